@@ -1,0 +1,87 @@
+#pragma once
+
+#include <peftbench/export.h>
+#include <peftbench/plan.h>
+#include <peftbench/spec.h>
+#include <peftbench/values.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peftbench {
+
+// A method is a function from a backbone's sizes to a plan.
+class PEFTBENCH_API Method {
+ public:
+  virtual ~Method();
+  virtual void plan(const BackboneSpec& backbone, PlanBuilder& plan) = 0;
+};
+
+enum class Capability {
+  merges,               // its linear hooks have merged weights
+  identity_at_init,     // the first forward pass equals the frozen backbone's
+  classification_only,  // needs a task with label words
+};
+
+// One parameter of a method: what `methods NAME` prints and what --set is checked against.
+struct ParameterSchema {
+  std::string name;
+  Value standard;  // the default; its type is the parameter's
+  std::string help;
+  std::optional<std::pair<double, double>> range;
+  Names choices;
+};
+
+// What a method tells of itself. The host parses, validates, documents and hashes the values.
+class PEFTBENCH_API MethodSchema {
+ public:
+  MethodSchema& param(std::string name, bool standard, std::string help);
+  MethodSchema& param(std::string name, int standard, std::string help);
+  MethodSchema& param(std::string name, int64_t standard, std::string help);
+  MethodSchema& param(std::string name, double standard, std::string help);
+  MethodSchema& param(std::string name, const char* standard, std::string help);
+  MethodSchema& param(std::string name, Names standard, std::string help);
+  // Of the parameter named last.
+  MethodSchema& range(double low, double high);
+  MethodSchema& choices(Names names);
+
+  MethodSchema& capability(Capability capability);
+  // The training the method's source uses, e.g. recommend("train.learning_rate", "0.3"); a user's file or --set wins.
+  MethodSchema& recommend(std::string key, std::string value);
+
+  const std::vector<ParameterSchema>& parameters() const { return parameters_; }
+  const std::vector<Capability>& capabilities() const { return capabilities_; }
+  const std::vector<std::pair<std::string, std::string>>& recommendations() const { return recommendations_; }
+  bool can(Capability capability) const;
+
+ private:
+  ParameterSchema& add(std::string name, Value standard, std::string help);
+  std::vector<ParameterSchema> parameters_;
+  std::vector<Capability> capabilities_;
+  std::vector<std::pair<std::string, std::string>> recommendations_;
+};
+
+using MethodFactory = std::function<std::unique_ptr<Method>(const Values&)>;
+
+// Handed to a plugin so that it can name its method: r.method<Lora>().param(…)…
+class PEFTBENCH_API MethodRegistrar {
+ public:
+  template <class M>
+  MethodSchema& method() {
+    return add([](const Values& values) { return std::make_unique<M>(values); });
+  }
+  MethodSchema& add(MethodFactory factory);  // Throws ConfigError if called twice
+
+  const MethodSchema& schema() const { return schema_; }
+  const MethodFactory& factory() const { return factory_; }
+
+ private:
+  MethodSchema schema_;
+  MethodFactory factory_;
+};
+
+}  // namespace peftbench

@@ -1,0 +1,26 @@
+#pragma once
+
+// Tensors are LibTorch's. This header brings the type and the operations that hooks commonly use; include
+// single headers of ATen/ops/ for others: all of torch/torch.h costs 20 s a file.
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/zeros.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace peftbench {
+
+using Tensor = at::Tensor;
+using Shape = std::vector<int64_t>;
+
+using at::cat;
+using at::linear;
+using at::matmul;
+
+}  // namespace peftbench

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <peftbench/export.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace peftbench {
+
+using Names = std::vector<std::string>;
+using Value = std::variant<bool, int64_t, double, std::string, Names>;
+
+// The values of a method's parameters, checked against its schema before the method sees them.
+class PEFTBENCH_API Values {
+ public:
+  // Throw ConfigError if the schema has no such parameter or one of another type: the method's own slip.
+  bool flag(const std::string& key) const;
+  int64_t integer(const std::string& key) const;
+  double real(const std::string& key) const;
+  const std::string& text(const std::string& key) const;
+  const Names& names(const std::string& key) const;
+
+  void set(const std::string& key, Value value) { values_[key] = std::move(value); }
+  const std::map<std::string, Value>& all() const { return values_; }
+
+ private:
+  template <class T>
+  const T& get(const std::string& key, const char* type) const;
+  std::map<std::string, Value> values_;
+};
+
+}  // namespace peftbench

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "backbone/run_context.h"
+#include "core/files.h"
+#include "plan/compiled_plan.h"
+
+#include <peftbench/spec.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Token ids of a batch, one sequence after another.
+struct PackedTokens {
+  Tensor ids;          // [N] int64
+  TokenLayout layout;  // with the slots that a layout hook asked for
+  static PackedTokens of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups = {});
+};
+
+struct EncoderState {
+  Tensor hidden;       // [N, D] after the final norm
+  TokenLayout layout;  // longer than the input's where a hook added rows
+};
+
+struct DecoderState {
+  Tensor hidden;       // [N, D] after the final norm and dropout
+  TokenLayout layout;
+};
+
+enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
+
+struct LoadOptions {
+  Precision precision = Precision::float32;
+};
+
+// Keys and values of the decoder, one position a step: see backbone/generation.cpp.
+struct DecodeCache;
+
+// A frozen T5. Const after loading: what a method changes stands in the plan, never here.
+class Backbone {
+ public:
+  // From a Hugging Face folder. Throws CheckpointError naming every missing, surplus or misshapen tensor.
+  static std::shared_ptr<const Backbone> load(const fs::path& folder, const LoadOptions& options = {});
+  // From tensors by their Hugging Face names (tests, pre-training).
+  static std::shared_ptr<const Backbone> from_tensors(BackboneSpec spec, TensorMap tensors);
+
+  const BackboneSpec& spec() const { return spec_; }
+  Precision precision() const { return precision_; }
+  std::string checksum() const;  // SHA-256 over names and bytes of all tensors
+  Tensor frozen(int parameter_index) const;                // as stored, by ParameterSite index
+  Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
+  int64_t bytes() const;
+
+  // Where the encoder is entered with embeddings instead of ids (`forward --grad`), pass them.
+  EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
+                      const Tensor& embeddings = {}) const;
+  // Teacher forcing: `input` is the shifted target, decoder start first.
+  DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
+                      const RunContext& context) const;
+  // [N, V] fp32, or [B, C] where the plan's head scores classes.
+  Tensor head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const;
+
+  // One step of decoding for sequences that are alive: next ids [B] → logits [B, V]. Made by `begin_decoding`.
+  std::unique_ptr<DecodeCache> begin_decoding(const EncoderState& encoder, const CompiledPlan& plan,
+                                              const RunContext& context) const;
+  Tensor decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan, const RunContext& context) const;
+
+ private:
+  Backbone() = default;
+  friend class T5;
+  BackboneSpec spec_;
+  Precision precision_ = Precision::float32;
+  std::vector<Tensor> tensors_;  // by ParameterSite index
+};
+
+}  // namespace peftbench

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <peftbench/hooks.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace peftbench {
+
+enum class DropoutShape {
+  per_sequence,  // one mask for all positions of a sequence, as T5X fine-tunes (broadcast over length)
+  elementwise,   // as Hugging Face
+};
+
+// How a forward pass is run: for training or not, and which chance it draws.
+class RunContext final : public CallContext {
+ public:
+  // No dropout, no chance.
+  static RunContext inference() { return RunContext(); }
+  // `seed` is of this step: every mask drawn in it follows from it.
+  static RunContext for_training(double dropout, DropoutShape shape, std::uint64_t seed);
+
+  bool training() const override { return training_; }
+  double rate() const { return rate_; }
+  DropoutShape shape() const { return shape_; }
+
+  Tensor dropout(const Tensor& x, double p) const override;  // elementwise
+  // The backbone's own, at its rate and shape. x [N, …] packed by `layout`.
+  Tensor backbone_dropout(const Tensor& x, const TokenLayout& layout) const;
+  // For attention weights [B, H, T, S].
+  Tensor attention_dropout(const Tensor& weights) const;
+
+ private:
+  RunContext() = default;
+  Tensor mask(at::IntArrayRef sizes, const Tensor& like, double p) const;
+  bool training_ = false;
+  double rate_ = 0;
+  DropoutShape shape_ = DropoutShape::per_sequence;
+  mutable std::optional<at::Generator> generator_;
+};
+
+}  // namespace peftbench

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/layout.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// A task as its YAML file describes it (docs/tasks.md), before any data is read.
+struct TaskConfig {
+  std::string name;
+  fs::path file;                     // the YAML
+  std::string canonical;             // canonical JSON of all that is in it, for hashing
+  std::string summary;               // one line for `tasks`
+  std::vector<std::string> labels;   // label words in order of their numbers; empty for free text
+  std::vector<std::string> metrics;  // first one selects checkpoints; names known to eval/metrics.h
+  int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
+  int64_t max_target_tokens = 62;
+};
+
+struct TaskData {
+  TaskConfig config;
+  std::vector<TextExample> train, validation, test;
+  std::vector<std::string> train_origin, validation_origin, test_origin;  // "file:line" of each example
+  std::string hash;           // SHA-256 over the formatted examples of all splits
+  fs::path source;            // where the data was found
+};
+
+// `name_or_file`: a name in one of the folders, or the path of a YAML. Errors name file, line, field and remedy.
+TaskConfig read_task_config(const std::string& name_or_file, const std::vector<fs::path>& folders);
+std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders);
+
+// Reads the source, applies templates, makes the splits. `data_root` holds one folder a task for data that is
+// fetched; relative sources are looked up beside the YAML first, then in it. Throws DataError.
+TaskData load_task(const TaskConfig& config, const fs::path& data_root);
+
+}  // namespace peftbench

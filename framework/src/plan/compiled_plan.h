@@ -1,0 +1,81 @@
+#pragma once
+
+#include <peftbench/plan.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+namespace detail {
+// One method's plan: hooks by site index, null where nothing is claimed.
+struct PlanGroup {
+  BackboneSpec spec;
+  std::string method;
+  std::vector<std::shared_ptr<ParameterSlot>> slots;  // in order of declaration
+  std::shared_ptr<LayoutHook> layout;
+  std::shared_ptr<InputHook> input[2];  // by Stack
+  std::vector<std::shared_ptr<KvHook>> kv;
+  std::vector<std::shared_ptr<LinearHook>> linear;
+  std::vector<std::shared_ptr<SublayerHook>> sublayer;
+  std::vector<std::shared_ptr<BlockHook>> block;
+  std::vector<std::shared_ptr<ParameterHook>> parameter;
+  std::shared_ptr<HeadHook> head;
+  std::shared_ptr<ReplicaHook> replica;
+  std::shared_ptr<LossHook> loss;
+  std::shared_ptr<StepHook> step;
+  std::map<std::string, std::string> claimed;  // site → method
+  std::map<std::string, LinearSite> linear_sites;  // claimed ones, by name
+  std::vector<Tensor> stand_in;                // by ParameterSite index; values of this step
+};
+}  // namespace detail
+
+using TensorMap = std::map<std::string, Tensor>;
+
+// The plan of one method, or of several whose sequences share a batch. Data: what it touches is known before
+// anything runs.
+class CompiledPlan {
+ public:
+  CompiledPlan() = default;                          // claims nothing: the frozen backbone
+  explicit CompiledPlan(std::shared_ptr<detail::PlanGroup> group);
+  // Plans for one batch whose sequences carry group numbers 0…n−1. Throws ConfigError if one needs a site of
+  // which a batch has only one (head scoring classes, replicas) and another does not have it.
+  static CompiledPlan stack(const std::vector<CompiledPlan>& plans);
+
+  const std::vector<std::shared_ptr<detail::PlanGroup>>& groups() const { return groups_; }
+  const detail::PlanGroup* only() const { return groups_.empty() ? nullptr : groups_.front().get(); }
+
+  // First values of all parameters; the context of a parameter is made from its name. Derived values follow.
+  using ContextFactory = std::function<std::unique_ptr<InitContext>(const std::string& parameter)>;
+  void initialise(const ContextFactory& contexts);
+  // Values without storage, for a plan of which only sizes matter.
+  void initialise_on_meta();
+  // What `stored()` gave, in a plan fresh from compile. Throws CheckpointError naming every missing, surplus and
+  // misshapen tensor. Derived values are taken as they are and no longer recomputed.
+  void load_stored(const TensorMap& tensors);
+  // For resuming: trained and buffer values, sources of derived ones included.
+  void load_training(const TensorMap& tensors);
+
+  TensorMap stored() const;    // what an adapter file holds: derived values in place of their sources
+  TensorMap training() const;  // what a checkpoint holds
+
+  std::vector<std::shared_ptr<detail::ParameterSlot>> trained() const;
+  std::vector<std::shared_ptr<detail::ParameterSlot>> slots() const;
+
+  // Before every forward pass whose parameters changed: derived values and stand-ins for frozen tensors.
+  // `frozen` gives the fp32 tensor by ParameterSite index.
+  void refresh(const std::function<Tensor(int)>& frozen) const;
+
+  // No claim can change an encoder state: encoder outputs may be cached.
+  bool leaves_encoder_alone() const;
+  std::vector<std::string> claimed_sites() const;
+
+ private:
+  std::vector<std::shared_ptr<detail::PlanGroup>> groups_;
+  bool derive_ = true;
+};
+
+}  // namespace peftbench
