@@ -1,0 +1,47 @@
+# Everything else comes from the distribution (Debian 12 names: tools/setup.sh). Nothing is downloaded.
+
+function(peftbench_require package debian)
+  find_package(${package} ${ARGN} QUIET)
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR
+      "${package} was not found.\n"
+      "  expected:   its CMake package\n"
+      "  what to do: install the Debian package ${debian}, or run ./peft-bench once, which does\n")
+  endif()
+endfunction()
+
+# GLOBAL: find_package inside a function must leave targets that all directories see.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+peftbench_require(fmt libfmt-dev)
+peftbench_require(yaml-cpp libyaml-cpp-dev)
+peftbench_require(nlohmann_json nlohmann-json3-dev)
+peftbench_require(CLI11 libcli11-dev)
+peftbench_require(Boost libboost-dev 1.74)
+find_package(Threads REQUIRED)
+
+if(NOT TARGET PeftBench::sentencepiece)
+  find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
+  find_library(SENTENCEPIECE_LIBRARY sentencepiece)
+  if(NOT SENTENCEPIECE_INCLUDE_DIR OR NOT SENTENCEPIECE_LIBRARY)
+    message(FATAL_ERROR
+      "sentencepiece was not found.\n"
+      "  expected:   sentencepiece_processor.h and libsentencepiece.so\n"
+      "  what to do: install the Debian package libsentencepiece-dev, or run ./peft-bench once, which does\n")
+  endif()
+  add_library(PeftBench::sentencepiece UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(PeftBench::sentencepiece PROPERTIES
+    IMPORTED_LOCATION "${SENTENCEPIECE_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${SENTENCEPIECE_INCLUDE_DIR}")
+endif()
+
+# Boost.DLL as a header-only library: with std::filesystem nothing of Boost is linked.
+add_library(peftbench_boost_dll INTERFACE)
+add_library(PeftBench::boost_dll ALIAS peftbench_boost_dll)
+target_compile_definitions(peftbench_boost_dll INTERFACE BOOST_DLL_USE_STD_FS)
+target_link_libraries(peftbench_boost_dll INTERFACE Boost::headers ${CMAKE_DL_LIBS})
+
+if(PEFTBENCH_BUILD_TESTS)
+  peftbench_require(GTest libgmock-dev)
+endif()
+if(PEFTBENCH_BUILD_BENCHMARKS)
+  peftbench_require(benchmark libbenchmark-dev)
+endif()

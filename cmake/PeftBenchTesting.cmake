@@ -1,0 +1,38 @@
+# peftbench_test_binary(NAME SOURCES a.cpp… [LAYERS core…|ALL] [LINK pkgs…] [PREFIX p] [LABELS l…] [TIMEOUT s])
+#
+# One GoogleTest binary `test_NAME`, its tests known to ctest as PREFIX.Suite.Test (PREFIX: NAME).
+# It holds the layers' objects themselves, since libpeftbench.so hides all that is not public. Its symbols
+# are exported, so that a plugin that a test loads finds the host's classes in the test, not in a second copy.
+# Tests are discovered when ctest runs: what does not build yet does not stop the rest.
+function(peftbench_test_binary name)
+  if(NOT PEFTBENCH_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 T "" "PREFIX;TIMEOUT" "SOURCES;LAYERS;LINK;LABELS")
+  if(NOT T_PREFIX)
+    set(T_PREFIX ${name})
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
+  if(T_LAYERS STREQUAL "ALL")
+    get_property(T_LAYERS GLOBAL PROPERTY PEFTBENCH_LAYERS)
+  endif()
+  add_executable(test_${name} ${T_SOURCES})
+  target_link_libraries(test_${name} PRIVATE peftbench_warnings ${T_LINK} GTest::gmock GTest::gtest_main)
+  set_target_properties(test_${name} PROPERTIES ENABLE_EXPORTS ON)
+  # Absolute paths serve tests alone; the product finds its files at run time.
+  target_compile_definitions(test_${name} PRIVATE
+    PEFTBENCH_TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PEFTBENCH_TEST_BUILD_DIR="${PROJECT_BINARY_DIR}")
+  peftbench_use_layers(test_${name} ${T_LAYERS})
+
+  set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}")
+  if(PEFTBENCH_SANITIZE)
+    # LibTorch keeps global state on purpose, and a test shares its globals with the plugins it loads.
+    string(APPEND environment "\;ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0\;UBSAN_OPTIONS=print_stacktrace=1")
+  endif()
+  include(GoogleTest)
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    TEST_PREFIX "${T_PREFIX}." WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
+    PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_PREFIX};${T_LABELS}" ENVIRONMENT "${environment}")
+endfunction()
