@@ -1,0 +1,41 @@
+#include <peftbench/error.h>
+
+#include <string_view>
+
+namespace peftbench {
+
+namespace {
+
+// A part that spans lines keeps its later lines under its first.
+void add_part(std::string& message, std::string_view label, const std::string& part) {
+  if (part.empty()) return;
+  const std::string indent(label.size(), ' ');
+  message += '\n';
+  message += label;
+  for (const char c : part) {
+    message += c;
+    if (c == '\n') message += indent;
+  }
+}
+
+std::string layout(const Problem& problem) {
+  std::string message = problem.what;
+  add_part(message, "  found:    ", problem.found);
+  add_part(message, "  expected: ", problem.expected);
+  add_part(message, "  to do:    ", problem.remedy);
+  return message;
+}
+
+}  // namespace
+
+Error::Error(const Problem& problem) : std::runtime_error(layout(problem)) {}
+
+// Here, so that the type information of each lives in one library and plugins can catch what the host throws.
+Error::~Error() = default;
+UserError::~UserError() = default;
+ConfigError::~ConfigError() = default;
+DataError::~DataError() = default;
+CheckpointError::~CheckpointError() = default;
+PluginError::~PluginError() = default;
+
+}  // namespace peftbench

@@ -1,0 +1,20 @@
+#include "core/progress.h"
+
+namespace peftbench {
+
+namespace {
+
+class SilentProgress final : public ProgressSink {
+ public:
+  void update(const Progress&) override {}
+  void note(const std::string&) override {}
+};
+
+}  // namespace
+
+ProgressSink& silent_progress() {
+  static SilentProgress sink;  // holds nothing
+  return sink;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace peftbench {
+
+// Where the first byte lies that is not UTF-8 (overlong forms, surrogates and what lies beyond U+10FFFF are not).
+std::optional<std::size_t> invalid_utf8(std::string_view text);
+
+// Text fit for a message: control characters and bytes that are not UTF-8 escaped, cut after `limit` bytes.
+std::string printable(std::string_view text, std::size_t limit = 80);
+
+}  // namespace peftbench

@@ -1,0 +1,39 @@
+#include <peftbench/error.h>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace peftbench {
+namespace {
+
+TEST(Error, SaysAllFourParts) {
+  const ConfigError error(Problem{"unknown task 'movei'", "movei", "a task", "did you mean 'movie'?"});
+  EXPECT_STREQ(error.what(),
+               "unknown task 'movei'\n"
+               "  found:    movei\n"
+               "  expected: a task\n"
+               "  to do:    did you mean 'movie'?");
+}
+
+TEST(Error, LeavesEmptyPartsOut) {
+  EXPECT_STREQ(Error("plain").what(), "plain");
+  EXPECT_STREQ(Error(Problem{"what", {}, "that", {}}).what(), "what\n  expected: that");
+}
+
+TEST(Error, KeepsLinesOfAPartUnderItsFirst) {
+  EXPECT_STREQ(Error(Problem{"what", "one\ntwo", {}, {}}).what(), "what\n  found:    one\n            two");
+}
+
+TEST(Error, TellsTheUsersMistakeFromAFailure) {
+  EXPECT_EQ(Error("x").exit_code(), 1);
+  EXPECT_EQ(ConfigError("x").exit_code(), 2);
+  EXPECT_EQ(DataError("x").exit_code(), 2);
+  EXPECT_EQ(CheckpointError("x").exit_code(), 2);
+  const PluginError plugin(PluginStep::open, Problem{"x", {}, {}, {}});
+  EXPECT_EQ(plugin.exit_code(), 2);
+  EXPECT_EQ(plugin.step(), PluginStep::open);
+}
+
+}  // namespace
+}  // namespace peftbench

@@ -1,0 +1,99 @@
+#include "core/files.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <iterator>
+
+namespace peftbench {
+namespace {
+
+using testing::HasSubstr;
+
+class Files : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "peftbench-files-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  long entries() const { return std::distance(fs::directory_iterator(folder_), fs::directory_iterator()); }
+  fs::path folder_;
+};
+
+TEST_F(Files, WritesWhatItReads) {
+  const fs::path path = folder_ / "a.bin";
+  std::string bytes(100000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31);
+  write_atomically(path, bytes);
+  EXPECT_EQ(read_text(path), bytes);
+  write_atomically(path, "short");
+  EXPECT_EQ(read_text(path), "short");
+  EXPECT_EQ(entries(), 1);
+}
+
+TEST_F(Files, StreamsManySmallAndLargePieces) {
+  const fs::path path = folder_ / "b.txt";
+  std::string expected;
+  write_atomically(path, [&](std::ostream& out) {
+    for (int i = 0; i < 20000; ++i) {
+      out << i << '\n';
+      expected += std::to_string(i) + '\n';
+    }
+    const std::string large(200000, 'x');
+    out << large << "end";
+    expected += large + "end";
+  });
+  EXPECT_EQ(read_text(path), expected);
+}
+
+TEST_F(Files, AFailedWriterLeavesTheOldFileAndNoRubbish) {
+  const fs::path path = folder_ / "c.txt";
+  write_atomically(path, "old");
+  EXPECT_THROW(write_atomically(path,
+                                [](std::ostream& out) {
+                                  out << "half";
+                                  throw DataError("stop");
+                                }),
+               DataError);
+  EXPECT_EQ(read_text(path), "old");
+  EXPECT_EQ(entries(), 1);
+}
+
+TEST_F(Files, ALinkIsReplacedAndItsTargetLeftAlone) {
+  write_atomically(folder_ / "target", "target");
+  fs::create_symlink(folder_ / "target", folder_ / "link");
+  write_atomically(folder_ / "link", "new");
+  EXPECT_FALSE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(read_text(folder_ / "target"), "target");
+}
+
+TEST_F(Files, ErrorsNameTheFile) {
+  try {
+    read_text(folder_ / "absent.txt");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("absent.txt"));
+    EXPECT_THAT(error.what(), HasSubstr("No such file"));
+  }
+  EXPECT_THROW(read_text(folder_), DataError);
+  EXPECT_THROW(write_atomically(folder_ / "no" / "where.txt", "x"), Error);
+  EXPECT_THROW(MappedFile::open(folder_ / "absent.bin"), CheckpointError);
+  EXPECT_THROW(MappedFile::open(folder_), CheckpointError);
+}
+
+TEST_F(Files, MapsFilesAndEmptyOnes) {
+  write_atomically(folder_ / "d.bin", "mapped bytes");
+  const auto mapped = MappedFile::open(folder_ / "d.bin");
+  fs::remove(folder_ / "d.bin");  // the mapping outlives the name
+  EXPECT_EQ(mapped->text(), "mapped bytes");
+  write_atomically(folder_ / "empty", "");
+  EXPECT_EQ(MappedFile::open(folder_ / "empty")->size(), 0u);
+  EXPECT_EQ(read_text(folder_ / "empty"), "");
+}
+
+}  // namespace
+}  // namespace peftbench

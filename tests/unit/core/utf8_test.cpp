@@ -1,0 +1,35 @@
+#include "core/utf8.h"
+
+#include <gtest/gtest.h>
+
+namespace peftbench {
+namespace {
+
+TEST(Utf8, TakesEveryLengthOfCharacter) {
+  EXPECT_EQ(invalid_utf8(""), std::nullopt);
+  EXPECT_EQ(invalid_utf8("plain"), std::nullopt);
+  EXPECT_EQ(invalid_utf8("é € 😀 \xf4\x8f\xbf\xbf"), std::nullopt);
+  EXPECT_EQ(invalid_utf8(std::string_view("\0", 1)), std::nullopt);
+}
+
+TEST(Utf8, FindsTheFirstWrongByte) {
+  EXPECT_EQ(invalid_utf8("ab\xff"), 2u);
+  EXPECT_EQ(invalid_utf8("a\xc3"), 1u);              // cut short
+  EXPECT_EQ(invalid_utf8("\xc0\x80"), 0u);           // overlong
+  EXPECT_EQ(invalid_utf8("\xe0\x9f\xbf"), 0u);       // overlong
+  EXPECT_EQ(invalid_utf8("é\xed\xa0\x80"), 2u);      // surrogate
+  EXPECT_EQ(invalid_utf8("\xf4\x90\x80\x80"), 0u);   // beyond U+10FFFF
+  EXPECT_EQ(invalid_utf8("\xf0\x8f\xbf\xbf"), 0u);   // overlong
+  EXPECT_EQ(invalid_utf8("\x80"), 0u);
+}
+
+TEST(Utf8, MakesTextFitForAMessage) {
+  EXPECT_EQ(printable("one\ttwo\n"), "one\\ttwo\\n");
+  EXPECT_EQ(printable("\xff é \x01"), "\\xff é \\x01");
+  EXPECT_EQ(printable("abcdef", 3), "abc…");
+  EXPECT_EQ(printable("aé", 2), "a…");  // never cuts a character
+  EXPECT_EQ(printable("abc", 3), "abc");
+}
+
+}  // namespace
+}  // namespace peftbench
