@@ -28,6 +28,7 @@ struct LinearSite {
   Sublayer sublayer = Sublayer::self;
   std::string map;
   int64_t in = 0, out = 0;
+  bool tied = false;  // an lm_head whose tensor is the embedding table
 
   int64_t in_features() const { return in; }
   int64_t out_features() const { return out; }
@@ -102,7 +103,7 @@ struct StepSite {
 struct TensorEntry {
   std::string name;
   Shape shape;
-  int64_t elements() const;
+  PEFTBENCH_API int64_t elements() const;
 };
 
 // Sizes of a T5 and the sites that follow from them.

@@ -43,8 +43,9 @@ class Backbone {
  public:
   // From a Hugging Face folder. Throws CheckpointError naming every missing, surplus or misshapen tensor.
   static std::shared_ptr<const Backbone> load(const fs::path& folder, const LoadOptions& options = {});
-  // From tensors by their Hugging Face names (tests, pre-training).
-  static std::shared_ptr<const Backbone> from_tensors(BackboneSpec spec, TensorMap tensors);
+  // From tensors by their Hugging Face names (tests, pre-training). Those already of the right type are shared.
+  static std::shared_ptr<const Backbone> from_tensors(BackboneSpec spec, TensorMap tensors,
+                                                      const LoadOptions& options = {});
 
   const BackboneSpec& spec() const { return spec_; }
   Precision precision() const { return precision_; }
