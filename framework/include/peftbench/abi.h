@@ -1,19 +1,28 @@
 #pragma once
 
+// What a plugin and its host must have in common, and where a plugin says so. See docs/abi.md.
 #include <peftbench/abi_stamp.h>  // made by the build: PEFTBENCH_VERSION, PEFTBENCH_HEADERS_HASH, PEFTBENCH_TORCH_VERSION
 
 #include <c10/core/Allocator.h>
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 #define PEFTBENCH_API_VERSION 1
 
 #define PEFTBENCH_STRING_(x) #x
 #define PEFTBENCH_STRING(x) PEFTBENCH_STRING_(x)
 
+#if defined(_GLIBCXX_DEBUG)
+#define PEFTBENCH_STDLIB_MODE " debug"
+#else
+#define PEFTBENCH_STDLIB_MODE ""
+#endif
+
 #if defined(__GLIBCXX__)
-#define PEFTBENCH_STDLIB "libstdc++ " PEFTBENCH_STRING(_GLIBCXX_RELEASE) " abi " PEFTBENCH_STRING(_GLIBCXX_USE_CXX11_ABI)
+#define PEFTBENCH_STDLIB \
+  "libstdc++ " PEFTBENCH_STRING(_GLIBCXX_RELEASE) " abi " PEFTBENCH_STRING(_GLIBCXX_USE_CXX11_ABI) PEFTBENCH_STDLIB_MODE
 #elif defined(_LIBCPP_VERSION)
 #define PEFTBENCH_STDLIB "libc++ " PEFTBENCH_STRING(_LIBCPP_ABI_VERSION)
 #else
@@ -26,9 +35,18 @@
 #define PEFTBENCH_COMPILER "gcc " PEFTBENCH_STRING(__GNUC__)
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
 #define PEFTBENCH_SANITIZERS "address"
-#else
+#elif __has_feature(thread_sanitizer)
+#define PEFTBENCH_SANITIZERS "thread"
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define PEFTBENCH_SANITIZERS "address"
+#elif defined(__SANITIZE_THREAD__)
+#define PEFTBENCH_SANITIZERS "thread"
+#endif
+#if !defined(PEFTBENCH_SANITIZERS)
 #define PEFTBENCH_SANITIZERS "none"
 #endif
 
@@ -38,13 +56,18 @@
 #define PEFTBENCH_RTTI "off"
 #endif
 
-// Made from macros alone, so the host can read it in the file before it loads it: fields `key=value;` between the
-// two marks.
+// `key=value;` for each thing that must be equal on both sides. Made from macros alone: it stands in the file as
+// text, so the host reads it before it loads anything.
+#define PEFTBENCH_ABI_FIELDS                                                                                       \
+  "api=" PEFTBENCH_STRING(PEFTBENCH_API_VERSION) ";headers=" PEFTBENCH_HEADERS_HASH ";torch=" PEFTBENCH_TORCH_VERSION \
+      ";stdlib=" PEFTBENCH_STDLIB ";compiler=" PEFTBENCH_COMPILER ";sanitizers=" PEFTBENCH_SANITIZERS                \
+      ";rtti=" PEFTBENCH_RTTI ";"
+
+// A plugin has the whole note between its marks. The host never does (it knows begin, fields and end apart), so
+// the host's own library, or one that contains it, is not taken for a plugin.
 #define PEFTBENCH_ABI_NOTE_BEGIN "peftbench-abi-note{"
-#define PEFTBENCH_ABI_NOTE                                                                        \
-  PEFTBENCH_ABI_NOTE_BEGIN "api=" PEFTBENCH_STRING(PEFTBENCH_API_VERSION)                         \
-      ";headers=" PEFTBENCH_HEADERS_HASH ";torch=" PEFTBENCH_TORCH_VERSION ";stdlib=" PEFTBENCH_STDLIB \
-      ";compiler=" PEFTBENCH_COMPILER ";sanitizers=" PEFTBENCH_SANITIZERS ";rtti=" PEFTBENCH_RTTI ";}"
+#define PEFTBENCH_ABI_NOTE_END "}"
+#define PEFTBENCH_ABI_NOTE PEFTBENCH_ABI_NOTE_BEGIN PEFTBENCH_ABI_FIELDS PEFTBENCH_ABI_NOTE_END
 
 namespace peftbench {
 
@@ -66,6 +89,15 @@ struct PluginHeader {
 namespace detail {
 // An address inside the LibTorch that the caller is bound to: two copies in one process differ here.
 inline const void* torch_identity() { return c10::GetAllocator(c10::DeviceType::CPU); }
+
+// Names are typed in a shell and become file names.
+constexpr bool is_plain_name(std::string_view name) {
+  if (name.empty() || name.front() < 'a' || name.front() > 'z') return false;
+  for (const char c : name) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return false;
+  }
+  return true;
+}
 }  // namespace detail
 
 }  // namespace peftbench

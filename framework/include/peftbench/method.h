@@ -32,8 +32,8 @@ struct ParameterSchema {
   std::string name;
   Value standard;  // the default; its type is the parameter's
   std::string help;
-  std::optional<std::pair<double, double>> range;
-  Names choices;
+  std::optional<std::pair<double, double>> range;  // of a number, both ends allowed
+  Names choices;                                   // of a text, or of each entry of a list; empty: anything
 };
 
 // What a method tells of itself. The host parses, validates, documents and hashes the values.
@@ -45,8 +45,10 @@ class PEFTBENCH_API MethodSchema {
   MethodSchema& param(std::string name, double standard, std::string help);
   MethodSchema& param(std::string name, const char* standard, std::string help);
   MethodSchema& param(std::string name, Names standard, std::string help);
-  // Of the parameter named last.
+  // Of the parameter named last. The host checks the schema itself when it loads the plugin: a default outside its
+  // own range or choices, or a name given twice, is refused there.
   MethodSchema& range(double low, double high);
+  MethodSchema& at_least(double low);
   MethodSchema& choices(Names names);
 
   MethodSchema& capability(Capability capability);
@@ -59,7 +61,8 @@ class PEFTBENCH_API MethodSchema {
   bool can(Capability capability) const;
 
  private:
-  ParameterSchema& add(std::string name, Value standard, std::string help);
+  MethodSchema& add(std::string name, Value standard, std::string help);
+  ParameterSchema& last(const char* caller);  // Throws ConfigError where no parameter was named yet
   std::vector<ParameterSchema> parameters_;
   std::vector<Capability> capabilities_;
   std::vector<std::pair<std::string, std::string>> recommendations_;

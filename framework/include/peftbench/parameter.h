@@ -22,7 +22,11 @@ class PEFTBENCH_API InitContext {
   virtual int64_t vocab_size() const = 0;                                             // V, rows of the table
   virtual std::vector<int64_t> tokenize(std::string_view text) = 0;                   // ids without EOS; ConfigError without a vocabulary
   virtual std::vector<std::string> labels() = 0;                                      // label words of the task, may be empty
-  virtual Tensor read_tensor(std::string_view path, std::string_view parameter) = 0;  // from a checkpoint, adapter or .npy
+  // One tensor of a file, fp32: of an adapter folder (adapter.safetensors or Hugging Face's adapter_model.safetensors
+  // in it), a .safetensors file, or a .npy, whose one tensor needs no name. `parameter` is its name there, or several
+  // names parted by '|', of which the first that the file has is taken: how another program names a tensor is known
+  // to the plugin, not to the host. Throws CheckpointError naming what the file holds.
+  virtual Tensor read_tensor(std::string_view path, std::string_view parameter) = 0;
   virtual void warn(std::string message) = 0;                                         // stands in the record
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace peftbench {
 
 using Names = std::vector<std::string>;
 using Value = std::variant<bool, int64_t, double, std::string, Names>;
+
+// "flag", "integer", "real", "text" or "list": the words of messages and of `methods NAME`.
+PEFTBENCH_API const char* type_name(const Value& value);
 
 // The values of a method's parameters, checked against its schema before the method sees them.
 class PEFTBENCH_API Values {
@@ -28,7 +32,7 @@ class PEFTBENCH_API Values {
 
  private:
   template <class T>
-  const T& get(const std::string& key, const char* type) const;
+  const T& get(const std::string& key) const;
   std::map<std::string, Value> values_;
 };
 
