@@ -1,0 +1,248 @@
+#include <peftbench/error.h>
+#include <peftbench/spec.h>
+
+#include "core/names.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace peftbench {
+
+namespace {
+
+constexpr Stack stacks[] = {Stack::encoder, Stack::decoder};
+
+std::vector<Sublayer> sublayers_of(Stack stack) {
+  if (stack == Stack::encoder) return {Sublayer::self, Sublayer::ffn};
+  return {Sublayer::self, Sublayer::cross, Sublayer::ffn};
+}
+
+// encoder.block.3.layer.1. — Hugging Face numbers the sublayers of a block.
+std::string tensor_prefix(Stack stack, int layer, Sublayer sublayer) {
+  const int number = sublayer == Sublayer::self ? 0 : sublayer == Sublayer::ffn && stack == Stack::decoder ? 2 : 1;
+  return std::string(name_of(stack)) + ".block." + std::to_string(layer) + ".layer." + std::to_string(number) + ".";
+}
+
+std::string_view module_of(Sublayer sublayer) {
+  switch (sublayer) {
+    case Sublayer::self: return "SelfAttention.";
+    case Sublayer::cross: return "EncDecAttention.";
+    case Sublayer::ffn: break;
+  }
+  return "DenseReluDense.";  // named so for every activation
+}
+
+std::string site_prefix(Stack stack, int layer) { return std::string(name_of(stack)) + "." + std::to_string(layer) + "."; }
+
+struct Map {
+  std::string name;
+  int64_t in, out;
+};
+
+// The linear maps of a sublayer in the order in which it applies them.
+std::vector<Map> maps_of(const BackboneSpec& spec, Sublayer sublayer) {
+  const int64_t d = spec.d_model;
+  if (sublayer != Sublayer::ffn) {
+    return {{"q", d, spec.inner()}, {"k", d, spec.inner()}, {"v", d, spec.inner()}, {"o", spec.inner(), d}};
+  }
+  if (spec.gated) return {{"wi_0", d, spec.d_ff}, {"wi_1", d, spec.d_ff}, {"wo", spec.d_ff, d}};
+  return {{"wi", d, spec.d_ff}, {"wo", spec.d_ff, d}};
+}
+
+// A map of the other feed-forward form deserves more than "unknown".
+void refuse_map(const BackboneSpec& spec, const std::string& map) {
+  const std::vector<std::string> here = spec.linear_names();
+  std::vector<std::string> all = here;
+  all.insert(all.end(), {"lm_head", "embedding"});
+  if (std::find(all.begin(), all.end(), map) != all.end()) return;
+  const std::string subject = spec.name.empty() ? "this backbone" : "backbone '" + spec.name + "'";
+  if (map == "wi" && spec.gated) {
+    throw ConfigError(Problem{subject + " has no linear map 'wi'", "its feed-forward layers are gated (T5 v1.1)",
+                              "wi_0 (the gate) and wi_1", "write wi_0 and wi_1 in place of wi"});
+  }
+  if ((map == "wi_0" || map == "wi_1") && !spec.gated) {
+    throw ConfigError(Problem{subject + " has no linear map '" + map + "'",
+                              "its feed-forward layers are not gated (T5 v1.0)", "wi", "write wi in place of wi_0 and wi_1"});
+  }
+  throw ConfigError(Problem{subject + " has no linear map '" + map + "'", {}, {}, did_you_mean(map, all)});
+}
+
+}  // namespace
+
+std::string_view name_of(Stack stack) { return stack == Stack::encoder ? "encoder" : "decoder"; }
+
+std::string_view name_of(Sublayer sublayer) {
+  switch (sublayer) {
+    case Sublayer::self: return "self";
+    case Sublayer::cross: return "cross";
+    case Sublayer::ffn: break;
+  }
+  return "ffn";
+}
+
+std::string LinearSite::name() const {
+  if (layer < 0) return map;
+  return site_prefix(stack, layer) + std::string(name_of(sublayer)) + "." + map;
+}
+
+std::string LinearSite::tensor_name() const {
+  if (map == "embedding" || (map == "lm_head" && tied)) return "shared.weight";
+  if (map == "lm_head") return "lm_head.weight";
+  return tensor_prefix(stack, layer, sublayer) + std::string(module_of(sublayer)) + map + ".weight";
+}
+
+std::string KvSite::name() const { return site_prefix(stack, layer) + std::string(name_of(sublayer)) + ".kv"; }
+
+std::string SublayerSite::name() const { return site_prefix(stack, layer) + std::string(name_of(sublayer)); }
+
+std::string BlockSite::name() const { return site_prefix(stack, layer) + "block"; }
+
+std::string InputSite::name() const { return std::string(name_of(stack)) + ".input"; }
+
+int64_t TensorEntry::elements() const {
+  int64_t product = 1;
+  for (const int64_t size : shape) product *= size;
+  return product;
+}
+
+std::vector<TensorEntry> BackboneSpec::tensors() const {
+  std::vector<TensorEntry> result;
+  result.push_back({"shared.weight", {vocab_size, d_model}});
+  for (const Stack stack : stacks) {
+    for (int layer = 0; layer < layers(stack); ++layer) {
+      for (const Sublayer sublayer : sublayers_of(stack)) {
+        const std::string prefix = tensor_prefix(stack, layer, sublayer);
+        const std::string module = prefix + std::string(module_of(sublayer));
+        result.push_back({prefix + "layer_norm.weight", {d_model}});
+        for (const Map& map : maps_of(*this, sublayer)) {
+          // Scores need the bias before the output map; one table serves all layers of a stack.
+          if (map.name == "o" && sublayer == Sublayer::self && layer == 0) {
+            result.push_back({module + "relative_attention_bias.weight", {relative_buckets, num_heads}});
+          }
+          result.push_back({module + map.name + ".weight", {map.out, map.in}});
+        }
+      }
+    }
+    result.push_back({std::string(name_of(stack)) + ".final_layer_norm.weight", {d_model}});
+  }
+  if (!tied) result.push_back({"lm_head.weight", {vocab_size, d_model}});
+  return result;
+}
+
+int64_t BackboneSpec::parameter_count() const {
+  int64_t total = 0;
+  for (const TensorEntry& tensor : tensors()) total += tensor.elements();
+  return total;
+}
+
+std::vector<LinearSite> BackboneSpec::linears() const {
+  std::vector<LinearSite> result;
+  for (const Stack stack : stacks) {
+    for (int layer = 0; layer < layers(stack); ++layer) {
+      for (const Sublayer sublayer : sublayers_of(stack)) {
+        for (const Map& map : maps_of(*this, sublayer)) {
+          const int index = static_cast<int>(result.size());
+          result.push_back({index, stack, layer, sublayer, map.name, map.in, map.out});
+        }
+      }
+    }
+  }
+  const int index = static_cast<int>(result.size());
+  result.push_back({index, Stack::decoder, -1, Sublayer::self, "lm_head", d_model, vocab_size, tied});
+  result.push_back({index + 1, Stack::encoder, -1, Sublayer::self, "embedding", vocab_size, d_model});
+  return result;
+}
+
+std::vector<LinearSite> BackboneSpec::linears(const std::vector<std::string>& maps) const {
+  for (const std::string& map : maps) refuse_map(*this, map);
+  std::vector<LinearSite> result;
+  for (LinearSite& site : linears()) {
+    if (std::find(maps.begin(), maps.end(), site.map) != maps.end()) result.push_back(std::move(site));
+  }
+  return result;
+}
+
+std::vector<std::string> BackboneSpec::linear_names() const {
+  std::vector<std::string> names;
+  for (const Sublayer sublayer : {Sublayer::self, Sublayer::ffn}) {
+    for (const Map& map : maps_of(*this, sublayer)) names.push_back(map.name);
+  }
+  return names;
+}
+
+LinearSite BackboneSpec::lm_head() const { return linears({"lm_head"}).front(); }
+
+LinearSite BackboneSpec::embedding() const { return linears({"embedding"}).front(); }
+
+std::vector<KvSite> BackboneSpec::key_values() const {
+  std::vector<KvSite> result;
+  const auto add = [&](Stack stack, Sublayer sublayer) {
+    for (int layer = 0; layer < layers(stack); ++layer) {
+      result.push_back({static_cast<int>(result.size()), stack, layer, sublayer, num_heads, d_kv});
+    }
+  };
+  add(Stack::encoder, Sublayer::self);
+  add(Stack::decoder, Sublayer::self);
+  add(Stack::decoder, Sublayer::cross);
+  return result;
+}
+
+std::vector<KvSite> BackboneSpec::key_values(Stack stack, Sublayer sublayer) const {
+  if (sublayer == Sublayer::ffn || (stack == Stack::encoder && sublayer == Sublayer::cross)) {
+    throw ConfigError(Problem{"the " + std::string(name_of(stack)) + " has no keys and values in its " +
+                                  std::string(name_of(sublayer)) + " sublayer",
+                              {}, "encoder self, decoder self or decoder cross", {}});
+  }
+  std::vector<KvSite> result = key_values();
+  std::erase_if(result, [&](const KvSite& site) { return site.stack != stack || site.sublayer != sublayer; });
+  return result;
+}
+
+std::vector<SublayerSite> BackboneSpec::sublayers() const {
+  std::vector<SublayerSite> result;
+  for (const Stack stack : stacks) {
+    for (int layer = 0; layer < layers(stack); ++layer) {
+      for (const Sublayer sublayer : sublayers_of(stack)) {
+        result.push_back({static_cast<int>(result.size()), stack, layer, sublayer});
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<BlockSite> BackboneSpec::blocks(Stack stack) const {
+  // Numbered over both stacks, the encoder's first.
+  int index = stack == Stack::encoder ? 0 : static_cast<int>(encoder_layers) + 1;
+  std::vector<BlockSite> result;
+  for (int layer = 0; layer <= layers(stack); ++layer) result.push_back({index++, stack, layer});
+  return result;
+}
+
+std::vector<ParameterSite> BackboneSpec::parameters() const {
+  std::vector<ParameterSite> result;
+  for (TensorEntry& tensor : tensors()) {
+    result.push_back({static_cast<int>(result.size()), std::move(tensor.name), std::move(tensor.shape)});
+  }
+  return result;
+}
+
+ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
+  std::vector<ParameterSite> all = parameters();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const ParameterSite& site) { return site.tensor == tensor_name; });
+  if (found != all.end()) return std::move(*found);
+  if (tied && tensor_name == "lm_head.weight") {
+    throw ConfigError(Problem{"this backbone has no tensor 'lm_head.weight'", "its head is tied to the embedding table",
+                              "shared.weight", "claim shared.weight, or the linear map lm_head"});
+  }
+  // Hundreds of names would drown the message: the nearest one and a few will do.
+  std::vector<std::string> names;
+  for (const ParameterSite& site : all) names.push_back(site.tensor);
+  const std::optional<std::string> guess = nearest(tensor_name, names);
+  names.resize(std::min<std::size_t>(names.size(), 6));
+  throw ConfigError(Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
+                            {},
+                            "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
+                            guess ? "did you mean '" + *guess + "'?" : "use a name of the model's Hugging Face folder"});
+}
+
+}  // namespace peftbench
