@@ -1,0 +1,25 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/spec.h>
+
+#include <string>
+#include <string_view>
+
+namespace peftbench {
+
+// Sizes from the text of a Hugging Face config.json; `origin` names it in messages. Throws CheckpointError that
+// lists every missing and wrong key. `tied` is what the file suggests: the weights decide (load.h).
+BackboneSpec parse_config(std::string_view json, const std::string& origin);
+
+// From <folder>/config.json; the spec bears the folder's name.
+BackboneSpec read_config(const fs::path& folder);
+
+// What is out of the range of a believable T5, one line each; for sizes from any source.
+std::vector<std::string> implausible(const BackboneSpec& spec);
+
+// "relu", "gelu_tanh" …: names in configs/backbones and in messages.
+std::string_view name_of(Activation activation);
+
+}  // namespace peftbench

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/spec.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Where backbones are looked for.
+struct BackboneSearch {
+  fs::path home;                   // holds assets/backbones/<name>/ and configs/backbones/<name>.yaml
+  std::vector<fs::path> hub_caches;  // Hugging Face's, first one first
+};
+
+// With the hub cache as the environment has it: $HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub.
+BackboneSearch backbone_search(const fs::path& home);
+
+struct ResolvedBackbone {
+  std::string name;
+  std::optional<fs::path> folder;  // none: only the sizes are known
+  BackboneSpec spec;               // `tied` as config.json suggests; the weights decide when they are loaded
+};
+
+enum class BackboneNeed { sizes, weights };
+
+// `name`: the path of a Hugging Face folder; a name in assets/backbones; a name or an alias of configs/backbones
+// (t5-v1_1-xxl, google/flan-t5-xxl), whose weights are looked for in the hub cache; or a hub name org/name, with
+// @revision if wanted. Throws ConfigError that says where it looked and how to get the model.
+ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search,
+                                  BackboneNeed need = BackboneNeed::weights);
+
+// A row of the command `backbones`.
+struct BackboneListing {
+  std::string name;
+  std::vector<std::string> aliases;
+  int64_t parameters = 0;
+  std::optional<fs::path> folder;  // none: sizes only
+  std::string hub;                 // its name on the hub, where it has one
+  std::string source;              // where the sizes are from
+  std::string problem;             // why it cannot be used; empty where it can
+};
+
+// assets, then configs/backbones by size, then what else the hub cache holds of the T5 family.
+std::vector<BackboneListing> list_backbones(const BackboneSearch& search);
+
+}  // namespace peftbench
