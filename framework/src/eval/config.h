@@ -1,0 +1,42 @@
+#pragma once
+
+#include "eval/enum_names.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace peftbench {
+
+// greedy: the model writes its answer. rank: each label word is scored and the likeliest is the answer.
+enum class EvaluationMode { greedy, rank };
+// How rank classification compares label words of unequal length.
+enum class RankScore { sum, mean };
+
+template <>
+struct EnumNames<EvaluationMode> {
+  static constexpr std::string_view names[] = {"greedy", "rank"};
+};
+template <>
+struct EnumNames<RankScore> {
+  static constexpr std::string_view names[] = {"sum", "mean"};
+};
+
+struct EvaluationConfig {
+  EvaluationMode mode = EvaluationMode::greedy;
+  std::int64_t batch_size = 64;
+  std::int64_t beams = 1;
+  double length_penalty = 1.0;
+  RankScore rank_score = RankScore::sum;
+};
+
+// Each option with its key and its help, for whoever reads, writes or documents them: visitor(key, field, help).
+template <class Config, class Visitor>
+void visit_evaluation(Config& c, Visitor&& visitor) {
+  visitor("evaluation.mode", c.mode, "greedy: generate the answer; rank: score each label word and take the likeliest");
+  visitor("evaluation.batch_size", c.batch_size, "examples evaluated together");
+  visitor("evaluation.beams", c.beams, "beams of generation; 1 is greedy");
+  visitor("evaluation.length_penalty", c.length_penalty, "beam search divides a score by length^penalty");
+  visitor("evaluation.rank_score", c.rank_score, "sum of log-probabilities of a label word's tokens, or their mean");
+}
+
+}  // namespace peftbench

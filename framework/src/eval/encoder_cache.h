@@ -1,0 +1,34 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "data/encode.h"
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace peftbench {
+
+struct EncoderCacheCounts {
+  std::int64_t hits = 0, misses = 0, entries = 0, bytes = 0;
+};
+
+// Frozen encoder outputs, each computed from its example alone, so what is kept makes no difference to any result.
+// First come, first kept: in passes over shuffled data that hits more often than dropping the oldest.
+class EncoderCache {
+ public:
+  EncoderCache(const Backbone& backbone, std::int64_t most_bytes) : backbone_(backbone), most_bytes_(most_bytes) {}
+  // States of the examples as one batch, `copies` of each one after another.
+  EncoderState encode(const std::vector<const EncodedExample*>& examples, const std::vector<std::int64_t>& groups,
+                      std::int64_t copies = 1);
+  const EncoderCacheCounts& counts() const { return counts_; }
+
+ private:
+  Tensor state_of(const EncodedExample& example);
+  const Backbone& backbone_;
+  std::int64_t most_bytes_;
+  std::map<std::vector<std::int64_t>, Tensor> states_;  // by input ids
+  EncoderCacheCounts counts_;
+};
+
+}  // namespace peftbench

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "core/progress.h"
+#include "data/encode.h"
+#include "data/task.h"
+#include "eval/config.h"
+#include "eval/encoder_cache.h"
+#include "eval/metrics.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Between texts and ids. A seam, so that the evaluator can be tested without a vocabulary.
+struct TextCodec {
+  std::function<std::vector<std::int64_t>(const std::string&)> encode;  // without EOS
+  std::function<std::string(const std::vector<std::int64_t>&)> decode;  // EOS and what follows dropped
+  std::int64_t vocabulary = 0;                                          // ids ≥ this are never generated; 0: no limit
+  static TextCodec of(std::shared_ptr<const Tokenizer> tokenizer);
+};
+
+struct Prediction {
+  std::int64_t index = 0;  // place in the split
+  std::string prediction;  // text that was generated, or the label word that was chosen
+  int label = -1;          // −1: not one of the label words
+  std::string target;
+  int target_label = -1;
+  bool correct = false;
+};
+
+struct Evaluation {
+  std::int64_t examples = 0;
+  double loss = 0;  // teacher-forced, mean over label tokens (over examples with a head that scores classes)
+  std::vector<MetricValue> metrics;  // in the task's order
+  double illegal_rate = 0;           // answers that are none of the label words
+  std::vector<Prediction> predictions;
+};
+
+// The answer that needs no model: the label most frequent in training, scored on another split.
+struct MajorityBaseline {
+  std::string label;
+  std::vector<MetricValue> metrics;
+};
+
+class Evaluator {
+ public:
+  // `cache` (may be null) is used for plans that leave the encoder alone.
+  Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config, std::uint64_t seed,
+            EncoderCache* cache = nullptr);
+
+  // The first `limit` examples (0: all). `texts` are the same examples as texts. `groups`: plan of each example in
+  // a stacked plan; empty: all 0. Leaves no graph behind; calls plan.refresh itself.
+  Evaluation evaluate(const CompiledPlan& plan, const std::vector<EncodedExample>& examples,
+                      const std::vector<TextExample>& texts, std::int64_t limit = 0,
+                      ProgressSink* progress = nullptr, const std::string& phase = "evaluate",
+                      const std::vector<std::int64_t>& groups = {}) const;
+
+  // Nothing for free text.
+  std::optional<MajorityBaseline> majority(const std::vector<TextExample>& train,
+                                           const std::vector<TextExample>& split) const;
+
+  // Place of the text among the label words, or −1.
+  int label_of(const std::string& text) const;
+
+ private:
+  struct Batch;
+  struct Answers;
+  Answers generate_answers(const Batch& batch) const;
+  Answers rank_labels(const Batch& batch) const;
+  Answers choose_classes(const Batch& batch) const;
+  Prediction vote(const Batch& batch, const Answers& answers, std::size_t example) const;
+
+  const Backbone& backbone_;
+  TextCodec codec_;
+  TaskConfig task_;
+  EvaluationConfig config_;
+  std::uint64_t seed_;
+  EncoderCache* cache_;
+  std::vector<std::vector<std::int64_t>> label_ids_;  // with EOS
+  std::vector<std::string> label_texts_;              // as the vocabulary writes them
+};
+
+}  // namespace peftbench

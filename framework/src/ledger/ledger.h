@@ -1,0 +1,71 @@
+#pragma once
+
+#include "plan/compiled_plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Elements of tensors, under the names of the record.
+struct Counts {
+  std::int64_t trained = 0;      // handed to the optimizer
+  std::int64_t stored = 0;       // saved at the end, derived values in place of what they came from
+  std::int64_t inference = 0;    // used by a trained method
+  std::int64_t after_merge = 0;  // left once what can be merged into frozen tensors is merged
+  std::optional<std::int64_t> receiving_gradient;  // had a gradient in the first steps; not known before training
+  Counts& operator+=(const Counts& other);
+};
+
+// What one site's tensors of one role come to.
+struct LedgerRow {
+  std::string method, site, role;  // role: trained, buffer, derived
+  Counts counts;
+};
+
+// Lengths of the sequences of a batch, from which operations are counted.
+struct BatchLengths {
+  std::vector<std::int64_t> input, target;  // tokens with EOS, before anything a method adds
+};
+
+struct FlopCounts {
+  double forward = 0, training_step = 0;  // of the batch
+  double prediction = 0;                  // of one example of it, on average: a forward pass
+};
+
+// All of it measured on the plan's tensors; a method has no way to report a number of its own.
+struct Ledger {
+  std::int64_t backbone_parameters = 0;
+  Counts total;
+  double percent = 0;                // trained of all: 100 · trained / (backbone + what is not in a frozen tensor's place)
+  std::int64_t bytes_stored = 0;
+  std::optional<std::int64_t> optimizer_state_bytes;  // Optimizer::state_bytes
+  // Rows that the method adds to each sequence, found by running its hooks.
+  std::int64_t added_encoder_length = 0, added_decoder_length = 0;
+  std::int64_t prefix_length = 0;    // longest key/value prefix
+  std::optional<FlopCounts> flops;
+  std::vector<LedgerRow> rows;
+
+  // Elements by parameter name, once training has shown them.
+  void set_receiving_gradient(const CompiledPlan& plan, const std::map<std::string, std::int64_t>& by_parameter);
+};
+
+// `plan` has its values, be it on meta (CompiledPlan::initialise_on_meta): an 11B model's ledger needs no weights.
+// Throws ConfigError where a hook fails on meta tensors, naming method and site.
+Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan);
+
+// Multiplications and additions in the backbone's matrix products, by the model of docs/architecture.md. What
+// hooks compute on their own is not in it. `encoder_cached`: the encoder's share is left out of a training step.
+FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const Ledger& ledger,
+                       const BatchLengths& lengths, bool encoder_cached = false);
+
+// {"backbone_parameters": …, "ledger": {…}}
+nlohmann::json to_json(const Ledger& ledger);
+
+}  // namespace peftbench

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "plan/compiled_plan.h"
+#include "train/config.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+using ParameterSlots = std::vector<std::shared_ptr<detail::ParameterSlot>>;
+
+// Updates fp32 parameters in place from their gradients. All state is made at construction, so that its bytes can
+// be counted on meta tensors and a checkpoint has the same tensors at every step.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // One update. An undefined gradient leaves its parameter and state as they are.
+  void step(const std::vector<Tensor>& gradients, double learning_rate);
+  std::int64_t steps_taken() const { return steps_; }
+
+  // By "<parameter>/<name of the state>"; the count of steps is the caller's to keep.
+  TensorMap state() const;
+  void load(const TensorMap& state, std::int64_t steps_taken);  // Throws CheckpointError
+  std::int64_t state_bytes() const;
+
+ protected:
+  struct Entry {
+    std::shared_ptr<detail::ParameterSlot> slot;
+    std::vector<std::pair<std::string, Tensor>> state;
+    Tensor& operator[](const char* name);
+  };
+  explicit Optimizer(const ParameterSlots& parameters);
+  virtual void update(Entry& entry, const Tensor& gradient, double learning_rate, std::int64_t step) = 0;
+  std::vector<Entry> entries_;
+
+ private:
+  std::int64_t steps_ = 0;
+};
+
+std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& config, const ParameterSlots& parameters);
+
+// √Σg² over all gradients; scales them in place so that it is at most `limit` (0: only measures).
+double clip_gradients(std::vector<Tensor>& gradients, double limit);
+
+}  // namespace peftbench
