@@ -23,16 +23,18 @@ set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # finds LibTorch where the build foun
 if(PEFTBENCH_SANITIZE)
   # The containers of libstdc++ are not annotated for use across an uninstrumented LibTorch; the runtime
   # options that go with it are in PeftBenchTesting.cmake.
-  add_compile_options(-fsanitize=${PEFTBENCH_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_compile_options(-fsanitize=${PEFTBENCH_SANITIZE} -fno-omit-frame-pointer -g1 -O1)
   add_link_options(-fsanitize=${PEFTBENCH_SANITIZE})
 endif()
 
 find_program(PEFTBENCH_CCACHE ccache)
 if(PEFTBENCH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Without this sloppiness ccache refuses every file that uses a precompiled header.
+  # Without this sloppiness ccache refuses every file that uses a precompiled header; with the base folder,
+  # a second clone finds what the first one compiled.
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${PEFTBENCH_CCACHE}")
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${PEFTBENCH_CCACHE}")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
     add_compile_options(-fpch-preprocess)
   endif()
 endif()

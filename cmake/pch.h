@@ -1,5 +1,6 @@
 // Shared by all files that use LibTorch. What is here costs nothing to include again; every file still includes
-// what it uses, since the `tidy` preset builds without this header.
+// what it uses, since the `tidy` preset builds without this header. torch/csrc/autograd is left out on purpose:
+// it would add a second to every file, and few need it.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -19,6 +20,3 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/csrc/autograd/variable.h>

@@ -1,0 +1,266 @@
+#!/bin/bash
+# tools/setup.sh program|tests: makes this checkout ready to run, or to test. Called by ./peft-bench and ./run-tests.
+#
+# Each step is skipped where it is done already, and puts its result in place only when it is whole, so that an
+# interrupted set-up is continued by the next call. Exit 2: something is asked of the user. Exit 1: a step failed.
+set -uo pipefail
+
+goal=${1:-program}
+home=${PEFTBENCH_HOME:-$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")}
+build=${PEFTBENCH_BUILD_DIR:-$home/build}
+deps=$home/.deps
+log=$build/setup.log
+terminal=false
+if [[ -t 2 ]]; then terminal=true; fi
+
+# ---- messages -------------------------------------------------------------------------------------------------
+
+# One line that is overwritten on a terminal; plain lines elsewhere.
+say() {
+  if $terminal; then printf '\r\033[K%.*s' "$(($(tput cols 2> /dev/null || echo 80) - 1))" "$*" >&2; else printf '%s\n' "$*" >&2; fi
+}
+end_line() { if $terminal; then printf '\r\033[K' >&2; fi; }
+stop() { # STATUS LINE…
+  local status=$1
+  shift
+  end_line
+  printf '%s\n' "$@" >&2
+  exit "$status"
+}
+failed() { # WHAT REMEDY
+  end_line
+  tail -n 30 "$log" >&2
+  stop 1 "set-up failed: $1" "  the whole log: $log" "  what to do:    $2"
+}
+
+# Runs a command into the log. Meanwhile the line shows how long it takes, and how large FOLDER has grown.
+watched() { # LABEL FOLDER COMMAND…
+  local label=$1 folder=$2 start=$SECONDS size=
+  shift 2
+  printf '\n== %s: %s\n' "$label" "$*" >> "$log"
+  if $terminal; then
+    "$@" >> "$log" 2>&1 < /dev/null &
+    local job=$!
+    trap 'kill $job 2> /dev/null; exit 130' INT TERM
+    while kill -0 $job 2> /dev/null; do
+      if [[ -d $folder ]]; then size=", $(du -sm -- "$folder" 2> /dev/null | cut -f1) MB"; fi
+      say "$label … $((SECONDS - start)) s$size"
+      sleep 0.5
+    done
+    trap - INT TERM
+    wait $job
+  else
+    say "$label …"
+    "$@" >> "$log" 2>&1 < /dev/null
+  fi
+}
+
+# ---- Debian packages --------------------------------------------------------------------------------------------
+
+# A tool may come from anywhere; a library must be the distribution's, since CMake looks for that.
+tools=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache flock:util-linux)
+libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
+if [[ $goal == tests ]]; then libraries+=(libgtest-dev libgmock-dev libbenchmark-dev); fi
+
+# The first Python that is new enough and has the module (pip to download, venv to make an environment).
+python_with() { # MODULE…
+  local python module
+  for python in "${PEFTBENCH_PYTHON:-}" python3 /usr/bin/python3 python3.{14,13,12,11,10}; do
+    [[ -n $python ]] && command -v "$python" > /dev/null || continue
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2> /dev/null || continue
+    for module in "$@"; do "$python" -c "import $module" 2> /dev/null || continue 2; done
+    command -v "$python"
+    return 0
+  done
+  return 1
+}
+
+missing_packages() {
+  local entry
+  for entry in "${tools[@]}"; do command -v "${entry%%:*}" > /dev/null || echo "${entry#*:}"; done
+  if command -v dpkg-query > /dev/null; then
+    local installed
+    installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2> /dev/null | sed -n 's/^.i. *//p')
+    for entry in "${libraries[@]}"; do grep -qxF -- "$entry" <<< "$installed" || echo "$entry"; done
+  fi
+  if needs_torch && ! python_with pip > /dev/null; then echo python3 python3-pip; fi
+  if needs_peer && ! python_with pip venv ensurepip > /dev/null; then echo python3 python3-venv; fi
+}
+
+install_packages() {
+  local packages become=()
+  read -r -d '' -a packages < <(missing_packages | tr ' ' '\n' | sort -u)
+  [[ ${#packages[@]} -gt 0 ]] || return 0
+  local command="apt-get update && sudo apt-get install -y --no-install-recommends ${packages[*]}"
+  if ! command -v apt-get > /dev/null; then
+    stop 2 "set-up needs these programs and libraries (Debian 12 names): ${packages[*]}" \
+      "  what to do: install them in your system's way, then start this again"
+  elif [[ $(id -u) == 0 ]]; then
+    become=()
+  elif sudo -n true 2> /dev/null; then
+    become=(sudo -n)
+  elif command -v sudo > /dev/null && [[ -t 0 ]] && $terminal; then
+    end_line
+    printf 'To install: %s\n' "${packages[*]}" >&2
+    sudo -v || stop 2 "sudo was refused. What to do: have an administrator run" "  sudo $command"
+    become=(sudo -n)
+  else
+    stop 2 "Debian packages are missing, and installing them needs root. What to do: run" "  sudo $command" \
+      "and start this again."
+  fi
+  local apt=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -y)
+  local install=("${apt[@]}" --no-install-recommends install "${packages[@]}")
+  # The lists may be absent (a fresh image) or old (a version that is gone): fetch them and try once more. A dpkg that
+  # was interrupted is finished first.
+  local label="installing ${#packages[@]} Debian packages"
+  watched "$label" - "${install[@]}" || {
+    watched "completing interrupted installations" - "${become[@]}" dpkg --configure -a
+    watched "fetching the package lists" - "${apt[@]}" update
+    watched "$label" - "${install[@]}"
+  } || failed "apt-get could not install ${packages[*]}" "see apt's message above; then start this again"
+}
+
+# ---- LibTorch -----------------------------------------------------------------------------------------------------
+
+torch_version=$(< "$home/cmake/torch.version")
+
+# Where LibTorch is: what the user names; else what this build has been configured with; else our own copy.
+torch_dir=${PEFTBENCH_TORCH_DIR:-}
+if [[ -z $torch_dir && -f $build/.ready ]]; then
+  torch_dir=$(sed -n 2p "$build/.ready")
+  [[ -d $torch_dir ]] || torch_dir=
+fi
+torch_dir=${torch_dir:-$deps/torch}
+[[ $torch_dir == /* ]] || torch_dir=$PWD/$torch_dir
+
+# The last file of the copy is version.py, so a folder that has it is whole; another version is replaced.
+needs_torch() {
+  [[ $torch_dir == "$deps/torch" ]] && ! grep -qsF "'$torch_version" "$deps/torch/version.py"
+}
+
+# pip takes the wheel from wherever the user's pip is told to. Only its libraries and headers are of use here.
+fetch_torch() {
+  needs_torch || return 0
+  local python work=$deps/torch.new
+  python=$(python_with pip) || failed "no Python >= 3.10 with pip was found" "apt-get install python3-pip"
+  rm -rf -- "$work"
+  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work cannot be written" "free the disk, or mind the permissions"
+  download() { # LABEL PIP-ARGUMENTS…
+    watched "$1" "$work" env TMPDIR="$work/tmp" "$python" -m pip download --disable-pip-version-check --no-input \
+      --progress-bar off --only-binary=:all: --dest "$work/wheels" "${@:2}" ||
+      failed "pip could not download LibTorch $torch_version (the wheel of torch)" \
+        "see pip's message above; without network, set PEFTBENCH_TORCH_DIR to a LibTorch that is on this machine"
+  }
+  unpack() { # LABEL
+    watched "$1" "$work/site" "$python" "$home/tools/unpack_wheels.py" "$work/wheels" "$work/site" ||
+      failed "a wheel could not be unpacked" "free disk space (LibTorch takes 1 GB, with CUDA 6 GB), then start this again"
+  }
+  download "downloading LibTorch $torch_version" --no-deps "torch==$torch_version"
+  unpack "unpacking LibTorch"
+  if unresolved "$work/site/torch/lib/libtorch_cpu.so" | grep -q .; then
+    # A CUDA wheel: even its CPU half is linked to NVIDIA's libraries, which are wheels of their own.
+    download "downloading what LibTorch needs" "torch==$torch_version"
+    unpack "unpacking what LibTorch needs"
+  fi
+  local absent
+  absent=$(unresolved "$work/site/torch/lib/libtorch_cpu.so" | paste -sd' ')
+  [[ -z $absent ]] || failed "the wheel's libtorch_cpu.so needs $absent" \
+    "set PEFTBENCH_TORCH_DIR to a LibTorch that loads on this machine (a CPU build does)"
+  rm -rf -- "$deps/torch" "$deps/nvidia"
+  if [[ -d $work/site/nvidia ]]; then mv -- "$work/site/nvidia" "$deps/nvidia"; fi
+  mv -- "$work/site/torch" "$deps/torch" && rm -rf -- "$work"
+}
+
+unresolved() { ldd "$1" 2>&1 | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p; /not a dynamic/p; /No such file/p'; }
+
+# ---- the peers that tests compare with ------------------------------------------------------------------------------
+
+requirements=$home/tests/parity/requirements.txt
+needs_peer() {
+  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] && ! cmp -s "$requirements" "$deps/peer/.requirements"
+}
+make_peer() {
+  needs_peer || return 0
+  local python
+  python=$(python_with pip venv ensurepip) || failed "no Python >= 3.10 with venv was found" "apt-get install python3-venv"
+  rm -rf -- "$deps/peer"
+  { watched "making the Python environment of the tests" - "$python" -m venv "$deps/peer" &&
+    watched "installing the peers (transformers, peft)" "$deps/peer" "$deps/peer/bin/python" -m pip install \
+      --disable-pip-version-check --no-input --progress-bar off -r "$requirements"; } ||
+    failed "pip could not install tests/parity/requirements.txt" \
+      "see pip's message above; or set PEFTBENCH_PEER_PYTHON to a Python that has these packages"
+  cp -- "$requirements" "$deps/peer/.requirements"
+}
+
+# ---- building ---------------------------------------------------------------------------------------------------------
+
+configure() {
+  local options=("-DPEFTBENCH_TORCH_DIR=$torch_dir") cache=$build/CMakeCache.txt
+  if [[ $goal == tests ]]; then
+    options+=(-DPEFTBENCH_BUILD_TESTS=ON -DPEFTBENCH_BUILD_BENCHMARKS=ON)
+    options+=("-DPEFTBENCH_PEER_PYTHON=${PEFTBENCH_PEER_PYTHON:-$deps/peer/bin/python}")
+  elif [[ ! -f $cache ]]; then
+    options+=(-DPEFTBENCH_BUILD_TESTS=OFF)  # they need packages that users do without
+  fi
+  if [[ ${CI:-} == true ]]; then options+=(-DPEFTBENCH_WERROR=ON); fi
+  # A checkout that was moved, or built with another generator, starts anew: CMake refuses its old cache.
+  if [[ -f $cache ]] && ! { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$home" "$cache" &&
+    grep -qxF "CMAKE_GENERATOR:INTERNAL=Ninja" "$cache"; }; then
+    rm -rf -- "$cache" "$build/CMakeFiles"
+  fi
+  # Ninja runs CMake by itself when a CMake file changes; only new options, or a first time, need it here.
+  local option name current=true
+  for option in "${options[@]}"; do
+    name=${option%%=*}
+    [[ "$(sed -n "s/^${name#-D}:[A-Z]*=//p" "$cache" 2> /dev/null)" == "${option#*=}" ]] || current=false
+  done
+  if $current && [[ -f $build/build.ninja ]]; then return 0; fi
+  rm -f -- "$build/build.ninja"  # if CMake fails, the next set-up must not take the old one for current
+  watched "configuring" - cmake -S "$home" -B "$build" -G Ninja "${options[@]}" ||
+    failed "CMake could not configure the build" "see CMake's message above; then start this again"
+}
+
+# A compiler takes up to 1.5 GB here, so the memory limits the jobs too.
+jobs() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/^MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
+  echo $((memory < 1 ? 1 : memory < cores ? memory : cores))
+}
+
+compile() {
+  local targets=() start=$SECONDS last=-100 line
+  if [[ $goal == program ]]; then targets=(peft-bench-bin plugins); fi
+  printf '\n== building\n' >> "$log"
+  NINJA_STATUS='%f %t ' ninja -C "$build" -j "$(jobs)" "${targets[@]}" 2>&1 < /dev/null | while IFS= read -r line; do
+    printf '%s\n' "$line" >> "$log"
+    [[ $line =~ ^([0-9]+)\ ([0-9]+)\  ]] || continue
+    local n=${BASH_REMATCH[1]} of=${BASH_REMATCH[2]} took=$((SECONDS - start)) left=
+    if ((took > 5 && n > 4)); then left=", about $((took * (of - n) / n)) s left"; fi
+    if $terminal || ((SECONDS - last >= 15)); then
+      say "building $n/$of, $took s$left"
+      last=$SECONDS
+    fi
+  done || failed "the build stopped" "if a compiler was killed, memory was short: start this again, it continues"
+}
+
+# ---- all of it -----------------------------------------------------------------------------------------------------------
+
+mkdir -p -- "$build" "$deps" || stop 1 "set-up needs to write to $home" "  what to do: mind the permissions, or clone it elsewhere"
+if command -v flock > /dev/null; then
+  exec 9> "$deps/.lock"
+  flock -n 9 || { say "another set-up of this checkout is running; waiting for it" && flock 9; }
+fi
+: > "$log"
+# Children do not inherit the lock: a daemon that apt starts would keep it.
+{
+  install_packages
+  fetch_torch
+  make_peer
+  printf '%s\n%s\n' "$home" "$torch_dir" > "$build/.ready.new"
+  configure
+  compile
+} 9>&-
+# Its time is that of the build's beginning: what is changed during the build is built by the next start.
+mv -- "$build/.ready.new" "$build/.ready"
+end_line
