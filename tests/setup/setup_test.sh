@@ -1,0 +1,154 @@
+#!/bin/bash
+# setup_test.sh CASE CHECKOUT: one case of the launcher's behaviour, in a small copy of the checkout.
+set -euo pipefail
+source_dir=$2
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+fail() { printf 'FAILED: %s\n' "$1" >&2; if [[ -f $work/err ]]; then cat "$work/err" >&2; fi; exit 1; }
+is() { [[ $1 == "$2" ]] || fail "found '$1', expected '$2'"; }
+has() { grep -qF -- "$2" "$1" || fail "'$2' is not in $(cat "$1")"; }
+
+# A checkout with a space in its name, a LibTorch that exists, and stubs: `cmake` leaves the files that the set-up
+# looks for, `ninja` "builds" a program that prints its arguments. Both leave a line in `calls`.
+unset CI PEFTBENCH_TORCH_DIR PEFTBENCH_BUILD_DIR PEFTBENCH_DATA PEFTBENCH_PEER_PYTHON PEFTBENCH_HOME
+home="$work/a checkout"
+mkdir -p "$home"/{framework/src,plugins,tools,cmake,.deps/torch} "$work/bin" "$work/data"
+cp "$source_dir"/peft-bench "$home/"
+cp "$source_dir"/tools/{setup.sh,unpack_wheels.py} "$home/tools/"
+cp "$source_dir"/cmake/torch.version "$home/cmake/"
+printf "__version__ = '%s'\n" "$(< "$home/cmake/torch.version")" > "$home/.deps/torch/version.py"
+touch "$home/CMakeLists.txt" "$home/framework/src/a.cpp"
+export PEFTBENCH_DATA=$work/data CALLS=$work/calls PATH=$work/bin:$PATH
+: > "$CALLS"
+stub() { # NAME, its text on stdin
+  { echo '#!/bin/bash'; cat; } > "$work/bin/$1"
+  chmod +x "$work/bin/$1"
+}
+stub dpkg-query <<'S'
+for p; do [[ $p == lib* || $p == nlohmann* ]] && echo "ii  $p"; done
+S
+stub cmake <<'S'
+echo "cmake $*" >> "$CALLS"
+while [[ $# -gt 0 ]]; do case $1 in -S) s=$2 ;; -B) b=$2 ;; -DPEFTBENCH_TORCH_DIR=*) t=${1#*=} ;; esac; shift; done
+mkdir -p "$b/CMakeFiles"
+printf '%s\n' "CMAKE_HOME_DIRECTORY:INTERNAL=$s" CMAKE_GENERATOR:INTERNAL=Ninja "PEFTBENCH_TORCH_DIR:PATH=$t" \
+  PEFTBENCH_BUILD_TESTS:BOOL=OFF > "$b/CMakeCache.txt"
+touch "$b/build.ninja"
+S
+stub ninja <<'S'
+echo "ninja $*" >> "$CALLS"
+[[ ! -f ${NINJA_FAILS:-/nothing} ]] || { echo "1 2 g++ a.cpp"; echo "a.cpp:1: error: broken"; exit 1; }
+echo "1 1 Linking"
+mkdir -p "$2/bin"
+printf '#!/bin/bash\necho "home=$PEFTBENCH_HOME args=$*"\n' > "$2/bin/peft-bench"
+chmod +x "$2/bin/peft-bench"
+S
+for tool in g++ ccache; do stub $tool <<< 'exit 0'; done
+launch() { "$home/peft-bench" "$@" 2> "$work/err" < /dev/null; }
+calls() { grep -c "^$1" "$CALLS" || true; }
+
+case $1 in
+  asks_for_root)  # a package is missing, and nobody may install it: one command to type, exit 2, nothing built
+    stub dpkg-query <<'S'
+for p; do [[ $p == lib* && $p != libyaml* ]] && echo "ii  $p"; done
+S
+    stub id <<< 'echo 1000'
+    stub sudo <<< 'exit 1'
+    status=0
+    launch methods || status=$?
+    is "$status" 2
+    has "$work/err" "sudo apt-get update && sudo apt-get install -y --no-install-recommends libyaml-cpp-dev nlohmann-json3-dev"
+    is "$(grep -c apt-get "$work/err")" 1
+    is "$(cat "$CALLS")" ""
+    ;;
+  overhead)  # < 50 ms of its own once built, with more sources than this project has
+    for ((i = 0; i < 500; i++)); do touch "$home/framework/src/file_$i.cpp"; done
+    launch methods > /dev/null
+    best=999999
+    for ((i = 0; i < 10; i++)); do  # the quickest of ten: a loaded machine must not fail the test
+      begin=${EPOCHREALTIME/./}
+      launch methods > /dev/null
+      both=$((${EPOCHREALTIME/./} - begin))
+      begin=${EPOCHREALTIME/./}
+      "$home/build/bin/peft-bench" methods > /dev/null
+      own=$((both - (${EPOCHREALTIME/./} - begin)))
+      if ((own < best)); then best=$own; fi
+    done
+    echo "the launcher's own time: $best us"
+    ((best < 50000)) || fail "the launcher took $best us of its own, expected < 50000"
+    is "$(calls ninja)" 1
+    ;;
+  stale_build)  # a changed source is built, a changed test or text is not; a failed build is reported and continued
+    launch methods > /dev/null
+    sleep 0.1
+    touch "$home/framework/src/a.cpp"
+    launch methods > /dev/null
+    is "$(calls ninja)" 2
+    is "$(calls cmake)" 1
+    touch "$home/framework/src/README.md" "$home/framework/src/a_test.cpp"
+    touch -r "$home/build/.ready" "$home/framework/src"
+    launch methods > /dev/null
+    is "$(calls ninja)" 2
+    sleep 0.1
+    touch "$home/framework/src/a.cpp" "$work/fails"
+    status=0
+    NINJA_FAILS=$work/fails launch methods || status=$?
+    is "$status" 1
+    has "$work/err" "a.cpp:1: error: broken"
+    has "$work/err" "what to do:"
+    rm "$work/fails"
+    launch methods > /dev/null
+    is "$(calls ninja)" 4
+    ;;
+  other_torch)  # PEFTBENCH_TORCH_DIR is used, nothing is fetched, and it is kept until another is named
+    rm -rf "$home/.deps/torch"
+    mkdir "$work/my torch"
+    PEFTBENCH_TORCH_DIR="$work/my torch" launch methods > /dev/null
+    has "$CALLS" "-DPEFTBENCH_TORCH_DIR=$work/my torch"
+    launch methods > /dev/null
+    is "$(calls cmake)" 1
+    mkdir "$work/torch2"
+    (cd "$work" && PEFTBENCH_TORCH_DIR=torch2 launch methods > /dev/null)
+    has "$CALLS" "-DPEFTBENCH_TORCH_DIR=$work/torch2"
+    is "$(calls cmake)" 2
+    ;;
+  moved_checkout)
+    launch methods > /dev/null
+    mv "$home" "$work/moved"
+    home=$work/moved
+    is "$(launch methods)" "home=$home args=methods"
+    is "$(calls cmake)" 2
+    ;;
+  data_once)  # fetched for a run that names the task, once, and for nothing else
+    printf '#!/bin/bash\necho "fetch $*" >> "$CALLS"\nmkdir -p "$PEFTBENCH_DATA/$1" && touch "$PEFTBENCH_DATA/$1/.ready"\n' \
+      > "$home/tools/fetch-data"
+    chmod +x "$home/tools/fetch-data"
+    launch methods > /dev/null
+    launch run --help > /dev/null
+    launch run --method m --task ./my/task.yaml > /dev/null
+    is "$(calls fetch)" 0
+    launch --method prompt_tuning > /dev/null
+    launch --method prompt_tuning > /dev/null
+    launch run --method prompt_tuning --task=wordnet_supersense > /dev/null
+    launch run --task wordnet_supersense > /dev/null
+    is "$(grep '^fetch' "$CALLS")" $'fetch movie_sentiment\nfetch wordnet_supersense'
+    ;;
+  spaces_and_links)  # from another folder, through a link, with odd arguments; the program's exit status is passed on
+    ln -s "$home/peft-bench" "$work/bin/pb"
+    cd /
+    is "$("$work/bin/pb" methods 'a b' 2> "$work/err")" "home=$home args=methods a b"
+    printf '#!/bin/bash\nexit 7\n' > "$home/build/bin/peft-bench"
+    status=0
+    launch methods || status=$?
+    is "$status" 7
+    ;;
+  interrupted)  # what a killed set-up leaves behind is not taken for whole
+    mkdir -p "$home/build/bin" "$home/.deps/torch.new/site/torch/lib"
+    printf '#!/bin/bash\necho half\n' > "$home/build/bin/peft-bench"
+    chmod +x "$home/build/bin/peft-bench"
+    printf '%s\n' "$home" > "$home/build/.ready.new"
+    is "$(launch methods)" "home=$home args=methods"
+    is "$(calls ninja)" 1
+    ;;
+  *) fail "no such case" ;;
+esac
