@@ -1,0 +1,38 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/error.h>
+#include <peftbench/method.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace peftbench {
+
+// A method whose library passed every step of loading. It stays loaded until the process ends.
+struct LoadedPlugin {
+  fs::path path;
+  std::string name;
+  std::string version;
+  std::string summary;
+  std::string reference;
+  std::string note;  // its ABI note's fields
+  MethodSchema schema;
+  MethodFactory factory;
+};
+using PluginHandle = std::shared_ptr<const LoadedPlugin>;
+
+// Reads the note, opens, checks and registers the library in `file`, once for each file in a process. Throws
+// PluginError with the step that failed.
+PluginHandle load_plugin(const fs::path& file);
+
+// Runs code of a plugin. What it throws comes out as PluginError(step): peft-bench's own UserErrors under the
+// method's name, anything else, std::exception or not, as a fault of the plugin. `doing`: "making it", "planning".
+void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing, const std::function<void()>& code);
+
+std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& values);
+void plan_method(const LoadedPlugin& plugin, Method& method, PlanBuilder& plan);
+
+}  // namespace peftbench

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <peftbench/method.h>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace YAML {
+class Node;
+}
+
+namespace peftbench {
+
+// What is wrong with a schema, a line each; empty if nothing is.
+std::vector<std::string> schema_faults(const MethodSchema& schema);
+
+// A value as a user wrote it: the text behind `key=`, or the entries of a YAML list.
+using GivenValue = std::variant<std::string, Names>;
+using GivenValues = std::map<std::string, GivenValue>;
+
+// The mapping `parameter: value` of a YAML file. Throws ConfigError where a value is neither scalar nor list.
+GivenValues given_values(const YAML::Node& mapping);
+
+// Every parameter of the schema with its given value or its default. An unknown name, a text that is not of the
+// parameter's type, or a value outside its range or choices is a ConfigError; all of them are told at once.
+Values parse_values(const std::string& method, const MethodSchema& schema, const GivenValues& given);
+
+// One value of one parameter; `origin` ("file.yaml:12", "--set length=x") begins the message of the ConfigError.
+Value parse_value(const ParameterSchema& parameter, const GivenValue& given, const std::string& origin);
+
+// Equal values have equal texts: for the hash that names a run.
+nlohmann::json to_json(const Values& values);
+std::string canonical(const Values& values);
+
+// A value as one would type it behind `key=`.
+std::string to_text(const Value& value);
+
+// What `methods NAME` prints of a parameter.
+struct ParameterDescription {
+  std::string name;
+  std::string type;      // flag, integer, real, text, list
+  std::string standard;  // the default
+  std::string allowed;   // "≥ 1", "0 … 1", "a, b, c"; empty: anything
+  std::string help;
+};
+std::vector<ParameterDescription> describe(const MethodSchema& schema);
+nlohmann::json describe_as_json(const MethodSchema& schema);
+
+const char* name_of(Capability capability);
+
+}  // namespace peftbench
