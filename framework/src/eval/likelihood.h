@@ -1,0 +1,64 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "data/encode.h"
+#include "eval/encoder_cache.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace peftbench {
+
+// Examples that go through the backbone together. `copies` sequences of each lie one after another.
+struct ExampleBatch {
+  std::vector<const EncodedExample*> examples;
+  std::vector<std::int64_t> groups;  // of each example, never decreasing; empty: all 0
+  std::int64_t copies = 1;           // replicas of the plan
+
+  std::int64_t sequences() const { return static_cast<std::int64_t>(examples.size()) * copies; }
+};
+
+// Replicas that a plan asks for; 1 without a hook.
+std::int64_t replicas_of(const CompiledPlan& plan);
+const ReplicaHook* replica_hook(const CompiledPlan& plan);
+bool scores_classes(const CompiledPlan& plan);
+
+// [B·r] or [B, r] log-likelihoods of the copies → [B] of the examples.
+Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood);
+
+PackedTokens pack_inputs(const ExampleBatch& batch);
+// From the cache where there is one, else by one pass over the batch.
+EncoderState encode_batch(const Backbone& backbone, const ExampleBatch& batch, const CompiledPlan& plan,
+                          const RunContext& context, EncoderCache* cache);
+
+// Decoder states of the rows that predict a label: the last rows of a sequence, where a hook made it longer.
+DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder,
+                           const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                           const RunContext& context);
+
+// What each sequence's tokens come to.
+struct SequenceScores {
+  Tensor log_likelihood;       // [S] Σ log p(label token)
+  Tensor log_normaliser_square;  // [S] Σ log²Z; undefined unless asked for
+};
+SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,
+                          const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                          const RunContext& context, bool normaliser);
+
+// Runs of sequences whose logits take at most about `bytes`: [first, last) each.
+std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& layout, std::int64_t vocabulary,
+                                                          std::int64_t bytes);
+DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t count);
+
+// Log-likelihoods [S] of the targets without a graph, in chunks.
+Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
+                     const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                     const RunContext& context);
+
+// [S, C] log-probabilities of a head that scores classes.
+Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,
+                               const RunContext& context);
+
+inline constexpr std::int64_t most_logit_bytes = std::int64_t{256} << 20;
+
+}  // namespace peftbench
