@@ -18,7 +18,6 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 include(GNUInstallDirs)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
-set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # finds LibTorch where the build found it
 
 if(PEFTBENCH_SANITIZE)
   # The containers of libstdc++ are not annotated for use across an uninstrumented LibTorch; the runtime
@@ -54,5 +53,5 @@ endforeach()
 # Warnings are for our own code alone; imported headers are system headers.
 add_library(peftbench_warnings INTERFACE)
 target_compile_options(peftbench_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wall -Wextra -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual
   $<$<BOOL:${PEFTBENCH_WERROR}>:-Werror>)
