@@ -1,0 +1,109 @@
+#include "report/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace peftbench {
+namespace {
+
+// Length in bytes and value of the code point that begins at `at`; a stray byte counts as one.
+std::pair<std::size_t, char32_t> code_point(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  if (length == 1 || at + length > text.size()) return {1, lead};
+  char32_t value = lead & (0xFF >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) value = (value << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3F);
+  return {length, value};
+}
+
+std::size_t columns(char32_t c) {
+  if ((c >= 0x300 && c <= 0x36F) || c == 0x200D || (c >= 0xFE00 && c <= 0xFE0F)) return 0;  // marks on the letter before
+  const bool wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
+                    (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+                    (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
+}  // namespace
+
+std::string format_bytes(std::int64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (std::abs(value) >= 1024 && unit < 4) value /= 1024, ++unit;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.{}f} {}", value, value < 10 ? 1 : 0, units[unit]);
+}
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "unknown";
+  if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1000);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<long long>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string format_percent(double share) {
+  const double percent = share * 100;
+  if (!std::isfinite(percent)) return "undefined";
+  if (percent == 0) return "0 %";
+  // Three digits that count, never as a power of ten.
+  const int decimals = std::max(0, 2 - static_cast<int>(std::floor(std::log10(std::abs(percent)))));
+  return fmt::format("{:.{}f} %", percent, std::min(decimals, 12));
+}
+
+std::string format_score(double value) { return std::isfinite(value) ? fmt::format("{:.3f}", value) : "undefined"; }
+
+std::size_t display_width(std::string_view utf8) {
+  std::size_t width = 0;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto [length, value] = code_point(utf8, i);
+    width += columns(value);
+    i += length;
+  }
+  return width;
+}
+
+std::string cut_to_width(std::string_view utf8, std::size_t width) {
+  if (display_width(utf8) <= width) return std::string(utf8);
+  if (width == 0) return {};
+  std::string cut;
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto [length, value] = code_point(utf8, i);
+    if (used + columns(value) > width - 1) break;
+    cut.append(utf8.substr(i, length));
+    used += columns(value);
+    i += length;
+  }
+  return cut + "…";
+}
+
+std::string wrap(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string result;
+  std::size_t column = indent;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t start = text.find_first_not_of(' ', at);
+    if (start == std::string_view::npos) break;
+    const std::size_t end = std::min(text.find(' ', start), text.size());
+    const std::string_view word = text.substr(start, end - start);
+    const std::size_t length = display_width(word);
+    const bool first = result.empty();
+    if (!first && column + 1 + length > width) {
+      result += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (!first) {
+      result += ' ';
+      ++column;
+    }
+    result += word;
+    column += length;
+    at = end;
+  }
+  return result;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,96 @@
+#include "report/run_report.h"
+
+#include "core/names.h"
+#include "report/format.h"
+#include "report/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+std::string metric_text(const MetricRecord& metric) {
+  std::string text = metric.name + " " + format_score(metric.value);
+  if (metric.interval)
+    text += fmt::format("  [{}, {}]", format_score(metric.interval->low), format_score(metric.interval->high));
+  return text + fmt::format("  on {} {} examples", with_thousands(metric.n), metric.split);
+}
+
+std::string count(const Json& ledger, const char* key) {
+  const auto found = ledger.find(key);
+  if (found == ledger.end() || !found->is_number_integer()) return "unknown";
+  return with_thousands(found->get<long long>());
+}
+
+void add_counts(TextSheet& sheet, const Json& ledger) {
+  sheet.add("parameters", fmt::format("{} trained ({} of all), {} receiving gradient", count(ledger, "trained"),
+                                      format_percent(ledger.value("percent", 0.0) / 100), count(ledger, "receiving_gradient")));
+  sheet.add("", fmt::format("{} stored, {} at inference, {} after merging", count(ledger, "stored"),
+                            count(ledger, "inference"), count(ledger, "after_merge")));
+}
+
+void add_scores(TextSheet& sheet, const RunRecord& record) {
+  for (const MetricRecord& metric : record.metrics) {
+    sheet.add(&metric == &record.metrics.front() ? "score" : "", metric_text(metric));
+    if (metric.majority)
+      sheet.add("", fmt::format("{} {} for always answering '{}'", metric.name, format_score(*metric.majority),
+                                record.task.majority_label));
+  }
+  if (record.illegal_rate) sheet.add("", fmt::format("{} of the answers illegal", format_percent(*record.illegal_rate)));
+}
+
+void add_training(TextSheet& sheet, const RunRecord& record) {
+  const auto& training = record.training;
+  if (training.loss_before && training.loss_after)
+    sheet.add("loss", fmt::format("{:.4f} → {:.4f}  on the {} split, step {} of {}{}", *training.loss_before,
+                                  *training.loss_after, training.loss_split, training.best_step, training.steps,
+                                  training.stopped_early ? " (stopped early)" : ""));
+  else if (training.loss_after)
+    sheet.add("loss", fmt::format("{:.4f}  on the {} split", *training.loss_after, training.loss_split));
+}
+
+void add_costs(TextSheet& sheet, const RunRecord& record) {
+  std::vector<std::string> parts;
+  for (const PhaseCost& phase : record.phases)
+    parts.push_back(phase.name + " " + format_duration(phase.wall_seconds));
+  sheet.add("time", format_duration(record.wall_seconds()) + "  (" + join(parts) + ")");
+  const bool exact = std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
+  sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at its peak" + (exact ? "" : " (since the start)"));
+}
+
+}  // namespace
+
+std::string describe_run(const RunRecord& record, const std::string& folder, std::size_t width) {
+  TextSheet sheet;
+  sheet.add("run", record.id + (record.status == "finished" ? "" : "  (" + record.status + ")"));
+  if (!record.message.empty()) sheet.add("message", record.message);
+  sheet.add("method", record.method.name + " " + record.method.version);
+  sheet.add("task", record.task.name);
+  sheet.add("backbone", fmt::format("{}, {} frozen parameters, {}", record.backbone.name,
+                                    with_thousands(record.backbone.parameters), record.backbone.precision));
+  add_scores(sheet, record);
+  add_training(sheet, record);
+  if (record.ledger.contains("trained")) add_counts(sheet, record.ledger);
+  if (!record.phases.empty()) add_costs(sheet, record);
+  if (!record.backbone.checksum_after.empty())
+    sheet.add("checksum", fmt::format("{} before and after: the backbone is {}", record.backbone.checksum_before.substr(0, 16),
+                                      record.backbone.checksum_before == record.backbone.checksum_after ? "unchanged" : "CHANGED"));
+  for (const std::string& warning : record.warnings) sheet.add("warning", warning);
+  sheet.add("folder", folder);
+  return sheet.text(width);
+}
+
+std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters, std::size_t width) {
+  TextSheet sheet;
+  sheet.add("backbone", with_thousands(backbone_parameters) + " frozen parameters");
+  sheet.add("trained", fmt::format("{} ({} of all)", count(ledger, "trained"),
+                                   format_percent(ledger.value("percent", 0.0) / 100)));
+  sheet.add("stored", count(ledger, "stored"));
+  sheet.add("inference", count(ledger, "inference"));
+  sheet.add("after merging", count(ledger, "after_merge"));
+  return sheet.text(width);
+}
+
+}  // namespace peftbench

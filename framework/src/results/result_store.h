@@ -1,0 +1,56 @@
+#pragma once
+
+#include "core/files.h"
+#include "results/run_record.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// One run's folder and what lies where in it.
+struct RunFolder {
+  fs::path path;
+  fs::path config() const { return path / "config.yaml"; }
+  fs::path record() const { return path / "record.json"; }
+  fs::path log() const { return path / "log.jsonl"; }
+  fs::path predictions() const { return path / "predictions.jsonl"; }
+  fs::path checkpoint() const { return path / "checkpoint"; }
+  fs::path adapter() const { return path / "adapter"; }
+};
+
+// Keeps other processes out of a run's folder as long as it lives; the kernel lets go when the process dies.
+class RunLock {
+ public:
+  explicit RunLock(const RunFolder& folder);  // Throws UserError if another process holds it
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+// The runs of a folder (runs/ by default). Reading needs no LibTorch.
+class ResultStore {
+ public:
+  explicit ResultStore(fs::path folder) : folder_(std::move(folder)) {}
+
+  RunFolder folder_of(const std::string& id) const { return {folder_ / id}; }
+  std::optional<RunRecord> find(const std::string& id) const;  // Throws DataError if it is there and damaged
+  std::vector<RunRecord> all() const;                          // by id
+  void write(const RunRecord& record) const;                   // makes the folder
+
+ private:
+  fs::path folder_;
+};
+
+RunRecord read_record(const fs::path& file);  // Throws DataError
+
+// A run as a user names it: its folder, its record.json, or its id (or the id's unique beginning) under `folder`.
+// Throws DataError with the nearest id.
+RunFolder find_run(const std::string& name, const fs::path& folder);
+
+}  // namespace peftbench

@@ -1,0 +1,198 @@
+#include "results/run_record.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+
+namespace peftbench {
+namespace {
+
+// JSON has no NaN: an undefined number is null.
+Json number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+std::optional<double> optional_number(const Json& json) {
+  return json.is_null() ? std::nullopt : std::optional<double>(json.get<double>());
+}
+
+Json metric_json(const MetricRecord& metric) {
+  Json json = {{"split", metric.split}, {"name", metric.name}, {"value", metric.value}, {"n", metric.n}};
+  json["interval"] = metric.interval ? Json::array({metric.interval->low, metric.interval->high}) : Json(nullptr);
+  json["majority"] = number(metric.majority);
+  return json;
+}
+
+MetricRecord metric_from(const Json& json) {
+  MetricRecord metric;
+  json.at("split").get_to(metric.split);
+  json.at("name").get_to(metric.name);
+  metric.value = json.at("value").is_null() ? std::numeric_limits<double>::quiet_NaN() : json.at("value").get<double>();
+  json.at("n").get_to(metric.n);
+  if (const Json& interval = json.at("interval"); !interval.is_null())
+    metric.interval = Interval{interval.at(0).get<double>(), interval.at(1).get<double>()};
+  metric.majority = optional_number(json.at("majority"));
+  return metric;
+}
+
+}  // namespace
+
+double RunRecord::wall_seconds() const {
+  double sum = 0;
+  for (const PhaseCost& phase : phases) sum += phase.wall_seconds;
+  return sum;
+}
+
+std::int64_t RunRecord::peak_memory_bytes() const {
+  std::int64_t peak = 0;
+  for (const PhaseCost& phase : phases) peak = std::max(peak, phase.peak_memory_bytes);
+  return peak;
+}
+
+Json to_json(const RunRecord& r) {
+  Json json = {{"schema_version", RunRecord::schema},
+               {"id", r.id},
+               {"status", r.status},
+               {"message", r.message},
+               {"started", r.started},
+               {"ended", r.ended}};
+  json["program"] = {{"peftbench", r.peftbench_version}, {"torch", r.torch_version}};
+  json["machine"] = {{"cpu", r.cpu}, {"threads", r.threads}};
+  json["method"] = {{"name", r.method.name},           {"version", r.method.version},
+                    {"summary", r.method.summary},     {"reference", r.method.reference},
+                    {"plugin", r.method.plugin},       {"abi_note", r.method.abi_note},
+                    {"values", r.method.values}};
+  json["task"] = {{"name", r.task.name},
+                  {"source", r.task.source},
+                  {"hash", r.task.hash},
+                  {"train", r.task.train},
+                  {"validation", r.task.validation},
+                  {"test", r.task.test},
+                  {"majority_label", r.task.majority_label}};
+  json["backbone"] = {{"name", r.backbone.name},
+                      {"folder", r.backbone.folder},
+                      {"precision", r.backbone.precision},
+                      {"parameters", r.backbone.parameters},
+                      {"checksum_before", r.backbone.checksum_before},
+                      {"checksum_after", r.backbone.checksum_after}};
+  json["vocabulary_hash"] = r.vocabulary_hash;
+  json["seed"] = r.seed;
+  json["config_hash"] = r.config_hash;
+  json["config"] = r.config;
+  json["sites"] = r.sites;
+  json["ledger"] = r.ledger;
+  json["training"] = {{"steps", r.training.steps},
+                      {"best_step", r.training.best_step},
+                      {"stopped_early", r.training.stopped_early},
+                      {"resumed_from", r.training.resumed_from},
+                      {"times_resumed", r.training.times_resumed},
+                      {"loss_before", number(r.training.loss_before)},
+                      {"loss_after", number(r.training.loss_after)},
+                      {"loss_split", r.training.loss_split},
+                      {"encoder_cache", r.training.encoder_cache}};
+  json["metrics"] = Json::array();
+  for (const MetricRecord& metric : r.metrics) json["metrics"].push_back(metric_json(metric));
+  json["illegal_rate"] = number(r.illegal_rate);
+  json["predictions_hash"] = r.predictions_hash;
+  json["adapter_hash"] = r.adapter_hash;
+  json["phases"] = Json::array();
+  for (const PhaseCost& p : r.phases)
+    json["phases"].push_back({{"name", p.name},
+                              {"wall_seconds", p.wall_seconds},
+                              {"cpu_seconds", p.cpu_seconds},
+                              {"peak_memory_bytes", p.peak_memory_bytes},
+                              {"peak_is_of_phase", p.peak_is_of_phase}});
+  json["warnings"] = r.warnings;
+  return json;
+}
+
+RunRecord record_from_json(const Json& json, const std::string& where) try {
+  if (const int version = json.at("schema_version").get<int>(); version != RunRecord::schema)
+    throw DataError({where + " has a schema version that this program does not know", std::to_string(version),
+                     std::to_string(RunRecord::schema), "use the peft-bench that wrote it, or run again"});
+  RunRecord r;
+  json.at("id").get_to(r.id);
+  json.at("status").get_to(r.status);
+  json.at("message").get_to(r.message);
+  json.at("started").get_to(r.started);
+  json.at("ended").get_to(r.ended);
+  const Json& program = json.at("program");
+  program.at("peftbench").get_to(r.peftbench_version);
+  program.at("torch").get_to(r.torch_version);
+  json.at("machine").at("cpu").get_to(r.cpu);
+  json.at("machine").at("threads").get_to(r.threads);
+
+  const Json& method = json.at("method");
+  method.at("name").get_to(r.method.name);
+  method.at("version").get_to(r.method.version);
+  method.at("summary").get_to(r.method.summary);
+  method.at("reference").get_to(r.method.reference);
+  method.at("plugin").get_to(r.method.plugin);
+  method.at("abi_note").get_to(r.method.abi_note);
+  r.method.values = method.at("values");
+
+  const Json& task = json.at("task");
+  task.at("name").get_to(r.task.name);
+  task.at("source").get_to(r.task.source);
+  task.at("hash").get_to(r.task.hash);
+  task.at("train").get_to(r.task.train);
+  task.at("validation").get_to(r.task.validation);
+  task.at("test").get_to(r.task.test);
+  task.at("majority_label").get_to(r.task.majority_label);
+
+  const Json& backbone = json.at("backbone");
+  backbone.at("name").get_to(r.backbone.name);
+  backbone.at("folder").get_to(r.backbone.folder);
+  backbone.at("precision").get_to(r.backbone.precision);
+  backbone.at("parameters").get_to(r.backbone.parameters);
+  backbone.at("checksum_before").get_to(r.backbone.checksum_before);
+  backbone.at("checksum_after").get_to(r.backbone.checksum_after);
+
+  json.at("vocabulary_hash").get_to(r.vocabulary_hash);
+  json.at("seed").get_to(r.seed);
+  json.at("config_hash").get_to(r.config_hash);
+  r.config = json.at("config");
+  json.at("sites").get_to(r.sites);
+  r.ledger = json.at("ledger");
+
+  const Json& training = json.at("training");
+  training.at("steps").get_to(r.training.steps);
+  training.at("best_step").get_to(r.training.best_step);
+  training.at("stopped_early").get_to(r.training.stopped_early);
+  training.at("resumed_from").get_to(r.training.resumed_from);
+  training.at("times_resumed").get_to(r.training.times_resumed);
+  r.training.loss_before = optional_number(training.at("loss_before"));
+  r.training.loss_after = optional_number(training.at("loss_after"));
+  training.at("loss_split").get_to(r.training.loss_split);
+  r.training.encoder_cache = training.at("encoder_cache");
+
+  for (const Json& metric : json.at("metrics")) r.metrics.push_back(metric_from(metric));
+  r.illegal_rate = optional_number(json.at("illegal_rate"));
+  json.at("predictions_hash").get_to(r.predictions_hash);
+  json.at("adapter_hash").get_to(r.adapter_hash);
+  for (const Json& phase : json.at("phases")) {
+    PhaseCost cost;
+    phase.at("name").get_to(cost.name);
+    phase.at("wall_seconds").get_to(cost.wall_seconds);
+    phase.at("cpu_seconds").get_to(cost.cpu_seconds);
+    phase.at("peak_memory_bytes").get_to(cost.peak_memory_bytes);
+    phase.at("peak_is_of_phase").get_to(cost.peak_is_of_phase);
+    r.phases.push_back(cost);
+  }
+  json.at("warnings").get_to(r.warnings);
+  return r;
+} catch (const nlohmann::json::exception& error) {
+  throw DataError({where + " is not a run's record", error.what(), "the fields of docs/results-schema.md",
+                   "delete the run's folder and run again"});
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+using Json = nlohmann::ordered_json;
+
+// What one part of a run cost.
+struct PhaseCost {
+  std::string name;  // load, plan, train, evaluate, …
+  double wall_seconds = 0;
+  double cpu_seconds = 0;             // of all threads
+  std::int64_t peak_memory_bytes = 0;  // resident
+  bool peak_is_of_phase = true;       // false: the kernel could not reset the peak, so it counts since the start
+};
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+struct MetricRecord {
+  std::string split;  // validation, test
+  std::string name;   // accuracy, macro_f1, matthews, exact_match
+  double value = 0;
+  std::int64_t n = 0;               // examples
+  std::optional<Interval> interval;  // 95 %
+  std::optional<double> majority;   // the same metric for always answering the most frequent label
+};
+
+// All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.
+// A record is written when a run starts, and again with every change of status.
+struct RunRecord {
+  static constexpr int schema = 1;
+
+  std::string id;
+  std::string status = "running";  // running, finished, failed, interrupted
+  std::string message;             // of a failure
+  std::string started, ended;      // UTC, ISO 8601
+
+  std::string peftbench_version, torch_version;
+  std::string cpu;
+  int threads = 0;
+
+  struct {
+    std::string name, version, summary, reference, plugin, abi_note;
+    Json values = Json::object();
+  } method;
+  struct {
+    std::string name, source, hash, majority_label;
+    std::int64_t train = 0, validation = 0, test = 0;
+  } task;
+  struct {
+    std::string name, folder, precision, checksum_before, checksum_after;
+    std::int64_t parameters = 0;
+  } backbone;
+  std::string vocabulary_hash;
+  std::uint64_t seed = 0;
+  std::string config_hash;
+  Json config = Json::object();
+
+  Json ledger = Json::object();
+  std::vector<std::string> sites;  // claimed by the method
+  struct {
+    std::int64_t steps = 0, best_step = 0, resumed_from = 0, times_resumed = 0;
+    std::optional<double> loss_before, loss_after;  // mean per target token on the split named below
+    std::string loss_split;
+    bool stopped_early = false;
+    Json encoder_cache = Json::object();
+  } training;
+  std::vector<MetricRecord> metrics;
+  std::optional<double> illegal_rate;
+  std::string predictions_hash, adapter_hash;
+  std::vector<PhaseCost> phases;
+  std::vector<std::string> warnings;
+
+  // First metric of the split that was evaluated at the end; null before there is one.
+  const MetricRecord* score() const { return metrics.empty() ? nullptr : &metrics.front(); }
+  double wall_seconds() const;
+  std::int64_t peak_memory_bytes() const;
+};
+
+Json to_json(const RunRecord& record);
+// Throws DataError if a field is missing or of another type, or the schema version is unknown; `where` names the file.
+RunRecord record_from_json(const Json& json, const std::string& where);
+
+std::string utc_now();  // 2026-11-22T16:30:05Z
+
+}  // namespace peftbench

@@ -1,0 +1,143 @@
+#include "core/files.h"
+#include "results/result_store.h"
+#include "results/run_record.h"
+#include "results/statistics.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <limits>
+
+namespace peftbench {
+namespace {
+
+using testing::HasSubstr;
+
+RunRecord sample() {
+  RunRecord r;
+  r.id = "prompt_tuning-movies-s1-0123456789";
+  r.status = "finished";
+  r.started = utc_now();
+  r.method.name = "prompt_tuning";
+  r.method.values = {{"length", 20}};
+  r.task.name = "movies";
+  r.task.test = 600;
+  r.backbone.parameters = 9180928;
+  r.seed = 18446744073709551615u;
+  r.config = {{"seed", 1}};
+  r.ledger = {{"trained", 5120}};
+  r.sites = {"encoder.input"};
+  r.training.steps = 50;
+  r.training.loss_before = 4.25;
+  r.metrics = {{"test", "accuracy", 0.75, 600, Interval{0.71, 0.78}, 0.5}, {"test", "macro_f1", 0.7, 600, {}, {}}};
+  r.phases = {{"train", 2.5, 4.5, 1000, true}, {"evaluate", 1.5, 2.0, 2000, false}};
+  r.warnings = {"one"};
+  return r;
+}
+
+class Runs : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("peftbench-results-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  fs::path folder_;
+};
+
+TEST(RunRecord, ComesBackFromItsJson) {
+  const RunRecord record = sample();
+  const Json json = to_json(record);
+  const RunRecord again = record_from_json(Json::parse(json.dump()), "here");
+  EXPECT_EQ(to_json(again), json);
+  EXPECT_EQ(again.seed, 18446744073709551615u);
+  EXPECT_FALSE(again.training.loss_after.has_value());
+  EXPECT_DOUBLE_EQ(again.wall_seconds(), 4.0);
+  EXPECT_EQ(again.peak_memory_bytes(), 2000);
+  EXPECT_EQ(again.score()->name, "accuracy");
+}
+
+TEST(RunRecord, RefusesAnotherSchemaAndMissingFields) {
+  Json json = to_json(sample());
+  json["schema_version"] = 99;
+  EXPECT_THROW(
+      try { record_from_json(json, "a/record.json"); } catch (const DataError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("a/record.json"));
+        EXPECT_THAT(error.what(), HasSubstr("99"));
+        throw;
+      },
+      DataError);
+  json = to_json(sample());
+  json["backbone"].erase("parameters");
+  EXPECT_THROW(record_from_json(json, "x"), DataError);
+}
+
+TEST(RunRecord, AnUndefinedNumberIsNull) {
+  RunRecord record = sample();
+  record.metrics[0].value = std::numeric_limits<double>::quiet_NaN();
+  const RunRecord again = record_from_json(Json::parse(to_json(record).dump()), "here");
+  EXPECT_TRUE(std::isnan(again.metrics[0].value));
+}
+
+TEST_F(Runs, AreWrittenAndFound) {
+  const ResultStore store(folder_);
+  EXPECT_FALSE(store.find(sample().id).has_value());
+  store.write(sample());
+  EXPECT_EQ(to_json(*store.find(sample().id)), to_json(sample()));
+  EXPECT_EQ(store.all().size(), 1u);
+  const fs::path expected = store.folder_of(sample().id).path;
+  EXPECT_EQ(find_run(sample().id, folder_).path, expected);
+  EXPECT_EQ(find_run("prompt_tuning-mov", folder_).path, expected);
+  EXPECT_EQ(find_run((expected / "record.json").string(), "elsewhere").path, expected);
+  EXPECT_THROW(
+      try { find_run("prompt_tuning-movies-s1-0123456788", folder_); } catch (const DataError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("did you mean"));
+        throw;
+      },
+      DataError);
+}
+
+TEST_F(Runs, ADamagedRecordIsNamed) {
+  fs::create_directories(folder_ / "x");
+  write_atomically(folder_ / "x" / "record.json", "{\"schema_version\": 1");
+  EXPECT_THROW(
+      try { ResultStore(folder_).all(); } catch (const DataError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("record.json is not JSON"));
+        throw;
+      },
+      DataError);
+}
+
+TEST_F(Runs, OneProcessHoldsAFolder) {
+  const RunFolder folder{folder_ / "run"};
+  {
+    RunLock lock(folder);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        RunLock second(folder);
+        ::_exit(0);
+      } catch (const UserError&) {
+        ::_exit(7);
+      }
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(WEXITSTATUS(status), 7);
+  }
+  EXPECT_NO_THROW(RunLock{folder});
+}
+
+TEST(Statistics, DeviationIsOfASample) {
+  EXPECT_DOUBLE_EQ(mean({1, 2, 3, 4}), 2.5);
+  EXPECT_NEAR(standard_deviation({1, 2, 3, 4}), 1.2909944, 1e-6);
+  EXPECT_EQ(standard_deviation({1}), 0);
+}
+
+}  // namespace
+}  // namespace peftbench
