@@ -7,13 +7,32 @@
 #   DEPENDS  the layers whose headers it includes, as docs/architecture.md allows
 #   NO_TORCH the layer builds and runs without LibTorch (results and report: a table can be rebuilt anywhere)
 
-# Parsing ATen takes ten seconds a file, so all files that use it share one precompiled header.
+# Parsing ATen takes ten seconds a file, so all files that use it share one precompiled header. It is made with our
+# warnings on, since -Wpedantic changes a macro, and GCC then refuses the header.
 add_library(peftbench_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
-target_link_libraries(peftbench_pch PRIVATE PeftBench::torch)
+target_link_libraries(peftbench_pch PRIVATE PeftBench::torch peftbench_warnings)
 target_precompile_headers(peftbench_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/pch.h")
+
+# WIP: several people write layers at once; files not there yet are left out. Removed before release.
+function(peftbench_existing var dir)
+  set(kept "")
+  foreach(f IN LISTS ${var})
+    if(EXISTS "${dir}/${f}")
+      list(APPEND kept "${f}")
+    else()
+      message(STATUS "left out, not there yet: ${dir}/${f}")
+    endif()
+  endforeach()
+  set(${var} "${kept}" PARENT_SCOPE)
+endfunction()
 
 function(peftbench_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 L "NO_TORCH" "" "SOURCES;TESTS;LINK;DEPENDS")
+  peftbench_existing(L_SOURCES "${CMAKE_CURRENT_SOURCE_DIR}")
+  peftbench_existing(L_TESTS "${PROJECT_SOURCE_DIR}/tests/unit/${name}")
+  if(NOT L_SOURCES)
+    return()
+  endif()
   if(L_UNPARSED_ARGUMENTS OR NOT L_SOURCES)
     message(FATAL_ERROR "peftbench_layer(${name}): SOURCES is needed; not understood: '${L_UNPARSED_ARGUMENTS}'")
   endif()
