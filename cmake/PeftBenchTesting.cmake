@@ -21,6 +21,7 @@ function(peftbench_test_binary name)
   add_executable(test_${name} ${T_SOURCES})
   target_link_libraries(test_${name} PRIVATE peftbench_warnings ${T_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(test_${name} PROPERTIES ENABLE_EXPORTS ON)
+  target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")  # support/
   # Absolute paths serve tests alone; the product finds its files at run time.
   target_compile_definitions(test_${name} PRIVATE
     PEFTBENCH_TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PEFTBENCH_TEST_BUILD_DIR="${PROJECT_BINARY_DIR}")

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/run_context.h"
+#include "backbone/wiring.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
@@ -16,7 +17,8 @@ namespace peftbench {
 struct PackedTokens {
   Tensor ids;          // [N] int64
   TokenLayout layout;  // with the slots that a layout hook asked for
-  static PackedTokens of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups = {});
+  static PackedTokens of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups = {},
+                         std::vector<int64_t> replicas = {});
 };
 
 struct EncoderState {
@@ -35,8 +37,7 @@ struct LoadOptions {
   Precision precision = Precision::float32;
 };
 
-// Keys and values of the decoder, one position a step: see backbone/generation.cpp.
-struct DecodeCache;
+struct DecodeCache;  // backbone/decode_cache.h
 
 // A frozen T5. Const after loading: what a method changes stands in the plan, never here.
 class Backbone {
@@ -53,6 +54,7 @@ class Backbone {
   Tensor frozen(int parameter_index) const;                // as stored, by ParameterSite index
   Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
   int64_t bytes() const;
+  const Wiring& wiring() const { return wiring_; }
 
   // Where the encoder is entered with embeddings instead of ids (`forward --grad`), pass them.
   EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
@@ -63,17 +65,18 @@ class Backbone {
   // [N, V] fp32, or [B, C] where the plan's head scores classes.
   Tensor head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const;
 
-  // One step of decoding for sequences that are alive: next ids [B] → logits [B, V]. Made by `begin_decoding`.
-  std::unique_ptr<DecodeCache> begin_decoding(const EncoderState& encoder, const CompiledPlan& plan,
-                                              const RunContext& context) const;
+  // One step of decoding for the sequences that live: their next ids [B], decoder start first → logits [B, V].
+  std::unique_ptr<DecodeCache> begin_decoding(const EncoderState& encoder) const;
   Tensor decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan, const RunContext& context) const;
 
  private:
   Backbone() = default;
-  friend class T5;
+  static std::shared_ptr<const Backbone> make(BackboneSpec spec, TensorMap tensors, Precision precision,
+                                              const std::string& origin);
   BackboneSpec spec_;
   Precision precision_ = Precision::float32;
   std::vector<Tensor> tensors_;  // by ParameterSite index
+  Wiring wiring_;                // wire(spec_)
 };
 
 }  // namespace peftbench

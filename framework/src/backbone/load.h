@@ -6,7 +6,9 @@
 #include <peftbench/spec.h>
 
 #include <array>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace peftbench {
 
@@ -14,14 +16,19 @@ namespace peftbench {
 inline constexpr std::array<std::string_view, 4> weight_files = {"model.safetensors", "model.safetensors.index.json",
                                                                  "pytorch_model.bin", "pytorch_model.bin.index.json"};
 
+bool has_weights(const fs::path& folder);
+
 // All tensors of a folder, of one file or of all shards. Throws CheckpointError.
 TensorMap read_weights(const fs::path& folder);
 
-// Sizes of the folder's model, with `tied` as its weights have it.
+// Sizes of the folder's model; its head is tied as the weights have it, or as config.json suggests without weights.
 BackboneSpec read_spec(const fs::path& folder);
 
-// Takes what the spec asks for out of `tensors`, in its order, and settles spec.tied. Copies of tied tensors that
-// files carry are dropped. Throws CheckpointError that lists all that is missing, surplus, misshapen or damaged.
-std::vector<Tensor> match_tensors(BackboneSpec& spec, TensorMap tensors, const std::string& origin);
+// The head is tied unless the weights hold an lm_head.weight that differs from the embedding table.
+bool head_is_tied(const TensorMap& tensors);
+
+// What the spec asks for, in its order. Second copies of tied tensors, which files may carry, are dropped. Throws
+// CheckpointError that lists all that is missing, surplus, misshapen or damaged; `origin` names the source.
+std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin);
 
 }  // namespace peftbench

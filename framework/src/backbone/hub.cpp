@@ -1,0 +1,242 @@
+#include "backbone/hub.h"
+
+#include "backbone/catalogue.h"
+#include "backbone/load.h"
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <string_view>
+
+namespace peftbench {
+
+namespace {
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::vector<fs::path> folders_in(const fs::path& parent) {
+  std::vector<fs::path> result;
+  std::error_code missing;
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, missing)) {
+    if (entry.is_directory(missing)) result.push_back(entry.path());
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+// "org/name" or "name", with "@revision" or without, of the characters that the hub allows.
+struct HubName {
+  std::string repository, revision;
+};
+
+std::optional<HubName> parse_hub_name(const std::string& name) {
+  const std::size_t at = name.find('@');
+  HubName result{name.substr(0, at), at == std::string::npos ? "" : name.substr(at + 1)};
+  const auto plain = [](std::string_view part) {
+    // "--" stands for the slash in the cache's names, and a leading dot could leave the cache.
+    return !part.empty() && part.front() != '.' && part.find("--") == std::string_view::npos &&
+           part.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string_view::npos;
+  };
+  const std::size_t slash = result.repository.find('/');
+  const std::string_view all = result.repository;
+  const bool good = slash == std::string::npos ? plain(all) : plain(all.substr(0, slash)) && plain(all.substr(slash + 1));
+  if (!good || (at != std::string::npos && !plain(result.revision))) return std::nullopt;
+  return result;
+}
+
+std::string cache_name(std::string repository) {
+  if (const std::size_t slash = repository.find('/'); slash != std::string::npos) repository.replace(slash, 1, "--");
+  return "models--" + repository;
+}
+
+// The files of a revision; of main, or of the only one there is, where none is asked for.
+std::optional<fs::path> find_snapshot(const fs::path& repository, const std::string& revision) {
+  const fs::path snapshots = repository / "snapshots";
+  const fs::path reference = repository / "refs" / (revision.empty() ? "main" : revision);
+  std::vector<fs::path> candidates;
+  if (is_file(reference)) {
+    std::string commit = read_text(reference);
+    commit.erase(commit.find_last_not_of(" \r\n") + 1);
+    if (parse_hub_name(commit)) candidates.push_back(snapshots / commit);
+  }
+  if (!revision.empty()) {
+    candidates.push_back(snapshots / revision);
+  } else if (const std::vector<fs::path> all = folders_in(snapshots); candidates.empty() && all.size() == 1) {
+    candidates.push_back(all.front());
+  }
+  for (const fs::path& candidate : candidates) {
+    if (is_file(candidate / "config.json")) return candidate;
+  }
+  return std::nullopt;
+}
+
+std::optional<fs::path> find_in_cache(const HubName& name, const BackboneSearch& search) {
+  for (const fs::path& cache : search.hub_caches) {
+    if (std::optional<fs::path> found = find_snapshot(cache / cache_name(name.repository), name.revision)) return found;
+  }
+  return std::nullopt;
+}
+
+ResolvedBackbone in_folder(const std::string& name, const fs::path& folder) {
+  BackboneSpec spec = read_spec(folder);
+  spec.name = name;
+  return {name, folder, std::move(spec)};
+}
+
+bool is_path(const std::string& name) {
+  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name == "." || name == ".." || name.ends_with('/');
+}
+
+std::string looked_in(const BackboneSearch& search) {
+  std::vector<std::string> places = {(search.home / "assets" / "backbones").string()};
+  for (const fs::path& cache : search.hub_caches) places.push_back(cache.string());
+  return "looked in " + join(places);
+}
+
+[[noreturn]] void refuse_absent(const std::string& name, const std::string& hub, bool sizes_known, const BackboneSearch& search) {
+  const std::size_t at = hub.find('@');
+  const std::string revision = at == std::string::npos ? "" : " --revision " + hub.substr(at + 1);
+  throw ConfigError(Problem{"backbone '" + name + "' is not on this machine",
+                            looked_in(search) + (sizes_known ? "; only its sizes are known" : ""),
+                            "a folder with config.json, its weights and spiece.model",
+                            "fetch it with `hf download " + hub.substr(0, at) + revision +
+                                "` (from the Python package huggingface_hub), or give the folder in which it lies"});
+}
+
+const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, const std::string& name) {
+  for (const CatalogueEntry& entry : catalogue) {
+    const bool alias = std::find(entry.aliases.begin(), entry.aliases.end(), name) != entry.aliases.end();
+    if (entry.name == name || entry.hub == name || alias) return &entry;
+  }
+  return nullptr;
+}
+
+[[noreturn]] void refuse_unknown(const std::string& name, const std::vector<CatalogueEntry>& catalogue, const BackboneSearch& search) {
+  std::vector<std::string> known;
+  for (const fs::path& folder : folders_in(search.home / "assets" / "backbones")) known.push_back(folder.filename().string());
+  for (const CatalogueEntry& entry : catalogue) known.push_back(entry.name);
+  throw ConfigError(Problem{"there is no backbone '" + printable(name) + "'", looked_in(search),
+                            "a folder, a name of `peft-bench backbones`, or a hub name such as google/t5-base-lm-adapt",
+                            did_you_mean(name, known)});
+}
+
+// Whether a cached model is of a kind that belongs in the list at all.
+bool is_t5(const fs::path& folder) {
+  const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return false;
+  const auto type = config.find("model_type");
+  return type != config.end() && (*type == "t5" || *type == "mt5");
+}
+
+BackboneListing describe(const std::string& name, const fs::path& folder) {
+  BackboneListing listing;
+  listing.name = name;
+  listing.folder = folder;
+  try {
+    listing.parameters = read_spec(folder).parameter_count();
+    if (!has_weights(folder)) listing.problem = "there are no weights in its folder";
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    listing.problem = message.substr(0, message.find('\n'));
+  }
+  return listing;
+}
+
+}  // namespace
+
+BackboneSearch backbone_search(const fs::path& home) {
+  const auto variable = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  BackboneSearch search{home, {}};
+  if (const std::string cache = variable("HF_HUB_CACHE"); !cache.empty()) {
+    search.hub_caches.push_back(cache);
+  } else if (const std::string hf_home = variable("HF_HOME"); !hf_home.empty()) {
+    search.hub_caches.push_back(fs::path(hf_home) / "hub");
+  } else {
+    std::string cache_home = variable("XDG_CACHE_HOME");
+    if (cache_home.empty() && !variable("HOME").empty()) cache_home = variable("HOME") + "/.cache";
+    if (!cache_home.empty()) search.hub_caches.push_back(fs::path(cache_home) / "huggingface" / "hub");
+  }
+  return search;
+}
+
+ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search, BackboneNeed need) {
+  if (is_path(name) || is_file(fs::path(name) / "config.json")) {
+    fs::path folder = fs::path(name).lexically_normal();
+    if (!folder.has_filename()) folder = folder.parent_path();
+    ResolvedBackbone result{name, folder, read_spec(folder)};
+    result.name = result.spec.name;
+    return result;
+  }
+  const std::vector<CatalogueEntry> catalogue = read_catalogue(search.home / "configs" / "backbones");
+  const std::optional<HubName> hub_name = parse_hub_name(name);
+  if (!hub_name) refuse_unknown(name, catalogue, search);
+  const fs::path asset = search.home / "assets" / "backbones" / name;
+  if (is_file(asset / "config.json")) return in_folder(name, asset);
+
+  // A catalogue's name stands for its own model on the hub, an alias for that model alone.
+  const CatalogueEntry* entry = find_entry(catalogue, hub_name->repository);
+  std::string hub = name;
+  if (entry != nullptr && entry->name == hub_name->repository) hub.replace(0, entry->name.size(), entry->hub);
+  for (const std::string& candidate : {name, hub}) {
+    if (const auto folder = find_in_cache(*parse_hub_name(candidate), search)) return in_folder(name, *folder);
+  }
+  if (entry != nullptr && need == BackboneNeed::sizes) {
+    BackboneSpec spec = entry->spec;
+    spec.name = name;
+    return {name, std::nullopt, std::move(spec)};
+  }
+  if (entry == nullptr && name.find('/') == std::string::npos) refuse_unknown(name, catalogue, search);
+  refuse_absent(name, hub, entry != nullptr, search);
+}
+
+std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
+  std::vector<BackboneListing> result;
+  for (const fs::path& folder : folders_in(search.home / "assets" / "backbones")) {
+    if (is_file(folder / "config.json")) result.push_back(describe(folder.filename().string(), folder));
+  }
+  std::set<fs::path> listed;
+  for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones")) {
+    BackboneListing listing;
+    for (const std::string& name : {entry.hub, entry.name}) {
+      const auto folder = find_in_cache({name, ""}, search);
+      if (!folder) continue;
+      listing = describe(entry.name, *folder);
+      listed.insert(*folder);
+      break;
+    }
+    listing.name = entry.name;
+    listing.aliases = entry.aliases;
+    listing.hub = entry.hub;
+    listing.source = entry.source;
+    if (listing.parameters == 0) listing.parameters = entry.spec.parameter_count();
+    result.push_back(std::move(listing));
+  }
+  for (const fs::path& cache : search.hub_caches) {
+    for (const fs::path& repository : folders_in(cache)) {
+      std::string name = repository.filename().string();
+      if (!name.starts_with("models--")) continue;
+      name.erase(0, 8);
+      if (const std::size_t gap = name.find("--"); gap != std::string::npos) name.replace(gap, 2, "/");
+      const std::optional<fs::path> folder = find_snapshot(repository, "");
+      if (!folder || listed.contains(*folder) || !is_t5(*folder)) continue;
+      BackboneListing listing = describe(name, *folder);
+      listing.hub = name;
+      result.push_back(std::move(listing));
+    }
+  }
+  return result;
+}
+
+}  // namespace peftbench

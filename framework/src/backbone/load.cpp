@@ -1,0 +1,266 @@
+#include "backbone/load.h"
+
+#include "backbone/backbone.h"
+#include "backbone/config_json.h"
+#include "backbone/safetensors.h"
+#include "backbone/torch_pickle.h"
+#include "core/hash.h"
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/ops/tensor.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+namespace peftbench {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* embedding = "shared.weight";
+constexpr const char* head = "lm_head.weight";
+constexpr const char* embedding_copies[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
+// Old files have it; no version of T5 reads it.
+constexpr const char* unused = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+
+bool same(const Tensor& a, const Tensor& b) {
+  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type() || a.device() != b.device()) return false;
+  if (a.is_contiguous() && b.is_contiguous() && a.is_cpu()) {
+    return a.const_data_ptr() == b.const_data_ptr() || std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
+  }
+  return a.equal(b);
+}
+
+TensorMap read_file(const fs::path& file) {
+  return file.extension() == ".bin" ? read_torch_pickle(file) : read_safetensors(file).tensors;
+}
+
+// Tensor name → name of its file, from an index of shards.
+std::map<std::string, std::string> read_index(const fs::path& index) {
+  const auto refuse = [&](const std::string& found) {
+    throw CheckpointError(Problem{index.string() + " is no index of weights", found, "weight_map: names of tensors and their files",
+                                  "fetch the file again"});
+  };
+  std::map<std::string, std::string> files;
+  json content;
+  try {
+    content = json::parse(read_text(index));
+  } catch (const json::parse_error& error) {
+    refuse(printable(error.what(), 200));
+  }
+  const auto map = content.is_object() ? content.find("weight_map") : content.end();
+  if (map == content.end() || !map->is_object()) refuse("no weight_map");
+  for (const auto& [name, file] : map->items()) {
+    const std::string shard = file.is_string() ? file.get<std::string>() : "";
+    // A shard lies beside its index: a path could lead anywhere.
+    if (shard.empty() || shard != fs::path(shard).filename().string() || shard == "..") {
+      refuse("'" + printable(name) + "' in " + printable(file.dump()));
+    }
+    files[name] = shard;
+  }
+  return files;
+}
+
+TensorMap read_shards(const fs::path& index) {
+  const std::map<std::string, std::string> files = read_index(index);
+  std::map<std::string, TensorMap> shards;
+  for (const auto& [name, file] : files) shards[file];
+  std::vector<std::string> missing;
+  std::error_code ignored;
+  for (auto& [file, tensors] : shards) {
+    if (!fs::exists(index.parent_path() / file, ignored)) missing.push_back(file);
+  }
+  if (!missing.empty()) {
+    throw CheckpointError(Problem{std::to_string(missing.size()) + " of " + std::to_string(shards.size()) + " weights files are missing",
+                                  join(missing), "all files that " + index.string() + " names", "fetch the model again"});
+  }
+  for (auto& [file, tensors] : shards) tensors = read_file(index.parent_path() / file);
+  TensorMap result;
+  for (const auto& [name, file] : files) {
+    const auto found = shards[file].find(name);
+    if (found == shards[file].end()) {
+      throw CheckpointError(Problem{(index.parent_path() / file).string() + " lacks '" + printable(name) + "'", {},
+                                    "every tensor that " + index.filename().string() + " says is there", "fetch the model again"});
+    }
+    result.insert(*found);
+  }
+  return result;
+}
+
+std::string text(const Shape& shape) {
+  std::vector<std::string> sizes;
+  for (const int64_t size : shape) sizes.push_back(std::to_string(size));
+  return "[" + join(sizes) + "]";
+}
+
+// Norms and biases are small enough to look at each number; of the rest, training would soon tell.
+bool is_small(const TensorEntry& entry) {
+  return entry.shape.size() < 2 || entry.name.ends_with("relative_attention_bias.weight");
+}
+
+bool all_finite(const Tensor& tensor) {
+  const Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
+  const float* first = values.const_data_ptr<float>();
+  return std::all_of(first, first + values.numel(), [](float value) { return std::isfinite(value); });
+}
+
+std::string fault_of(const TensorEntry& entry, const Tensor& tensor) {
+  if (tensor.sizes() != at::IntArrayRef(entry.shape)) {
+    return entry.name + " is " + text(tensor.sizes().vec()) + ", not " + text(entry.shape);
+  }
+  if (!tensor.is_floating_point()) return entry.name + " is of type " + c10::toString(tensor.scalar_type());
+  if (is_small(entry) && !all_finite(tensor)) return entry.name + " holds numbers that are not finite";
+  return {};
+}
+
+// "3 tensors are missing:\n  a\n  b\n  c"
+void add_list(std::string& message, const std::vector<std::string>& items, const std::string& verb) {
+  constexpr std::size_t shown = 20;
+  if (items.empty()) return;
+  if (!message.empty()) message += '\n';
+  message += std::to_string(items.size()) + (items.size() == 1 ? " tensor is " : " tensors are ") + verb + ":";
+  for (std::size_t i = 0; i < std::min(items.size(), shown); ++i) message += "\n  " + items[i];
+  if (items.size() > shown) message += "\n  … and " + std::to_string(items.size() - shown) + " more";
+}
+
+Tensor in_precision(const TensorEntry& entry, const Tensor& tensor, Precision precision) {
+  const bool narrow = precision == Precision::bfloat16 && !is_small(entry);
+  return tensor.detach().to(narrow ? at::kBFloat16 : at::kFloat).contiguous();
+}
+
+}  // namespace
+
+bool has_weights(const fs::path& folder) {
+  std::error_code ignored;
+  return std::any_of(weight_files.begin(), weight_files.end(), [&](std::string_view file) { return fs::exists(folder / file, ignored); });
+}
+
+TensorMap read_weights(const fs::path& folder) {
+  std::error_code ignored;
+  for (const std::string_view file : weight_files) {
+    const fs::path path = folder / file;
+    if (!fs::exists(path, ignored)) continue;
+    return path.extension() == ".json" ? read_shards(path) : read_file(path);
+  }
+  std::vector<std::string> other;
+  for (const char* file : {"tf_model.h5", "flax_model.msgpack", "rust_model.ot"}) {
+    if (fs::exists(folder / file, ignored)) other.push_back(file);
+  }
+  throw CheckpointError(Problem{"there are no weights in " + folder.string(),
+                                other.empty() ? "none of these files" : join(other) + ", which are not read",
+                                join({weight_files.begin(), weight_files.end()}, " or "),
+                                "fetch the whole model, or convert it with save_pretrained"});
+}
+
+bool head_is_tied(const TensorMap& tensors) {
+  const auto own = tensors.find(head);
+  const auto table = tensors.find(embedding);
+  return own == tensors.end() || (table != tensors.end() && same(own->second, table->second));
+}
+
+BackboneSpec read_spec(const fs::path& folder) {
+  BackboneSpec spec = read_config(folder);
+  if (has_weights(folder)) spec.tied = head_is_tied(read_weights(folder));
+  return spec;
+}
+
+std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin) {
+  std::vector<std::string> missing, wrong, surplus;
+  tensors.erase(unused);
+  for (const char* copy : embedding_copies) {
+    const auto found = tensors.find(copy);
+    if (found == tensors.end()) continue;
+    const auto table = tensors.try_emplace(embedding, found->second).first;
+    if (!same(table->second, found->second)) wrong.push_back(std::string(copy) + " differs from " + embedding);
+    tensors.erase(copy);
+  }
+  if (spec.tied && head_is_tied(tensors)) tensors.erase(head);
+
+  std::vector<Tensor> result;
+  for (const TensorEntry& entry : spec.tensors()) {
+    const auto found = tensors.find(entry.name);
+    if (found == tensors.end()) {
+      missing.push_back(entry.name + " " + text(entry.shape));
+      continue;
+    }
+    if (std::string fault = fault_of(entry, found->second); !fault.empty()) wrong.push_back(std::move(fault));
+    result.push_back(std::move(found->second));
+    tensors.erase(found);
+  }
+  for (const auto& [name, tensor] : tensors) surplus.push_back(printable(name) + " " + text(tensor.sizes().vec()));
+
+  std::string found;
+  add_list(found, missing, "missing");
+  add_list(found, wrong, "wrong");
+  add_list(found, surplus, "surplus");
+  if (!found.empty()) {
+    throw CheckpointError(Problem{origin + " does not hold the weights of its sizes", found,
+                                  std::to_string(spec.tensors().size()) + " tensors by their Hugging Face names",
+                                  "check that config.json and the weights are of the same model"});
+  }
+  return result;
+}
+
+std::shared_ptr<const Backbone> Backbone::load(const fs::path& folder, const LoadOptions& options) {
+  BackboneSpec spec = read_config(folder);
+  TensorMap tensors = read_weights(folder);
+  spec.tied = head_is_tied(tensors);
+  return make(std::move(spec), std::move(tensors), options.precision, folder.string());
+}
+
+std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, TensorMap tensors, const LoadOptions& options) {
+  const std::string origin = spec.name.empty() ? "the model" : "'" + spec.name + "'";
+  return make(std::move(spec), std::move(tensors), options.precision, origin);
+}
+
+std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tensors, Precision precision,
+                                               const std::string& origin) {
+  const std::shared_ptr<Backbone> backbone(new Backbone());
+  backbone->tensors_ = match_tensors(spec, std::move(tensors), origin);
+  const std::vector<TensorEntry> entries = spec.tensors();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    backbone->tensors_[i] = in_precision(entries[i], backbone->tensors_[i], precision);
+  }
+  backbone->wiring_ = wire(spec);
+  backbone->spec_ = std::move(spec);
+  backbone->precision_ = precision;
+  return backbone;
+}
+
+std::string Backbone::checksum() const {
+  Sha256 hash;
+  const std::vector<TensorEntry> entries = spec_.tensors();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Tensor tensor = tensors_[i].cpu();
+    hash.update(entries[i].name + " " + c10::toString(tensor.scalar_type()) + " " + text(entries[i].shape) + "\n");
+    hash.update(tensor.const_data_ptr(), tensor.nbytes());
+  }
+  return hash.hex();
+}
+
+Tensor Backbone::frozen(int parameter_index) const { return tensors_.at(static_cast<std::size_t>(parameter_index)); }
+
+Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
+  for (const int64_t id : ids) {
+    if (id >= 0 && id < spec_.vocab_size) continue;
+    throw ConfigError(Problem{"token " + std::to_string(id) + " has no row in the embedding table", {},
+                              "an id from 0 to " + std::to_string(spec_.vocab_size - 1), {}});
+  }
+  const Tensor table = frozen(spec_.parameter(embedding).index);
+  return table.index_select(0, at::tensor(ids, at::kLong).to(table.device())).to(at::kFloat);
+}
+
+int64_t Backbone::bytes() const {
+  int64_t total = 0;
+  for (const Tensor& tensor : tensors_) total += static_cast<int64_t>(tensor.nbytes());
+  return total;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,215 @@
+#include "plan/compiled_plan.h"
+
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+using detail::ParameterSlot;
+using detail::PlanGroup;
+
+std::string show(at::IntArrayRef shape) {
+  std::vector<std::string> sizes;
+  for (int64_t size : shape) sizes.push_back(std::to_string(size));
+  return "[" + join(sizes) + "]";
+}
+
+bool stored_slot(const ParameterSlot& slot) { return !slot.training_only; }
+bool training_slot(const ParameterSlot& slot) { return slot.role != Role::derived; }
+
+// In a stacked plan, names begin with the group's number.
+template <class Keep>
+TensorMap collect(const std::vector<std::shared_ptr<PlanGroup>>& groups, Keep keep) {
+  TensorMap out;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const std::string prefix = groups.size() > 1 ? std::to_string(g) + "/" : "";
+    for (const auto& slot : groups[g]->slots) {
+      if (keep(*slot)) out.emplace(prefix + slot->name, slot->value.detach());
+    }
+  }
+  return out;
+}
+
+void set_value(ParameterSlot& slot, const Tensor& value) {
+  at::NoGradGuard no_grad;
+  slot.value = value.to(at::kFloat).clone(at::MemoryFormat::Contiguous);
+  if (slot.role == Role::trained) slot.value.set_requires_grad(true);
+}
+
+}  // namespace
+
+CompiledPlan::CompiledPlan(std::shared_ptr<PlanGroup> group) { groups_.push_back(std::move(group)); }
+
+CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
+  CompiledPlan out;
+  for (const CompiledPlan& plan : plans) {
+    if (plan.groups_.empty()) {
+      throw ConfigError({"an empty plan cannot be stacked", {}, "plans that a method made", {}});
+    }
+    out.groups_.insert(out.groups_.end(), plan.groups_.begin(), plan.groups_.end());
+    out.derive_ = out.derive_ && plan.derive_;
+  }
+  if (out.groups_.empty()) return out;
+  const auto classes = [](const PlanGroup& group) { return group.head && group.head->scores_classes(); };
+  const PlanGroup& first = *out.groups_.front();
+  for (const auto& group : out.groups_) {
+    if (group->spec.name != first.spec.name || group->linear.size() != first.linear.size()) {
+      throw ConfigError({"plans of different backbones cannot share a batch", group->method + " was planned for " + group->spec.name,
+                         "plans for " + first.spec.name, "stack runs of one backbone"});
+    }
+    if (classes(*group) != classes(first)) {
+      throw ConfigError({"plans that score classes and plans that write text cannot share a batch",
+                         group->method + " and " + first.method, "heads of one kind", "run them apart"});
+    }
+    if (group->replica && out.groups_.size() > 1) {
+      throw ConfigError({"a plan with replicas cannot share a batch", group->method + " claims replicas", "plans without",
+                         "run it apart"});
+    }
+  }
+  return out;
+}
+
+void CompiledPlan::initialise(const ContextFactory& contexts) {
+  for (const auto& group : groups_) {
+    for (const auto& slot : group->slots) {
+      if (slot->role == Role::derived) continue;
+      const auto context = contexts(slot->name);
+      at::NoGradGuard no_grad;
+      const Tensor value = slot->init(*context, slot->shape);
+      if (value.sizes() != at::IntArrayRef(slot->shape)) {
+        throw ConfigError({"the first value of " + slot->name + " has the wrong shape", show(value.sizes()), show(slot->shape),
+                           "mend the initialiser in the method " + group->method});
+      }
+      set_value(*slot, value);
+    }
+  }
+  derive_ = true;
+}
+
+void CompiledPlan::initialise_on_meta() {
+  for (const auto& group : groups_) {
+    for (const auto& slot : group->slots) slot->value = at::empty(slot->shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
+  }
+  derive_ = false;
+}
+
+namespace {
+
+// Gives values to the slots that `keep` selects, or says everything that is wrong with `tensors`.
+template <class Keep>
+void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap& tensors, Keep keep) {
+  std::vector<std::string> faults;
+  std::size_t used = 0;
+  std::vector<std::pair<ParameterSlot*, const Tensor*>> pairs;
+  std::vector<std::string> known;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const std::string prefix = groups.size() > 1 ? std::to_string(g) + "/" : "";
+    for (const auto& slot : groups[g]->slots) {
+      if (!keep(*slot)) continue;
+      const std::string name = prefix + slot->name;
+      known.push_back(name);
+      const auto at = tensors.find(name);
+      if (at == tensors.end()) {
+        faults.push_back("missing " + name + " " + show(slot->shape));
+        continue;
+      }
+      ++used;
+      if (at->second.sizes() != at::IntArrayRef(slot->shape)) {
+        faults.push_back(name + " is " + show(at->second.sizes()) + " and should be " + show(slot->shape));
+      }
+      pairs.emplace_back(slot.get(), &at->second);
+    }
+  }
+  if (used < tensors.size()) {
+    for (const auto& [name, tensor] : tensors) {
+      if (std::find(known.begin(), known.end(), name) == known.end()) faults.push_back("surplus " + name);
+    }
+  }
+  if (!faults.empty()) {
+    throw CheckpointError({"the stored tensors do not fit the plan", join(faults, "; "),
+                           std::to_string(known.size()) + " tensors: " + join(known),
+                           "use the method, its values and the backbone that the file was made with"});
+  }
+  for (const auto& [slot, tensor] : pairs) set_value(*slot, *tensor);
+}
+
+}  // namespace
+
+void CompiledPlan::load_stored(const TensorMap& tensors) {
+  load(groups_, tensors, stored_slot);
+  derive_ = false;
+}
+
+void CompiledPlan::load_training(const TensorMap& tensors) {
+  load(groups_, tensors, training_slot);
+  derive_ = true;
+}
+
+TensorMap CompiledPlan::stored() const { return collect(groups_, stored_slot); }
+TensorMap CompiledPlan::training() const { return collect(groups_, training_slot); }
+
+std::vector<std::shared_ptr<ParameterSlot>> CompiledPlan::slots() const {
+  std::vector<std::shared_ptr<ParameterSlot>> out;
+  for (const auto& group : groups_) out.insert(out.end(), group->slots.begin(), group->slots.end());
+  return out;
+}
+
+std::vector<std::shared_ptr<ParameterSlot>> CompiledPlan::trained() const {
+  auto out = slots();
+  std::erase_if(out, [](const auto& slot) { return slot->role != Role::trained; });
+  return out;
+}
+
+void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
+  for (const auto& group : groups_) {
+    if (derive_) {
+      // Declaration order: a derived value may be a source of a later one.
+      for (const auto& slot : group->slots) {
+        if (slot->role != Role::derived) continue;
+        slot->value = slot->derive();
+        if (slot->value.sizes() != at::IntArrayRef(slot->shape)) {
+          throw ConfigError({"derived value " + slot->name + " has the wrong shape", show(slot->value.sizes()), show(slot->shape),
+                             "mend the function in the method " + group->method});
+        }
+      }
+    }
+    group->stand_in.assign(group->parameter.size(), Tensor());
+    for (std::size_t i = 0; i < group->parameter.size(); ++i) {
+      if (!group->parameter[i]) continue;
+      const Tensor original = frozen(static_cast<int>(i));
+      Tensor value = group->parameter[i]->value(original);
+      if (value.sizes() != original.sizes()) {
+        throw ConfigError({"the stand-in of a frozen tensor has the wrong shape", show(value.sizes()), show(original.sizes()),
+                           "mend the parameter hook in the method " + group->method});
+      }
+      group->stand_in[i] = std::move(value);
+    }
+  }
+}
+
+bool CompiledPlan::leaves_encoder_alone() const {
+  for (const auto& group : groups_) {
+    if (group->layout || group->replica || group->input[static_cast<int>(Stack::encoder)]) return false;
+    for (const auto& [site, method] : group->claimed) {
+      if (site.starts_with("encoder.") || site == "embedding" || site == "shared.weight") return false;
+    }
+  }
+  return true;
+}
+
+std::vector<std::string> CompiledPlan::claimed_sites() const {
+  std::vector<std::string> out;
+  for (const auto& group : groups_) {
+    for (const auto& [site, method] : group->claimed) out.push_back(site);
+  }
+  return out;
+}
+
+}  // namespace peftbench

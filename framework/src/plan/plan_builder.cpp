@@ -1,0 +1,173 @@
+#include "core/names.h"
+#include "plan/compiled_plan.h"
+
+#include <peftbench/error.h>
+#include <peftbench/plan.h>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+std::string show(const Shape& shape) {
+  std::vector<std::string> sizes;
+  for (int64_t size : shape) sizes.push_back(std::to_string(size));
+  return "[" + join(sizes) + "]";
+}
+
+class TrainedCopy final : public ParameterHook {
+ public:
+  explicit TrainedCopy(Parameter parameter) : parameter_(std::move(parameter)) {}
+  Tensor value(const Tensor&) const override { return parameter_(); }
+
+ private:
+  Parameter parameter_;
+};
+
+// The site as this backbone has it, or the refusal.
+template <class Site>
+const Site& checked(const std::vector<Site>& sites, const Site& claimed, const std::string& backbone) {
+  const std::string name = claimed.name();
+  const auto found = std::find_if(sites.begin(), sites.end(), [&](const Site& site) { return site.name() == name; });
+  if (found == sites.end()) {
+    std::vector<std::string> names;
+    for (const Site& site : sites) names.push_back(site.name());
+    throw ConfigError({"the backbone has no site " + name, "a claim to " + name, "a site of " + backbone,
+                       did_you_mean(name, names)});
+  }
+  if (found->index != claimed.index) {
+    throw ConfigError({"site " + name + " is of another backbone", "index " + std::to_string(claimed.index),
+                       "index " + std::to_string(found->index), "take sites from the BackboneSpec given to Method::plan"});
+  }
+  return *found;
+}
+
+}  // namespace
+
+PlanBuilder::PlanBuilder(BackboneSpec spec) : group_(std::make_shared<detail::PlanGroup>()) {
+  group_->kv.resize(spec.key_values().size());
+  group_->linear.resize(spec.linears().size());
+  group_->sublayer.resize(spec.sublayers().size());
+  group_->block.resize(spec.blocks(Stack::encoder).size() + spec.blocks(Stack::decoder).size());
+  group_->parameter.resize(spec.tensors().size());
+  group_->spec = std::move(spec);
+  group_->method = "the method";
+}
+
+PlanBuilder::~PlanBuilder() = default;
+
+const BackboneSpec& PlanBuilder::backbone() const { return group_->spec; }
+void PlanBuilder::set_claimant(std::string method) { group_->method = std::move(method); }
+std::shared_ptr<detail::PlanGroup> PlanBuilder::finish() { return std::move(group_); }
+
+Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Init init, Role role) {
+  auto slot = std::make_shared<detail::ParameterSlot>();
+  slot->name = owner + "." + name;
+  slot->owner = std::move(owner);
+  slot->role = role;
+  slot->init = std::move(init);
+  if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 1; })) {
+    throw ConfigError({"parameter " + slot->name + " of " + group_->method + " has no elements", show(shape),
+                       "at least one dimension, each ≥ 1", "check the method's sizes (length, rank, bottleneck)"});
+  }
+  slot->shape = std::move(shape);
+  for (const auto& other : group_->slots) {
+    if (other->name == slot->name) {
+      throw ConfigError({group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
+    }
+  }
+  group_->slots.push_back(slot);
+  return Parameter(slot);
+}
+
+Parameter PlanBuilder::add_derived(std::string owner, std::string name, Shape shape, std::vector<Parameter> sources,
+                                   std::function<Tensor()> function) {
+  Parameter result = add(std::move(owner), std::move(name), std::move(shape), {}, Role::derived);
+  result.slot()->derive = std::move(function);
+  for (const Parameter& source : sources) source.slot()->training_only = true;
+  return result;
+}
+
+Parameter PlanBuilder::train(const ParameterSite& site) {
+  // Checked before anything is declared, so a refused claim leaves no parameter behind.
+  checked(group_->spec.parameters(), site, group_->spec.name);
+  Parameter result = add(site.name(), "trained", site.shape, init::frozen_copy(site.tensor), Role::trained);
+  result.slot()->stand_in = true;
+  claim<TrainedCopy>(site, result);
+  return result;
+}
+
+void PlanBuilder::scale_learning_rate(const Parameter& parameter, double factor) {
+  parameter.slot()->learning_rate_scale = factor;
+}
+void PlanBuilder::scale_weight_decay(const Parameter& parameter, double factor) {
+  parameter.slot()->weight_decay_scale = factor;
+}
+
+namespace {
+
+void take(detail::PlanGroup& group, const std::string& site) {
+  const auto [at, fresh] = group.claimed.emplace(site, group.method);
+  if (!fresh) {
+    throw ConfigError({"site " + site + " is claimed twice", "claimed by " + at->second + " already",
+                       "one hook a site", "do both things in one hook"});
+  }
+}
+
+}  // namespace
+
+void PlanBuilder::claim(const LayoutSite& site, std::shared_ptr<LayoutHook> hook) {
+  take(*group_, site.name());
+  group_->layout = std::move(hook);
+}
+void PlanBuilder::claim(const InputSite& site, std::shared_ptr<InputHook> hook) {
+  take(*group_, site.name());
+  group_->input[static_cast<int>(site.stack)] = std::move(hook);
+}
+void PlanBuilder::claim(const KvSite& site, std::shared_ptr<KvHook> hook) {
+  const KvSite known = checked(group_->spec.key_values(), site, group_->spec.name);
+  take(*group_, known.name());
+  group_->kv[static_cast<std::size_t>(known.index)] = std::move(hook);
+}
+void PlanBuilder::claim(const LinearSite& site, std::shared_ptr<LinearHook> hook) {
+  const LinearSite known = checked(group_->spec.linears(), site, group_->spec.name);
+  take(*group_, known.name());
+  group_->linear_sites.emplace(known.name(), known);
+  group_->linear[static_cast<std::size_t>(known.index)] = std::move(hook);
+}
+void PlanBuilder::claim(const SublayerSite& site, std::shared_ptr<SublayerHook> hook) {
+  const SublayerSite known = checked(group_->spec.sublayers(), site, group_->spec.name);
+  take(*group_, known.name());
+  group_->sublayer[static_cast<std::size_t>(known.index)] = std::move(hook);
+}
+void PlanBuilder::claim(const BlockSite& site, std::shared_ptr<BlockHook> hook) {
+  const BlockSite known = checked(group_->spec.blocks(site.stack), site, group_->spec.name);
+  take(*group_, known.name());
+  group_->block[static_cast<std::size_t>(known.index)] = std::move(hook);
+}
+void PlanBuilder::claim(const ParameterSite& site, std::shared_ptr<ParameterHook> hook) {
+  const ParameterSite known = checked(group_->spec.parameters(), site, group_->spec.name);
+  take(*group_, known.name());
+  group_->parameter[static_cast<std::size_t>(known.index)] = std::move(hook);
+}
+void PlanBuilder::claim(const HeadSite& site, std::shared_ptr<HeadHook> hook) {
+  take(*group_, site.name());
+  group_->head = std::move(hook);
+}
+void PlanBuilder::claim(const ReplicaSite& site, std::shared_ptr<ReplicaHook> hook) {
+  if (hook->replicas() < 1) {
+    throw ConfigError({group_->method + " asks for no replicas", std::to_string(hook->replicas()), "at least 1", {}});
+  }
+  take(*group_, site.name());
+  group_->replica = std::move(hook);
+}
+void PlanBuilder::claim(const LossSite& site, std::shared_ptr<LossHook> hook) {
+  take(*group_, site.name());
+  group_->loss = std::move(hook);
+}
+void PlanBuilder::claim(const StepSite& site, std::shared_ptr<StepHook> hook) {
+  take(*group_, site.name());
+  group_->step = std::move(hook);
+}
+
+}  // namespace peftbench
