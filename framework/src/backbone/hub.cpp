@@ -190,7 +190,9 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
   std::string hub = name;
   if (entry != nullptr && entry->name == hub_name->repository) hub.replace(0, entry->name.size(), entry->hub);
   for (const std::string& candidate : {name, hub}) {
-    if (const auto folder = find_in_cache(*parse_hub_name(candidate), search)) return in_folder(name, *folder);
+    const std::optional<HubName> wanted = parse_hub_name(candidate);
+    if (!wanted) continue;
+    if (const auto folder = find_in_cache(*wanted, search)) return in_folder(name, *folder);
   }
   if (entry != nullptr && need == BackboneNeed::sizes) {
     BackboneSpec spec = entry->spec;
