@@ -77,18 +77,21 @@ PluginHandle PluginFinder::load_method(const std::string& name) const {
   }
   for (const Candidate& candidate : all) {
     if (candidate.path.stem() == name) return load_plugin(candidate.path);
-    if (std::find(names.begin(), names.end(), candidate.path.stem()) == names.end()) names.push_back(candidate.path.stem());
+    if (std::find(names.begin(), names.end(), candidate.path.stem()) == names.end())
+      names.push_back(candidate.path.stem());
   }
   for (const fs::path& file : files_) places.push_back(file.string() + " (--plugin)");
   for (const PluginFolder& folder : folders_) {
     std::error_code error;
-    places.push_back(folder.path.string() + " (" + folder.origin + (fs::is_directory(folder.path, error) ? ")" : ", does not exist)"));
+    places.push_back(folder.path.string() + " (" + folder.origin +
+                     (fs::is_directory(folder.path, error) ? ")" : ", does not exist)"));
   }
   std::sort(names.begin(), names.end());
-  throw PluginError(PluginStep::find,
-                    Problem{"there is no method '" + name + "'", "looked in\n" + (places.empty() ? "no folder at all" : join(places, "\n")),
-                            name + ".so in one of them",
-                            did_you_mean(name, names) + "; for a library elsewhere give --plugin FILE or set PEFTBENCH_PLUGIN_PATH"});
+  throw PluginError(
+      PluginStep::find,
+      Problem{"there is no method '" + name + "'",
+              "looked in\n" + (places.empty() ? "no folder at all" : join(places, "\n")), name + ".so in one of them",
+              did_you_mean(name, names) + "; for a library elsewhere give --plugin FILE or set PEFTBENCH_PLUGIN_PATH"});
 }
 
 std::vector<FoundPlugin> PluginFinder::list() const {

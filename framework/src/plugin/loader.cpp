@@ -6,10 +6,10 @@
 
 #include <peftbench/abi.h>
 
-#include <boost/core/demangle.hpp>
-#include <boost/dll/shared_library.hpp>
 #include <cxxabi.h>
 #include <fmt/format.h>
+#include <boost/core/demangle.hpp>
+#include <boost/dll/shared_library.hpp>
 
 #include <map>
 #include <mutex>
@@ -23,9 +23,10 @@ namespace {
 using Library = boost::dll::shared_library;
 constexpr const char* symbol = "peftbench_plugin";
 
-PluginError refusal(PluginStep step, const fs::path& file, const std::string& what, std::string found, std::string expected,
-                    std::string remedy) {
-  return PluginError(step, Problem{"plugin " + file.string() + ": " + what, std::move(found), std::move(expected), std::move(remedy)});
+PluginError refusal(PluginStep step, const fs::path& file, const std::string& what, std::string found,
+                    std::string expected, std::string remedy) {
+  return PluginError(
+      step, Problem{"plugin " + file.string() + ": " + what, std::move(found), std::move(expected), std::move(remedy)});
 }
 
 // Every library ever opened. Never unloaded: autograd nodes and exceptions made by a plugin outlive any use of it,
@@ -55,10 +56,12 @@ PluginError open_error(const fs::path& file, const std::string& text) {
   const std::string message = loader_message(text, file);
   constexpr std::string_view undefined = "undefined symbol: ", missing = ": cannot open shared object file";
   if (message.starts_with(undefined)) {
-    const std::string mangled = message.substr(undefined.size(), message.find_first_of(" ,", undefined.size()) - undefined.size());
+    const std::string mangled =
+        message.substr(undefined.size(), message.find_first_of(" ,", undefined.size()) - undefined.size());
     const std::string name = boost::core::demangle(mangled.c_str());
     const bool ours = name.find("peftbench::") != std::string::npos;
-    return refusal(PluginStep::open, file, "it uses a symbol that no library defines", name, "all symbols are defined when it is loaded",
+    return refusal(PluginStep::open, file, "it uses a symbol that no library defines", name,
+                   "all symbols are defined when it is loaded",
                    ours ? "define it in the plugin, or use only what <peftbench/plugin.h> declares with PEFTBENCH_API"
                         : "add the source file or library that defines it to the plugin's CMakeLists.txt");
   }
@@ -66,8 +69,8 @@ PluginError open_error(const fs::path& file, const std::string& text) {
     return refusal(PluginStep::open, file, "it needs a library that is not there", message.substr(0, at), {},
                    "install that library, or link the plugin so that its RPATH says where it is");
   }
-  return refusal(PluginStep::open, file, "it cannot be loaded", message, "a shared library that the dynamic loader accepts",
-                 "build it again with peftbench_add_plugin(…)");
+  return refusal(PluginStep::open, file, "it cannot be loaded", message,
+                 "a shared library that the dynamic loader accepts", "build it again with peftbench_add_plugin(…)");
 }
 
 Library open(const fs::path& file) {
@@ -90,7 +93,8 @@ const PluginHeader& header_of(const Library& library, const fs::path& file, cons
                    "let PEFTBENCH_PLUGIN(…) write the header, and build it against this peft-bench");
   };
   if (header.struct_size != sizeof(PluginHeader)) {
-    throw refuse("its header has another size", fmt::format("{} bytes", header.struct_size), fmt::format("{} bytes", sizeof(PluginHeader)));
+    throw refuse("its header has another size", fmt::format("{} bytes", header.struct_size),
+                 fmt::format("{} bytes", sizeof(PluginHeader)));
   }
   if (header.api_version != PEFTBENCH_API_VERSION) {
     throw refuse("its header is of another version of the plugin interface", std::to_string(header.api_version),
@@ -124,7 +128,8 @@ void check_torch(const PluginHeader& header, const fs::path& file) {
 void check_name(const PluginHeader& header, const fs::path& file) {
   const std::string name = header.name;
   if (name != file.stem()) {
-    throw refusal(PluginStep::name, file, "its name is not its file's", "the name '" + name + "'", "'" + file.stem().string() + "'",
+    throw refusal(PluginStep::name, file, "its name is not its file's", "the name '" + name + "'",
+                  "'" + file.stem().string() + "'",
                   "rename the file to " + name + ".so, or the method in PEFTBENCH_PLUGIN(…)");
   }
   for (const auto& [path, plugin] : registry().plugins) {
@@ -147,8 +152,11 @@ std::string without_trace(const std::string& text) { return text.substr(0, text.
 void run_guarded(const std::string& name, const fs::path& file, PluginStep step, const std::string& doing,
                  const std::function<void()>& code) {
   const auto fault = [&](const std::string& found) {
-    return PluginError(step, Problem{fmt::format("method '{}' failed in {}", name, doing), found, {},
-                                     "this is a fault of the plugin " + file.string() + ": mend it or tell its author"});
+    return PluginError(step,
+                       Problem{fmt::format("method '{}' failed in {}", name, doing),
+                               found,
+                               {},
+                               "this is a fault of the plugin " + file.string() + ": mend it or tell its author"});
   };
   try {
     code();
@@ -163,7 +171,8 @@ void run_guarded(const std::string& name, const fs::path& file, PluginStep step,
 
 MethodRegistrar registered(const PluginHeader& header, const fs::path& file) {
   MethodRegistrar registrar;
-  run_guarded(header.name, file, PluginStep::registration, "registering itself", [&] { header.register_method(registrar); });
+  run_guarded(header.name, file, PluginStep::registration, "registering itself",
+              [&] { header.register_method(registrar); });
   if (!registrar.factory()) {
     throw refusal(PluginStep::registration, file, "its registrar names no method", "a registrar that returned",
                   "a call of registrar.method<YourMethod>()", "call it in the function given to PEFTBENCH_PLUGIN(…)");
@@ -182,7 +191,8 @@ PluginHandle load_plugin(const fs::path& file) {
   const fs::path path = fs::absolute(file).lexically_normal();
   const fs::path key = fs::canonical(path, error);
   if (error || fs::is_directory(key)) {
-    throw refusal(PluginStep::find, file, error ? "there is no such file" : "it is a folder", {}, "the path of a method's library, NAME.so",
+    throw refusal(PluginStep::find, file, error ? "there is no such file" : "it is a folder", {},
+                  "the path of a method's library, NAME.so",
                   "check the path; `peft-bench methods` lists the methods that are found");
   }
   const std::lock_guard lock(registry().mutex);
@@ -202,13 +212,15 @@ PluginHandle load_plugin(const fs::path& file) {
   check_torch(header, path);
   check_name(header, path);
   const MethodRegistrar registrar = registered(header, path);
-  auto plugin = std::make_shared<const LoadedPlugin>(
-      LoadedPlugin{path, header.name, header.version, header.summary, header.reference, note, registrar.schema(), registrar.factory()});
+  auto plugin = std::make_shared<const LoadedPlugin>(LoadedPlugin{path, header.name, header.version, header.summary,
+                                                                  header.reference, note, registrar.schema(),
+                                                                  registrar.factory()});
   registry().plugins[key] = plugin;
   return plugin;
 }
 
-void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing, const std::function<void()>& code) {
+void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing,
+                 const std::function<void()>& code) {
   run_guarded(plugin.name, plugin.path, step, doing, code);
 }
 
@@ -216,7 +228,8 @@ std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& va
   std::unique_ptr<Method> method;
   call_plugin(plugin, PluginStep::planning, "taking its parameters", [&] { method = plugin.factory(values); });
   if (method == nullptr) {
-    throw refusal(PluginStep::planning, plugin.path, "its factory made no method", "a null pointer", {}, "mend the plugin");
+    throw refusal(PluginStep::planning, plugin.path, "its factory made no method", "a null pointer", {},
+                  "mend the plugin");
   }
   return method;
 }

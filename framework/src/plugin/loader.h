@@ -30,7 +30,8 @@ PluginHandle load_plugin(const fs::path& file);
 
 // Runs code of a plugin. What it throws comes out as PluginError(step): peft-bench's own UserErrors under the
 // method's name, anything else, std::exception or not, as a fault of the plugin. `doing`: "making it", "planning".
-void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing, const std::function<void()>& code);
+void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing,
+                 const std::function<void()>& code);
 
 std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& values);
 void plan_method(const LoadedPlugin& plugin, Method& method, PlanBuilder& plan);

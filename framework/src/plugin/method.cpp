@@ -15,8 +15,10 @@ MethodSchema& MethodSchema::add(std::string name, Value standard, std::string he
 
 ParameterSchema& MethodSchema::last(const char* caller) {
   if (parameters_.empty()) {
-    throw ConfigError(Problem{std::string(caller) + "() stands before the first parameter", {},
-                              "it follows the .param() that it is about", "put it behind that .param()"});
+    throw ConfigError(Problem{std::string(caller) + "() stands before the first parameter",
+                              {},
+                              "it follows the .param() that it is about",
+                              "put it behind that .param()"});
   }
   return parameters_.back();
 }
@@ -67,7 +69,9 @@ bool MethodSchema::can(Capability capability) const {
 
 MethodSchema& MethodRegistrar::add(MethodFactory factory) {
   if (factory_) {
-    throw ConfigError(Problem{"the library registers a second method", {}, "one method in a library",
+    throw ConfigError(Problem{"the library registers a second method",
+                              {},
+                              "one method in a library",
                               "move the second one into a library of its own"});
   }
   factory_ = std::move(factory);

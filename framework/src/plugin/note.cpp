@@ -26,7 +26,8 @@ constexpr Elf64_Half machine = EM_AARCH64;
 #error "peft-bench loads plugins on 64-bit x86 and ARM"
 #endif
 
-PluginError refusal(const fs::path& file, std::string what, std::string found, std::string expected, std::string remedy) {
+PluginError refusal(const fs::path& file, std::string what, std::string found, std::string expected,
+                    std::string remedy) {
   return PluginError(PluginStep::note, Problem{"plugin " + file.string() + ": " + std::move(what), std::move(found),
                                                std::move(expected), std::move(remedy)});
 }
@@ -44,7 +45,8 @@ T at(std::string_view bytes, std::size_t offset) {
 // The loader maps what the headers announce: a file that was cut short would be killed by SIGBUS, not refused.
 void check_library(const fs::path& file, std::string_view bytes) {
   const auto refuse = [&](const std::string& found) {
-    return refusal(file, "it is not a shared library of this machine", found, "an ELF library, 64 bits, of this processor", rebuild);
+    return refusal(file, "it is not a shared library of this machine", found,
+                   "an ELF library, 64 bits, of this processor", rebuild);
   };
   if (bytes.size() < sizeof(Elf64_Ehdr) || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
     throw refuse(bytes.empty() ? "an empty file" : fmt::format("a file of {} bytes that is not ELF", bytes.size()));
@@ -157,9 +159,9 @@ void check_note(const fs::path& file, std::string_view plugin_fields, std::strin
     found.push_back(fmt::format("{}: {}", key, theirs ? shown(*theirs) : "nothing"));
     expected.push_back(fmt::format("{}: {} ({})", key, ours ? shown(*ours) : "nothing", meaning(key)));
   }
-  const std::string what = fmt::format("plugin {}: {}", file.string(),
-                                       in_file ? "it was built for another peft-bench"
-                                               : "once loaded, it tells another ABI than its file does");
+  const std::string what = fmt::format(
+      "plugin {}: {}", file.string(),
+      in_file ? "it was built for another peft-bench" : "once loaded, it tells another ABI than its file does");
   throw PluginError(in_file ? PluginStep::note : PluginStep::header,
                     Problem{what, join(found, "\n"), join(expected, "\n"), rebuild});
 }

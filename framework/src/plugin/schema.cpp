@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -71,8 +71,10 @@ std::optional<Number> number_from(const std::string& text) {
 }
 
 std::optional<bool> flag_from(const std::string& text) {
-  for (const char* yes : {"true", "yes", "on", "1"}) if (text == yes) return true;
-  for (const char* no : {"false", "no", "off", "0"}) if (text == no) return false;
+  for (const char* yes : {"true", "yes", "on", "1"})
+    if (text == yes) return true;
+  for (const char* no : {"false", "no", "off", "0"})
+    if (text == no) return false;
   return std::nullopt;
 }
 
@@ -119,15 +121,20 @@ std::vector<std::string> schema_faults(const MethodSchema& schema) {
   std::vector<std::string> faults;
   std::set<std::string> names;
   for (const ParameterSchema& parameter : schema.parameters()) {
-    const bool number = std::holds_alternative<int64_t>(parameter.standard) || std::holds_alternative<double>(parameter.standard);
-    const bool text = std::holds_alternative<std::string>(parameter.standard) || std::holds_alternative<Names>(parameter.standard);
+    const bool number =
+        std::holds_alternative<int64_t>(parameter.standard) || std::holds_alternative<double>(parameter.standard);
+    const bool text =
+        std::holds_alternative<std::string>(parameter.standard) || std::holds_alternative<Names>(parameter.standard);
     const auto fault = [&](const std::string& what) { faults.push_back("parameter '" + parameter.name + "' " + what); };
     if (!detail::is_plain_name(parameter.name)) fault("has a name that is not of the form [a-z][a-z0-9_]*");
     if (!names.insert(parameter.name).second) fault("is declared twice");
-    if (parameter.range && !number) fault(fmt::format("has a range, but is a {}", type_name(parameter.standard)));
+    if (parameter.range && !number)
+      fault(fmt::format("has a range, but its type is {}", type_name(parameter.standard)));
     if (parameter.range && !(parameter.range->first <= parameter.range->second)) fault("has an empty range");
-    if (!parameter.choices.empty() && !text) fault(fmt::format("has choices, but is a {}", type_name(parameter.standard)));
-    if (const auto reason = refusal(parameter, parameter.standard)) fault("has a default that it does not allow: it " + *reason);
+    if (!parameter.choices.empty() && !text)
+      fault(fmt::format("has choices, but its type is {}", type_name(parameter.standard)));
+    if (const auto reason = refusal(parameter, parameter.standard))
+      fault("has a default that it does not allow: it " + *reason);
   }
   std::set<std::string> keys;
   for (const auto& [key, value] : schema.recommendations()) {
@@ -140,14 +147,17 @@ GivenValues given_values(const YAML::Node& mapping) {
   GivenValues given;
   if (!mapping || mapping.IsNull()) return given;
   if (!mapping.IsMap()) {
-    throw ConfigError(Problem{"a method's parameters are not a mapping", {}, "parameter: value", "write each as `name: value`"});
+    throw ConfigError(
+        Problem{"a method's parameters are not a mapping", {}, "parameter: value", "write each as `name: value`"});
   }
   for (const auto& entry : mapping) {
     const std::string key = entry.first.as<std::string>();
     const YAML::Node& node = entry.second;
     const auto refuse = [&] {
       return ConfigError(Problem{"parameter '" + key + "' has a value that is neither a scalar nor a list of scalars",
-                                 fmt::format("line {}", node.Mark().line + 1), {}, "write `" + key + ": value`"});
+                                 fmt::format("line {}", node.Mark().line + 1),
+                                 {},
+                                 "write `" + key + ": value`"});
     };
     if (node.IsScalar()) {
       given[key] = node.Scalar();
@@ -192,7 +202,9 @@ Values parse_values(const std::string& method, const MethodSchema& schema, const
     }
   }
   if (!faults.empty()) {
-    throw ConfigError(Problem{"method '" + method + "' cannot take these parameters", join(faults, "\n"), {},
+    throw ConfigError(Problem{"method '" + method + "' cannot take these parameters",
+                              join(faults, "\n"),
+                              {},
                               "`peft-bench methods " + method + "` lists its parameters"});
   }
   return values;
@@ -207,7 +219,8 @@ Value parse_value(const ParameterSchema& parameter, const GivenValue& given, con
                               expected, "correct the value"});
   }
   if (const auto reason = refusal(parameter, *value)) {
-    throw ConfigError(Problem{origin + ": '" + parameter.name + "' " + *reason, shown(given), expected, "correct the value"});
+    throw ConfigError(
+        Problem{origin + ": '" + parameter.name + "' " + *reason, shown(given), expected, "correct the value"});
   }
   return *value;
 }
@@ -216,9 +229,12 @@ std::string to_text(const Value& value) {
   return std::visit(
       [](const auto& item) -> std::string {
         using T = std::decay_t<decltype(item)>;
-        if constexpr (std::is_same_v<T, std::string>) return item;
-        else if constexpr (std::is_same_v<T, Names>) return join(item, ",");
-        else return fmt::format("{}", item);
+        if constexpr (std::is_same_v<T, std::string>)
+          return item;
+        else if constexpr (std::is_same_v<T, Names>)
+          return join(item, ",");
+        else
+          return fmt::format("{}", item);
       },
       value);
 }
@@ -239,7 +255,8 @@ std::string canonical(const Values& values) {
 std::vector<ParameterDescription> describe(const MethodSchema& schema) {
   std::vector<ParameterDescription> rows;
   for (const ParameterSchema& parameter : schema.parameters()) {
-    rows.push_back({parameter.name, type_name(parameter.standard), to_text(parameter.standard), allowed_text(parameter), parameter.help});
+    rows.push_back({parameter.name, type_name(parameter.standard), to_text(parameter.standard), allowed_text(parameter),
+                    parameter.help});
   }
   return rows;
 }
@@ -265,9 +282,12 @@ nlohmann::json describe_as_json(const MethodSchema& schema) {
 
 const char* name_of(Capability capability) {
   switch (capability) {
-    case Capability::merges: return "merges";
-    case Capability::identity_at_init: return "identity_at_init";
-    case Capability::classification_only: return "classification_only";
+    case Capability::merges:
+      return "merges";
+    case Capability::identity_at_init:
+      return "identity_at_init";
+    case Capability::classification_only:
+      return "classification_only";
   }
   return "unknown";
 }

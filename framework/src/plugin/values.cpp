@@ -16,15 +16,17 @@ const T& Values::get(const std::string& key) const {
     std::string known;
     for (const auto& [name, value] : values_) known += (known.empty() ? "" : ", ") + name;
     throw ConfigError(Problem{"the method asks for its parameter '" + key + "', which its schema does not have",
-                              known.empty() ? "no parameters" : known, {}, "declare it with .param() in the registrar"});
+                              known.empty() ? "no parameters" : known,
+                              {},
+                              "declare it with .param() in the registrar"});
   }
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) {
     const std::string type = type_name(found->second);
-    throw ConfigError(Problem{"the method asks for its parameter '" + key + "' as another type than its schema gives it",
-                              std::string("asked for: ") + type_name(Value(T{})), "its default's type, " + type,
-                              type == "list" ? "read it with values.names()"
-                                             : "read it with values." + type + "(), or change its default"});
+    throw ConfigError(Problem{
+        "the method asks for its parameter '" + key + "' as another type than its schema gives it",
+        std::string("asked for: ") + type_name(Value(T{})), "its default's type, " + type,
+        type == "list" ? "read it with values.names()" : "read it with values." + type + "(), or change its default"});
   }
   return *value;
 }

@@ -1,0 +1,3 @@
+#include "bad_plugin.h"
+
+PEFTBENCH_PLUGIN(good, "1.2.3", "Does nothing, well", "none", bad::register_nothing);
