@@ -5,10 +5,13 @@
 #include <peftbench/layout.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace peftbench {
+
+struct TaskSpec;  // data/task_spec.h
 
 // A task as its YAML file describes it (docs/tasks.md), before any data is read.
 struct TaskConfig {
@@ -20,12 +23,14 @@ struct TaskConfig {
   std::vector<std::string> metrics;  // first one selects checkpoints; names known to eval/metrics.h
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
+  std::shared_ptr<const TaskSpec> spec;  // source, templates, splits
 };
 
 struct TaskData {
   TaskConfig config;
   std::vector<TextExample> train, validation, test;
   std::vector<std::string> train_origin, validation_origin, test_origin;  // "file:line" of each example
+  std::vector<std::string> notes;  // what a reader of the figures should know: rows left out, and why
   std::string hash;           // SHA-256 over the formatted examples of all splits
   fs::path source;            // where the data was found
 };

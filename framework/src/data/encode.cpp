@@ -1,0 +1,157 @@
+#include "data/encode.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+#include <string>
+
+namespace peftbench {
+
+namespace {
+
+// Consecutive pieces of one kind, tokenized: text that is adjacent is one string.
+struct Run {
+  Piece::Kind kind;
+  std::vector<int64_t> ids;     // of text and tokens
+  int64_t slots = 0;
+  std::size_t first = 0, last = 0;  // the pieces it holds
+};
+
+class Encoder {
+ public:
+  Encoder(const Tokenizer& tokenizer, const EncodeLimits& limits, int64_t pad_id, int64_t eos_id)
+      : tokenizer_(tokenizer), limits_(limits), pad_id_(pad_id), eos_id_(eos_id) {}
+
+  EncodedExample encode(std::vector<Piece> pieces, const TextExample& example) const {
+    EncodedExample encoded;
+    fill_input(fit(std::move(pieces)), encoded);
+    encoded.target = tokenizer_.encode(example.target);
+    if (static_cast<int64_t>(encoded.target.size()) >= limits_.max_target_tokens) {
+      encoded.target.resize(static_cast<std::size_t>(std::max<int64_t>(limits_.max_target_tokens - 1, 0)));
+    }
+    encoded.target.push_back(eos_id_);
+    encoded.label = example.label;
+    return encoded;
+  }
+
+ private:
+  std::vector<Run> tokenize(const std::vector<Piece>& pieces) const {
+    std::vector<Run> runs;
+    std::string text;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const Piece& piece = pieces[i];
+      const bool joins = piece.kind == Piece::Kind::text && !runs.empty() && runs.back().kind == Piece::Kind::text;
+      if (!joins) runs.push_back({piece.kind, piece.tokens, piece.slots, i, i});
+      runs.back().last = i;
+      text += piece.text;
+      const bool more = i + 1 < pieces.size() && pieces[i + 1].kind == Piece::Kind::text;
+      if (piece.kind == Piece::Kind::text && !more) runs.back().ids = tokenizer_.encode(text);
+      if (!more) text.clear();
+    }
+    return runs;
+  }
+
+  static int64_t count(const std::vector<Run>& runs) {
+    int64_t total = 0;
+    for (const Run& run : runs) total += static_cast<int64_t>(run.ids.size());
+    return total;
+  }
+
+  // Cuts fields from the last one back, so that the template's own words (a question, a sentinel) stay; where they
+  // alone are too long, the end of the text.
+  std::vector<Run> fit(std::vector<Piece> pieces) const {
+    const int64_t room = limits_.max_input_tokens - 1;  // EOS takes one
+    std::vector<Run> runs = tokenize(pieces);
+    for (std::size_t i = pieces.size(); i > 0 && count(runs) > room; --i) {
+      Piece& piece = pieces[i - 1];
+      if (piece.kind != Piece::Kind::text || piece.name.empty()) continue;
+      const auto run = std::find_if(runs.begin(), runs.end(), [&](const Run& r) { return i - 1 >= r.first && i - 1 <= r.last; });
+      if (run->last == i - 1 && cut_ids(*run, pieces, count(runs) - room)) return runs;
+      shorten(pieces, i - 1, room);
+      runs = tokenize(pieces);
+    }
+    for (auto run = runs.rbegin(); run != runs.rend() && count(runs) > room; ++run) {
+      const auto surplus = static_cast<std::size_t>(count(runs) - room);
+      run->ids.resize(run->ids.size() - std::min(surplus, run->ids.size()));
+    }
+    return runs;
+  }
+
+  // A field at the end of its run: its surplus ids go, as when a tokenizer truncates. False if it has too few.
+  bool cut_ids(Run& run, const std::vector<Piece>& pieces, int64_t surplus) const {
+    std::string before;
+    for (std::size_t i = run.first; i < run.last; ++i) before += pieces[i].text;
+    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenizer_.encode(before).size())) return false;
+    run.ids.resize(run.ids.size() - static_cast<std::size_t>(surplus));
+    return true;
+  }
+
+  // A field that words follow: the longest beginning of it that fits, none if even that does not.
+  void shorten(std::vector<Piece>& pieces, std::size_t index, int64_t room) const {
+    const std::string whole = pieces[index].text;
+    const auto fits = [&](std::size_t bytes) {
+      while (bytes > 0 && (static_cast<unsigned char>(whole[bytes]) & 0xc0) == 0x80) --bytes;  // between characters
+      pieces[index].text = whole.substr(0, bytes);
+      return count(tokenize(pieces)) <= room;
+    };
+    std::size_t low = 0, high = whole.size();  // low fits or is 0, high does not
+    while (low + 1 < high) {
+      const std::size_t middle = (low + high) / 2;
+      (fits(middle) ? low : high) = middle;
+    }
+    fits(low);
+  }
+
+  void fill_input(const std::vector<Run>& runs, EncodedExample& encoded) const {
+    int64_t next_slot = 0;
+    std::vector<int64_t>& input = encoded.input;
+    std::vector<int64_t>& slots = encoded.slots;
+    for (const Run& run : runs) {
+      input.insert(input.end(), run.ids.begin(), run.ids.end());
+      slots.resize(input.size(), -1);
+      for (int64_t i = 0; i < run.slots; ++i) {
+        input.push_back(pad_id_);
+        slots.push_back(next_slot++);
+      }
+    }
+    input.push_back(eos_id_);
+    slots.push_back(-1);
+    if (next_slot == 0) slots.clear();
+  }
+
+  const Tokenizer& tokenizer_;
+  const EncodeLimits& limits_;
+  int64_t pad_id_, eos_id_;
+};
+
+void check(const std::vector<Piece>& pieces) {
+  for (const Piece& piece : pieces) {
+    const bool negative_id = std::any_of(piece.tokens.begin(), piece.tokens.end(), [](int64_t id) { return id < 0; });
+    if (piece.slots >= 0 && !negative_id) continue;
+    throw ConfigError(Problem{"the method's layout asks for what cannot be", negative_id ? "a negative token id" : "a negative number of slots",
+                              "ids and numbers of slots that are 0 or more", "mend LayoutHook::arrange of the method"});
+  }
+}
+
+}  // namespace
+
+std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
+                                       const EncodeLimits& limits, const LayoutHook* layout,
+                                       const std::vector<TextExample>& training_set, int64_t pad_id, int64_t eos_id) {
+  const Encoder encoder(tokenizer, limits, pad_id, eos_id);
+  const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenizer.encode(text).size()); };
+  std::vector<EncodedExample> result;
+  result.reserve(examples.size());
+  for (const TextExample& example : examples) {
+    if (layout == nullptr) {
+      result.push_back(encoder.encode(example.input, example));
+      continue;
+    }
+    std::vector<Piece> pieces = layout->arrange({example, training_set, tokens, limits.max_input_tokens});
+    check(pieces);
+    result.push_back(encoder.encode(std::move(pieces), example));
+  }
+  return result;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,173 @@
+#include "core/names.h"
+#include "data/task.h"
+#include "data/task_spec.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <system_error>
+
+namespace peftbench {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void parse_labels(const Yaml& yaml, TaskConfig& config, TaskSpec& spec) {
+  const auto add = [&](const std::string& raw, const Yaml& item) {
+    const std::string& word = one_line(item, "a label word");
+    // Generated text has one space between words and none around them: another word could never be produced.
+    if (word.front() == ' ' || word.back() == ' ' || word.find("  ") != std::string::npos) {
+      item.fail("a label word has surplus spaces", "'" + word + "'", "single spaces, none at the ends");
+    }
+    if (std::count(config.labels.begin(), config.labels.end(), word) == 0) config.labels.push_back(word);
+    spec.raw_labels.emplace_back(raw, word);
+  };
+  if (yaml.is_map()) {
+    for (const auto& [raw, item] : yaml.entries()) add(raw, item);
+  } else {
+    for (const Yaml& item : yaml.items()) {
+      if (item.is_scalar() && std::count(config.labels.begin(), config.labels.end(), item.text()) > 0) {
+        item.fail("a label word stands twice", item.text(), "each word once");
+      }
+      add(item.is_scalar() ? item.text() : "", item);
+    }
+  }
+  if (config.labels.size() < 2) {
+    yaml.fail("a task with labels needs at least two words", std::to_string(config.labels.size()),
+              "[negative, positive], or a map {0: negative, 1: positive}", "leave 'labels' out for free text");
+  }
+}
+
+std::int64_t token_limit(const Yaml& yaml) {
+  const long long limit = yaml.integer();
+  if (limit < 2 || limit > 1000000) yaml.fail("not a limit of tokens", std::to_string(limit), "2 or more: EOS is one of them");
+  return limit;
+}
+
+Json to_json(const TextTemplate& text) {
+  Json parts = Json::array();
+  for (const TemplatePart& part : text.parts) parts.push_back({part.field ? "field" : "text", part.text});
+  return parts;
+}
+
+// All that decides what the examples are and how they are scored, defaults filled in: equal tasks give equal text.
+std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
+  const SourceSpec& source = spec.source;
+  const auto character = [](const std::optional<char>& c) { return c ? Json(std::string(1, *c)) : Json(); };
+  Json fields = Json::array(), filter = Json::array(), labels = Json::array();
+  for (const MadeField& field : spec.fields) {
+    fields.push_back({field.name, field.from, field.otherwise ? Json(*field.otherwise) : Json(), field.cuts, field.words});
+  }
+  for (const RowTest& test : spec.filter) {
+    filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
+  }
+  for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
+  const Json json = {
+      {"name", config.name},
+      {"source",
+       {{"format", source.format ? Json(static_cast<int>(*source.format)) : Json()},
+        {"delimiter", character(source.delimiter)},
+        {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
+        {"columns", source.columns},
+        {"header", source.header},
+        {"train", source.train},
+        {"validation", source.validation},
+        {"test", source.test}}},
+      {"fetch", spec.fetch},
+      {"fields", fields},
+      {"filter", filter},
+      {"input", to_json(spec.input)},
+      {"target", to_json(spec.target)},
+      {"labels", labels},
+      {"metrics", config.metrics},
+      {"split",
+       {{"seed", spec.split.seed}, {"validation", spec.split.validation}, {"test", spec.split.test}, {"by", spec.split.by}}},
+      {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
+  return json.dump();
+}
+
+TaskConfig parse_task(const fs::path& file) {
+  const Yaml yaml = Yaml::load(file);
+  yaml.only({"name", "summary", "source", "fetch", "fields", "filter", "input", "target", "labels", "metrics", "split", "limits"});
+  TaskConfig config;
+  auto spec = std::make_shared<TaskSpec>();
+  config.file = file;
+  config.name = yaml.has("name") ? one_line(yaml.at("name"), "the name") : file.stem().string();
+  if (config.name.find_first_of("/\\ ") != std::string::npos) {
+    yaml.fail("not a name for a task", config.name, "letters, digits, - and _");
+  }
+  if (yaml.has("summary")) config.summary = one_line(yaml.at("summary"), "the summary");
+  spec->source = parse_source(yaml.at("source"));
+  if (yaml.has("fetch")) spec->fetch = one_line(yaml.at("fetch"), "the recipe");
+  if (yaml.has("fields")) spec->fields = parse_fields(yaml.at("fields"));
+  if (yaml.has("filter")) spec->filter = parse_filter(yaml.at("filter"));
+  spec->input = parse_template(yaml.at("input"));
+  spec->target = parse_template(yaml.at("target"));
+  if (yaml.has("labels")) parse_labels(yaml.at("labels"), config, *spec);
+  config.metrics = {config.labels.empty() ? "exact_match" : "accuracy"};
+  if (yaml.has("metrics")) {
+    config.metrics = yaml.at("metrics").texts();
+    if (config.metrics.empty()) yaml.at("metrics").fail("no metric is named", "an empty list", "at least one; the first selects checkpoints");
+  }
+  spec->split.place = yaml.at("source").place();
+  if (yaml.has("split")) spec->split = parse_split(yaml.at("split"));
+  if (yaml.has("limits")) {
+    const Yaml limits = yaml.at("limits");
+    limits.only({"input", "target"});
+    if (limits.has("input")) config.max_input_tokens = token_limit(limits.at("input"));
+    if (limits.has("target")) config.max_target_tokens = token_limit(limits.at("target"));
+  }
+  config.canonical = canonical_json(config, *spec);
+  config.spec = std::move(spec);
+  return config;
+}
+
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".yaml") || name.ends_with(".yml");
+}
+
+// Tasks of the folders by name; of two with one name the earlier folder's.
+std::map<std::string, fs::path> find_tasks(const std::vector<fs::path>& folders) {
+  std::map<std::string, fs::path> found;
+  for (const fs::path& folder : folders) {
+    std::error_code absent;  // a folder that is not there holds no tasks
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, absent)) {
+      if (entry.path().extension() == ".yaml") found.emplace(entry.path().stem().string(), entry.path());
+    }
+  }
+  return found;
+}
+
+TaskConfig named_task(const std::string& name, const fs::path& file) {
+  TaskConfig config = parse_task(file);
+  if (config.name != name) {
+    throw ConfigError(Problem{file.string() + ": the task's name is not the file's", config.name, name,
+                              "rename one of them: tasks are found by their file's name"});
+  }
+  return config;
+}
+
+}  // namespace
+
+TaskConfig read_task_config(const std::string& name_or_file, const std::vector<fs::path>& folders) {
+  if (is_path(name_or_file)) return parse_task(name_or_file);
+  const std::map<std::string, fs::path> tasks = find_tasks(folders);
+  if (const auto found = tasks.find(name_or_file); found != tasks.end()) return named_task(name_or_file, found->second);
+  std::vector<std::string> names, places;
+  for (const auto& [name, file] : tasks) names.push_back(name);
+  for (const fs::path& folder : folders) places.push_back(folder.string());
+  throw ConfigError(Problem{"unknown task '" + name_or_file + "'", "no " + name_or_file + ".yaml in " + join(places),
+                            "a task's name, or the path of its YAML file", did_you_mean(name_or_file, names)});
+}
+
+std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders) {
+  std::vector<TaskConfig> result;
+  for (const auto& [name, file] : find_tasks(folders)) result.push_back(named_task(name, file));
+  return result;
+}
+
+}  // namespace peftbench

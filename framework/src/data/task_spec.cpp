@@ -1,0 +1,215 @@
+#include "data/task_spec.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace peftbench {
+
+const std::string& one_line(const Yaml& yaml, const std::string& what) {
+  const std::string& text = yaml.text();
+  if (text.empty() || text.find_first_of("\r\n\t") != std::string::npos) {
+    yaml.fail(what + " must be one line of text", text.empty() ? "nothing" : printable(text), "a text");
+  }
+  return text;
+}
+
+TextTemplate parse_template(const Yaml& yaml) {
+  TextTemplate result{{}, yaml.place()};
+  const std::string& text = yaml.text();
+  std::string literal;
+  const auto end_literal = [&] {
+    if (!literal.empty()) result.parts.push_back({false, std::exchange(literal, {})});
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if ((c == '{' || c == '}') && i + 1 < text.size() && text[i + 1] == c) {  // {{ is a brace
+      literal += c;
+      ++i;
+    } else if (c == '{') {
+      const std::size_t end = text.find_first_of("{}", i + 1);
+      if (end == std::string::npos || text[end] == '{' || end == i + 1) {
+        yaml.fail("a brace opens no field", printable(text.substr(i)), "{name of a field}", "write {{ for a brace");
+      }
+      end_literal();
+      result.parts.push_back({true, text.substr(i + 1, end - i - 1)});
+      i = end;
+    } else if (c == '}') {
+      yaml.fail("a brace closes no field", printable(text), "{name of a field}", "write }} for a brace");
+    } else {
+      literal += c;
+    }
+  }
+  end_literal();
+  if (result.parts.empty()) yaml.fail("the template is empty", "nothing", "words and {fields}");
+  return result;
+}
+
+namespace {
+
+std::optional<char> one_character(const Yaml& yaml, const std::string& what) {
+  std::string text = yaml.text();
+  if (text == "none") return std::nullopt;
+  if (text == "\\t" || text == "tab") text = "\t";
+  if (text.size() != 1 || text == "\n" || text == "\r") yaml.fail(what + " must be one character", printable(text), "one ASCII character");
+  return text.front();
+}
+
+std::vector<std::string> files(const Yaml& yaml) {
+  std::vector<std::string> result = yaml.texts();
+  if (result.empty()) yaml.fail("no file is named", "an empty list", "a file, or a list of files");
+  for (const std::string& file : result) {
+    if (file.empty()) yaml.fail("a file has no name", "nothing", "a path, beside this file or in the data folder");
+  }
+  return result;
+}
+
+}  // namespace
+
+SourceSpec parse_source(const Yaml& yaml) {
+  SourceSpec source;
+  source.place = yaml.place();
+  if (!yaml.is_map()) {
+    source.train = files(yaml);
+    return source;
+  }
+  yaml.only({"file", "train", "validation", "test", "format", "delimiter", "quote", "header", "columns"});
+  if (yaml.has("file") == yaml.has("train")) {
+    yaml.fail("the source must name its rows once", yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
+              "'file' to split one file, or 'train' beside 'validation' or 'test'");
+  }
+  source.train = files(yaml.at(yaml.has("file") ? "file" : "train"));
+  for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
+    if (!yaml.has(key)) continue;
+    if (yaml.has("file")) yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
+    *list = files(yaml.at(key));
+    for (const std::string& file : *list) {
+      const auto holds = [&](const std::vector<std::string>& other) { return std::count(other.begin(), other.end(), file) > 0; };
+      if (holds(source.train) || (list == &source.test && holds(source.validation))) {
+        yaml.at(key).fail("a file serves two splits", file, "each file once",
+                          "leave " + std::string(key) + " out: rows of train are then set aside for it");
+      }
+    }
+  }
+  if (yaml.has("format")) {
+    const std::string& format = yaml.at("format").text();
+    if (format == "csv") source.format = SourceFormat::csv;
+    if (format == "tsv") source.format = SourceFormat::tsv;
+    if (format == "jsonl") source.format = SourceFormat::jsonl;
+    if (!source.format) yaml.at("format").fail("unknown format", printable(format), "csv, tsv or jsonl", did_you_mean(format, {"csv", "tsv", "jsonl"}));
+  }
+  if (yaml.has("delimiter")) {
+    source.delimiter = one_character(yaml.at("delimiter"), "the delimiter");
+    if (!source.delimiter) yaml.at("delimiter").fail("the delimiter must be one character", "none", "one ASCII character");
+  }
+  if (yaml.has("quote")) source.quote = one_character(yaml.at("quote"), "the quote");
+  if (yaml.has("columns")) {
+    source.columns = yaml.at("columns").texts();
+    if (source.columns.empty()) yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
+    source.header = false;
+  }
+  if (yaml.has("header")) source.header = yaml.at("header").flag();
+  if (!source.header && source.columns.empty()) {
+    yaml.at("header").fail("without a header the columns have no names", "header: false", "a line 'columns: [name, name, …]'");
+  }
+  return source;
+}
+
+namespace {
+
+std::vector<double> ascending(const Yaml& yaml) {
+  std::vector<double> result;
+  for (const Yaml& item : yaml.items()) result.push_back(item.number());
+  if (result.empty() || !std::is_sorted(result.begin(), result.end(), std::less_equal<>())) {
+    yaml.fail("the limits must rise", std::to_string(result.size()) + " numbers", "numbers, each greater than the one before");
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<MadeField> parse_fields(const Yaml& yaml) {
+  std::vector<MadeField> result;
+  for (const auto& [name, value] : yaml.entries()) {
+    MadeField field{name, {}, {}, {}, {}, value.place()};
+    if (value.is_scalar()) {
+      field.from = one_line(value, "the source of a field");
+    } else {
+      value.only({"from", "default", "cut", "words"});
+      field.from = one_line(value.at("from"), "the source of a field");
+      if (value.has("default")) field.otherwise = value.at("default").text();
+      if (value.has("cut") != value.has("words")) value.fail("'cut' and 'words' belong together", {}, "both, or neither");
+      if (value.has("cut")) {
+        field.cuts = ascending(value.at("cut"));
+        field.words = value.at("words").texts();
+        if (field.words.size() != field.cuts.size() + 1) {
+          value.at("words").fail("the wrong number of words", std::to_string(field.words.size()),
+                                 std::to_string(field.cuts.size() + 1) + ", one more than there are numbers in 'cut'");
+        }
+      }
+    }
+    result.push_back(std::move(field));
+  }
+  return result;
+}
+
+std::vector<RowTest> parse_filter(const Yaml& yaml) {
+  std::vector<RowTest> result;
+  using Kind = RowTest::Kind;
+  for (const auto& [field, value] : yaml.entries()) {
+    if (!value.is_map()) {
+      result.push_back({field, Kind::in, value.texts(), 0, 0, value.place()});
+      continue;
+    }
+    value.only({"in", "not_in", "min", "max", "outside"});
+    for (const auto& [key, limit] : value.entries()) {
+      RowTest test{field, Kind::in, {}, 0, 0, limit.place()};
+      if (key == "in" || key == "not_in") {
+        test.kind = key == "in" ? Kind::in : Kind::not_in;
+        test.values = limit.texts();
+      } else if (key == "outside") {
+        const std::vector<double> ends = ascending(limit);
+        if (ends.size() != 2) limit.fail("'outside' needs two numbers", std::to_string(ends.size()), "[low, high]");
+        test.kind = Kind::outside, test.low = ends[0], test.high = ends[1];
+      } else {
+        test.kind = key == "min" ? Kind::min : Kind::max;
+        test.low = test.high = limit.number();
+      }
+      result.push_back(std::move(test));
+    }
+  }
+  return result;
+}
+
+namespace {
+
+double split_part(const Yaml& yaml) {
+  const double part = yaml.number();
+  if (part <= 0 || (part >= 1 && part != std::floor(part)) || part > 1e12) {
+    yaml.fail("a split's size is a fraction or a number of rows", yaml.text(), "0.1 for a tenth of the rows, 500 for 500 rows");
+  }
+  return part;
+}
+
+}  // namespace
+
+SplitSpec parse_split(const Yaml& yaml) {
+  SplitSpec split;
+  split.place = yaml.place();
+  yaml.only({"seed", "validation", "test", "by"});
+  if (yaml.has("seed")) {
+    const long long seed = yaml.at("seed").integer();
+    if (seed < 0) yaml.at("seed").fail("a seed must not be negative", std::to_string(seed), "0 or more");
+    split.seed = static_cast<std::uint64_t>(seed);
+  }
+  if (yaml.has("validation")) split.validation = split_part(yaml.at("validation"));
+  if (yaml.has("test")) split.test = split_part(yaml.at("test"));
+  if (yaml.has("by")) split.by = yaml.at("by").texts();
+  return split;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "data/yaml.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peftbench {
+
+// "sentence: {text}" in parts: literal text, or the name of a field.
+struct TemplatePart {
+  bool field;
+  std::string text;
+};
+struct TextTemplate {
+  std::vector<TemplatePart> parts;
+  std::string place;  // file:line, for messages about its fields
+};
+
+// A field that the task makes from one of the source.
+struct MadeField {
+  std::string name;
+  std::string from;
+  std::optional<std::string> otherwise;  // where the source has none
+  std::vector<double> cuts;              // ascending; words has one more: x < cuts[0] is words[0], …
+  std::vector<std::string> words;
+  std::string place;
+};
+
+// Rows that fail a test are left out.
+struct RowTest {
+  enum class Kind { in, not_in, min, max, outside };
+  std::string field;
+  Kind kind;
+  std::vector<std::string> values;
+  double low = 0, high = 0;  // outside: rows with low < x < high are left out
+  std::string place;
+};
+
+enum class SourceFormat { csv, tsv, jsonl };
+
+struct SourceSpec {
+  std::optional<SourceFormat> format;      // by the file's ending if not given
+  std::optional<char> delimiter;           // by the format if not given
+  std::optional<std::optional<char>> quote;  // the inner one is empty where quotes are plain characters
+  std::vector<std::string> columns;        // names, instead of the header's
+  bool header = true;                      // the first row holds names
+  std::vector<std::string> train, validation, test;
+  std::string place;
+};
+
+// Parts below 1 are fractions of the rows, others numbers of rows.
+struct SplitSpec {
+  std::uint64_t seed = 0;
+  double validation = 0.1, test = 0.1;
+  std::vector<std::string> by;  // rows that agree in one of these fields stay together
+  std::string place;
+};
+
+// All that a task's YAML says beyond TaskConfig.
+struct TaskSpec {
+  SourceSpec source;
+  std::string fetch;  // recipe of tools/fetch-data; empty for data of the user's
+  std::vector<MadeField> fields;
+  std::vector<RowTest> filter;
+  TextTemplate input, target;
+  std::vector<std::pair<std::string, std::string>> raw_labels;  // what the target template gives → label word
+  SplitSpec split;
+};
+
+// Each reads one key's value and throws ConfigError.
+SourceSpec parse_source(const Yaml& yaml);
+std::vector<MadeField> parse_fields(const Yaml& yaml);
+std::vector<RowTest> parse_filter(const Yaml& yaml);
+SplitSpec parse_split(const Yaml& yaml);
+TextTemplate parse_template(const Yaml& yaml);
+const std::string& one_line(const Yaml& yaml, const std::string& what);  // not empty, no line breaks
+
+}  // namespace peftbench

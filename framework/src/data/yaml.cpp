@@ -1,0 +1,141 @@
+#include "data/yaml.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+namespace peftbench {
+
+namespace {
+
+std::string at_line(const fs::path& file, int line) { return file.string() + ":" + std::to_string(line); }
+
+int line_of(const YAML::Node& node, int otherwise) { return node.Mark().line >= 0 ? node.Mark().line + 1 : otherwise; }
+
+}  // namespace
+
+Yaml::Yaml(YAML::Node node, fs::path file, std::string path, int line)
+    : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)), line_(line_of(node_, line)) {}
+
+Yaml Yaml::load(const fs::path& file) {
+  std::string text;
+  try {
+    text = read_text(file);
+  } catch (const DataError& error) {  // the same fault, but in the configuration
+    throw ConfigError(error.what());
+  }
+  try {
+    Yaml root(YAML::Load(text), file, {}, 1);
+    if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
+    return root;
+  } catch (const YAML::Exception& error) {
+    throw ConfigError(Problem{at_line(file, std::max(error.mark.line, 0) + 1) + ": not YAML", error.msg, {},
+                              "a text with ': ', '{', '#' or a quote in it must be quoted as a whole"});
+  }
+}
+
+std::string Yaml::place() const { return at_line(file_, line_); }
+std::string Yaml::named() const { return path_.empty() ? "the file" : "'" + path_ + "'"; }
+
+void Yaml::fail(const std::string& what, const std::string& found, const std::string& expected,
+                const std::string& remedy) const {
+  throw ConfigError(Problem{place() + ": " + what, found, expected, remedy});
+}
+
+std::string Yaml::found() const {
+  switch (node_.Type()) {
+    case YAML::NodeType::Scalar: return printable(node_.Scalar());
+    case YAML::NodeType::Sequence: return "a list";
+    case YAML::NodeType::Map: return "a map";
+    default: return "nothing";
+  }
+}
+
+std::vector<std::pair<std::string, Yaml>> Yaml::entries() const {
+  if (!is_map()) fail(named() + " must be a map", found(), "lines like 'key: value' under it");
+  std::vector<std::pair<std::string, Yaml>> result;
+  std::set<std::string> seen;
+  for (const auto& entry : node_) {
+    if (!entry.first.IsScalar()) fail("a key of " + named() + " is not a text", "a list or a map", "a text");
+    const std::string& key = entry.first.Scalar();
+    const int line = line_of(entry.first, line_);
+    Yaml value(entry.second, file_, path_.empty() ? key : path_ + "." + key, line);
+    if (!seen.insert(key).second) {
+      value.line_ = line;
+      value.fail("'" + value.path_ + "' stands here a second time", {}, {}, "keep one of the two");
+    }
+    result.emplace_back(key, std::move(value));
+  }
+  return result;
+}
+
+void Yaml::only(const std::vector<std::string>& keys) const {
+  for (const auto& [key, value] : entries()) {
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    value.fail("unknown key '" + key + "' in " + named(), key, "one of " + join(keys), did_you_mean(key, keys));
+  }
+}
+
+bool Yaml::has(const std::string& key) const {
+  if (!is_map()) return false;
+  const YAML::Node& node = node_;
+  return node[key].IsDefined();
+}
+
+Yaml Yaml::at(const std::string& key) const {
+  const YAML::Node& node = node_;  // const: looking must not insert
+  if (!has(key)) fail("'" + key + "' is missing in " + named(), {}, "a line '" + key + ": …'");
+  return Yaml(node[key], file_, path_.empty() ? key : path_ + "." + key, line_);
+}
+
+std::vector<Yaml> Yaml::items() const {
+  if (is_scalar()) return {*this};
+  if (!is_list()) fail(named() + " must be a list", found(), "[a, b, …]");
+  std::vector<Yaml> result;
+  for (const auto& item : node_) result.push_back(Yaml(item, file_, path_, line_));
+  return result;
+}
+
+const std::string& Yaml::text() const {
+  if (!is_scalar()) fail(named() + " must be a text", found(), "a text");
+  if (invalid_utf8(node_.Scalar())) fail(named() + " is not UTF-8", found(), "UTF-8 text");
+  return node_.Scalar();
+}
+
+std::vector<std::string> Yaml::texts() const {
+  std::vector<std::string> result;
+  for (const Yaml& item : items()) result.push_back(item.text());
+  return result;
+}
+
+double Yaml::number() const {
+  const std::string& digits = text();
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
+    fail(named() + " must be a number", found(), "a number");
+  }
+  return value;
+}
+
+long long Yaml::integer() const {
+  const std::string& digits = text();
+  long long value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) fail(named() + " must be a whole number", found(), "a whole number");
+  return value;
+}
+
+bool Yaml::flag() const {
+  bool value = false;
+  if (!is_scalar() || !YAML::convert<bool>::decode(node_, value)) fail(named() + " must be true or false", found(), "true or false");
+  return value;
+}
+
+}  // namespace peftbench
