@@ -25,20 +25,14 @@ Tensor EncoderCache::state_of(const EncodedExample& example) {
   return hidden;
 }
 
-EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& examples,
-                                  const std::vector<std::int64_t>& groups, std::int64_t copies) {
+EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& examples, std::vector<std::int64_t> groups) {
   std::vector<Tensor> states;
-  std::vector<std::int64_t> lengths, sequence_groups, replicas;
-  for (std::size_t i = 0; i < examples.size(); ++i) {
-    const Tensor state = state_of(*examples[i]);
-    for (std::int64_t copy = 0; copy < copies; ++copy) {
-      states.push_back(state);
-      lengths.push_back(state.size(0));
-      sequence_groups.push_back(groups.empty() ? 0 : groups[i]);
-      replicas.push_back(copy);
-    }
+  std::vector<std::int64_t> lengths;
+  for (const auto* example : examples) {
+    states.push_back(state_of(*example));
+    lengths.push_back(states.back().size(0));
   }
-  return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(sequence_groups), std::move(replicas))};
+  return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(groups))};
 }
 
 }  // namespace peftbench

@@ -18,9 +18,8 @@ struct EncoderCacheCounts {
 class EncoderCache {
  public:
   EncoderCache(const Backbone& backbone, std::int64_t most_bytes) : backbone_(backbone), most_bytes_(most_bytes) {}
-  // States of the examples as one batch, `copies` of each one after another.
-  EncoderState encode(const std::vector<const EncodedExample*>& examples, const std::vector<std::int64_t>& groups,
-                      std::int64_t copies = 1);
+  // States of the examples as one batch.
+  EncoderState encode(const std::vector<const EncodedExample*>& examples, std::vector<std::int64_t> groups);
   const EncoderCacheCounts& counts() const { return counts_; }
 
  private:

@@ -50,15 +50,14 @@ PackedTokens pack_inputs(const ExampleBatch& batch) {
       }
     }
   }
-  PackedTokens packed = PackedTokens::of(sequences, std::move(groups));
-  packed.layout.replicas = std::move(replicas);
+  PackedTokens packed = PackedTokens::of(sequences, std::move(groups), std::move(replicas));
   if (has_slots) packed.layout.slots = at::tensor(slots, at::kLong);
   return packed;
 }
 
 EncoderState encode_batch(const Backbone& backbone, const ExampleBatch& batch, const CompiledPlan& plan,
                           const RunContext& context, EncoderCache* cache) {
-  if (cache) return cache->encode(batch.examples, batch.groups, batch.copies);
+  if (cache) return cache->encode(batch.examples, batch.groups);
   return backbone.encode(pack_inputs(batch), plan, context);
 }
 
@@ -66,9 +65,7 @@ namespace {
 
 // Decoder inputs with the groups and replicas of the encoder's sequences.
 PackedTokens decoder_tokens(const std::vector<std::vector<std::int64_t>>& sequences, const TokenLayout& encoder) {
-  PackedTokens packed = PackedTokens::of(sequences, encoder.groups);
-  packed.layout.replicas = encoder.replicas;
-  return packed;
+  return PackedTokens::of(sequences, encoder.groups, encoder.replicas);
 }
 
 }  // namespace

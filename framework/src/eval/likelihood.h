@@ -27,7 +27,7 @@ bool scores_classes(const CompiledPlan& plan);
 Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood);
 
 PackedTokens pack_inputs(const ExampleBatch& batch);
-// From the cache where there is one, else by one pass over the batch.
+// From the cache where there is one (then the plan has no replicas), else by one pass over the batch.
 EncoderState encode_batch(const Backbone& backbone, const ExampleBatch& batch, const CompiledPlan& plan,
                           const RunContext& context, EncoderCache* cache);
 

@@ -20,7 +20,6 @@ struct Counts {
   std::int64_t inference = 0;    // used by a trained method
   std::int64_t after_merge = 0;  // left once what can be merged into frozen tensors is merged
   std::optional<std::int64_t> receiving_gradient;  // had a gradient in the first steps; not known before training
-  Counts& operator+=(const Counts& other);
 };
 
 // What one site's tensors of one role come to.
@@ -43,12 +42,16 @@ struct FlopCounts {
 struct Ledger {
   std::int64_t backbone_parameters = 0;
   Counts total;
-  double percent = 0;                // trained of all: 100 · trained / (backbone + what is not in a frozen tensor's place)
+  double percent = 0;  // 100 · trained / (backbone + what is trained beside it), as Lester et al. count
   std::int64_t bytes_stored = 0;
   std::optional<std::int64_t> optimizer_state_bytes;  // Optimizer::state_bytes
-  // Rows that the method adds to each sequence, found by running its hooks.
-  std::int64_t added_encoder_length = 0, added_decoder_length = 0;
-  std::int64_t prefix_length = 0;    // longest key/value prefix
+  // Rows that the method adds to each sequence, found by running its hooks. What a layout hook adds is found on
+  // an example, and not known without one.
+  std::optional<std::int64_t> added_encoder_length;
+  std::int64_t added_decoder_length = 0;
+  std::int64_t prefix_length = 0;             // longest key/value prefix
+  std::int64_t encoder_prefix_columns = 0;    // of all its attentions together
+  std::int64_t decoder_prefix_columns = 0;
   std::optional<FlopCounts> flops;
   std::vector<LedgerRow> rows;
 
@@ -56,16 +59,23 @@ struct Ledger {
   void set_receiving_gradient(const CompiledPlan& plan, const std::map<std::string, std::int64_t>& by_parameter);
 };
 
-// `plan` has its values, be it on meta (CompiledPlan::initialise_on_meta): an 11B model's ledger needs no weights.
-// Throws ConfigError where a hook fails on meta tensors, naming method and site.
-Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan);
+// On what a layout hook is run.
+struct LedgerExample {
+  TextExample example;
+  std::vector<TextExample> training_set;
+  std::function<std::int64_t(const std::string&)> tokens;
+  std::int64_t max_tokens = 512;
+};
 
-// Multiplications and additions in the backbone's matrix products, by the model of docs/architecture.md. What
-// hooks compute on their own is not in it. `encoder_cached`: the encoder's share is left out of a training step.
+// `plan` has its values, be it on meta (CompiledPlan::initialise_on_meta): an 11B model's ledger needs no weights.
+// Throws ConfigError where a hook cannot be run for its sizes alone, naming method and site.
+Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerExample* example = nullptr);
+
+// Multiplications and additions in the backbone's matrix products; what hooks compute on their own is not in it.
+// `encoder_cached`: the encoder's share is left out of a training step. Formulas: ledger/flops.cpp.
 FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const Ledger& ledger,
                        const BatchLengths& lengths, bool encoder_cached = false);
 
-// {"backbone_parameters": …, "ledger": {…}}
-nlohmann::json to_json(const Ledger& ledger);
+nlohmann::json to_json(const Ledger& ledger);  // the record's `ledger`; backbone_parameters is not in it
 
 }  // namespace peftbench

@@ -3,15 +3,15 @@
 #include <peftbench/error.h>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace peftbench {
@@ -24,13 +24,18 @@ Tensor& Optimizer::Entry::operator[](const char* name) {
 }
 
 Optimizer::Optimizer(const ParameterSlots& parameters) {
-  for (const auto& slot : parameters) entries_.push_back({slot, {}});
+  std::map<std::string, int> seen;  // plans of a stack repeat names
+  for (const auto& slot : parameters) {
+    const int earlier = seen[slot->name]++;
+    entries_.push_back({slot, earlier == 0 ? slot->name : std::to_string(earlier) + ":" + slot->name, {}});
+  }
 }
 
 void Optimizer::step(const std::vector<Tensor>& gradients, double learning_rate) {
   at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (gradients.at(i).defined()) update(entries_[i], gradients[i], learning_rate * entries_[i].slot->learning_rate_scale, steps_);
+    if (!gradients.at(i).defined()) continue;
+    update(entries_[i], gradients[i], learning_rate * entries_[i].slot->learning_rate_scale, steps_);
   }
   ++steps_;
 }
@@ -38,7 +43,7 @@ void Optimizer::step(const std::vector<Tensor>& gradients, double learning_rate)
 TensorMap Optimizer::state() const {
   TensorMap tensors;
   for (const auto& entry : entries_) {
-    for (const auto& [name, tensor] : entry.state) tensors.emplace(entry.slot->name + "/" + name, tensor);
+    for (const auto& [name, tensor] : entry.state) tensors.emplace(entry.name + "/" + name, tensor);
   }
   return tensors;
 }

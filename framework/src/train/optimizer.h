@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace peftbench {
@@ -29,6 +30,7 @@ class Optimizer {
  protected:
   struct Entry {
     std::shared_ptr<detail::ParameterSlot> slot;
+    std::string name;  // unique among the entries
     std::vector<std::pair<std::string, Tensor>> state;
     Tensor& operator[](const char* name);
   };

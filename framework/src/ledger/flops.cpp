@@ -1,0 +1,125 @@
+#include "ledger/ledger.h"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <string_view>
+
+// i = H·d_kv, f = 2 (ReLU) or 3 (gated) maps of the feed-forward; Le, Ld layers; Ne, Nd rows of encoder and decoder
+// with what hooks add, Nl label tokens; S2 = Σ len_e², ST = Σ len_e·len_d, T2 = Σ len_d². Of a forward pass:
+//   El = 2·Ne·Le·(4·d·i + f·d·ff)   linear maps of the encoder      Ea = 4·i·Le·S2          its attention
+//   X  = 4·Ne·Ld·d·i                keys and values of cross-attention
+//   Dl = 2·Nd·Ld·(6·d·i + f·d·ff)   linear maps of the decoder      Da = 4·i·Ld·(T2 + ST)   its attention
+//   Hd = 2·Nl·d·V                   logits
+// A prefix adds its columns to Ea and Da. The backward pass costs as much again for a frozen linear map (its input's
+// gradient alone) and 2.5 times as much for attention, down to the lowest layer that the method touches. A tensor
+// that is trained in a frozen one's place costs its own product once more.
+namespace peftbench {
+
+namespace {
+
+constexpr std::int64_t untouched = std::numeric_limits<std::int64_t>::max();
+
+// Lowest layer of the stack through which a gradient must pass for a claim at this site.
+std::int64_t layer_of(std::string_view site, Stack stack, std::int64_t layers) {
+  if (site == "embedding" || site == "shared.weight" || site == "layout") return stack == Stack::encoder ? 0 : untouched;
+  const std::string_view name = name_of(stack);
+  if (!site.starts_with(name) || site.size() <= name.size() || site[name.size()] != '.') return untouched;
+  site.remove_prefix(name.size() + 1);
+  if (site.starts_with("block.")) site.remove_prefix(6);  // tensors of a Hugging Face folder
+  if (site.empty() || std::isdigit(static_cast<unsigned char>(site.front())) == 0) return site == "input" ? 0 : layers;
+  std::int64_t layer = 0;
+  for (const char c : site) {
+    if (std::isdigit(static_cast<unsigned char>(c)) == 0) break;
+    layer = layer * 10 + (c - '0');
+  }
+  return std::min(layer, layers);
+}
+
+// Part of a stack's layers that a backward pass goes through; 0 to 1.
+double reached(const CompiledPlan& plan, const BackboneSpec& spec, Stack stack) {
+  const std::int64_t layers = spec.layers(stack);
+  std::int64_t lowest = untouched;
+  for (const auto& site : plan.claimed_sites()) lowest = std::min(lowest, layer_of(site, stack, layers));
+  return lowest == untouched ? 0 : static_cast<double>(layers - lowest) / static_cast<double>(layers);
+}
+
+bool touches(const CompiledPlan& plan, const BackboneSpec& spec, Stack stack) {
+  const auto sites = plan.claimed_sites();
+  return std::any_of(sites.begin(), sites.end(),
+                     [&](const auto& site) { return layer_of(site, stack, spec.layers(stack)) != untouched; });
+}
+
+struct Rows {
+  double encoder = 0, decoder = 0, labels = 0;
+};
+
+// Gradients of the trained stand-ins themselves.
+double weight_gradients(const BackboneSpec& spec, const CompiledPlan& plan, const Rows& rows) {
+  double flops = 0;
+  for (const auto& group : plan.groups()) {
+    for (const auto& site : spec.parameters()) {
+      const std::string_view name = site.tensor;
+      if (!group->parameter[static_cast<std::size_t>(site.index)] || site.shape.size() != 2) continue;
+      if (name.find("relative_attention_bias") != name.npos) continue;
+      const double product = 2.0 * static_cast<double>(site.shape[0]) * static_cast<double>(site.shape[1]);
+      if (name == "lm_head.weight" || (name == "shared.weight" && spec.tied)) {
+        flops += product * rows.labels;
+      } else if (name.starts_with("encoder.") || name.ends_with("EncDecAttention.k.weight") ||
+                 name.ends_with("EncDecAttention.v.weight")) {
+        flops += product * rows.encoder;
+      } else if (name.starts_with("decoder.")) {
+        flops += product * rows.decoder;
+      }
+    }
+  }
+  return flops;
+}
+
+}  // namespace
+
+FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const Ledger& ledger,
+                       const BatchLengths& lengths, bool encoder_cached) {
+  const auto* only = plan.only();
+  const bool classes = only && only->head && only->head->scores_classes();
+  const double replicas = only && only->replica ? static_cast<double>(only->replica->replicas()) : 1;
+  const double added_encoder = static_cast<double>(ledger.added_encoder_length.value_or(0));
+  const double added_decoder = static_cast<double>(ledger.added_decoder_length);
+
+  Rows rows;
+  double encoder_squares = 0, decoder_products = 0;
+  for (std::size_t b = 0; b < lengths.input.size(); ++b) {
+    const double labels = classes ? 1.0 + static_cast<double>(only->head->decoder_tokens().size())
+                                  : static_cast<double>(lengths.target[b]);
+    const double encoder = static_cast<double>(lengths.input[b]) + added_encoder, decoder = labels + added_decoder;
+    rows.encoder += encoder;
+    rows.decoder += decoder;
+    rows.labels += classes ? 0 : labels;
+    encoder_squares += encoder * encoder;
+    decoder_products += decoder * (decoder + encoder);
+  }
+  const auto d = static_cast<double>(spec.d_model), i = static_cast<double>(spec.inner());
+  const double feed_forward = (spec.gated ? 3.0 : 2.0) * d * static_cast<double>(spec.d_ff);
+  const auto le = static_cast<double>(spec.encoder_layers), ld = static_cast<double>(spec.decoder_layers);
+  const double el = 2 * rows.encoder * le * (4 * d * i + feed_forward);
+  const double ea = 4 * i * (le * encoder_squares + static_cast<double>(ledger.encoder_prefix_columns) * rows.encoder);
+  const double x = 4 * rows.encoder * ld * d * i;
+  const double dl = 2 * rows.decoder * ld * (6 * d * i + feed_forward);
+  const double da = 4 * i * (ld * decoder_products + static_cast<double>(ledger.decoder_prefix_columns) * rows.decoder);
+  const double hd = 2 * rows.labels * d * static_cast<double>(spec.vocab_size);
+
+  FlopCounts counts;
+  counts.forward = replicas * (el + ea + x + dl + da + hd);
+  counts.prediction = lengths.input.empty() ? 0 : counts.forward / static_cast<double>(lengths.input.size());
+  if (ledger.total.trained == 0) return counts;
+  const bool through_encoder = touches(plan, spec, Stack::encoder);
+  const double encoder_part = reached(plan, spec, Stack::encoder);
+  const double decoder_part = through_encoder ? 1.0 : reached(plan, spec, Stack::decoder);
+  double backward = encoder_part * (el + 2.5 * ea) + (through_encoder ? x : 0) + decoder_part * (dl + 2.5 * da) + hd +
+                    weight_gradients(spec, plan, rows);
+  if (encoder_cached) backward -= el + ea;
+  counts.training_step = counts.forward + replicas * backward;
+  return counts;
+}
+
+}  // namespace peftbench
