@@ -2,6 +2,8 @@
 
 #include "plugin/note.h"
 
+#include <peftbench/abi.h>
+
 #include <elf.h>
 
 #include <cstring>

@@ -18,7 +18,7 @@
 #define WRONG_SUMMARY ""
 #endif
 
-extern "C" __attribute__((visibility("default"), used)) const char* const right_note;
+extern "C" __attribute__((visibility("default"))) const char* const right_note;
 const char* const right_note = PEFTBENCH_ABI_NOTE;
 
 FORGED_HEADER(WRONG_SIZE, WRONG_API, WRONG_NOTE, "wrong", "1", WRONG_SUMMARY, "", &peftbench::detail::torch_identity,

@@ -11,6 +11,15 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
 
+// + − · / between tensors and numbers. Unless this is defined, the header brings every operator of ATen with it.
+#if defined(AT_PER_OPERATOR_HEADERS)
+#include <ATen/TensorOperators.h>
+#else
+#define AT_PER_OPERATOR_HEADERS
+#include <ATen/TensorOperators.h>
+#undef AT_PER_OPERATOR_HEADERS
+#endif
+
 #include <cstdint>
 #include <vector>
 
