@@ -108,10 +108,13 @@ TrainingResult Trainer::run() {
     const bool last = at == steps;
     if (last || (config_.evaluate_every > 0 && at % config_.evaluate_every == 0)) evaluate();
     if (result_.stopped_early) break;
-    if (!last && job_.checkpoints && config_.checkpoint_every > 0 && at % config_.checkpoint_every == 0) save(false);
+    result_.interrupted = !last && job_.stop && job_.stop();
+    const bool due = config_.checkpoint_every > 0 && at % config_.checkpoint_every == 0;
+    if (!last && job_.checkpoints && (due || result_.interrupted)) save(false);
+    if (result_.interrupted) break;
     report(loss);
   }
-  if (!done_) finish();
+  if (!done_ && !result_.interrupted) finish();
   if (cache_) {
     result_.encoder_cache_used = true;
     result_.encoder_cache = cache_->counts();
@@ -134,6 +137,7 @@ double Trainer::step() {
   const std::int64_t micro_batches = config_.gradient_accumulation;
   StepTotals totals{0, micro_batches};
   std::vector<ExampleBatch> batches;
+  std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
   std::int64_t place = result_.steps * micro_batches * config_.batch_size;
   for (std::int64_t m = 0; m < micro_batches; ++m) {
     std::vector<std::size_t> chosen;
@@ -142,6 +146,7 @@ double Trainer::step() {
     if (!groups.empty()) {
       std::stable_sort(chosen.begin(), chosen.end(), [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
     }
+    shown.insert(shown.end(), chosen.begin(), chosen.end());
     ExampleBatch batch;
     batch.copies = replicas_of(job_.plan);
     for (const std::size_t index : chosen) {
@@ -185,7 +190,7 @@ double Trainer::step() {
   result_.last_loss = loss;
   result_.examples += micro_batches * config_.batch_size;
   if (result_.steps % config_.log_every == 0 || result_.steps == config_.steps) {
-    log({{"event", "step"}, {"step", result_.steps}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm}});
+    log({{"event", "step"}, {"step", result_.steps}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm}, {"examples", shown}});
   }
   return loss;
 }

@@ -30,6 +30,7 @@ struct TrainingResult {
   std::int64_t steps = 0;                          // done; fewer than asked for where training stopped early
   std::int64_t best_step = 0;                      // the plan now holds this step's parameters
   bool stopped_early = false;
+  bool interrupted = false;                        // job.stop said so: the checkpoint holds the step, the plan is not final
   double first_loss = 0, last_loss = 0;            // training loss of the first and last step
   std::vector<EvaluationPoint> evaluations;        // in order; the first at step 0 if evaluate_at_start
   std::map<std::string, std::int64_t> receiving_gradient;  // by parameter: elements whose gradient was seen not to be 0
@@ -52,6 +53,7 @@ struct TrainingJob {
   const CheckpointStore* checkpoints = nullptr;   // null: not resumable
   EventLog* log = nullptr;
   ProgressSink* progress = nullptr;
+  std::function<bool()> stop = {};                // asked after each step; true: keep a checkpoint and return
 };
 
 // Encoder outputs of this plan can be computed once an example: no claim changes them, and no dropout does.
