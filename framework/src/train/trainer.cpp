@@ -190,7 +190,8 @@ double Trainer::step() {
   result_.last_loss = loss;
   result_.examples += micro_batches * config_.batch_size;
   if (result_.steps % config_.log_every == 0 || result_.steps == config_.steps) {
-    log({{"event", "step"}, {"step", result_.steps}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm}, {"examples", shown}});
+    log({{"event", "step"}, {"step", result_.steps}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm},
+         {"examples", shown}});
   }
   return loss;
 }
