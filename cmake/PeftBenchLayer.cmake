@@ -8,7 +8,7 @@
 #   NO_TORCH the layer builds and runs without LibTorch (results and report: a table can be rebuilt anywhere)
 
 # Parsing ATen takes ten seconds a file, so all files that use it share one precompiled header. It is made with our
-# warnings on, since -Wpedantic changes a macro, and GCC then refuses the header.
+# warnings on: some of them (-Wpedantic) change a macro, and GCC then refuses the header.
 add_library(peftbench_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
 target_link_libraries(peftbench_pch PRIVATE PeftBench::torch peftbench_warnings)
 target_precompile_headers(peftbench_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/pch.h")

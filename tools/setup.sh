@@ -145,25 +145,29 @@ fetch_torch() {
   python=$(python_with pip) || failed "no Python >= 3.10 with pip was found" "apt-get install python3-pip"
   rm -rf -- "$work"
   mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work cannot be written" "free the disk, or mind the permissions"
-  download() { # LABEL PIP-ARGUMENTS…
+  download() { # LABEL REQUIREMENT…
     watched "$1" "$work" env TMPDIR="$work/tmp" "$python" -m pip download --disable-pip-version-check --no-input \
       --progress-bar off --only-binary=:all: --dest "$work/wheels" "${@:2}" ||
       failed "pip could not download LibTorch $torch_version (the wheel of torch)" \
         "see pip's message above; without network, set PEFTBENCH_TORCH_DIR to a LibTorch that is on this machine"
   }
   unpack() { # LABEL
-    watched "$1" "$work/site" "$python" "$home/tools/unpack_wheels.py" "$work/wheels" "$work/site" ||
+    watched "$1" "$work/site" "$python" "$home/tools/unpack_wheels.py" unpack "$work/wheels" "$work/site" ||
       failed "a wheel could not be unpacked" "free disk space (LibTorch takes 1 GB, with CUDA 6 GB), then start this again"
   }
   download "downloading LibTorch $torch_version" --no-deps "torch==$torch_version"
   unpack "unpacking LibTorch"
-  if unresolved "$work/site/torch/lib/libtorch_cpu.so" | grep -q .; then
-    # A CUDA wheel: even its CPU half is linked to NVIDIA's libraries, which are wheels of their own.
-    download "downloading what LibTorch needs" "torch==$torch_version"
-    unpack "unpacking what LibTorch needs"
+  local half=cpu needed
+  if [[ -e /dev/nvidia0 ]]; then half=all; fi
+  if [[ -f $work/site/torch/lib/libtorch_cuda.so ]] && unresolved "$work/site/torch/lib" $half | grep -q .; then
+    # A CUDA wheel: even its CPU half is linked to libraries of NVIDIA's, which are wheels of their own.
+    read -r -d '' -a needed < <("$python" "$home/tools/unpack_wheels.py" needs "$work/wheels" $half)
+    rm -f -- "$work/wheels"/*
+    download "downloading NVIDIA's libraries" ${needed[@]+"${needed[@]}"}
+    unpack "unpacking NVIDIA's libraries"
   fi
   local absent
-  absent=$(unresolved "$work/site/torch/lib/libtorch_cpu.so" | paste -sd' ')
+  absent=$(unresolved "$work/site/torch/lib" cpu | paste -sd' ')
   [[ -z $absent ]] || failed "the wheel's libtorch_cpu.so needs $absent" \
     "set PEFTBENCH_TORCH_DIR to a LibTorch that loads on this machine (a CPU build does)"
   rm -rf -- "$deps/torch" "$deps/nvidia"
@@ -171,7 +175,12 @@ fetch_torch() {
   mv -- "$work/site/torch" "$deps/torch" && rm -rf -- "$work"
 }
 
-unresolved() { ldd "$1" 2>&1 | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p; /not a dynamic/p; /No such file/p'; }
+# What the loader would not find for LibTorch's CPU half, or for all of it.
+unresolved() { # LIB cpu|all
+  local files=("$1/libtorch_cpu.so")
+  if [[ $2 == all ]]; then files+=("$1/libtorch_cuda.so"); fi
+  ldd "${files[@]}" 2>&1 | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p; /not a dynamic/p; /No such file/p' | sort -u
+}
 
 # ---- the peers that tests compare with ------------------------------------------------------------------------------
 
