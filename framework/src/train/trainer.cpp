@@ -136,6 +136,7 @@ std::size_t Trainer::example_at(std::int64_t place) {
 double Trainer::step() {
   const std::int64_t micro_batches = config_.gradient_accumulation;
   StepTotals totals{0, micro_batches};
+  std::vector<std::size_t> examples;  // of the whole step, for the log
   std::vector<ExampleBatch> batches;
   std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
   std::int64_t place = result_.steps * micro_batches * config_.batch_size;
@@ -149,6 +150,7 @@ double Trainer::step() {
     shown.insert(shown.end(), chosen.begin(), chosen.end());
     ExampleBatch batch;
     batch.copies = replicas_of(job_.plan);
+    examples.insert(examples.end(), chosen.begin(), chosen.end());
     for (const std::size_t index : chosen) {
       const EncodedExample& example = job_.examples[index];
       batch.examples.push_back(&example);

@@ -1,0 +1,54 @@
+#include "train/config.h"
+
+#include <peftbench/error.h>
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace peftbench {
+namespace {
+
+TEST(TrainConfig, NamesEachOptionOnceWithHelp) {
+  std::set<std::string> keys;
+  const TrainConfig config;
+  visit(config, [&](const std::string& key, const auto&, const std::string& help) {
+    EXPECT_TRUE(keys.insert(key).second) << key;
+    EXPECT_FALSE(help.empty()) << key;
+  });
+  EXPECT_TRUE(keys.contains("learning_rate"));
+  EXPECT_TRUE(keys.contains("adafactor.step_offset"));
+  EXPECT_TRUE(keys.contains("evaluation.mode"));
+}
+
+TEST(TrainConfig, ItsDefaultsAreInRange) { EXPECT_NO_THROW(check(TrainConfig{})); }
+
+TEST(TrainConfig, RefusesWhatIsOutOfRangeByName) {
+  const auto refusal = [](auto change) -> std::string {
+    TrainConfig config;
+    change(config);
+    try {
+      check(config);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_NE(refusal([](auto& c) { c.batch_size = 0; }).find("train.batch_size"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.dropout = 1; }).find("train.dropout"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.learning_rate = std::stod("nan"); }).find("train.learning_rate"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.adafactor.step_offset = 5; }).find("train.adafactor.step_offset"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.adamw.beta2 = 1; }).find("train.adamw.beta2"), std::string::npos);
+}
+
+TEST(EnumNames, GoBothWays) {
+  EXPECT_EQ(enum_name(OptimizerKind::adamw), "adamw");
+  EXPECT_EQ(enum_from<ScheduleKind>("inverse_sqrt"), ScheduleKind::inverse_sqrt);
+  EXPECT_FALSE(enum_from<ScheduleKind>("exponential"));
+  EXPECT_EQ(enum_choices<LossNormalisation>(), (std::vector<std::string>{"token_mean", "sum"}));
+  EXPECT_EQ(enum_name(DropoutShape::elementwise), "elementwise");
+}
+
+}  // namespace
+}  // namespace peftbench
