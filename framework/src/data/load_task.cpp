@@ -53,6 +53,14 @@ double number(const std::string& text, const RowReader& row, const std::string& 
   return value;
 }
 
+// White space is one space to a tokenizer, so rows that differ in it alone are identical.
+void add_folded(const std::string& text, std::string& key) {
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (!space || key.back() != ' ') key += space ? ' ' : c;
+  }
+}
+
 // Applies a task's fields, filter and templates to the rows of a file.
 class Formatter {
  public:
@@ -93,7 +101,7 @@ class Formatter {
     for (const TemplatePart& part : spec_.input.parts) {
       loaded.example.input.push_back(part.field ? Piece::of_text(value(row, part.text, spec_.input.place), part.text)
                                                 : Piece::of_text(part.text));
-      key += loaded.example.input.back().text;
+      add_folded(loaded.example.input.back().text, key);
     }
     loaded.keys.keys.push_back(std::move(key));
     for (const std::string& field : spec_.split.by) {

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "core/files.h"
+#include "data/task.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace peftbench {
+
+// A folder of the test's own, and the message of what is thrown.
+class DataTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "peftbench-data-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& text) const {
+    write_atomically(folder_ / name, text);
+    return folder_ / name;
+  }
+  TaskConfig task(const std::string& yaml) const { return read_task_config(write("task.yaml", yaml).string(), {}); }
+  TaskData load(const std::string& yaml) const { return load_task(task(yaml), folder_ / "data"); }
+
+  template <class E, class F>
+  static std::string message(F&& run) {
+    try {
+      run();
+    } catch (const E& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  }
+  std::string config_error(const std::string& yaml) const {
+    return message<ConfigError>([&] { task(yaml); });
+  }
+  template <class E = DataError>
+  std::string load_error(const std::string& yaml) const {
+    return message<E>([&] { load(yaml); });
+  }
+
+  fs::path folder_;
+};
+
+}  // namespace peftbench

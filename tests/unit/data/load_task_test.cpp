@@ -1,0 +1,182 @@
+#include "data_fixture.h"
+
+#include <map>
+#include <set>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string templates = "input: 'say: {text}'\ntarget: '{label}'\nlabels: [no, yes]\n";
+
+std::string csv(int first, int last, const std::string& header = "text,label\n") {
+  std::string text = header;
+  for (int i = first; i < last; ++i) text += "text " + std::to_string(i) + (i % 2 == 0 ? ",no\n" : ",yes\n");
+  return text;
+}
+
+std::string input(const TextExample& example) {
+  std::string text;
+  for (const Piece& piece : example.input) text += piece.text;
+  return text;
+}
+
+class LoadTaskTest : public DataTest {
+ protected:
+  // One message for data that is a header, nine good rows and this one.
+  std::string row_error(const std::string& row, const std::string& yaml = templates) const {
+    write("r.csv", csv(0, 9) + row + "\n");
+    return load_error("source: r.csv\n" + yaml);
+  }
+};
+
+TEST_F(LoadTaskTest, SplitsOneFileAndFormatsItsRows) {
+  write("r.csv", csv(0, 100));
+  const TaskData data = load("source: r.csv\n" + templates);
+  EXPECT_EQ(data.train.size(), 80u);
+  EXPECT_EQ(data.validation.size(), 10u);
+  EXPECT_EQ(data.test.size(), 10u);
+  EXPECT_EQ(data.train_origin.size(), 80u);
+  const TextExample& example = data.train.front();
+  ASSERT_EQ(example.input.size(), 2u);
+  EXPECT_EQ(example.input[0].text, "say: ");
+  EXPECT_EQ(example.input[0].name, "");
+  EXPECT_EQ(example.input[1].name, "text");
+  const int line = std::stoi(data.train_origin[0].substr(data.train_origin[0].rfind(':') + 1));
+  EXPECT_EQ(example.input[1].text, "text " + std::to_string(line - 2));
+  EXPECT_EQ(example.target, line % 2 == 0 ? "no" : "yes");
+  EXPECT_EQ(example.label, line % 2);
+  EXPECT_EQ(data.source, folder_ / "r.csv");
+}
+
+TEST_F(LoadTaskTest, TheHashSeesEveryExample) {
+  write("r.csv", csv(0, 100));
+  const std::string yaml = "source: r.csv\n" + templates;
+  const std::string hash = load(yaml).hash;
+  EXPECT_EQ(load(yaml + "summary: other\n").hash, hash);
+  EXPECT_NE(load(yaml + "split: {seed: 1}\n").hash, hash);
+  write("r.csv", csv(0, 99) + "text 99 ,yes\n");
+  EXPECT_NE(load(yaml).hash, hash);
+}
+
+TEST_F(LoadTaskTest, IdenticalRowsNeverCrossSplits) {
+  std::string text = "text,label\n";
+  for (int copy = 0; copy < 3; ++copy) text += csv(0, 50, "");
+  text += "text  7,yes\n";  // white space makes no other row
+  write("r.csv", text);
+  const TaskData data = load("source: r.csv\n" + templates);
+  std::map<std::string, std::set<int>> where;
+  int split = 0;
+  for (const auto* examples : {&data.train, &data.validation, &data.test}) {
+    for (const TextExample& example : *examples) where[input(example) == "say: text  7" ? "say: text 7" : input(example)].insert(split);
+    ++split;
+  }
+  EXPECT_EQ(where.size(), 50u);
+  for (const auto& [key, splits] : where) EXPECT_EQ(splits.size(), 1u) << key;
+}
+
+TEST_F(LoadTaskTest, RowsOfOneSourceStayTogether) {
+  std::string text = "id,text,label\n";
+  for (int i = 0; i < 200; ++i) text += std::to_string(i % 40) + ",text " + std::to_string(i) + ",no\n";
+  write("r.csv", text);
+  const TaskData data = load("source: r.csv\nsplit: {by: id, validation: 20, test: 20}\ninput: '{id} {text}'\ntarget: '{label}'\nlabels: [no, yes]\n");
+  EXPECT_EQ(data.test.size(), 20u);
+  std::map<std::string, std::set<int>> where;
+  int split = 0;
+  for (const auto* examples : {&data.train, &data.validation, &data.test}) {
+    for (const TextExample& example : *examples) where[example.input[0].text].insert(split);
+    ++split;
+  }
+  EXPECT_EQ(where.size(), 40u);
+  for (const auto& [key, splits] : where) EXPECT_EQ(splits.size(), 1u) << key;
+}
+
+TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatAreScored) {
+  write("a.csv", csv(0, 60));
+  write("b.csv", csv(50, 80));
+  write("c.csv", csv(75, 90));
+  const TaskData data = load("source: {train: a.csv, validation: b.csv, test: c.csv}\n" + templates);
+  EXPECT_EQ(data.train.size(), 50u);
+  EXPECT_EQ(data.validation.size(), 25u);
+  EXPECT_EQ(data.test.size(), 15u);
+  EXPECT_THAT(data.notes, ElementsAre("10 rows left out of train that are in validation too", "5 rows left out of validation that are in test too"));
+}
+
+TEST_F(LoadTaskTest, TakesFromTrainTheSplitThatIsNotGiven) {
+  write("a.csv", csv(0, 100));
+  write("b.csv", csv(100, 130));
+  const TaskData data = load("source: {train: [a.csv], test: b.csv}\nsplit: {validation: 5}\n" + templates);
+  EXPECT_EQ(data.train.size(), 95u);
+  EXPECT_EQ(data.validation.size(), 5u);
+  EXPECT_EQ(data.test.size(), 30u);
+}
+
+TEST_F(LoadTaskTest, FieldsFilterAndLabelMaps) {
+  std::string text = "text\tstars\tlang\n";
+  for (int i = 0; i < 60; ++i) text += "t" + std::to_string(i) + "\t" + std::to_string(i % 6) + (i % 5 == 0 ? "\tde\n" : "\ten\n");
+  write("r.tsv", text);
+  const TaskData data = load(
+      "source: r.tsv\nfields: {side: {from: stars, cut: [2, 4], words: [low, mid, top]}, body: text}\n"
+      "filter: {lang: en, stars: {outside: [1, 4], max: 5}}\ninput: '{body}'\ntarget: '{side}'\n"
+      "labels: {low: bad, top: good}\n");
+  std::size_t rows = 0;
+  for (const auto* examples : {&data.train, &data.validation, &data.test}) {
+    for (const TextExample& example : *examples) {
+      const int i = std::stoi(example.input[0].text.substr(1));
+      EXPECT_NE(i % 5, 0);
+      EXPECT_TRUE(i % 6 <= 1 || i % 6 >= 4) << i;  // the ends of 'outside' belong to it
+      EXPECT_EQ(example.target, i % 6 >= 4 ? "good" : "bad");
+      EXPECT_EQ(example.label, i % 6 >= 4 ? 1 : 0);
+      ++rows;
+    }
+  }
+  EXPECT_EQ(rows, 32u);
+}
+
+TEST_F(LoadTaskTest, AbsentFieldsMayHaveADefault) {
+  std::string text;
+  for (int i = 0; i < 30; ++i) text += "{\"q\": \"q" + std::to_string(i) + "\"" + (i % 2 == 0 ? ", \"hint\": \"h\"" : "") + "}\n";
+  write("r.jsonl", text);
+  const TaskData data = load("source: r.jsonl\nfields: {clue: {from: hint, default: none}}\ninput: '{q} {clue}'\ntarget: x\n");
+  std::set<std::string> clues;
+  for (const TextExample& example : data.train) clues.insert(example.input[2].text);
+  EXPECT_THAT(clues, ElementsAre("h", "none"));
+  EXPECT_EQ(data.train[0].label, -1);
+  EXPECT_THAT(load_error("source: r.jsonl\ninput: '{q} {hint}'\ntarget: x\n"), HasSubstr("r.jsonl:2: the field 'hint' is missing"));
+}
+
+TEST_F(LoadTaskTest, WrongRowsAreNamed) {
+  EXPECT_THAT(row_error("x,maybe"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("'maybe'"), HasSubstr("one of no, yes"), HasSubstr("to do:")));
+  EXPECT_THAT(row_error("x,"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("found:    nothing")));
+  EXPECT_THAT(row_error("x,yes", "input: '{txet}'\ntarget: '{label}'\n"),
+              AllOf(HasSubstr("r.csv:2: the field 'txet' is missing"), HasSubstr("task.yaml:2"), HasSubstr("did you mean 'text'")));
+  EXPECT_THAT(row_error("x,yes", templates + "filter: {label: {min: 3}}\n"), AllOf(HasSubstr("r.csv:2: the field 'label' is not a number"), HasSubstr("task.yaml:5")));
+}
+
+TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {
+  EXPECT_THAT(load_error("source: r.csv\n" + templates),
+              AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"), HasSubstr((folder_ / "r.csv").string()),
+                    HasSubstr((folder_ / "data/task/r.csv").string())));
+  EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates), HasSubstr("run tools/fetch-data reviews"));
+  write("r.csv", "text,label\n\n");
+  EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file holds no rows"));
+  write("r.csv", csv(0, 20));
+  EXPECT_THAT(load_error<ConfigError>("source: r.csv\nfilter: {label: maybe}\n" + templates), HasSubstr("refuses every row"));
+  write("r.csv", csv(0, 2));
+  EXPECT_THAT(load_error<ConfigError>("source: r.csv\n" + templates), HasSubstr("leaves no rows for train"));
+}
+
+TEST_F(LoadTaskTest, FetchedDataCountsOnlyWhenItIsWhole) {
+  fs::create_directories(folder_ / "data/reviews");
+  write("data/reviews/r.csv", csv(0, 40));
+  const std::string yaml = "fetch: reviews\nsource: r.csv\n" + templates;
+  EXPECT_THAT(load_error(yaml), HasSubstr("not fetched yet"));
+  write("data/reviews/.ready", "");
+  EXPECT_EQ(load(yaml).train.size(), 32u);
+}
+
+}  // namespace
+}  // namespace peftbench

@@ -1,0 +1,176 @@
+#include "data/rows.h"
+
+#include "core/random.h"
+#include "data_fixture.h"
+
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Table = std::vector<std::vector<std::string>>;
+
+class RowsTest : public DataTest {
+ protected:
+  // All rows of a file, fields in the order of `names`, or of the file's own.
+  static Table read(const fs::path& file, const SourceSpec& source = {}, std::vector<std::string> names = {}) {
+    const auto reader = RowReader::open(file, source);
+    Table table;
+    while (reader->next()) {
+      auto& row = table.emplace_back();
+      for (const std::string& name : names.empty() ? reader->names() : names) row.push_back(reader->field(name).value_or("<none>"));
+    }
+    return table;
+  }
+  std::string fault(const std::string& name, const std::string& text, const SourceSpec& source = {}) const {
+    return message<DataError>([&] { read(write(name, text), source); });
+  }
+  static SourceSpec with_columns(std::vector<std::string> columns) {
+    SourceSpec source;
+    source.columns = std::move(columns);
+    source.header = false;
+    return source;
+  }
+};
+
+TEST_F(RowsTest, ReadsCsvAsRfc4180HasIt) {
+  const fs::path file = write("a.csv", "\xef\xbb\xbfname,said\r\nAnn,\"one, two\"\r\n\"B\"\"ob\",\"line\r\nbreak\"\r\n\r\n9\" tv,\"\"\n,é");
+  EXPECT_EQ(read(file), (Table{{"Ann", "one, two"}, {"B\"ob", "line\r\nbreak"}, {"9\" tv", ""}, {"", "é"}}));
+}
+
+TEST_F(RowsTest, KnowsTheLineOfARowAfterLineBreaksInQuotes) {
+  const auto reader = RowReader::open(write("a.csv", "a,b\n\"1\n2\n3\",x\n\n4,y\n"), {});
+  ASSERT_TRUE(reader->next());
+  EXPECT_THAT(reader->place(), HasSubstr("a.csv:2"));
+  ASSERT_TRUE(reader->next());
+  EXPECT_THAT(reader->place(), HasSubstr("a.csv:6"));
+  EXPECT_FALSE(reader->next());
+}
+
+TEST_F(RowsTest, TsvTakesQuotesAsTheyAre) {
+  EXPECT_EQ(read(write("a.tsv", "x\ty\n\"open\tsay \"hi\"\n")), (Table{{"\"open", "say \"hi\""}}));
+  SourceSpec quoted;
+  quoted.quote = std::optional<char>('"');
+  EXPECT_EQ(read(write("a.tsv", "x\ty\n\"a\tb\"\tc\n"), quoted), (Table{{"a\tb", "c"}}));
+}
+
+TEST_F(RowsTest, TakesColumnsAndDelimiterFromTheTask) {
+  SourceSpec source = with_columns({"id", "text"});
+  source.delimiter = ';';
+  EXPECT_EQ(read(write("a.csv", "1;x\n2;y\n"), source), (Table{{"1", "x"}, {"2", "y"}}));
+  source.header = true;  // there is one, but the task's names stand for it
+  EXPECT_EQ(read(write("a.csv", "A;A\n2;y\n"), source, {"id", "text"}), (Table{{"2", "y"}}));
+}
+
+TEST_F(RowsTest, ReadsJsonlWithNestedFields) {
+  const fs::path file = write("a.jsonl",
+                              "{\"text\": \"é\\n\", \"a\": {\"b\": [1, {\"c\": true}]}, \"x.y\": 2.5, \"none\": null}\r\n"
+                              "\n"
+                              "{\"text\": \"\", \"a\": 3}\n");
+  EXPECT_EQ(read(file, {}, {"text", "a.b.0", "a.b.1.c", "x.y", "none"}),
+            (Table{{"é\n", "1", "true", "2.5", "<none>"}, {"", "<none>", "<none>", "<none>", "<none>"}}));
+  const auto reader = RowReader::open(file, {});
+  reader->next();
+  EXPECT_THAT(reader->names(), testing::UnorderedElementsAre("text", "a.b.0", "a.b.1.c", "x.y", "none"));
+  EXPECT_THAT(message<DataError>([&] { reader->field("a"); }), AllOf(HasSubstr("a.jsonl:1"), HasSubstr("'a.b'")));
+}
+
+TEST_F(RowsTest, FaultsNameFileAndLine) {
+  EXPECT_THAT(fault("a.csv", "a,b\n1,2\n3\n"), AllOf(HasSubstr("a.csv:3: the wrong number of columns"), HasSubstr("found:    1"), HasSubstr("2 (a, b)")));
+  EXPECT_THAT(fault("a.csv", "a,b\n1,2,3\n"), HasSubstr("a.csv:2: the wrong number of columns"));
+  EXPECT_THAT(fault("a.csv", "a\n\"x\ny\n"), AllOf(HasSubstr("a.csv:2: a quoted field has no end"), HasSubstr("x\\ny")));
+  EXPECT_THAT(fault("a.csv", "a\n\"x\"y\n"), HasSubstr("a.csv:2: text after a closing quote"));
+  EXPECT_THAT(fault("a.csv", "a\nok\nb\xffz\n"), AllOf(HasSubstr("a.csv:3: not UTF-8"), HasSubstr("byte 2"), HasSubstr("iconv")));
+  EXPECT_THAT(fault("a.csv", "a,a\n"), HasSubstr("a.csv:1: two columns have one name"));
+  EXPECT_THAT(fault("a.csv", "\n\n"), HasSubstr("the file is empty"));
+  EXPECT_THAT(fault("a.csv", ""), HasSubstr("the file is empty"));
+  EXPECT_THAT(fault("a.jsonl", "{\"a\": 1}\n{\"a\": }\n"), AllOf(HasSubstr("a.jsonl:2: not JSON"), HasSubstr("column 7")));
+  EXPECT_THAT(fault("a.jsonl", "[{\"a\": 1}]\n"), HasSubstr("a.jsonl:1: the line is not a JSON object"));
+  EXPECT_THAT(fault("a.jsonl", "[\n"), HasSubstr("on a line of its own"));
+  EXPECT_THAT(fault("a.jsonl", "{\"a\": \"\xff\"}\n"), HasSubstr("a.jsonl:1: not UTF-8"));
+  EXPECT_THAT(message<DataError>([&] { RowReader::open(folder_, with_columns({"a"})); }), testing::Ne(""));
+  EXPECT_THAT(message<ConfigError>([&] { read(write("a.json", "{}")); }), AllOf(HasSubstr(".json"), HasSubstr("format: jsonl")));
+}
+
+std::string random_text(Random& random, const std::vector<std::string>& alphabet, std::uint64_t most) {
+  std::string text;
+  for (std::uint64_t n = random.below(most + 1); n > 0; --n) text += alphabet[random.below(alphabet.size())];
+  return text;
+}
+
+// What any table holds comes back, whichever of the fields that need no quotes are quoted.
+TEST_F(RowsTest, RandomTablesComeBackFromCsv) {
+  Random random(1);
+  const std::vector<std::string> alphabet = {"a", "b", " ", ",", "\"", "\n", "\r", "\r\n", "é", "😀", "\t", ";", "#"};
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t columns = 1 + random.below(4);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < columns; ++i) names.push_back("c" + std::to_string(i));
+    Table table(random.below(6), std::vector<std::string>(columns));
+    const std::string end = random.below(2) == 0 ? "\n" : "\r\n";
+    std::string text;
+    for (auto& row : table) {
+      for (std::size_t i = 0; i < columns; ++i) {
+        row[i] = random_text(random, alphabet, 6);
+        const bool needs = row[i].find_first_of(",\"\r\n") != std::string::npos || (columns == 1 && row[i].empty());
+        std::string field = row[i];
+        if (needs || random.below(3) == 0) {
+          for (std::size_t at = 0; (at = field.find('"', at)) != std::string::npos; at += 2) field.insert(at, "\"");
+          field = "\"" + field + "\"";
+        }
+        text += (i > 0 ? "," : "") + field;
+      }
+      text += end;
+    }
+    if (!text.empty() && random.below(2) == 0) text.resize(text.size() - end.size());  // the last end may be missing
+    if (text.empty()) continue;
+    ASSERT_EQ(read(write("t.csv", text), with_columns(names)), table) << "round " << round << ": " << text;
+  }
+}
+
+TEST_F(RowsTest, RandomTablesComeBackFromJsonl) {
+  Random random(2);
+  const std::vector<std::string> alphabet = {"a", "\"", "\\", "\n", "\r", "é", "😀", "{", "\x01", "\x7f", "/"};
+  for (int round = 0; round < 200; ++round) {
+    Table table(1 + random.below(5), std::vector<std::string>(2));
+    std::string text;
+    for (auto& row : table) {
+      for (std::string& value : row) value = random_text(random, alphabet, 8);
+      text += nlohmann::json{{"x", row[0]}, {"y", {{"z", row[1]}}}}.dump(-1, ' ', random.below(2) == 0) + "\n";
+    }
+    ASSERT_EQ(read(write("t.jsonl", text), {}, {"x", "y.z"}), table) << text;
+  }
+}
+
+// Whatever the bytes: rows or a DataError.
+TEST_F(RowsTest, RandomBytesAreRowsOrDataErrors) {
+  Random random(3);
+  const std::vector<std::string> pieces = {"\"", ",", "\n", "\r", "\t", "{", "}", "[", "]", ":", "\\", "\\u", "d800", "null", "1e999", "-", "a",
+                                           "\"a\"", std::string(1, '\0'), "\xff", "\xc3", "é", "\xef\xbb\xbf", "{\"a\":1}\n", "[[[[[[[["};
+  int rows = 0, errors = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = random_text(random, pieces, 30);
+    for (std::uint64_t n = random.below(4); n > 0 && !text.empty(); --n) text[random.below(text.size())] = static_cast<char>(random.below(256));
+    SourceSpec source = random.below(2) == 0 ? SourceSpec{} : with_columns({"a", "b"});
+    source.format = static_cast<SourceFormat>(random.below(3));
+    const fs::path file = write("noise", text);
+    try {
+      rows += static_cast<int>(read(file, source, {"a", "a.b.0"}).size());
+    } catch (const DataError&) {
+      ++errors;
+    }
+  }
+  EXPECT_GT(rows, 100);
+  EXPECT_GT(errors, 100);
+}
+
+TEST_F(RowsTest, DeepNestingIsReadWithoutACrash) {
+  const std::string deep = "{\"a\": " + std::string(200000, '[') + std::string(200000, ']') + "}\n";
+  EXPECT_THAT(message<DataError>([&] { read(write("deep.jsonl", deep), {}, {"a"}); }), HasSubstr("not a text"));
+}
+
+}  // namespace
+}  // namespace peftbench
