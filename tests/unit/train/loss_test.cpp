@@ -1,4 +1,4 @@
-#include "train/training_fixture.h"
+#include "unit/train/training_fixture.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,248 @@
+#include "unit/train/training_fixture.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace peftbench {
+namespace {
+
+using namespace testing;
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainingJob job(CompiledPlan& plan) { return {*backbone_, plan, examples_, {}, {}, nullptr, nullptr, nullptr, nullptr}; }
+
+  std::shared_ptr<const Backbone> backbone_ = tiny_backbone();
+  std::vector<EncodedExample> examples_ = some_examples(10);
+};
+
+// Validation whose values are given beforehand, one an evaluation.
+std::function<Evaluation(const CompiledPlan&)> scripted(std::vector<double> values, std::vector<std::string>* seen = nullptr) {
+  auto next = std::make_shared<std::size_t>(0);
+  return [values, seen, next](const CompiledPlan& plan) {
+    if (seen) seen->push_back(bytes_of(plan));
+    Evaluation evaluation;
+    evaluation.metrics = {{"accuracy", values.at((*next)++), 10, 0, 1}};
+    return evaluation;
+  };
+}
+
+TEST_F(TrainerTest, ALearntPromptLowersTheLoss) {
+  auto config = small_config();
+  config.steps = 60;
+  config.dropout = 0;
+  auto plan = prompt_plan(*backbone_);
+  const std::string before = backbone_->checksum();
+  const auto result = train(config, job(plan));
+  EXPECT_EQ(result.steps, 60);
+  EXPECT_EQ(result.best_step, 60);
+  EXPECT_LT(result.last_loss, 0.9 * result.first_loss);
+  EXPECT_EQ(result.examples, 240);
+  EXPECT_EQ(backbone_->checksum(), before);
+}
+
+TEST_F(TrainerTest, TheSeedAloneDecides) {
+  const auto trained = [&](std::int64_t seed) {
+    auto config = small_config();
+    config.seed = seed;
+    auto plan = prompt_plan(*backbone_);
+    train(config, job(plan));
+    return bytes_of(plan);
+  };
+  EXPECT_EQ(trained(3), trained(3));
+  EXPECT_NE(trained(3), trained(4));
+}
+
+TEST_F(TrainerTest, EveryEpochHoldsEveryExampleOnce) {
+  const fs::path folder = fresh_folder("epochs");
+  EventLog log(folder / "log.jsonl");
+  auto config = small_config();
+  config.steps = 5;  // 20 examples: two epochs of 10
+  auto plan = prompt_plan(*backbone_);
+  auto task = job(plan);
+  task.log = &log;
+  train(config, task);
+  std::vector<int> order;
+  std::istringstream lines(read_text(folder / "log.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line);
+    if (event.at("event") == "step") {
+      for (const int index : event.at("examples")) order.push_back(index);
+    }
+  }
+  ASSERT_EQ(order.size(), 20u);
+  EXPECT_EQ(std::set<int>(order.begin(), order.begin() + 10).size(), 10u);
+  EXPECT_EQ(std::set<int>(order.begin() + 10, order.end()).size(), 10u);
+  EXPECT_NE(std::vector<int>(order.begin(), order.begin() + 10), std::vector<int>(order.begin() + 10, order.end()));
+}
+
+TEST_F(TrainerTest, TheBestEvaluationIsKeptAndTiesGoToTheEarlier) {
+  auto config = small_config();
+  config.evaluate_every = 3;
+  config.evaluate_at_start = true;
+  auto plan = prompt_plan(*backbone_);
+  std::vector<std::string> seen;
+  auto task = job(plan);
+  task.validate = scripted({0.9, 0.2, 0.6, 0.6, 0.1}, &seen);  // of steps 0, 3, 6, 9, 12
+  const auto result = train(config, task);
+  EXPECT_EQ(result.best_step, 6);  // that of step 0 is no candidate
+  EXPECT_EQ(result.evaluations.size(), 5u);
+  EXPECT_EQ(bytes_of(plan), seen[2]);
+  EXPECT_NE(bytes_of(plan), seen[4]);
+}
+
+TEST_F(TrainerTest, StopsWhenNothingGetsBetter) {
+  auto config = small_config();
+  config.steps = 100;
+  config.evaluate_every = 2;
+  config.patience = 2;
+  auto plan = prompt_plan(*backbone_);
+  auto task = job(plan);
+  task.validate = scripted({0.5, 0.4, 0.6, 0.6, 0.3});
+  const auto result = train(config, task);
+  EXPECT_TRUE(result.stopped_early);
+  EXPECT_EQ(result.steps, 10);
+  EXPECT_EQ(result.best_step, 6);
+}
+
+TEST_F(TrainerTest, ALossThatIsNoNumberEndsWithARemedy) {
+  auto config = small_config();
+  config.learning_rate = 1e30;
+  auto plan = prompt_plan(*backbone_);
+  try {
+    train(config, job(plan));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("train.learning_rate"), std::string::npos) << error.what();
+    EXPECT_EQ(error.exit_code(), 1);
+  }
+}
+
+struct Half final : InputHook {  // uses the first half of its rows
+  explicit Half(Parameter prompt) : prompt(std::move(prompt)) {}
+  Embedded apply(const InputCall& call) const override { return prepend(call.input(), prompt().narrow(0, 0, 3)); }
+  Parameter prompt;
+};
+
+TEST_F(TrainerTest, CountsTheElementsThatReceiveAGradient) {
+  auto plan = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
+    builder.claim<Half>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "prompt", {6, spec.d_model}, init::uniform(-1, 1)));
+  });
+  testing::initialise(plan);
+  const auto result = train(small_config(), job(plan));
+  EXPECT_EQ(result.receiving_gradient, (std::map<std::string, std::int64_t>{{"encoder.input.prompt", 3 * 20}}));
+}
+
+struct Counter final : StepHook {
+  explicit Counter(Parameter count) : count(std::move(count)) {}
+  void step_end(const StepCall& call) override { count.set(count() + static_cast<double>(call.step)); }
+  Parameter count;
+};
+
+TEST_F(TrainerTest, StepHooksMayChangeBuffers) {
+  auto plan = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
+    builder.claim<Prompt>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "prompt", {1, spec.d_model}, init::zeros()));
+    builder.claim<Counter>(spec.step_end(), builder.buffer(spec.step_end(), "count", {1}, init::zeros()));
+  });
+  testing::initialise(plan);
+  auto config = small_config();
+  config.steps = 4;
+  train(config, job(plan));
+  EXPECT_EQ(plan.stored().at("step_end.count").item<float>(), 1 + 2 + 3 + 4);
+}
+
+TEST_F(TrainerTest, APlanWithoutParametersTakesNoSteps) {
+  CompiledPlan plan;
+  auto task = job(plan);
+  task.validate = scripted({0.5});
+  auto config = small_config();
+  config.evaluate_at_start = true;
+  const auto result = train(config, task);
+  EXPECT_EQ(result.steps, 0);
+  EXPECT_EQ(result.evaluations.size(), 1u);
+}
+
+TEST_F(TrainerTest, TheEncoderCacheChangesNoBit) {
+  auto config = small_config();
+  config.steps = 20;
+  config.encoder_dropout = false;  // dropout in the decoder stays
+  const auto trained = [&](std::int64_t bytes) {
+    config.encoder_cache_bytes = bytes;
+    auto plan = decoder_plan(*backbone_);
+    EXPECT_TRUE(uses_encoder_cache(config, plan));
+    const auto result = train(config, job(plan));
+    EXPECT_TRUE(result.encoder_cache_used);
+    EXPECT_EQ(result.encoder_cache.hits + result.encoder_cache.misses, 80);
+    EXPECT_LE(result.encoder_cache.bytes, bytes);
+    return std::pair(bytes_of(plan), result.encoder_cache);
+  };
+  const auto [none, none_counts] = trained(0);
+  const auto [tiny, tiny_counts] = trained(2000);
+  const auto [all, all_counts] = trained(1 << 20);
+  EXPECT_EQ(none, tiny);
+  EXPECT_EQ(none, all);
+  EXPECT_EQ(none_counts.hits, 0);
+  EXPECT_EQ(all_counts.misses, 10);
+  EXPECT_GT(tiny_counts.entries, 0);
+  EXPECT_LT(tiny_counts.entries, 10);
+}
+
+TEST_F(TrainerTest, OnlyAFrozenEncoderWithoutDropoutIsCached) {
+  TrainConfig config;
+  EXPECT_FALSE(uses_encoder_cache(config, decoder_plan(*backbone_)));
+  config.encoder_dropout = false;
+  EXPECT_TRUE(uses_encoder_cache(config, decoder_plan(*backbone_)));
+  EXPECT_FALSE(uses_encoder_cache(config, prompt_plan(*backbone_)));
+  config.encoder_dropout = true;
+  config.dropout = 0;
+  EXPECT_TRUE(uses_encoder_cache(config, decoder_plan(*backbone_)));
+}
+
+// Stops the training like a power cut: by an exception out of its progress.
+struct PowerCut final : ProgressSink {
+  explicit PowerCut(std::int64_t step) : step(step) {}
+  void update(const Progress& progress) override {
+    if (progress.done == step) throw step;
+  }
+  void note(const std::string&) override {}
+  std::int64_t step;
+};
+
+TEST_F(TrainerTest, GoesOnToTheSameBytesWhereverItWasStopped) {
+  auto config = small_config();
+  config.steps = 14;
+  config.evaluate_every = 4;
+  config.evaluate_at_start = true;
+  config.checkpoint_every = 3;
+  config.optimizer = OptimizerKind::adafactor;
+  const std::vector<double> values = {0, 0.3, 0.5, 0.5, 0.4};  // by step / 4, the last rounded up
+  const auto run = [&](const fs::path& folder, std::int64_t stop) {
+    auto plan = prompt_plan(*backbone_);
+    const CheckpointStore store(folder, "run");
+    EventLog log(folder / "log.jsonl");
+    PowerCut cut(stop);
+    auto task = job(plan);
+    task.checkpoints = &store;
+    task.log = &log;
+    task.progress = &cut;
+    std::int64_t evaluated = -1;
+    task.validate = [&](const CompiledPlan&) {
+      if (evaluated < 0) evaluated = store.load() ? store.load()->progress.at("evaluations").size() : 0;
+      return scripted({values.at(evaluated++)})({});
+    };
+    const auto result = train(config, task);
+    return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), result.receiving_gradient, result.best_step, result.tokens);
+  };
+  const auto whole = run(fresh_folder("whole"), -1);
+  EXPECT_EQ(std::get<3>(whole), 8);
+  for (std::int64_t stop = 1; stop < 14; ++stop) {
+    const fs::path folder = fresh_folder("cut");
+    EXPECT_THROW(run(folder, stop), std::int64_t);
+    EXPECT_EQ(run(folder, -1), whole) << "stopped at step " << stop;
+    EXPECT_EQ(run(folder, -1), whole) << "asked again when finished";
+  }
+}
+
+}  // namespace
+}  // namespace peftbench
