@@ -37,7 +37,8 @@ function(peftbench_test_binary name)
     PEFTBENCH_TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}" PEFTBENCH_TEST_BUILD_DIR="${PROJECT_BINARY_DIR}")
   peftbench_use_layers(test_${name} ${T_LAYERS})
 
-  set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}")
+  # One thread a test: they are small, and ctest runs several at once.
+  set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}\;OMP_NUM_THREADS=1")
   if(PEFTBENCH_SANITIZE)
     # LibTorch keeps global state on purpose, and a test shares its globals with the plugins it loads.
     string(APPEND environment "\;ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0\;UBSAN_OPTIONS=print_stacktrace=1")
