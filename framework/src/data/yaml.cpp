@@ -16,7 +16,10 @@ namespace {
 
 std::string at_line(const fs::path& file, int line) { return file.string() + ":" + std::to_string(line); }
 
-int line_of(const YAML::Node& node, int otherwise) { return node.Mark().line >= 0 ? node.Mark().line + 1 : otherwise; }
+// The mark of an absent value is where the next one begins.
+int line_of(const YAML::Node& node, int otherwise) {
+  return node.IsNull() || node.Mark().line < 0 ? otherwise : node.Mark().line + 1;
+}
 
 }  // namespace
 
@@ -83,15 +86,15 @@ void Yaml::only(const std::vector<std::string>& keys) const {
 }
 
 bool Yaml::has(const std::string& key) const {
-  if (!is_map()) return false;
-  const YAML::Node& node = node_;
-  return node[key].IsDefined();
+  const YAML::Node& node = node_;  // const: looking must not insert
+  return is_map() && node[key].IsDefined();
 }
 
 Yaml Yaml::at(const std::string& key) const {
-  const YAML::Node& node = node_;  // const: looking must not insert
-  if (!has(key)) fail("'" + key + "' is missing in " + named(), {}, "a line '" + key + ": …'");
-  return Yaml(node[key], file_, path_.empty() ? key : path_ + "." + key, line_);
+  for (auto& [name, value] : entries()) {
+    if (name == key) return value;
+  }
+  fail("'" + key + "' is missing in " + named(), {}, "a line '" + key + ": …'");
 }
 
 std::vector<Yaml> Yaml::items() const {

@@ -91,7 +91,9 @@ TEST_F(RowsTest, FaultsNameFileAndLine) {
   EXPECT_THAT(fault("a.jsonl", "[{\"a\": 1}]\n"), HasSubstr("a.jsonl:1: the line is not a JSON object"));
   EXPECT_THAT(fault("a.jsonl", "[\n"), HasSubstr("on a line of its own"));
   EXPECT_THAT(fault("a.jsonl", "{\"a\": \"\xff\"}\n"), HasSubstr("a.jsonl:1: not UTF-8"));
-  EXPECT_THAT(message<DataError>([&] { RowReader::open(folder_, with_columns({"a"})); }), testing::Ne(""));
+  SourceSpec csv;
+  csv.format = SourceFormat::csv;
+  EXPECT_THAT(message<DataError>([&] { RowReader::open(folder_, csv); }), HasSubstr("a folder"));
   EXPECT_THAT(message<ConfigError>([&] { read(write("a.json", "{}")); }), AllOf(HasSubstr(".json"), HasSubstr("format: jsonl")));
 }
 
@@ -163,7 +165,7 @@ TEST_F(RowsTest, RandomBytesAreRowsOrDataErrors) {
       ++errors;
     }
   }
-  EXPECT_GT(rows, 100);
+  EXPECT_GT(rows, 50);
   EXPECT_GT(errors, 100);
 }
 

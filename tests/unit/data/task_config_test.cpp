@@ -1,5 +1,6 @@
 #include "data_fixture.h"
 
+#include "core/random.h"
 #include "data/task_spec.h"
 
 namespace peftbench {
@@ -132,6 +133,35 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"LimitText", "source: a\nlimits: {input: many}\n" REST, ":2:", "whole number"}),
     [](const testing::TestParamInfo<Slip>& slip) { return slip.param.name; });
 #undef REST
+
+// Whatever a slip of the keyboard makes of a file: a task or a ConfigError.
+TEST_F(TaskConfigTest, MutilatedFilesAreTasksOrConfigErrors) {
+  Random random(5);
+  const std::string marks = "{}[]:,'\"\n -&*!|>%@`#?\t\\\xff\x01";
+  int tasks = 0, errors = 0;
+  for (int round = 0; round < 1500; ++round) {
+    std::string yaml = whole;
+    for (std::uint64_t n = 1 + random.below(3); n > 0; --n) {
+      const std::size_t at = random.below(yaml.size());
+      if (random.below(3) == 0) yaml.erase(at, 1 + random.below(20));
+      else if (random.below(2) == 0) yaml.insert(at, 1, marks[random.below(marks.size())]);
+      else yaml.insert(at, yaml.substr(random.below(yaml.size()), random.below(40)));
+    }
+    try {
+      task(yaml);
+      ++tasks;
+    } catch (const ConfigError&) {
+      ++errors;
+    }
+  }
+  EXPECT_GT(tasks, 50);
+  EXPECT_GT(errors, 500);
+}
+
+TEST_F(TaskConfigTest, AnAliasOfItselfEndsInAnError) {
+  EXPECT_NE(config_error("source: &s [*s]\ninput: x\ntarget: y\n"), "nothing was thrown");
+  EXPECT_NE(config_error("source: a\nfilter: &f {a: {in: *f}}\ninput: x\ntarget: y\n"), "nothing was thrown");
+}
 
 TEST_F(TaskConfigTest, FindsTasksByNameInTheFirstFolder) {
   const fs::path first = folder_ / "first", second = folder_ / "second";
