@@ -142,7 +142,7 @@ TEST_F(PromptTuning, OnlyThePromptGetsAGradient) {
   const std::string before = backbone->checksum();
   const auto slot = made.trained()[0];
   slot->value = at::randn({4, 20}).requires_grad_();
-  const RunContext training = RunContext::for_training(0.1, DropoutShape::per_sequence, 3);
+  const RunContext training = RunContext::for_training(0, DropoutShape::per_sequence, 3);
   const EncoderState state = backbone->encode(PackedTokens::of({some_ids(6, 1)}), made, training);
   EXPECT_THAT(state.layout.lengths, ElementsAre(10));
   backbone->head(backbone->decode(state, PackedTokens::of({{0, 5}}), made, training), made, training).sum().backward();
@@ -152,6 +152,18 @@ TEST_F(PromptTuning, OnlyThePromptGetsAGradient) {
     EXPECT_FALSE(backbone->frozen(static_cast<int>(i)).requires_grad());
   }
   EXPECT_EQ(backbone->checksum(), before);
+}
+
+// The input's dropout with one mask for all positions puts out columns of the prompt too.
+TEST_F(PromptTuning, ThePromptStandsBeforeTheInputDropout) {
+  const CompiledPlan made = plan({{"length", "4"}});
+  const auto slot = made.trained()[0];
+  slot->value = at::randn({4, 20}).requires_grad_();
+  const RunContext training = RunContext::for_training(0.5, DropoutShape::per_sequence, 3);
+  backbone->encode(PackedTokens::of({some_ids(6, 1)}), made, training).hidden.square().sum().backward();
+  const auto silent = slot->value.grad().eq(0).all(0).sum().item<int64_t>();
+  EXPECT_GT(silent, 0);
+  EXPECT_LT(silent, 20);
 }
 
 TEST_F(PromptTuning, RandomUniform) {
