@@ -82,7 +82,7 @@ MetricValue proportion(const std::string& name, double hits, std::int64_t n) {
   const double count = static_cast<double>(n), p = hits / count, square = z * z / count;
   const double centre = (p + square / 2) / (1 + square);
   const double half = z / (1 + square) * std::sqrt(p * (1 - p) / count + square / (4 * count));
-  return {name, p, n, std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  return {name, p, n, hits == 0 ? 0.0 : centre - half, hits == count ? 1.0 : centre + half};
 }
 
 }  // namespace
