@@ -86,6 +86,8 @@ Json to_json(const RunRecord& r) {
                       {"stopped_early", r.training.stopped_early},
                       {"resumed_from", r.training.resumed_from},
                       {"times_resumed", r.training.times_resumed},
+                      {"examples", r.training.examples},
+                      {"tokens", r.training.tokens},
                       {"loss_before", number(r.training.loss_before)},
                       {"loss_after", number(r.training.loss_after)},
                       {"loss_split", r.training.loss_split},
@@ -161,6 +163,8 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   training.at("stopped_early").get_to(r.training.stopped_early);
   training.at("resumed_from").get_to(r.training.resumed_from);
   training.at("times_resumed").get_to(r.training.times_resumed);
+  training.at("examples").get_to(r.training.examples);
+  training.at("tokens").get_to(r.training.tokens);
   r.training.loss_before = optional_number(training.at("loss_before"));
   r.training.loss_after = optional_number(training.at("loss_after"));
   training.at("loss_split").get_to(r.training.loss_split);

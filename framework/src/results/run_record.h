@@ -68,7 +68,7 @@ struct RunRecord {
   Json ledger = Json::object();
   std::vector<std::string> sites;  // claimed by the method
   struct {
-    std::int64_t steps = 0, best_step = 0, resumed_from = 0, times_resumed = 0;
+    std::int64_t steps = 0, best_step = 0, resumed_from = 0, times_resumed = 0, examples = 0, tokens = 0;
     std::optional<double> loss_before, loss_after;  // mean per target token on the split named below
     std::string loss_split;
     bool stopped_early = false;

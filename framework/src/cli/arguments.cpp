@@ -1,0 +1,93 @@
+#include "cli/arguments.h"
+
+#include "cli/console.h"
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+
+namespace peftbench {
+
+Arguments::Arguments(const std::string& command, const std::string& description)
+    : command_(command), app_(description, "peft-bench " + command) {
+  app_.get_formatter()->column_width(30);
+  app_.set_help_flag("--help,-h", "print this and exit");
+}
+
+CLI::Option* Arguments::flag(const std::string& names, bool& value, const std::string& help) {
+  return app_.add_flag(names, value, help);
+}
+
+void Arguments::add_json() { flag("--json", json_, "print JSON"); }
+
+void Arguments::add_places() {
+  app_.add_option("--plugin", plugins_, "a method's library, before the installed ones; may be repeated")
+      ->type_name("FILE")->expected(1)->allow_extra_args(false);
+  app_.add_option("--data", data_, "where fetched data lies; else PEFTBENCH_DATA, or the user's data folder")->type_name("DIR");
+}
+
+void Arguments::add_out() { app_.add_option("--out", out_, "where runs are kept")->type_name("DIR")->capture_default_str(); }
+
+void Arguments::add_method_and_backbone() {
+  app_.add_option("--method", method_, "what is trained; `peft-bench methods` lists them")->type_name("NAME");
+  setting("--backbone", "backbone.name", "a name of `peft-bench backbones`, or a Hugging Face folder");
+}
+
+void Arguments::add_set() {
+  app_.add_option("--set", set_, "a parameter of the method (length=20) or any setting (train.batch_size=16); may be repeated")
+      ->type_name("KEY=VALUE")->expected(1)->allow_extra_args(false);
+  app_.add_option("--config", file_, "a YAML file of settings, such as a run's config.yaml")->type_name("FILE");
+}
+
+void Arguments::setting(const std::string& names, const std::string& key, const std::string& help) {
+  settings_.push_back(std::make_unique<Flag>(Flag{names, key, {}, nullptr}));
+  settings_.back()->option = app_.add_option(names, settings_.back()->value, help)->type_name("VALUE");
+}
+
+bool Arguments::parse(std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  try {
+    app_.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    print(app_.help());
+    return false;
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> rest = app_.remaining();
+    throw unknown(rest.empty() ? "" : rest.front());
+  } catch (const CLI::ParseError& error) {
+    throw ConfigError({std::string("the command line is not right: ") + error.what(), {}, {},
+                       "`peft-bench " + command_ + " --help` lists its flags"});
+  }
+  return true;
+}
+
+ConfigError Arguments::unknown(const std::string& word) const {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app_.get_options())
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  if (!word.starts_with("-"))
+    return ConfigError({"the word '" + word + "' is one too many for `peft-bench " + command_ + "`", {}, {},
+                        "`peft-bench " + command_ + " --help` shows what it takes"});
+  return ConfigError({"`peft-bench " + command_ + "` has no flag " + word.substr(0, word.find('=')), {}, {},
+                      did_you_mean(word.substr(0, word.find('=')), flags)});
+}
+
+Places Arguments::places() const {
+  Places places{find_home(), {}, {}};
+  places.data = find_data_root(data_.empty() ? std::nullopt : std::optional<fs::path>(data_));
+  for (const std::string& plugin : plugins_) places.plugin_files.emplace_back(plugin);
+  return places;
+}
+
+ConfigRequest Arguments::config() const {
+  ConfigRequest request;
+  request.method = method_;
+  if (!file_.empty()) request.file = file_;
+  for (const auto& flag : settings_)
+    if (flag->option->count() > 0) request.flags.push_back({flag->key, flag->value, flag->name});
+  for (const std::string& text : set_) request.settings.push_back(parse_set(text));
+  return request;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,110 @@
+#include "cli/command_line.h"
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "core/names.h"
+#include "run/interrupt.h"
+#include "run/machine.h"
+
+#include <peftbench/abi.h>
+#include <peftbench/error.h>
+
+#include <c10/util/Exception.h>
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+namespace peftbench {
+namespace {
+
+constexpr Command commands[] = {
+    {"run", "train a method on a task and print its row; the word may be left out", run_command},
+    {"methods", "the methods that are found; `methods NAME`: its parameters", methods_command},
+    {"tasks", "the tasks; `tasks NAME`: what is in it", tasks_command},
+    {"backbones", "the frozen models; `backbones NAME`: its sizes", backbones_command},
+    {"params", "what a method would add to a backbone, from sizes alone", params_command},
+    {"eval", "score a finished run again, or on another task", eval_command},
+    {"forward", "one forward pass over ids from files, to compare with other programs", forward_command},
+};
+
+std::string help() {
+  std::string text =
+      "peft-bench compares methods of parameter-efficient fine-tuning on a frozen T5.\n\n"
+      "Usage: peft-bench --method NAME [flags]     train, evaluate, print the row\n"
+      "       peft-bench COMMAND [flags]\n\nCommands:\n";
+  for (const Command& command : commands) text += fmt::format("  {:<11} {}\n", command.name, command.summary);
+  return text +
+         "\nExamples:\n"
+         "  peft-bench --method prompt_tuning\n"
+         "  peft-bench --method prompt_tuning --task wordnet_supersense --set length=50 --seed 2\n"
+         "  peft-bench methods prompt_tuning\n"
+         "  peft-bench params --method prompt_tuning --backbone t5-v1_1-xxl\n\n"
+         "`peft-bench COMMAND --help` lists the flags of a command. Each run is kept in a folder of ./runs; the same\n"
+         "command again continues a run that was stopped.\n";
+}
+
+int dispatch(std::vector<std::string> words) {
+  if (words.empty() || words.front() == "--help" || words.front() == "-h" || words.front() == "help") {
+    print(help());
+    return 0;
+  }
+  if (words.front() == "--version") {
+    print(fmt::format("peft-bench {} (LibTorch {})\n", PEFTBENCH_VERSION, PEFTBENCH_TORCH_VERSION));
+    return 0;
+  }
+  if (words.front().starts_with("-")) return run_command(words);
+  const std::string word = words.front();
+  words.erase(words.begin());
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    if (word == command.name) return command.run(words);
+    names.emplace_back(command.name);
+  }
+  throw ConfigError({"there is no command '" + word + "'", {}, {}, did_you_mean(word, names)});
+}
+
+// What LibTorch says, without the trace that it appends.
+std::string without_trace(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  return "LibTorch: " + text.substr(0, text.find("\nException raised from"));
+}
+
+int report(const std::string& message, int status) {
+  std::fprintf(stderr, "peft-bench: %s\n", message.c_str());
+  return status;
+}
+
+volatile std::sig_atomic_t received = 0;
+
+}  // namespace
+
+int stop_signal() { return received; }
+
+void listen_for_stop() {
+  struct sigaction action{};
+  action.sa_handler = [](int number) { received = number; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second one stops at once
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+int command_line(int argc, char** argv) try {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error like any other
+  tune_process();
+  return dispatch(std::vector<std::string>(argv + 1, argv + argc));
+} catch (const Interrupted&) {
+  return report("stopped; the same command continues", 128 + (received ? received : SIGINT));
+} catch (const Error& error) {
+  return report(error.what(), error.exit_code());
+} catch (const c10::Error& error) {
+  return report(without_trace(error), 1);
+} catch (const std::bad_alloc&) {
+  return report("there is not enough memory\n  to do:    take a smaller backbone or train.batch_size, or backbone.precision=bfloat16", 1);
+} catch (const std::exception& error) {
+  return report(error.what(), 1);
+}
+
+}  // namespace peftbench

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "core/clock.h"
+#include "core/progress.h"
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+namespace peftbench {
+
+// Columns of the terminal behind this descriptor; 0 if it is none.
+std::size_t terminal_width(int descriptor);
+
+// Writes all of it to standard output. Throws Error where it cannot be written.
+void print(const std::string& text);
+
+// Draws progress on standard error: one line that is drawn over on a terminal, else a few lines.
+class ConsoleProgress final : public ProgressSink {
+ public:
+  ConsoleProgress() : width_(terminal_width(2)) {}
+  ~ConsoleProgress() override { clear(); }
+  void update(const Progress& progress) override;
+  void note(const std::string& line) override;
+  void clear();  // takes the drawn line away
+
+  // The line for `progress`, without what depends on the terminal. Public for its test.
+  static std::string line(const Progress& progress, double rate);
+
+ private:
+  // Time spent in a phase alone: phases alternate.
+  struct Pace {
+    std::int64_t first = 0, last = 0;
+    double seconds = 0;
+    bool shown = false;
+  };
+  std::size_t width_;
+  bool drawn_ = false;
+  std::string phase_;
+  std::map<std::string, Pace> paces_;
+  Stopwatch clock_;
+  double last_update_ = 0, last_line_ = 0;
+};
+
+}  // namespace peftbench

@@ -1,0 +1,199 @@
+#include "backbone/config_json.h"
+#include "backbone/hub.h"
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "core/names.h"
+#include "data/task.h"
+#include "plugin/finder.h"
+#include "plugin/schema.h"
+#include "report/format.h"
+#include "report/table.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int describe_method(const PluginFinder& finder, const std::string& name, bool as_json) {
+  const PluginHandle plugin = finder.load_method(name);
+  if (as_json) {
+    Json json = {{"name", plugin->name}, {"version", plugin->version}, {"summary", plugin->summary},
+                 {"reference", plugin->reference}, {"plugin", plugin->path.string()}};
+    json.update(Json(describe_as_json(plugin->schema)));
+    print(dumped(json));
+    return 0;
+  }
+  TextTable table({"parameter", "type", "default", "allowed", "meaning"});
+  for (const ParameterDescription& p : describe(plugin->schema)) table.add({p.name, p.type, p.standard, p.allowed, p.help});
+  std::string text = plugin->name + " " + plugin->version + ": " + plugin->summary + " (" + plugin->reference + ")\n" +
+                     plugin->path.string() + "\n\n" + (table.empty() ? "no parameters\n" : table.text(terminal_width(1)));
+  if (!plugin->schema.recommendations().empty()) {
+    text += "\nrecommended training, unless a file or --set says otherwise:\n";
+    for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
+  }
+  print(text);
+  return 0;
+}
+
+std::string splits_text(const TaskConfig& task) {
+  return task.labels.empty() ? "free text" : std::to_string(task.labels.size()) + " labels";
+}
+
+Json task_json(const TaskConfig& task) {
+  return {{"name", task.name}, {"summary", task.summary}, {"labels", task.labels}, {"metrics", task.metrics},
+          {"max_input_tokens", task.max_input_tokens}, {"max_target_tokens", task.max_target_tokens}, {"file", task.file.string()}};
+}
+
+int describe_task(const std::string& name, const Places& places, bool as_json) {
+  const TaskConfig task = read_task_config(name, places.task_folders());
+  Json json = task_json(task);
+  TextSheet sheet;
+  sheet.add("task", task.name);
+  sheet.add("summary", task.summary);
+  sheet.add("labels", task.labels.empty() ? "free text" : join(task.labels));
+  sheet.add("metrics", join(task.metrics));
+  sheet.add("tokens", "input up to " + std::to_string(task.max_input_tokens) + ", target up to " + std::to_string(task.max_target_tokens));
+  sheet.add("file", task.file.string());
+  try {
+    const TaskData data = load_task(task, places.data);
+    json["examples"] = {{"train", data.train.size()}, {"validation", data.validation.size()}, {"test", data.test.size()}};
+    json["source"] = data.source.string();
+    json["hash"] = data.hash;
+    sheet.add("examples", with_thousands(static_cast<long long>(data.train.size())) + " train, " +
+                              with_thousands(static_cast<long long>(data.validation.size())) + " validation, " +
+                              with_thousands(static_cast<long long>(data.test.size())) + " test");
+    sheet.add("source", data.source.string());
+  } catch (const DataError& error) {  // the description is of use without the data
+    json["examples"] = nullptr;
+    json["problem"] = error.what();
+    sheet.add("examples", first_line(error.what()));
+  }
+  print(as_json ? dumped(json) : sheet.text(terminal_width(1)));
+  return 0;
+}
+
+Json listing_json(const BackboneListing& b) {
+  return {{"name", b.name}, {"aliases", b.aliases}, {"parameters", b.parameters},
+          {"folder", b.folder ? Json(b.folder->string()) : Json(nullptr)}, {"hub", b.hub}, {"source", b.source}, {"problem", b.problem}};
+}
+
+int describe_backbone(const std::string& name, const Places& places, bool as_json) {
+  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places.home), BackboneNeed::sizes);
+  const BackboneSpec& s = backbone.spec;
+  const Json json = {{"name", backbone.name},
+                     {"folder", backbone.folder ? Json(backbone.folder->string()) : Json(nullptr)},
+                     {"parameters", s.parameter_count()},
+                     {"vocab_size", s.vocab_size},
+                     {"d_model", s.d_model},
+                     {"d_kv", s.d_kv},
+                     {"num_heads", s.num_heads},
+                     {"d_ff", s.d_ff},
+                     {"encoder_layers", s.encoder_layers},
+                     {"decoder_layers", s.decoder_layers},
+                     {"activation", std::string(name_of(s.activation))},
+                     {"gated", s.gated},
+                     {"tied", s.tied},
+                     {"linear_maps", s.linear_names()}};
+  if (as_json) {
+    print(dumped(json));
+    return 0;
+  }
+  TextSheet sheet;
+  for (const auto& [key, value] : json.items())
+    sheet.add(key, value.is_null()      ? "no weights here: sizes only"
+                   : value.is_string()  ? value.get<std::string>()
+                   : value.is_array()   ? join(value.get<std::vector<std::string>>())
+                   : value.is_boolean() ? (value.get<bool>() ? "yes" : "no")
+                                        : with_thousands(value.get<long long>()));
+  print(sheet.text(terminal_width(1)));
+  return 0;
+}
+
+}  // namespace
+
+int methods_command(const std::vector<std::string>& words) {
+  Arguments arguments("methods", "Lists the methods that are found, or one method's parameters.");
+  std::string name;
+  arguments.app().add_option("NAME", name, "a method, or the path of its library")->type_name("");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  const PluginFinder finder(arguments.places().plugin_files);
+  if (!name.empty()) return describe_method(finder, name, arguments.json());
+  TextTable table({"method", "version", "where", "summary"});
+  Json json = Json::array();
+  std::string troubles;
+  for (const FoundPlugin& found : finder.list()) {
+    Json row = {{"name", found.name}, {"path", found.path.string()}, {"origin", found.origin}, {"error", found.error},
+                {"hidden_by", found.hidden_by.string()}};
+    if (found.plugin) {
+      row["version"] = found.plugin->version;
+      row["summary"] = found.plugin->summary;
+      row["reference"] = found.plugin->reference;
+      table.add({found.name, found.plugin->version, found.origin, found.plugin->summary + " (" + found.plugin->reference + ")"});
+    } else if (!found.error.empty()) {
+      table.add({found.name, "-", found.origin, "refused: " + first_line(found.error)});
+      troubles += "\n" + found.error + "\n";
+    } else {
+      table.add({found.name, "-", found.origin, "hidden by " + found.hidden_by.string()});
+    }
+    json.push_back(std::move(row));
+  }
+  if (arguments.json()) print(dumped(json));
+  else if (table.empty()) print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
+  else print(table.text(terminal_width(1)) + troubles);
+  return 0;
+}
+
+int tasks_command(const std::vector<std::string>& words) {
+  Arguments arguments("tasks", "Lists the tasks, or what is in one of them.");
+  std::string name;
+  arguments.app().add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  const Places places = arguments.places();
+  if (!name.empty()) return describe_task(name, places, arguments.json());
+  TextTable table({"task", "answers", "metrics", "summary"});
+  Json json = Json::array();
+  for (const TaskConfig& task : list_tasks(places.task_folders())) {
+    table.add({task.name, splits_text(task), join(task.metrics), task.summary});
+    json.push_back(task_json(task));
+  }
+  print(arguments.json() ? dumped(json) : table.text(terminal_width(1)));
+  return 0;
+}
+
+int backbones_command(const std::vector<std::string>& words) {
+  Arguments arguments("backbones", "Lists the frozen models, or one model's sizes.");
+  std::string name;
+  arguments.app().add_option("NAME", name, "a backbone, or a Hugging Face folder")->type_name("");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  const Places places = arguments.places();
+  if (!name.empty()) return describe_backbone(name, places, arguments.json());
+  TextTable table({"backbone", ">parameters", "weights"});
+  Json json = Json::array();
+  for (const BackboneListing& b : list_backbones(backbone_search(places.home))) {
+    const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
+                              : b.folder         ? b.folder->string()
+                                                 : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);
+    table.add({b.name, b.parameters > 0 ? with_thousands(b.parameters) : "-", where});
+    json.push_back(listing_json(b));
+  }
+  print(arguments.json() ? dumped(json) : table.text(terminal_width(1)));
+  return 0;
+}
+
+}  // namespace peftbench

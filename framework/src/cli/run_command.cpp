@@ -1,0 +1,67 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "report/run_report.h"
+#include "run/planning.h"
+#include "run/runner.h"
+
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+// What would be run, without loading weights or data.
+int dry_run(const Arguments& arguments) {
+  const Setup setup = set_up(arguments.places(), arguments.config(), BackboneNeed::sizes);
+  CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec);
+  const nlohmann::json ledger =
+      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, setup.config.train));
+  const std::int64_t frozen = setup.backbone.spec.parameter_count();
+  if (arguments.json()) {
+    print(nlohmann::json{{"config", to_json(setup.config)},
+                         {"sites", plan.claimed_sites()},
+                         {"backbone_parameters", frozen},
+                         {"ledger", ledger}}
+              .dump(1) + "\n");
+    return 0;
+  }
+  std::string text = to_yaml(setup.config, {"resolved configuration"});
+  text += "\nsites claimed by " + setup.plugin->name + ":\n";
+  for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
+  text += "\nledger:\n" + describe_ledger(Json::parse(ledger.dump()), frozen);
+  print(text + "\nnothing was trained (--dry-run)\n");
+  return 0;
+}
+
+}  // namespace
+
+int run_command(const std::vector<std::string>& words) {
+  Arguments arguments("run", "Trains a method on a task, evaluates it and prints the row. The same command again continues a\n"
+                             "run that was stopped, and shows the row of one that has finished.");
+  arguments.add_method_and_backbone();
+  arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
+  arguments.setting("--seed", "seed", "of every use of chance");
+  arguments.setting("--steps", "train.steps", "optimizer steps");
+  arguments.setting("--threads", "threads", "processor threads; 0: one per core");
+  arguments.add_set();
+  arguments.add_out();
+  arguments.add_places();
+  bool dry = false, again = false;
+  arguments.flag("--dry-run", dry, "print the resolved configuration, the claimed sites and the ledger, and train nothing");
+  arguments.flag("--again,--fresh", again, "throw away what an earlier run of the same configuration left");
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  if (dry) return dry_run(arguments);
+
+  listen_for_stop();
+  ConsoleProgress progress;
+  RunRequest request{arguments.places(), arguments.config(), arguments.out(), again, [] { return stop_signal() != 0; }};
+  const RunOutcome outcome = run(request, progress);
+  progress.clear();
+  if (outcome.was_finished) progress.note("this run had finished before; --again trains it anew");
+  if (arguments.json()) print(to_json(outcome.record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else print(describe_run(outcome.record, outcome.folder.path.string(), terminal_width(1)));
+  return 0;
+}
+
+}  // namespace peftbench

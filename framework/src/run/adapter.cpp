@@ -1,0 +1,81 @@
+#include "run/adapter.h"
+
+#include "backbone/safetensors.h"
+#include "core/hash.h"
+#include "plugin/schema.h"
+#include "run/planning.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+constexpr int format_version = 1;
+
+// Values come back from JSON by way of their texts, so that the schema checks them as it checks a user's.
+GivenValue given(const nlohmann::json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) return value.get<Names>();
+  return value.dump();
+}
+
+nlohmann::json read_json(const fs::path& folder) {
+  const fs::path file = folder / "adapter.json";
+  std::error_code error;
+  if (!fs::is_regular_file(file, error))
+    throw CheckpointError({"the folder is not an adapter", folder.string(), "adapter.json and adapter.safetensors, as in a run's adapter/",
+                           "name the folder adapter of a finished run"});
+  auto json = nlohmann::json::parse(read_text(file), nullptr, false);
+  if (json.is_discarded() || !json.is_object() || json.value("format_version", 0) != format_version)
+    throw CheckpointError({file.string() + " is not an adapter's description", {},
+                           "JSON with format_version " + std::to_string(format_version), "train the method again"});
+  return json;
+}
+
+}  // namespace
+
+std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors) {
+  fs::create_directories(folder);
+  const fs::path file = folder / "adapter.safetensors";
+  TensorMap plain;
+  for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());
+  write_safetensors(file, plain);
+  const nlohmann::ordered_json json = {{"format_version", format_version},
+                                       {"method", info.method},
+                                       {"version", info.version},
+                                       {"values", to_json(info.values)},
+                                       {"backbone", {{"name", info.backbone}, {"checksum", info.backbone_checksum}}},
+                                       {"task", info.task},
+                                       {"run", info.run}};
+  write_atomically(folder / "adapter.json", json.dump(1) + "\n");
+  return sha256(MappedFile::open(file)->text());
+}
+
+AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
+  const nlohmann::json json = read_json(folder);
+  AdapterInfo info{json.at("method"), json.at("version"), {}, json.at("backbone").at("name"),
+                   json.at("backbone").at("checksum"), json.at("task"), json.at("run")};
+  GivenValues values;
+  for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
+  info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
+  return info;
+} catch (const nlohmann::json::exception& error) {
+  throw CheckpointError({(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {},
+                         "train the method again"});
+}
+
+CompiledPlan load_adapter(const fs::path& folder, const PluginFinder& finder, const Backbone& backbone,
+                          const std::string& checksum) {
+  const AdapterInfo info = read_adapter_info(folder, finder);
+  if (!checksum.empty() && checksum != info.backbone_checksum)
+    throw CheckpointError({"the adapter was trained on another backbone", backbone.spec().name + ", checksum " + checksum.substr(0, 16),
+                           info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
+                           "use the backbone that it was trained on, in the same precision"});
+  CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone.spec());
+  plan.load_stored(read_safetensors(folder / "adapter.safetensors").tensors);
+  return plan;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "core/clock.h"
+#include "results/run_record.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Measures the parts of a run, one after another, on top of what earlier processes of the same run spent.
+class CostMeter {
+ public:
+  explicit CostMeter(std::vector<PhaseCost> earlier = {}) : phases_(std::move(earlier)) {}
+
+  void begin(const std::string& phase);  // ends the one before
+  void end();
+  std::vector<PhaseCost> phases() const;  // the one that is under way included, up to now
+  void add_earlier(const std::vector<PhaseCost>& earlier);
+
+ private:
+  PhaseCost& phase(std::vector<PhaseCost>& phases, const std::string& name) const;
+  void add_current(std::vector<PhaseCost>& phases) const;
+  std::vector<PhaseCost> phases_;
+  std::string current_;  // empty between phases
+  Stopwatch watch_;
+  bool peak_is_of_phase_ = false;
+};
+
+}  // namespace peftbench

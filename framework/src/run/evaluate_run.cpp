@@ -1,0 +1,47 @@
+#include "run/evaluate_run.h"
+
+#include "run/adapter.h"
+#include "run/machine.h"
+#include "run/scoring.h"
+
+#include <peftbench/error.h>
+
+namespace peftbench {
+
+EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
+  EvaluateOutcome outcome{read_record(request.run.record()), 0, 0, {}};
+  RunRecord& record = outcome.record;
+  if (record.status != "finished")
+    throw DataError({"the run has not finished, so there is nothing to score", "status " + record.status, {},
+                     "start its command again: it continues"});
+  ConfigRequest config;
+  config.method = record.method.plugin;  // the file it was trained with, if it is still there
+  std::error_code error;
+  if (!fs::exists(config.method, error)) config.method = record.method.name;
+  config.file = request.run.config();
+  const auto flag = [&](const char* key, const std::string& value, const char* origin) {
+    if (!value.empty()) config.flags.push_back({key, value, origin});
+  };
+  flag("task.name", request.task, "--task");
+  flag("eval.split", request.split, "--split");
+  if (request.threads > 0) flag("threads", std::to_string(request.threads), "--threads");
+
+  progress.update({"load", 0, 0, "backbone and data"});
+  Setup setup = set_up(request.places, config, BackboneNeed::weights);
+  use_threads(setup.config.train.threads);
+  const Workbench bench = open_workbench(request.places, std::move(setup));
+  CompiledPlan plan = load_adapter(request.run.adapter(), PluginFinder(request.places.plugin_files), *bench.backbone, bench.checksum);
+  Scoring scoring(bench, plan);
+  outcome.split = scoring.final_split();
+  const Evaluation evaluation = scoring.evaluate(plan, outcome.split, request.examples, progress);
+  outcome.loss = evaluation.loss;
+  outcome.examples = evaluation.examples;
+  record.task = {bench.task.config.name, bench.task.source.string(), bench.task.hash, "",
+                 static_cast<std::int64_t>(bench.task.train.size()), static_cast<std::int64_t>(bench.task.validation.size()),
+                 static_cast<std::int64_t>(bench.task.test.size())};
+  scoring.describe(evaluation, outcome.split, record);
+  if (request.predictions) scoring.write_predictions(evaluation, outcome.split, *request.predictions);
+  return outcome;
+}
+
+}  // namespace peftbench

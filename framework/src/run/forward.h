@@ -1,0 +1,35 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "run/home.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace peftbench {
+
+// One forward pass over ids from files, for comparison with other programs. No vocabulary is needed.
+struct ForwardRequest {
+  std::string backbone;
+  Precision precision = Precision::float32;
+  std::optional<fs::path> adapter;
+  fs::path input_ids;               // JSON: a list of lists of ids, of any lengths
+  std::optional<fs::path> labels;   // JSON, as long; −100 at the end of a row is left out
+  std::optional<fs::path> output;   // .safetensors
+  bool gradient = false;
+  std::optional<fs::path> generate;  // JSON of generated ids
+  std::int64_t beams = 1;
+  std::int64_t max_tokens = 62;
+};
+
+struct ForwardSummary {
+  std::int64_t sequences = 0;
+  std::optional<double> loss;  // mean over label tokens
+};
+
+// Writes encoder_last_hidden_state [B, T, D], rows that a prompt adds included; with labels logits [B, T, V] and
+// loss; with `gradient` input_embeddings_grad [B, T, D]. Zeros where a row has ended.
+ForwardSummary forward(const ForwardRequest& request, const Places& places);
+
+}  // namespace peftbench

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <optional>
+#include <vector>
+
+namespace peftbench {
+
+// Where a command finds things.
+struct Places {
+  fs::path home;                      // holds configs/ and assets/
+  fs::path data;                      // holds a folder for each task whose data is fetched
+  std::vector<fs::path> plugin_files;  // of --plugin
+  fs::path configs() const { return home / "configs"; }
+  std::vector<fs::path> task_folders() const { return {configs() / "tasks"}; }
+};
+
+// PEFTBENCH_HOME, else what is found upwards from the program, in a checkout or in <prefix>/share/peft-bench.
+// Throws UserError.
+fs::path find_home();
+
+// --data, PEFTBENCH_DATA, or peft-bench under the user's XDG data home.
+fs::path find_data_root(const std::optional<fs::path>& given);
+
+}  // namespace peftbench

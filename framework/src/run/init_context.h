@@ -1,0 +1,26 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "plan/compiled_plan.h"
+#include "text/tokenizer.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// What first values of parameters are made from in a run. The references outlive the contexts.
+struct InitSources {
+  const Backbone& backbone;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null where the backbone's folder has no vocabulary
+  std::vector<std::string> labels;
+  std::uint64_t seed = 0;
+  std::function<void(std::string)> warn;
+};
+
+CompiledPlan::ContextFactory init_contexts(InitSources sources);
+
+}  // namespace peftbench

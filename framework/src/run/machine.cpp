@@ -1,0 +1,28 @@
+#include "run/machine.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include <malloc.h>
+
+#include <fstream>
+
+namespace peftbench {
+
+void tune_process() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  at::globalContext().setFlushDenormal(true);  // threads that are made from here on inherit it
+}
+
+void use_threads(std::int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name"))
+      if (const std::size_t colon = line.find(": "); colon != std::string::npos) return line.substr(colon + 2);
+  return {};
+}
+
+}  // namespace peftbench

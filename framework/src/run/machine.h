@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace peftbench {
+
+// Once, before any work: large blocks are kept instead of being given back and faulted in again at every step, and
+// denormal numbers, which are slow, become zero.
+void tune_process();
+
+void use_threads(std::int64_t threads);
+
+std::string cpu_model();  // "" where /proc does not tell
+
+}  // namespace peftbench

@@ -1,0 +1,67 @@
+#include "run/options.h"
+
+#include <peftbench/error.h>
+
+#include <limits>
+#include <type_traits>
+
+namespace peftbench {
+namespace {
+
+// The trainer's keys are relative to `train.`, but evaluation is a section of its own, and seed and threads concern
+// the whole run.
+std::string dotted(const std::string& key) {
+  const std::string evaluation = "evaluation.";
+  if (key == "seed" || key == "threads") return key;
+  return key.starts_with(evaluation) ? "eval." + key.substr(evaluation.size()) : "train." + key;
+}
+
+MethodSchema make_options() {
+  constexpr double no_limit = std::numeric_limits<double>::infinity();
+  MethodSchema schema;
+  schema.param("task.name", "", "name of a task, or the path of its YAML file");
+  schema.param("task.max_input_tokens", 0, "longer inputs are cut; 0: as the task's file has it").range(0, no_limit);
+  schema.param("task.max_target_tokens", 0, "longest target or answer; 0: as the task's file has it").range(0, no_limit);
+  schema.param("task.train_examples", 0, "train on so many examples, drawn by the seed; 0: all").range(0, no_limit);
+  schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
+  schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});
+  schema.param("eval.split", "test", "split of the final score").choices({"test", "validation"});
+  schema.param("eval.examples", 0, "score the first so many examples at the end; 0: all").range(0, no_limit);
+  const TrainConfig standard;
+  visit(standard, [&](const std::string& key, const auto& field, const std::string& help) {
+    using Field = std::decay_t<decltype(field)>;
+    if constexpr (std::is_enum_v<Field>) {
+      schema.param(dotted(key), std::string(enum_name(field)).c_str(), help).choices(enum_choices<Field>());
+    } else {
+      schema.param(dotted(key), field, help);
+    }
+  });
+  return schema;
+}
+
+}  // namespace
+
+const MethodSchema& run_options() {
+  static const MethodSchema schema = make_options();
+  return schema;
+}
+
+TrainConfig train_config(const Values& options) {
+  TrainConfig config;
+  visit(config, [&](const std::string& key, auto& field, const std::string&) {
+    using Field = std::decay_t<decltype(field)>;
+    if constexpr (std::is_enum_v<Field>) {
+      field = enum_from<Field>(options.text(dotted(key))).value();  // checked against the choices when it was read
+    } else if constexpr (std::is_same_v<Field, bool>) {
+      field = options.flag(dotted(key));
+    } else if constexpr (std::is_same_v<Field, double>) {
+      field = options.real(dotted(key));
+    } else {
+      field = options.integer(dotted(key));
+    }
+  });
+  check(config);
+  return config;
+}
+
+}  // namespace peftbench

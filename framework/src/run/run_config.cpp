@@ -1,0 +1,204 @@
+#include "run/run_config.h"
+
+#include "core/names.h"
+#include "plugin/schema.h"
+#include "run/options.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+namespace peftbench {
+namespace {
+
+std::vector<std::string> names_of(const MethodSchema& schema) {
+  std::vector<std::string> names;
+  for (const ParameterSchema& parameter : schema.parameters()) names.push_back(parameter.name);
+  return names;
+}
+
+// Puts a setting where it belongs, or says what could have been meant.
+class Resolver {
+ public:
+  Resolver(std::string method, const MethodSchema& schema) : method_(std::move(method)), schema_(schema) {
+    for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
+    for (const ParameterSchema& p : run_options().parameters()) config_.options.set(p.name, p.standard);
+  }
+
+  void apply(const Setting& setting) {
+    if (setting.key.starts_with("set.")) {
+      const std::string name = setting.key.substr(4);
+      const ParameterSchema* parameter = find(schema_, name);
+      if (!parameter) throw unknown_parameter(setting, name);
+      config_.values.set(name, parse_value(*parameter, setting.value, setting.origin));
+    } else {
+      const ParameterSchema* option = find(run_options(), setting.key);
+      if (!option) throw unknown_option(setting);
+      config_.options.set(setting.key, parse_value(*option, setting.value, setting.origin));
+    }
+  }
+
+  RunConfig finish() {
+    config_.method = method_;
+    // Resolved before it is hashed, since results depend on it in the last digits.
+    if (config_.options.integer("threads") == 0)
+      config_.options.set("threads", static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency())));
+    config_.train = train_config(config_.options);
+    return config_;
+  }
+
+ private:
+  static const ParameterSchema* find(const MethodSchema& schema, const std::string& name) {
+    for (const ParameterSchema& parameter : schema.parameters())
+      if (parameter.name == name) return &parameter;
+    return nullptr;
+  }
+
+  ConfigError unknown_parameter(const Setting& setting, const std::string& name) const {
+    std::string remedy = did_you_mean(name, names_of(schema_));
+    // A bare key that was meant for training: --set batch_size=8.
+    for (const std::string& key : names_of(run_options()))
+      if (key == name || key.ends_with("." + name)) remedy = "did you mean '" + key + "'? Of the method: " + join(names_of(schema_));
+    return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
+  }
+
+  static ConfigError unknown_option(const Setting& setting) {
+    const std::string section = setting.key.substr(0, setting.key.find('.') + 1);
+    const std::vector<std::string> all = names_of(run_options());
+    std::vector<std::string> near;
+    for (const std::string& key : all)
+      if (!section.empty() && key.starts_with(section)) near.push_back(key);
+    if (near.empty())  // the section itself is unknown
+      near = {"method", "task", "backbone", "seed", "threads", "set", "train", "eval", "on"};
+    std::string remedy = did_you_mean(setting.key, near);
+    if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
+      remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);
+    return ConfigError({setting.origin + ": there is no setting '" + setting.key + "'", {}, {}, remedy});
+  }
+
+  std::string method_;
+  const MethodSchema& schema_;
+  RunConfig config_;
+};
+
+void check_conditions(const SettingsBlock& block, const KnownNames& known) {
+  std::vector<std::string> names = known.tasks;
+  names.insert(names.end(), known.backbones.begin(), known.backbones.end());
+  for (const auto& [name, origin] : condition_names(block)) {
+    // A path or a hub name can stand for any folder.
+    if (name.find('/') != std::string::npos || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    throw ConfigError({origin + ": 'on' names neither a task nor a backbone: '" + name + "'", {}, {}, did_you_mean(name, names)});
+  }
+}
+
+// What a task or backbone is called where its path is given.
+std::vector<std::string> names_for_conditions(const std::string& given) {
+  const fs::path path(given);
+  return {given, path.stem().string(), path.filename().string()};
+}
+
+// `method` is read before everything else.
+std::vector<Setting> without_method(std::vector<Setting> settings) {
+  std::erase_if(settings, [](const Setting& setting) { return setting.key == "method"; });
+  return settings;
+}
+
+}  // namespace
+
+Precision RunConfig::precision() const {
+  return options.text("backbone.precision") == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+}
+
+std::string requested_method(const ConfigRequest& request) {
+  if (!request.method.empty()) return request.method;
+  if (request.file)
+    for (const Setting& setting : read_settings(*request.file).settings)
+      if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text) return *text;
+  throw ConfigError({"no method is named", {}, "--method NAME, or 'method: NAME' in the file of --config",
+                     "`peft-bench methods` lists what there is"});
+}
+
+RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
+                         const KnownNames& known) {
+  const std::string method = requested_method(request);
+  std::vector<SettingsBlock> layers;
+  const auto read_if_there = [&](const fs::path& file) {
+    std::error_code error;
+    layers.push_back(fs::exists(file, error) ? read_settings(file) : SettingsBlock{});
+  };
+  read_if_there(configs / "defaults.yaml");
+  SettingsBlock recommended;
+  for (const auto& [key, value] : schema.recommendations())
+    recommended.settings.push_back({key, value, "recommended by the plugin " + method});
+  layers.push_back(recommended);
+  read_if_there(configs / "methods" / (method + ".yaml"));
+  layers.push_back(request.file ? read_settings(*request.file) : SettingsBlock{});
+  layers.back().settings = without_method(layers.back().settings);
+  layers.push_back({request.flags, {}});
+  layers.push_back({request.settings, {}});
+
+  // Task and backbone first: what else is in force may depend on them.
+  Resolver naming(method, schema);
+  for (const SettingsBlock& layer : layers) {
+    check_conditions(layer, known);
+    for (const Setting& setting : layer.settings)
+      if (setting.key == "task.name" || setting.key == "backbone.name") naming.apply(setting);
+  }
+  const RunConfig named = naming.finish();
+  std::vector<std::string> names = names_for_conditions(named.task());
+  for (std::string& name : names_for_conditions(named.backbone())) names.push_back(std::move(name));
+
+  Resolver resolver(method, schema);
+  for (const SettingsBlock& layer : layers)
+    for (const Setting& setting : in_force(layer, names)) resolver.apply(setting);
+  return resolver.finish();
+}
+
+nlohmann::json to_json(const RunConfig& config) {
+  nlohmann::json json = {{"method", config.method}, {"set", to_json(config.values)}};
+  const nlohmann::json options = to_json(config.options);
+  for (const auto& [key, value] : options.items()) {
+    std::string pointer = "/" + key;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    json[nlohmann::json::json_pointer(pointer)] = value;
+  }
+  return json;
+}
+
+namespace {
+
+void emit(YAML::Emitter& out, const nlohmann::json& json) {
+  if (json.is_object()) {
+    out << YAML::BeginMap;
+    for (const auto& [key, value] : json.items()) {
+      out << YAML::Key << key << YAML::Value;
+      emit(out, value);
+    }
+    out << YAML::EndMap;
+  } else if (json.is_array()) {
+    out << YAML::Flow << YAML::BeginSeq;
+    for (const auto& item : json) emit(out, item);
+    out << YAML::EndSeq;
+  } else if (json.is_string()) {
+    out << json.get<std::string>();
+  } else {
+    out << json.dump();  // numbers by their shortest text that reads back as the same bits
+  }
+}
+
+}  // namespace
+
+std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments) {
+  std::string text;
+  for (const std::string& comment : comments) text += "# " + comment + "\n";
+  YAML::Emitter out;
+  emit(out, to_json(config));
+  return text + out.c_str() + "\n";
+}
+
+}  // namespace peftbench

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "run/settings.h"
+#include "train/config.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// What a user asked for, before it is resolved.
+struct ConfigRequest {
+  std::string method;             // of --method; empty if the file names it
+  std::optional<fs::path> file;   // --config
+  std::vector<Setting> flags;     // --task, --seed, …
+  std::vector<Setting> settings;  // --set, in order
+};
+
+// A run's resolved configuration.
+struct RunConfig {
+  std::string method;
+  Values values;   // the method's parameters
+  Values options;  // all of run_options()
+  TrainConfig train;
+
+  const std::string& task() const { return options.text("task.name"); }
+  const std::string& backbone() const { return options.text("backbone.name"); }
+  Precision precision() const;
+  std::int64_t seed() const { return train.seed; }
+};
+
+// Names that conditions (`on:`) of a configuration may use.
+struct KnownNames {
+  std::vector<std::string> tasks, backbones;
+};
+
+// The method of --method or of the file. Throws ConfigError if neither names one.
+std::string requested_method(const ConfigRequest& request);
+
+// Defaults < configs/defaults.yaml < the method's recommendations < configs/methods/<method>.yaml < the file <
+// flags < --set. Throws ConfigError for an unknown key, naming where it stands and the nearest one.
+RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
+                         const KnownNames& known);
+
+// As a file that --config takes, `comments` above it.
+std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments);
+
+// {"method": …, "set": {…}, "task": {…}, "train": {…}, …}: keys sorted, so that equal configurations have equal texts.
+nlohmann::json to_json(const RunConfig& config);
+
+}  // namespace peftbench

@@ -1,0 +1,230 @@
+#include "run/runner.h"
+
+#include "run/adapter.h"
+#include "run/costs.h"
+#include "run/init_context.h"
+#include "run/interrupt.h"
+#include "run/machine.h"
+#include "run/planning.h"
+#include "run/scoring.h"
+
+#include "core/hash.h"
+#include "plugin/schema.h"
+#include "train/trainer.h"
+
+#include <peftbench/abi.h>
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
+namespace peftbench {
+namespace {
+
+// One run in its folder.
+class Runner {
+ public:
+  Runner(const RunRequest& request, const Workbench& bench, ProgressSink& screen, CostMeter& costs)
+      : request_(request), bench_(bench), config_(bench.setup.config), costs_(costs), store_(request.out),
+        folder_(store_.folder_of(bench.run_id())), progress_(*this, screen) {}
+
+  RunOutcome run();
+
+ private:
+  // Passes progress on, keeps the record's costs fresh for the case that the process is killed, and asks whether to
+  // stop. In training the trainer asks, because it can keep the step it is at.
+  class Watch final : public ProgressSink {
+   public:
+    Watch(Runner& runner, ProgressSink& screen) : runner_(runner), screen_(screen) {}
+    void update(const Progress& progress) override {
+      screen_.update(progress);
+      if (since_saved_.wall_seconds() > 10) {
+        runner_.save("running");
+        since_saved_ = Stopwatch();
+      }
+      if (progress.phase != "train" && runner_.stopped()) throw Interrupted();
+    }
+    void note(const std::string& line) override { screen_.note(line); }
+
+   private:
+    Runner& runner_;
+    ProgressSink& screen_;
+    Stopwatch since_saved_;
+  };
+
+  bool stopped() const { return request_.stop && request_.stop(); }
+  void describe();
+  void work();
+  void save(const std::string& status, const std::string& message = {});
+  void warn(const std::string& message);
+  Ledger measure_plan(const std::vector<EncodedExample>& train_examples) const;
+  void keep_training(const TrainingResult& result);
+
+  const RunRequest& request_;
+  const Workbench& bench_;
+  const RunConfig& config_;
+  CostMeter& costs_;
+  ResultStore store_;
+  RunFolder folder_;
+  Watch progress_;
+  RunRecord record_;
+};
+
+RunOutcome Runner::run() {
+  const RunLock lock(folder_);
+  if (!request_.fresh) {
+    if (const std::optional<RunRecord> earlier = store_.find(bench_.run_id())) {
+      if (earlier->status == "finished") return {*earlier, folder_, true};
+      record_.started = earlier->started;
+      record_.training.times_resumed = earlier->training.times_resumed + 1;
+      costs_.add_earlier(earlier->phases);
+    }
+  } else {
+    for (const fs::path& path : {folder_.checkpoint(), folder_.adapter()}) fs::remove_all(path);
+    for (const fs::path& path : {folder_.record(), folder_.log(), folder_.predictions()}) fs::remove(path);
+  }
+  try {
+    describe();
+    save("running");
+    work();
+    record_.ended = utc_now();
+    save("finished");
+  } catch (const Interrupted&) {
+    save("interrupted");
+    throw;
+  } catch (const std::exception& error) {
+    record_.ended = utc_now();
+    save("failed", error.what());
+    throw;
+  }
+  return {record_, folder_, false};
+}
+
+void Runner::describe() {
+  const LoadedPlugin& plugin = *bench_.setup.plugin;
+  const TaskData& task = bench_.task;
+  RunRecord& r = record_;
+  r.id = bench_.run_id();
+  if (r.started.empty()) r.started = utc_now();
+  r.peftbench_version = PEFTBENCH_VERSION;
+  r.torch_version = PEFTBENCH_TORCH_VERSION;
+  r.cpu = cpu_model();
+  r.threads = static_cast<int>(config_.train.threads);
+  r.method = {plugin.name, plugin.version, plugin.summary, plugin.reference, plugin.path.string(), plugin.note, to_json(config_.values)};
+  r.task = {task.config.name, task.source.string(), task.hash, "", static_cast<std::int64_t>(task.train.size()),
+            static_cast<std::int64_t>(task.validation.size()), static_cast<std::int64_t>(task.test.size())};
+  const ResolvedBackbone& backbone = bench_.setup.backbone;
+  r.backbone = {backbone.name, backbone.folder->string(), config_.options.text("backbone.precision"), bench_.checksum, "",
+                backbone.spec.parameter_count()};
+  r.vocabulary_hash = bench_.tokenizer->hash();
+  r.seed = static_cast<std::uint64_t>(config_.seed());
+  const nlohmann::json identity = bench_.identity();
+  r.config_hash = sha256(identity.dump());
+  r.config = Json::parse(identity.dump());
+  write_atomically(folder_.config(), to_yaml(config_, {"What this run was made from: peft-bench --config FILE repeats it.",
+                                                       "run " + r.id}));
+}
+
+void Runner::work() {
+  const LoadedPlugin& plugin = *bench_.setup.plugin;
+  const Backbone& backbone = *bench_.backbone;
+  costs_.begin("prepare");
+  CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec());
+  record_.sites = plan.claimed_sites();
+  Scoring scoring(bench_, plan);
+  const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
+  plan.initialise(init_contexts({backbone, bench_.tokenizer, bench_.task.config.labels,
+                                 static_cast<std::uint64_t>(config_.seed()), [this](std::string text) { warn(text); }}));
+  Ledger ledger = measure_plan(train_examples);
+  record_.ledger = Json::parse(to_json(ledger).dump());
+
+  costs_.begin("train");
+  const CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
+  EventLog log(folder_.log());
+  TrainingJob job{backbone, plan, train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
+  if (!bench_.task.validation.empty()) {
+    job.validate = [&](const CompiledPlan& current) {
+      return scoring.evaluate(current, "validation", config_.train.validation_limit, progress_);
+    };
+  }
+  job.stop = [this] { return stopped(); };
+  const TrainingResult result = train(config_.train, job);
+  keep_training(result);
+  if (result.interrupted) throw Interrupted();
+  ledger.set_receiving_gradient(plan, result.receiving_gradient);
+  record_.ledger = Json::parse(to_json(ledger).dump());
+
+  costs_.begin("evaluate");
+  const std::string split = scoring.final_split();
+  if (split != config_.options.text("eval.split")) warn("the task has no test split: the score is of the validation split");
+  const Evaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
+  scoring.describe(evaluation, split, record_);
+  record_.predictions_hash = scoring.write_predictions(evaluation, split, folder_.predictions());
+  AdapterInfo about{plugin.name, plugin.version, config_.values, record_.backbone.name, bench_.checksum, record_.task.name, record_.id};
+  record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
+  record_.backbone.checksum_after = backbone.checksum();
+  costs_.end();
+  if (record_.backbone.checksum_after != bench_.checksum)
+    throw Error({"the backbone was changed, so nothing of this run can be trusted",
+                 "checksum " + record_.backbone.checksum_after, bench_.checksum,
+                 "the method " + plugin.name + " writes to frozen tensors: report it to its author"});
+}
+
+Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) const {
+  const TaskData& task = bench_.task;
+  const auto tokens = [this](const std::string& text) { return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size()); };
+  std::optional<PlanSample> sample;
+  if (!task.train.empty())
+    sample.emplace(PlanSample{train_examples, {task.train.front(), task.train, tokens, task.config.max_input_tokens}});
+  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), config_.train, sample ? &*sample : nullptr);
+}
+
+void Runner::keep_training(const TrainingResult& result) {
+  auto& training = record_.training;
+  training.steps = result.steps;
+  training.best_step = result.best_step;
+  training.stopped_early = result.stopped_early;
+  training.resumed_from = result.resumed_at;
+  training.loss_split = "validation";
+  for (const EvaluationPoint& point : result.evaluations) {
+    if (point.step == 0) training.loss_before = point.loss;
+    if (point.step == result.best_step) training.loss_after = point.loss;
+  }
+  if (result.evaluations.empty()) {  // no validation split
+    training.loss_split = "train";
+    training.loss_before = result.first_loss;
+    training.loss_after = result.last_loss;
+  }
+  const EncoderCacheCounts& cache = result.encoder_cache;
+  training.encoder_cache = {{"used", result.encoder_cache_used}, {"hits", cache.hits}, {"misses", cache.misses},
+                            {"entries", cache.entries}, {"bytes", cache.bytes}};
+  training.examples = result.examples;
+  training.tokens = result.tokens;
+}
+
+void Runner::save(const std::string& status, const std::string& message) {
+  record_.status = status;
+  record_.message = message;
+  record_.phases = costs_.phases();
+  store_.write(record_);
+}
+
+void Runner::warn(const std::string& message) {
+  record_.warnings.push_back(message);
+  progress_.note("warning: " + message);
+}
+
+}  // namespace
+
+RunOutcome run(const RunRequest& request, ProgressSink& progress) {
+  CostMeter costs;
+  costs.begin("load");
+  progress.update({"load", 0, 0, "backbone and data"});
+  Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
+  use_threads(setup.config.train.threads);
+  const Workbench bench = open_workbench(request.places, std::move(setup));
+  return Runner(request, bench, progress, costs).run();
+}
+
+}  // namespace peftbench

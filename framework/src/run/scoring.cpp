@@ -1,0 +1,92 @@
+#include "run/scoring.h"
+
+#include "core/hash.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace peftbench {
+namespace {
+
+std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan& plan) {
+  if (!plan.leaves_encoder_alone()) return std::nullopt;
+  return EncoderCache(*bench.backbone, bench.setup.config.train.encoder_cache_bytes);
+}
+
+}  // namespace
+
+Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
+    : bench_(bench),
+      layout_(plan.only() ? plan.only()->layout : nullptr),
+      cache_(cache_for(bench, plan)),
+      evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config, bench.setup.config.train.evaluation,
+                 static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
+
+std::vector<EncodedExample> Scoring::encode(const std::vector<TextExample>& examples) const {
+  const BackboneSpec& spec = bench_.backbone->spec();
+  return encode_all(examples, *bench_.tokenizer, {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens},
+                    layout_.get(), bench_.task.train, spec.pad_id, spec.eos_id);
+}
+
+Scoring::Split Scoring::split(const std::string& name) const {
+  const TaskData& task = bench_.task;
+  return name == "test" ? Split{&task.test, &task.test_origin} : Split{&task.validation, &task.validation_origin};
+}
+
+std::string Scoring::final_split() const {
+  const std::string wanted = bench_.setup.config.options.text("eval.split");
+  for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
+    if (!split(name).texts->empty()) return name;
+  throw DataError({"the task has nothing to score on", "neither test nor validation examples", {},
+                   "give the task a test split: docs/tasks.md shows how"});
+}
+
+Evaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit, ProgressSink& progress) {
+  const Split data = split(name);
+  const auto [examples, added] = encoded_.try_emplace(name);
+  if (added) examples->second = encode(*data.texts);
+  return evaluator_.evaluate(plan, examples->second, *data.texts, limit, &progress, "evaluate on " + name);
+}
+
+void Scoring::describe(const Evaluation& evaluation, const std::string& name, RunRecord& record) const {
+  // The same examples for the majority label, where only the first so many were scored.
+  const std::vector<TextExample>& texts = *split(name).texts;
+  const std::vector<TextExample> scored(texts.begin(), texts.begin() + evaluation.examples);
+  const auto majority = evaluator_.majority(bench_.task.train, scored);
+  record.metrics.clear();
+  for (const MetricValue& metric : evaluation.metrics) {
+    MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};
+    if (majority) {
+      for (const MetricValue& other : majority->metrics)
+        if (other.name == metric.name) line.majority = other.value;
+    }
+    record.metrics.push_back(line);
+  }
+  record.task.majority_label = majority ? majority->label : "";
+  record.illegal_rate.reset();
+  if (!bench_.task.config.labels.empty()) record.illegal_rate = evaluation.illegal_rate;
+}
+
+std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name, const fs::path& file) const {
+  const std::vector<std::string>& origins = *split(name).origins;
+  std::string text;
+  for (const Prediction& p : evaluation.predictions) {
+    const auto place = static_cast<std::size_t>(p.index);
+    const nlohmann::ordered_json line = {{"index", p.index},
+                                         // without its folder, so that the bytes are the same on every machine
+                                         {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
+                                         {"prediction", p.prediction},
+                                         {"label", p.label},
+                                         {"target", p.target},
+                                         {"target_label", p.target_label},
+                                         {"correct", p.correct}};
+    text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  }
+  write_atomically(file, text);
+  return sha256(text);
+}
+
+}  // namespace peftbench

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "core/progress.h"
+#include "eval/evaluator.h"
+#include "results/run_record.h"
+#include "run/workbench.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Scores a plan on the splits of a workbench's task, and writes down what came out.
+class Scoring {
+ public:
+  // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` outlives this.
+  Scoring(const Workbench& bench, const CompiledPlan& plan);
+
+  std::vector<EncodedExample> encode(const std::vector<TextExample>& examples) const;
+  EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
+  // The split that the options ask for, or validation where there is no test split. Throws DataError without either.
+  std::string final_split() const;
+
+  Evaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit, ProgressSink& progress);
+
+  // Metrics, majority label and rate of illegal answers, into the record.
+  void describe(const Evaluation& evaluation, const std::string& split, RunRecord& record) const;
+  // One line of JSON for each example. Returns the file's hash.
+  std::string write_predictions(const Evaluation& evaluation, const std::string& split, const fs::path& file) const;
+
+ private:
+  struct Split {
+    const std::vector<TextExample>* texts;
+    const std::vector<std::string>* origins;
+  };
+  Split split(const std::string& name) const;
+
+  const Workbench& bench_;
+  std::shared_ptr<LayoutHook> layout_;
+  std::optional<EncoderCache> cache_;
+  Evaluator evaluator_;
+  std::map<std::string, std::vector<EncodedExample>> encoded_;  // by split
+};
+
+}  // namespace peftbench

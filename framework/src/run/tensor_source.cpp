@@ -1,0 +1,76 @@
+#include "run/tensor_source.h"
+
+#include "backbone/npy.h"
+#include "backbone/safetensors.h"
+#include "backbone/torch_pickle.h"
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
+namespace peftbench {
+namespace {
+
+struct Found {
+  fs::path file;
+  TensorMap tensors;
+};
+
+Found read_any(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    // Ours (a run's folder, its adapter, its checkpoint), then Hugging Face's.
+    for (const char* name : {"adapter.safetensors", "adapter/adapter.safetensors", "train.safetensors",
+                             "adapter_model.safetensors", "adapter_model.bin"})
+      if (fs::is_regular_file(path / name, error)) return read_any(path / name);
+    throw CheckpointError({"the folder holds no trained values", path.string(),
+                           "adapter.safetensors, train.safetensors, adapter_model.safetensors or adapter_model.bin",
+                           "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
+  }
+  if (!fs::is_regular_file(path, error))
+    throw CheckpointError({"the file to begin from is not there", path.string(),
+                           "a .npy or .safetensors file, or the folder of a run or of an adapter", "correct the path"});
+  if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
+  if (path.extension() == ".bin") return {path, read_torch_pickle(path)};
+  return {path, read_safetensors(path).tensors};
+}
+
+// Hugging Face's prompts of a T5 carry rows for the decoder behind those of the encoder, which are never used there.
+std::optional<int64_t> encoder_rows(const fs::path& file) {
+  const fs::path config = file.parent_path() / "adapter_config.json";
+  std::error_code error;
+  if (!file.filename().string().starts_with("adapter_model.") || !fs::exists(config, error)) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_text(config), nullptr, false);
+  if (!json.is_object() || !json.contains("num_virtual_tokens") || !json["num_virtual_tokens"].is_number_integer())
+    return std::nullopt;
+  return json["num_virtual_tokens"].get<int64_t>();
+}
+
+}  // namespace
+
+Tensor read_parameter(const fs::path& path, const std::string& parameter, const std::function<void(std::string)>& warn) {
+  const Found found = read_any(path);
+  Tensor tensor;
+  for (const std::string prefix : {"", "best/", "parameters/"}) {
+    const auto at = found.tensors.find(prefix + parameter);
+    if (at != found.tensors.end() && !tensor.defined()) tensor = at->second;
+  }
+  if (!tensor.defined() && found.tensors.size() == 1) tensor = found.tensors.begin()->second;
+  if (!tensor.defined()) {
+    std::vector<std::string> names;
+    for (const auto& entry : found.tensors) names.push_back(entry.first);
+    throw CheckpointError({found.file.string() + " has no tensor for '" + parameter + "'", join(names),
+                           "a tensor of that name, or one tensor only", "name a file that was written for this method"});
+  }
+  if (const auto rows = encoder_rows(found.file); rows && tensor.dim() == 2 && tensor.size(0) == 2 * *rows) {
+    warn("of the " + std::to_string(tensor.size(0)) + " rows in " + found.file.string() + " the first " +
+         std::to_string(*rows) + " were taken: the others are for the decoder, where Hugging Face does not use them");
+    tensor = tensor.narrow(0, 0, *rows);
+  }
+  return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+}
+
+}  // namespace peftbench

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "backbone/hub.h"
+#include "data/task.h"
+#include "plugin/finder.h"
+#include "run/home.h"
+#include "run/run_config.h"
+#include "text/tokenizer.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <memory>
+#include <string>
+
+namespace peftbench {
+
+// A configuration with the method and the sizes of the backbone that it names: enough for a plan and its ledger.
+struct Setup {
+  PluginHandle plugin;
+  RunConfig config;
+  ResolvedBackbone backbone;
+};
+Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need);
+
+// Everything that a run works on, in memory.
+struct Workbench {
+  Setup setup;
+  TaskData task;
+  std::shared_ptr<const Backbone> backbone;
+  std::string checksum;  // of the backbone
+  std::shared_ptr<const Tokenizer> tokenizer;
+
+  // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.
+  nlohmann::json identity() const;
+  std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
+};
+Workbench open_workbench(const Places& places, Setup setup);
+
+// The task as this configuration has it: its file, with the lengths of the options.
+TaskConfig configured_task(const Places& places, const RunConfig& config);
+
+}  // namespace peftbench

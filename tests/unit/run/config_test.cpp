@@ -1,0 +1,174 @@
+#include "run/options.h"
+#include "run/run_config.h"
+#include "run/settings.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <set>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// A folder of configurations, and a method that is not there.
+class Config : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("peftbench-config-" + std::to_string(::getpid()));
+    fs::create_directories(folder_ / "methods");
+    write("defaults.yaml", "task: movies\nbackbone: nano\n");
+    schema_.param("length", 100, "rows").range(1, 4096);
+    schema_.param("init", "class_label", "how it starts").choices({"class_label", "random_uniform"});
+    schema_.recommend("train.learning_rate", "0.5");
+    request_.method = "soft";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& text) {
+    write_atomically(folder_ / name, text);
+    return folder_ / name;
+  }
+  RunConfig resolve() { return resolve_config(request_, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}}); }
+  template <class Matcher>
+  void expect_refused(const Matcher& matcher) {
+    try {
+      resolve();
+      FAIL() << "was accepted";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), matcher);
+    }
+  }
+  void set(const std::string& text) { request_.settings.push_back(parse_set(text)); }
+
+  fs::path folder_;
+  MethodSchema schema_;
+  ConfigRequest request_;
+};
+
+TEST_F(Config, LaterLayersWin) {
+  RunConfig config = resolve();
+  EXPECT_EQ(config.task(), "movies");
+  EXPECT_EQ(config.train.learning_rate, 0.5);  // recommended
+  EXPECT_EQ(config.values.integer("length"), 100);
+  EXPECT_GE(config.train.threads, 1);
+
+  write("methods/soft.yaml", "train: {learning_rate: 0.4, steps: 70}\nset: {length: 20}\n");
+  config = resolve();
+  EXPECT_EQ(config.train.learning_rate, 0.4);
+  EXPECT_EQ(config.values.integer("length"), 20);
+
+  request_.file = write("mine.yaml", "seed: 7\ntrain:\n  steps: 60\n  adafactor: {decay_rate: 0.7}\neval: {mode: rank}\n");
+  request_.flags.push_back({"train.steps", "50", "--steps"});
+  set("length=10");
+  set("train.learning_rate=0.3");
+  set("backbone.precision=bfloat16");
+  config = resolve();
+  EXPECT_EQ(config.seed(), 7);
+  EXPECT_EQ(config.train.steps, 50);
+  EXPECT_EQ(config.train.learning_rate, 0.3);
+  EXPECT_EQ(config.train.adafactor.decay_rate, 0.7);
+  EXPECT_EQ(config.train.evaluation.mode, EvaluationMode::rank);
+  EXPECT_EQ(config.values.integer("length"), 10);
+  EXPECT_EQ(config.precision(), Precision::bfloat16);
+}
+
+TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
+  write("methods/soft.yaml",
+        "train: {steps: 1000}\n"
+        "on:\n"
+        "  nano:\n    train: {steps: 300}\n    on: {senses: {set: {length: 5}}}\n"
+        "  small: {train: {steps: 400}}\n");
+  EXPECT_EQ(resolve().train.steps, 300);
+  EXPECT_EQ(resolve().values.integer("length"), 100);
+  request_.flags = {{"task.name", "senses", "--task"}};
+  EXPECT_EQ(resolve().values.integer("length"), 5);
+  request_.flags = {{"backbone.name", "small", "--backbone"}};
+  EXPECT_EQ(resolve().train.steps, 400);
+  request_.flags = {{"backbone.name", "/somewhere/small", "--backbone"}};  // by the folder's name
+  EXPECT_EQ(resolve().train.steps, 400);
+  set("train.steps=9");
+  EXPECT_EQ(resolve().train.steps, 9);
+}
+
+TEST_F(Config, MistakesNameTheirPlaceAndTheNearestName) {
+  write("methods/soft.yaml", "train:\n  steps: 3\n  batch_sze: 3\n");
+  expect_refused(AllOf(HasSubstr("soft.yaml:3: there is no setting 'train.batch_sze'"), HasSubstr("did you mean 'train.batch_size'")));
+  write("methods/soft.yaml", "trian:\n  steps: 3\n");
+  expect_refused(AllOf(HasSubstr("soft.yaml:2"), HasSubstr("train")));
+  write("methods/soft.yaml", "set: {lenght: 3}\n");
+  expect_refused(AllOf(HasSubstr("soft.yaml:1: soft has no parameter 'lenght'"), HasSubstr("did you mean 'length'")));
+  write("methods/soft.yaml", "\nset: {length: many}\n");
+  expect_refused(AllOf(HasSubstr("soft.yaml:2"), HasSubstr("many"), HasSubstr("integer")));
+  write("methods/soft.yaml", "on: {nan: {train: {steps: 2}}}\n");
+  expect_refused(AllOf(HasSubstr("soft.yaml:1"), HasSubstr("did you mean 'nano'")));
+  write("methods/soft.yaml", "on: {small: {train: {stps: 2}}}\n");
+  EXPECT_NO_THROW(resolve());  // not in force here; the next line asks for it
+  request_.flags = {{"backbone.name", "small", "--backbone"}};
+  expect_refused(HasSubstr("did you mean 'train.steps'"));
+}
+
+TEST_F(Config, SetIsCheckedToo) {
+  EXPECT_THROW(parse_set("length"), ConfigError);
+  EXPECT_THROW(parse_set("=3"), ConfigError);
+  for (const auto& [text, hint] : std::vector<std::pair<std::string, std::string>>{
+           {"length=0", "1 … 4096"},          {"init=classlabel", "did you mean 'class_label'"},
+           {"batch_size=3", "did you mean 'train.batch_size'"}, {"train.optimizer=adam", "did you mean 'adamw'"},
+           {"train.steps=1.5", "integer"},    {"eval.mode=", "greedy"},
+           {"model.x=1", "there is no setting 'model.x'"}}) {
+    request_.settings = {parse_set(text)};
+    expect_refused(AllOf(HasSubstr("--set " + text), HasSubstr(hint)));
+  }
+}
+
+TEST_F(Config, FilesThatAreNoConfiguration) {
+  request_.file = write("bad.yaml", "train: {steps: 3\n");
+  expect_refused(AllOf(HasSubstr("bad.yaml:"), HasSubstr("not YAML")));
+  request_.file = write("bad.yaml", "seed: 1\nseed: 2\n");
+  expect_refused(AllOf(HasSubstr("bad.yaml:2"), HasSubstr("second time")));
+  request_.file = write("bad.yaml", "- a\n- b\n");
+  expect_refused(HasSubstr("not a table of settings"));
+  request_.file = write("bad.yaml", "train:\n  steps:\n");
+  expect_refused(HasSubstr("'train.steps' has no value"));
+  request_.file = write("bad.yaml", "set: {init: [a, b]}\n");
+  expect_refused(HasSubstr("bad.yaml:1"));
+}
+
+TEST_F(Config, MethodComesFromTheFileIfNotFromTheFlag) {
+  request_.method.clear();
+  EXPECT_THROW(requested_method(request_), ConfigError);
+  request_.file = write("mine.yaml", "method: soft\n");
+  EXPECT_EQ(requested_method(request_), "soft");
+  EXPECT_EQ(resolve().method, "soft");
+}
+
+TEST_F(Config, TheWrittenFileGivesTheSameConfiguration) {
+  set("length=3");
+  set("train.learning_rate=0.1");
+  set("train.z_loss=1e-4");
+  const RunConfig config = resolve();
+  request_ = {};
+  request_.file = write("config.yaml", to_yaml(config, {"written by a test"}));
+  const RunConfig again = resolve();
+  EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
+  EXPECT_EQ(to_json(config)["train"]["learning_rate"], 0.1);
+  EXPECT_EQ(to_json(config)["set"]["length"], 3);
+}
+
+TEST(Options, EveryTrainingOptionIsThereOnce) {
+  std::set<std::string> keys;
+  for (const ParameterSchema& option : run_options().parameters()) EXPECT_TRUE(keys.insert(option.name).second) << option.name;
+  EXPECT_TRUE(keys.contains("train.adafactor.weight_decay_rate"));
+  EXPECT_TRUE(keys.contains("eval.mode"));
+  EXPECT_TRUE(keys.contains("threads"));
+  EXPECT_FALSE(keys.contains("train.seed"));
+}
+
+}  // namespace
+}  // namespace peftbench
