@@ -153,7 +153,7 @@ void run_guarded(const std::string& name, const fs::path& file, PluginStep step,
                  const std::function<void()>& code) {
   const auto fault = [&](const std::string& found) {
     return PluginError(step,
-                       Problem{fmt::format("method '{}' failed in {}", name, doing),
+                       Problem{fmt::format("method '{}' failed while {}", name, doing),
                                found,
                                {},
                                "this is a fault of the plugin " + file.string() + ": mend it or tell its author"});
@@ -161,7 +161,7 @@ void run_guarded(const std::string& name, const fs::path& file, PluginStep step,
   try {
     code();
   } catch (const UserError& error) {
-    throw PluginError(step, Problem{fmt::format("method '{}', {}: {}", name, doing, error.what()), {}, {}, {}});
+    throw PluginError(step, Problem{fmt::format("method '{}', while {}: {}", name, doing, error.what()), {}, {}, {}});
   } catch (const std::exception& error) {
     throw fault(thrown_type() + ": " + without_trace(error.what()));
   } catch (...) {

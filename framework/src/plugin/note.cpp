@@ -33,7 +33,8 @@ PluginError refusal(const fs::path& file, std::string what, std::string found, s
 }
 
 constexpr const char* rebuild =
-    "build it against this peft-bench: cmake -S . -B build -DCMAKE_PREFIX_PATH=<where peft-bench is installed>";
+    "build it against this peft-bench (cmake -S . -B build -DCMAKE_PREFIX_PATH=<where peft-bench is installed>), or "
+    "use the one that it was built for";
 
 template <class T>
 T at(std::string_view bytes, std::size_t offset) {
