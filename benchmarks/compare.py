@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Runs build/bin/training_step and its peer in turn and prints medians with their spread.
+
+    cmake -S . -B build -DPEFTBENCH_BUILD_BENCHMARKS=ON && cmake --build build --target training_step
+    benchmarks/compare.py [--rounds 3] [--shape small|nano]
+
+Machines differ and drift, so only ratios from one such run mean anything.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+root = pathlib.Path(__file__).resolve().parent.parent
+
+
+def ours(environment):
+    out = subprocess.run([root / "build/bin/training_step", "--benchmark_format=json", "--benchmark_repetitions=5",
+                          "--benchmark_min_time=0.01"], env=environment, check=True, capture_output=True, text=True).stdout
+    for run in json.loads(out)["benchmarks"]:
+        if run["run_type"] == "iteration":
+            yield run["run_name"].replace("/real_time", ""), run["real_time"]
+
+
+def peer(environment):
+    python = os.environ.get("PEFTBENCH_PEER_PYTHON", root / ".deps/peer/bin/python")
+    out = subprocess.run([python, root / "benchmarks/peer/training_step.py", "5"], env=environment, check=True,
+                         capture_output=True, text=True).stdout
+    for line in out.splitlines():
+        run = json.loads(line)
+        yield run["name"], run["ms"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--shape", choices=["small", "nano"], default="small")
+    arguments = parser.parse_args()
+    environment = dict(os.environ, PEFTBENCH_SHAPE=arguments.shape)
+    times = {"peft-bench": collections.defaultdict(list), "peer": collections.defaultdict(list)}
+    for _ in range(arguments.rounds):
+        for who, run in (("peft-bench", ours), ("peer", peer)):
+            for name, ms in run(environment):
+                times[who][name].append(ms)
+    print(f"{'':34}{'peft-bench ms':>24}{'transformers + peft ms':>28}{'ratio':>8}")
+    for name, mine in times["peft-bench"].items():
+        theirs = times["peer"][name]
+        show = [f"{statistics.median(t):.0f} ({min(t):.0f}–{max(t):.0f})" for t in (mine, theirs)]
+        print(f"{name:34}{show[0]:>24}{show[1]:>28}{statistics.median(theirs) / statistics.median(mine):8.2f}")
+
+
+if __name__ == "__main__":
+    main()
