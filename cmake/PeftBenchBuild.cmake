@@ -18,6 +18,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 include(GNUInstallDirs)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+set(CMAKE_NO_BUILTIN_CHRPATH ON)  # installing links again; else CMake pads RPATH with colons, which mean "here"
 
 if(PEFTBENCH_SANITIZE)
   # The containers of libstdc++ are not annotated for use across an uninstrumented LibTorch; the runtime
