@@ -25,7 +25,8 @@ class DataTest : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   fs::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;  // thousands of them: no flush to the disk
+    fs::remove(folder_ / name);  // a new file is not flushed to the disk at once, a truncated one is
+    std::ofstream(folder_ / name, std::ios::binary) << text;
     return folder_ / name;
   }
   TaskConfig task(const std::string& yaml) const { return read_task_config(write("task.yaml", yaml).string(), {}); }

@@ -1,0 +1,22 @@
+// tokenize_lines SPIECE_MODEL: a JSON text a line on standard input → {"ids": […], "text": decoded} a line.
+#include "text/tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+#include <exception>
+#include <iostream>
+#include <string>
+
+int main(int count, char** arguments) {
+  try {
+    const auto tokenizer = peftbench::Tokenizer::load(count == 2 ? arguments[1] : "");
+    for (std::string line; std::getline(std::cin, line);) {
+      const auto ids = tokenizer->encode(nlohmann::json::parse(line).get<std::string>());
+      std::cout << nlohmann::json{{"ids", ids}, {"text", tokenizer->decode(ids)}} << '\n';
+    }
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
