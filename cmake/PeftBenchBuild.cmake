@@ -16,9 +16,16 @@ add_compile_options(-fPIC)
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
-include(GNUInstallDirs)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
-set(CMAKE_NO_BUILTIN_CHRPATH ON)  # installing links again; else CMake pads RPATH with colons, which mean "here"
+set(CMAKE_INSTALL_LIBDIR lib CACHE PATH "Libraries, under the prefix")  # as in the build tree
+include(GNUInstallDirs)
+
+# Build and install trees have the same shape, so what is installed keeps its RPATH: installing need not edit files,
+# for which CMake would pad them with empty entries (the loader reads those as the current folder).
+function(peftbench_rpath target)  # where it finds our own library, relative to itself
+  set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON
+    INSTALL_RPATH "$ORIGIN/${ARGV1};${PEFTBENCH_TORCH_ROOT}/lib")
+endfunction()
 
 if(PEFTBENCH_SANITIZE)
   # The containers of libstdc++ are not annotated for use across an uninstrumented LibTorch; the runtime
