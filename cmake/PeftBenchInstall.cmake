@@ -4,14 +4,11 @@ include(CMakePackageConfigHelpers)
 set(_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/PeftBench")
 
 if(TARGET peftbench)
-  set_target_properties(peftbench PROPERTIES INSTALL_RPATH "$ORIGIN;${PEFTBENCH_TORCH_ROOT}/lib")
   install(TARGETS peftbench EXPORT PeftBenchTargets
           LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
   install(EXPORT PeftBenchTargets NAMESPACE PeftBench:: DESTINATION "${_cmake_dir}")
 endif()
 if(TARGET peft-bench-bin)
-  set_target_properties(peft-bench-bin PROPERTIES
-    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${PEFTBENCH_TORCH_ROOT}/lib")
   install(TARGETS peft-bench-bin RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 install(DIRECTORY framework/include/peftbench DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
