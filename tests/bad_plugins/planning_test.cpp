@@ -1,29 +1,20 @@
 #include "bad_plugins.h"
 
 #include "plugin/schema.h"
+#include "support/forward.h"
+#include "support/tiny_backbone.h"
 
 #include <peftbench/plan.h>
 
 namespace peftbench {
 namespace {
 
-BackboneSpec tiny() {
-  BackboneSpec spec;
-  spec.name = "tiny";
-  spec.vocab_size = 64;
-  spec.d_model = 8;
-  spec.d_kv = 4;
-  spec.num_heads = 2;
-  spec.d_ff = 16;
-  spec.encoder_layers = spec.decoder_layers = 2;
-  return spec;
-}
-
-void make_and_plan(const std::string& name) {
+CompiledPlan make_and_plan(const std::string& name) {
   const PluginHandle plugin = load_plugin(bad(name));
-  PlanBuilder builder(tiny());
+  PlanBuilder builder(testing::tiny_spec());
   const auto method = make_method(*plugin, parse_values(plugin->name, plugin->schema, {}));
   plan_method(*plugin, *method, builder);
+  return CompiledPlan(builder.finish());
 }
 
 void expect_unplanned(const std::string& name, std::vector<std::string> parts) {
@@ -48,11 +39,24 @@ TEST(Planning, ClaimsASiteTwice) {
 
 TEST(Planning, UnknownSite) { expect_unplanned("unknown_site", {"encoder.99.self.q", "encoder.0.self.q"}); }
 
-TEST(Planning, WrongShape) { expect_unplanned("wrong_shape", {"encoder.input.prompt", "[0, 8]"}); }
+TEST(Planning, WrongShape) { expect_unplanned("wrong_shape", {"encoder.input.prompt", "[0, 20]"}); }
 
 TEST(Planning, UnknownParameter) {
   expect_unplanned("unknown_parameter",
                    {"encoder.final_layer_norm.wieght", "did you mean 'encoder.final_layer_norm.weight'"});
+}
+
+// Not seen before the hook runs; then the message names the method and both shapes.
+TEST(Planning, AHookThatReturnsAWrongShape) {
+  const auto backbone = testing::tiny_backbone();
+  const CompiledPlan plan = make_and_plan("wrong_rows");
+  try {
+    testing::logits(*backbone, plan, {{5, 6, 7}}, {{0}});
+    ADD_FAILURE() << "a wrong shape was taken";
+  } catch (const ConfigError& error) {
+    for (const char* part : {"wrong_rows", "[3, 1]", "[3, 12]", "mend the hook"})
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(part));
+  }
 }
 
 }  // namespace
