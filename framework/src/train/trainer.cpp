@@ -115,6 +115,10 @@ TrainingResult Trainer::run() {
     report(loss);
   }
   if (!done_ && !result_.interrupted) finish();
+  {
+    at::NoGradGuard no_grad;  // derived values of the parameters that were kept, for whoever stores them
+    job_.plan.refresh([this](int index) { return job_.backbone.frozen(index).to(at::kFloat); });
+  }
   if (cache_) {
     result_.encoder_cache_used = true;
     result_.encoder_cache = cache_->counts();
@@ -136,7 +140,6 @@ std::size_t Trainer::example_at(std::int64_t place) {
 double Trainer::step() {
   const std::int64_t micro_batches = config_.gradient_accumulation;
   StepTotals totals{0, micro_batches};
-  std::vector<std::size_t> examples;  // of the whole step, for the log
   std::vector<ExampleBatch> batches;
   std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
   std::int64_t place = result_.steps * micro_batches * config_.batch_size;
@@ -150,7 +153,6 @@ double Trainer::step() {
     shown.insert(shown.end(), chosen.begin(), chosen.end());
     ExampleBatch batch;
     batch.copies = replicas_of(job_.plan);
-    examples.insert(examples.end(), chosen.begin(), chosen.end());
     for (const std::size_t index : chosen) {
       const EncodedExample& example = job_.examples[index];
       batch.examples.push_back(&example);

@@ -152,6 +152,50 @@ TEST_F(TrainerTest, StepHooksMayChangeBuffers) {
   EXPECT_EQ(plan.stored().at("step_end.count").item<float>(), 1 + 2 + 3 + 4);
 }
 
+TEST_F(TrainerTest, DerivedValuesFollowTheKeptParameters) {
+  auto config = small_config();
+  config.evaluate_every = 4;
+  for (const bool validated : {false, true}) {
+    Parameter source;
+    auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+      source = builder.parameter(spec.encoder_input(), "source", {2, spec.d_model}, init::uniform(-1, 1));
+      const auto prompt = builder.derived(spec.encoder_input(), "prompt", {2, spec.d_model}, {source}, [source] { return source() * 3; });
+      builder.claim<Prompt>(spec.encoder_input(), prompt);
+    });
+    testing::initialise(plan);
+    auto task = job(plan);
+    if (validated) task.validate = scripted({0.2, 0.6, 0.1});
+    EXPECT_EQ(train(config, task).best_step, validated ? 8 : 12);
+    const auto stored = plan.stored();
+    ASSERT_EQ(stored.size(), 1u);
+    EXPECT_TRUE(stored.at("encoder.input.prompt").equal(source().detach() * 3));
+    EXPECT_FALSE(stored.at("encoder.input.prompt").requires_grad());
+  }
+}
+
+// Two prompts in one batch, each for half of the examples, end where each ends on its own.
+TEST_F(TrainerTest, PlansThatShareABatchDoNotMix) {
+  auto config = small_config();
+  config.dropout = 0;
+  config.loss = LossNormalisation::sum;
+  config.batch_size = 10;
+  auto first = prompt_plan(*backbone_), second = prompt_plan(*backbone_);
+  auto both = CompiledPlan::stack({first, second});
+  auto task = job(both);
+  for (std::int64_t i = 0; i < 10; ++i) task.groups.push_back(i % 2);
+  train(config, task);
+  config.batch_size = 5;
+  for (const int group : {0, 1}) {
+    std::vector<EncodedExample> own;
+    for (std::size_t i = group; i < examples_.size(); i += 2) own.push_back(examples_[i]);
+    auto alone = prompt_plan(*backbone_);
+    train(config, {*backbone_, alone, own, {}, {}, nullptr, nullptr, nullptr, nullptr});
+    const Tensor together = both.groups()[group]->slots.front()->value;
+    EXPECT_LE(difference(together, alone.trained().front()->value), 1e-4) << group;
+  }
+  EXPECT_GT(difference(first.trained().front()->value, second.trained().front()->value), 1e-2);
+}
+
 TEST_F(TrainerTest, APlanWithoutParametersTakesNoSteps) {
   CompiledPlan plan;
   auto task = job(plan);
