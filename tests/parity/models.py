@@ -109,6 +109,11 @@ def build(shape, dtype=torch.float32):
     return model.eval().requires_grad_(False)
 
 
+def load(folder):
+    """A stored model in fp32, by transformers."""
+    return T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+
+
 def older_config(shape):
     """config.json as it was written for the published T5s, before transformers 5."""
     config = {

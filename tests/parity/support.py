@@ -17,7 +17,7 @@ def arguments():
     parser.add_argument("--source", required=True, type=Path, help="root of the checkout")
     parser.add_argument("--keep", type=Path, help="a folder to leave the files in")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # as with_peer.sh
     return options
 
 

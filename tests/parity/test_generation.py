@@ -1,4 +1,4 @@
-"""Greedy and 4-beam ids equal those of transformers.generate, for models that end their outputs and such that do not."""
+"""Greedy and 4-beam ids equal those of transformers.generate, for models that end their outputs and others."""
 
 import json
 from pathlib import Path
@@ -53,6 +53,20 @@ def ended(row):
     return row[: row.index(1)] if 1 in row else row
 
 
+def compare(checks, options, name, model, backbone, inputs, folder):
+    """Greedily and with four beams; the lengths of the peer's outputs."""
+    lengths = []
+    for beams in (1, 4):
+        out = folder / f"beams{beams}.json"
+        support.forward(options.program, backbone, inputs, [[1]] * len(inputs), folder, "--generate", out, "--beams",
+                        beams, "--max-tokens", MAX_TOKENS)
+        peers = peer_ids(model, inputs, beams)
+        found = [len(row) for row in peers]
+        checks.equal(f"{name}, {beams} beams: ids (lengths {found})", json.loads(out.read_text()), peers)
+        lengths += found
+    return lengths
+
+
 def main():
     options = support.arguments()
     checks = support.Checks()
@@ -64,16 +78,12 @@ def main():
             raise_eos(model, inputs, amount)
             here = Path(folder) / str(number)
             backbone = models.save(model, shape, here / "backbone", "transformers")
-            for beams in (1, 4):
-                out = here / f"beams{beams}.json"
-                support.forward(options.program, backbone, inputs, [[1]] * len(inputs), here, "--generate", out,
-                                "--beams", beams, "--max-tokens", MAX_TOKENS)
-                ours = [ended(row) for row in json.loads(out.read_text())]
-                peers = peer_ids(model, inputs, beams)
-                lengths = [len(row) for row in peers]
-                checks.equal(f"{name}, {beams} beams: ids (lengths {lengths})", ours, peers)
-                seen_ended += sum(length < MAX_TOKENS for length in lengths)
-                seen_open += sum(length == MAX_TOKENS for length in lengths)
+            lengths = compare(checks, options, name, model, backbone, inputs, here)
+            seen_ended += sum(length < MAX_TOKENS for length in lengths)
+            seen_open += sum(length == MAX_TOKENS for length in lengths)
+        backbone = options.source / "assets" / "backbones" / "t5-nano-lm"
+        inputs = models.sequences(INPUT_LENGTHS, 8000, "input")
+        compare(checks, options, "t5-nano-lm", models.load(backbone), backbone, inputs, Path(folder) / "trained")
     checks.true(f"outputs that end ({seen_ended}) and that do not ({seen_open}) were both seen",
                 min(seen_ended, seen_open) >= 10)
     checks.finish()

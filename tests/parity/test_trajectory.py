@@ -59,7 +59,7 @@ def our_trajectory(options, task, backbone, prompt, settings, folder, steps=STEP
         f"length={len(prompt)}", "init=file", f"init_file={prompt_file}", f"train.steps={steps}",
         f"train.batch_size={BATCH}", "train.dropout=0", "train.schedule=constant", "train.warmup_steps=0",
         "train.loss=token_mean", "train.z_loss=0", "train.clip_norm=0", "train.gradient_accumulation=1",
-        "train.evaluate_at_start=false", "train.evaluate_every=0", "train.log_every=1", *settings]
+        "train.evaluate_at_start=false", "train.evaluate_every=0", "train.log_every=1", "threads=1", *settings]
     flags = [flag for setting in settings for flag in ("--set", setting)]
     support.run(options.program, "--method", "prompt_tuning", "--task", task, "--backbone", backbone, "--out",
                 folder / "runs", *flags)
@@ -80,7 +80,8 @@ def our_gradient(options, task, backbone, prompt, folder):
 
 def peft_model(model, prompt):
     """The model under peft with this prompt, without dropout, and the prompt's parameter."""
-    config = PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=len(prompt), num_transformer_submodules=1)
+    config = PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=len(prompt),
+                                num_transformer_submodules=1)
     tuned = get_peft_model(model, config)
     parameter = tuned.prompt_encoder["default"].embedding.weight
     with torch.no_grad():
@@ -136,7 +137,8 @@ def main():
             checks.close(f"{name}: final prompt", final, peer_final, TOLERANCE)
             moved = (peer_final - prompt).abs().mean().item()
             checks.true(f"{name}: the prompt has moved ({moved:.2f} on average)", moved > 0.05)
-        checks.true("an epoch shows every example once", sorted(sum(batches[: EXAMPLES // BATCH], [])) == list(range(EXAMPLES)))
+        epoch = sum(batches[: EXAMPLES // BATCH], [])
+        checks.true("an epoch shows every example once", sorted(epoch) == list(range(EXAMPLES)))
     checks.finish()
 
 

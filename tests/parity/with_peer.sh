@@ -7,6 +7,7 @@ if ! command -v "$python" >/dev/null 2>&1; then
   echo "skipped: no Python with transformers and peft at $python (./run-tests makes one)"
   exit 77
 fi
-HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore
-export HF_HUB_OFFLINE TRANSFORMERS_OFFLINE TOKENIZERS_PARALLELISM PYTHONDONTWRITEBYTECODE PYTHONWARNINGS
+# One thread: the models are tiny, and ctest runs several tests at a time.
+export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+export PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore
 exec "$python" "$@"
