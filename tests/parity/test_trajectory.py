@@ -59,10 +59,10 @@ def our_trajectory(options, task, backbone, prompt, settings, folder, steps=STEP
         f"length={len(prompt)}", "init=file", f"init_file={prompt_file}", f"train.steps={steps}",
         f"train.batch_size={BATCH}", "train.dropout=0", "train.schedule=constant", "train.warmup_steps=0",
         "train.loss=token_mean", "train.z_loss=0", "train.clip_norm=0", "train.gradient_accumulation=1",
-        "train.evaluate_at_start=false", "train.evaluate_every=0", "train.log_every=1", "threads=1", *settings]
+        "train.evaluate_at_start=false", "train.evaluate_every=0", "train.log_every=1", *settings]
     flags = [flag for setting in settings for flag in ("--set", setting)]
     support.run(options.program, "--method", "prompt_tuning", "--task", task, "--backbone", backbone, "--out",
-                folder / "runs", *flags)
+                folder / "runs", "--threads", 1, *flags)
     (log,) = (folder / "runs").glob("**/log.jsonl")
     steps = [event for event in map(json.loads, log.read_text().splitlines()) if event["event"] == "step"]
     tensors = load_file(log.parent / "adapter" / "adapter.safetensors")
