@@ -1,7 +1,8 @@
+#include "backbone/safetensors.h"
+#include "plugin/schema.h"
+#include "run/tensor_source.h"
 #include "support/forward.h"
 #include "support/tiny_backbone.h"
-
-#include "plugin/schema.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
@@ -13,6 +14,8 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <gmock/gmock.h>
+
+#include <unistd.h>
 
 #include <map>
 #include <set>
@@ -50,7 +53,10 @@ class Context final : public InitContext {
   std::vector<std::string> labels() override { return task_labels; }
   Tensor read_tensor(std::string_view path, std::string_view names) override {
     asked = names;
-    return files.at(std::string(path));
+    const auto made = files.find(std::string(path));
+    if (made != files.end()) return made->second;
+    return read_parameter(fs::path(path), std::string(names),
+                          [this](std::string message) { warn(std::move(message)); });
   }
   void warn(std::string message) override { warnings.push_back(std::move(message)); }
 
@@ -248,6 +254,33 @@ TEST_F(PromptTuning, FilesAreTakenAsTheyAre) {
   EXPECT_THAT(refusal(from("other")), HasSubstr("this size of backbone"));
   EXPECT_THAT(refusal(from("flat")), HasSubstr("[120]"));
   EXPECT_THAT(refusal(from("nan")), HasSubstr("not finite"));
+}
+
+// As they lie on a disk: our adapter, a checkpoint among the optimizer's tensors, peft's adapter, a .npy.
+TEST_F(PromptTuning, FilesOfEveryKindAreRead) {
+  const fs::path folder = fs::path(::testing::TempDir()) / ("prompt-files-" + std::to_string(::getpid()));
+  const Tensor trained = at::randn({6, 20}), doubled = at::cat({trained, at::randn({6, 20})});
+  for (const char* name : {"ours", "checkpoint", "peft"}) fs::create_directories(folder / name);
+  write_safetensors(folder / "ours/adapter.safetensors", {{"encoder.input.prompt", trained}});
+  write_safetensors(folder / "checkpoint/train.safetensors",
+                    {{"parameters/encoder.input.prompt", trained}, {"optimizer/v", at::randn({6, 20})}});
+  write_safetensors(folder / "peft/adapter_model.safetensors",
+                    {{"other", trained + 1}, {"prompt_embeddings", doubled}});
+  write_atomically(folder / "peft/adapter_config.json", std::string_view(R"({"num_virtual_tokens": 6})"));
+  std::string npy("\x93NUMPY\x01\x00v\x00", 10);
+  npy += "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 20), }";
+  npy.resize(127, ' ');
+  npy += '\n';
+  npy.append(static_cast<const char*>(trained.const_data_ptr()), trained.nbytes());
+  write_atomically(folder / "released.npy", npy);
+
+  for (const char* name : {"ours", "checkpoint", "peft", "released.npy", "ours/adapter.safetensors"}) {
+    const GivenValues given{{"length", "6"}, {"init", "file"}, {"init_file", (folder / name).string()}};
+    EXPECT_TRUE(at::equal(prompt(given), trained)) << name;
+    EXPECT_EQ(context.warnings.size(), name == std::string("peft") ? 1u : 0u) << name;
+  }
+  EXPECT_THROW(prompt({{"init", "file"}, {"init_file", (folder / "absent").string()}}), CheckpointError);
+  fs::remove_all(folder);
 }
 
 }  // namespace

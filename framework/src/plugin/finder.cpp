@@ -42,7 +42,10 @@ std::vector<PluginFolder> plugin_folders() {
   // Both lie beside libpeftbench.so, and neither path is compiled in, so a tree may be moved.
   std::error_code error;
   const fs::path here = boost::dll::this_line_location(error).parent_path();
-  if (!error && !here.empty()) add_folder(folders, fs::absolute(here) / "peftbench/plugins", "installed");
+  if (!error && !here.empty()) {
+    const bool built = fs::exists(here / "../CMakeCache.txt", error);
+    add_folder(folders, fs::absolute(here) / "peftbench/plugins", built ? "build tree" : "installed");
+  }
   const fs::path program = boost::dll::program_location(error).parent_path();
   if (!error && !program.empty()) add_folder(folders, program / "../lib/peftbench/plugins", "build tree");
   return folders;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace peftbench {
@@ -54,9 +55,13 @@ std::optional<int64_t> encoder_rows(const fs::path& file) {
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const std::function<void(std::string)>& warn) {
   const Found found = read_any(path);
   Tensor tensor;
-  for (const std::string prefix : {"", "best/", "parameters/"}) {
-    const auto at = found.tensors.find(prefix + parameter);
-    if (at != found.tensors.end() && !tensor.defined()) tensor = at->second;
+  for (std::size_t begin = 0; begin <= parameter.size() && !tensor.defined();) {
+    const std::size_t end = std::min(parameter.find('|', begin), parameter.size());
+    for (const std::string prefix : {"", "best/", "parameters/"}) {
+      const auto at = found.tensors.find(prefix + parameter.substr(begin, end - begin));
+      if (at != found.tensors.end() && !tensor.defined()) tensor = at->second;
+    }
+    begin = end + 1;
   }
   if (!tensor.defined() && found.tensors.size() == 1) tensor = found.tensors.begin()->second;
   if (!tensor.defined()) {
