@@ -45,7 +45,9 @@ class Reader {
   std::string place(const YAML::Mark& mark) const { return file_.string() + ":" + std::to_string(mark.line + 1); }
 
   [[noreturn]] void refuse(const YAML::Node& node, const std::string& expected) const {
-    const std::string found = node.IsScalar() ? printable(node.Scalar()) : node.IsNull() ? "nothing" : "a list or a table";
+    const std::string found = node.IsScalar() ? printable(node.Scalar())
+                              : node.IsNull() ? "nothing"
+                                              : "a list or a table";
     throw ConfigError(Problem{place(node.Mark()) + ": a wrong value for " + key_, found, expected, {}});
   }
 
@@ -91,7 +93,8 @@ class Reader {
     if (setter == setters_.end()) {
       std::vector<std::string> known;
       for (const auto& [name, unused] : setters_) known.push_back(name);
-      throw ConfigError(Problem{place(key.Mark()) + ": unknown key '" + printable(key_) + "'", {}, {}, did_you_mean(key_, known)});
+      throw ConfigError(
+          Problem{place(key.Mark()) + ": unknown key '" + printable(key_) + "'", {}, {}, did_you_mean(key_, known)});
     }
     if (!seen_.insert(key_).second) {
       throw ConfigError(Problem{place(key.Mark()) + ": key '" + key_ + "' occurs twice", {}, "each key once", {}});
@@ -105,7 +108,8 @@ class Reader {
       if (!seen_.contains(name) && name != "aliases") problems.push_back(name + " is missing");
     }
     if (problems.empty()) problems = implausible(entry_.spec);
-    if (!problems.empty()) throw ConfigError(Problem{file_.string() + " is not complete", join(problems, "\n"), "the sizes of a T5", {}});
+    if (!problems.empty())
+      throw ConfigError(Problem{file_.string() + " is not complete", join(problems, "\n"), "the sizes of a T5", {}});
   }
 
   const fs::path& file_;
@@ -153,7 +157,8 @@ std::vector<CatalogueEntry> read_catalogue(const fs::path& folder) {
       const auto [owner, fresh] = owners.emplace(name, entry.name);
       if (fresh) continue;
       throw ConfigError(Problem{"two backbones of " + folder.string() + " are called '" + name + "'",
-                                owner->second + " and " + entry.name, "each name once", "take it out of one of the files"});
+                                owner->second + " and " + entry.name, "each name once",
+                                "take it out of one of the files"});
     }
   }
   return entries;

@@ -59,8 +59,9 @@ class Keys {
   }
 
   void complain(const char* key, const json& value, const std::string& expected) {
-    problems_.push_back(std::string(key) + " is " + printable(value.dump(-1, ' ', false, json::error_handler_t::replace)) +
-                        "; it must be " + expected);
+    problems_.push_back(std::string(key) + " is " +
+                        printable(value.dump(-1, ' ', false, json::error_handler_t::replace)) + "; it must be " +
+                        expected);
   }
 
   std::vector<std::string>& problems() { return problems_; }
@@ -80,7 +81,8 @@ class Keys {
     }
     // Ids of the end may be several; the first is T5's.
     if (low == 0 && value->is_array() && !value->empty()) value = &value->front();
-    const bool whole = value->is_number_integer() || (value->is_number_float() && std::trunc(value->get<double>()) == value->get<double>());
+    const bool whole = value->is_number_integer() ||
+                       (value->is_number_float() && std::trunc(value->get<double>()) == value->get<double>());
     const double number = whole ? value->get<double>() : -1;
     if (number < static_cast<double>(low) || number > 1e9) {
       complain(key, *value, low == 0 ? "a token id" : "a whole number above 0");
@@ -154,10 +156,14 @@ std::string folder_name(const fs::path& folder) {
 
 std::string_view name_of(Activation activation) {
   switch (activation) {
-    case Activation::relu: return "relu";
-    case Activation::gelu_tanh: return "gelu_tanh";
-    case Activation::gelu: return "gelu";
-    case Activation::silu: break;
+    case Activation::relu:
+      return "relu";
+    case Activation::gelu_tanh:
+      return "gelu_tanh";
+    case Activation::gelu:
+      return "gelu";
+    case Activation::silu:
+      break;
   }
   return "silu";
 }
@@ -166,8 +172,8 @@ std::vector<std::string> implausible(const BackboneSpec& spec) {
   std::vector<std::string> result;
   const auto check = [&](const char* name, int64_t value, int64_t low, int64_t high) {
     if (value >= low && value <= high) return;
-    result.push_back(std::string(name) + " is " + std::to_string(value) + "; it must be from " + std::to_string(low) + " to " +
-                     std::to_string(high));
+    result.push_back(std::string(name) + " is " + std::to_string(value) + "; it must be from " + std::to_string(low) +
+                     " to " + std::to_string(high));
   };
   constexpr int64_t wide = 1 << 20;
   check("vocab_size", spec.vocab_size, 1, 1 << 24);
@@ -180,7 +186,8 @@ std::vector<std::string> implausible(const BackboneSpec& spec) {
   check("relative_attention_num_buckets", spec.relative_buckets, 4, 1 << 16);
   // The logarithmic half of the buckets begins at a quarter of them (both directions) or a half (one).
   check("relative_attention_max_distance", spec.relative_max_distance, spec.relative_buckets / 2 + 1, 1 << 24);
-  if (spec.relative_buckets % 2 != 0) result.push_back("relative_attention_num_buckets must be even: half of them look back");
+  if (spec.relative_buckets % 2 != 0)
+    result.push_back("relative_attention_num_buckets must be even: half of them look back");
   if (result.empty()) check("num_heads · d_kv", spec.inner(), 1, wide);
   if (spec.vocab_size > 0) {
     check("pad_token_id", spec.pad_id, 0, spec.vocab_size - 1);
@@ -195,12 +202,12 @@ BackboneSpec parse_config(std::string_view text, const std::string& origin) {
   try {
     object = json::parse(text);
   } catch (const json::parse_error& error) {
-    throw CheckpointError(Problem{origin + " is not valid JSON", printable(error.what(), 200), "a Hugging Face config.json",
-                                  "fetch the file again"});
+    throw CheckpointError(Problem{origin + " is not valid JSON", printable(error.what(), 200),
+                                  "a Hugging Face config.json", "fetch the file again"});
   }
   if (!object.is_object()) {
-    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is no object", "a Hugging Face config.json",
-                                  "fetch the file again"});
+    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is no object",
+                                  "a Hugging Face config.json", "fetch the file again"});
   }
   Keys keys(object);
   const bool mt5 = check_family(keys, origin);
@@ -231,9 +238,9 @@ BackboneSpec parse_config(std::string_view text, const std::string& origin) {
   if (keys.problems().empty()) keys.problems() = implausible(spec);
   if (!keys.problems().empty()) {
     const std::size_t count = keys.problems().size();
-    throw CheckpointError(Problem{origin + " cannot be used", join(keys.problems(), "\n"),
-                                  count == 1 ? "the sizes of a T5" : "the sizes of a T5 (" + std::to_string(count) + " keys are wrong)",
-                                  remedy});
+    throw CheckpointError(Problem{
+        origin + " cannot be used", join(keys.problems(), "\n"),
+        count == 1 ? "the sizes of a T5" : "the sizes of a T5 (" + std::to_string(count) + " keys are wrong)", remedy});
   }
   return spec;
 }

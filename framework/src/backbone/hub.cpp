@@ -44,11 +44,13 @@ std::optional<HubName> parse_hub_name(const std::string& name) {
   const auto plain = [](std::string_view part) {
     // "--" stands for the slash in the cache's names, and a leading dot could leave the cache.
     return !part.empty() && part.front() != '.' && part.find("--") == std::string_view::npos &&
-           part.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string_view::npos;
+           part.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+               std::string_view::npos;
   };
   const std::size_t slash = result.repository.find('/');
   const std::string_view all = result.repository;
-  const bool good = slash == std::string::npos ? plain(all) : plain(all.substr(0, slash)) && plain(all.substr(slash + 1));
+  const bool good =
+      slash == std::string::npos ? plain(all) : plain(all.substr(0, slash)) && plain(all.substr(slash + 1));
   if (!good || (at != std::string::npos && !plain(result.revision))) return std::nullopt;
   return result;
 }
@@ -93,7 +95,8 @@ ResolvedBackbone in_folder(const std::string& name, const fs::path& folder) {
 }
 
 bool is_path(const std::string& name) {
-  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name == "." || name == ".." || name.ends_with('/');
+  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name == "." || name == ".." ||
+         name.ends_with('/');
 }
 
 std::string looked_in(const BackboneSearch& search) {
@@ -102,7 +105,8 @@ std::string looked_in(const BackboneSearch& search) {
   return "looked in " + join(places);
 }
 
-[[noreturn]] void refuse_absent(const std::string& name, const std::string& hub, bool sizes_known, const BackboneSearch& search) {
+[[noreturn]] void refuse_absent(const std::string& name, const std::string& hub, bool sizes_known,
+                                const BackboneSearch& search) {
   const std::size_t at = hub.find('@');
   const std::string revision = at == std::string::npos ? "" : " --revision " + hub.substr(at + 1);
   throw ConfigError(Problem{"backbone '" + name + "' is not on this machine",
@@ -120,9 +124,11 @@ const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, c
   return nullptr;
 }
 
-[[noreturn]] void refuse_unknown(const std::string& name, const std::vector<CatalogueEntry>& catalogue, const BackboneSearch& search) {
+[[noreturn]] void refuse_unknown(const std::string& name, const std::vector<CatalogueEntry>& catalogue,
+                                 const BackboneSearch& search) {
   std::vector<std::string> known;
-  for (const fs::path& folder : folders_in(search.home / "assets" / "backbones")) known.push_back(folder.filename().string());
+  for (const fs::path& folder : folders_in(search.home / "assets" / "backbones"))
+    known.push_back(folder.filename().string());
   for (const CatalogueEntry& entry : catalogue) known.push_back(entry.name);
   throw ConfigError(Problem{"there is no backbone '" + printable(name) + "'", looked_in(search),
                             "a folder, a name of `peft-bench backbones`, or a hub name such as google/t5-base-lm-adapt",

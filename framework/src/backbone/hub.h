@@ -12,7 +12,7 @@ namespace peftbench {
 
 // Where backbones are looked for.
 struct BackboneSearch {
-  fs::path home;                   // holds assets/backbones/<name>/ and configs/backbones/<name>.yaml
+  fs::path home;                     // holds assets/backbones/<name>/ and configs/backbones/<name>.yaml
   std::vector<fs::path> hub_caches;  // Hugging Face's, first one first
 };
 

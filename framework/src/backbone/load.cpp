@@ -26,14 +26,16 @@ using nlohmann::json;
 
 constexpr const char* embedding = "shared.weight";
 constexpr const char* head = "lm_head.weight";
-constexpr const char* embedding_copies[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
+// The embedding table by any of its names: writers differ in which of the tied ones they keep.
+constexpr const char* table_names[] = {embedding, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
 // Old files have it; no version of T5 reads it.
 constexpr const char* unused = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
 
 bool same(const Tensor& a, const Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type() || a.device() != b.device()) return false;
   if (a.is_contiguous() && b.is_contiguous() && a.is_cpu()) {
-    return a.const_data_ptr() == b.const_data_ptr() || std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
+    return a.const_data_ptr() == b.const_data_ptr() ||
+           std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
   }
   return a.equal(b);
 }
@@ -45,8 +47,8 @@ TensorMap read_file(const fs::path& file) {
 // Tensor name → name of its file, from an index of shards.
 std::map<std::string, std::string> read_index(const fs::path& index) {
   const auto refuse = [&](const std::string& found) {
-    throw CheckpointError(Problem{index.string() + " is no index of weights", found, "weight_map: names of tensors and their files",
-                                  "fetch the file again"});
+    throw CheckpointError(Problem{index.string() + " is no index of weights", found,
+                                  "weight_map: names of tensors and their files", "fetch the file again"});
   };
   std::map<std::string, std::string> files;
   json content;
@@ -78,16 +80,19 @@ TensorMap read_shards(const fs::path& index) {
     if (!fs::exists(index.parent_path() / file, ignored)) missing.push_back(file);
   }
   if (!missing.empty()) {
-    throw CheckpointError(Problem{std::to_string(missing.size()) + " of " + std::to_string(shards.size()) + " weights files are missing",
-                                  join(missing), "all files that " + index.string() + " names", "fetch the model again"});
+    throw CheckpointError(
+        Problem{std::to_string(missing.size()) + " of " + std::to_string(shards.size()) + " weights files are missing",
+                join(missing), "all files that " + index.string() + " names", "fetch the model again"});
   }
   for (auto& [file, tensors] : shards) tensors = read_file(index.parent_path() / file);
   TensorMap result;
   for (const auto& [name, file] : files) {
     const auto found = shards[file].find(name);
     if (found == shards[file].end()) {
-      throw CheckpointError(Problem{(index.parent_path() / file).string() + " lacks '" + printable(name) + "'", {},
-                                    "every tensor that " + index.filename().string() + " says is there", "fetch the model again"});
+      throw CheckpointError(Problem{(index.parent_path() / file).string() + " lacks '" + printable(name) + "'",
+                                    {},
+                                    "every tensor that " + index.filename().string() + " says is there",
+                                    "fetch the model again"});
     }
     result.insert(*found);
   }
@@ -139,7 +144,8 @@ Tensor in_precision(const TensorEntry& entry, const Tensor& tensor, Precision pr
 
 bool has_weights(const fs::path& folder) {
   std::error_code ignored;
-  return std::any_of(weight_files.begin(), weight_files.end(), [&](std::string_view file) { return fs::exists(folder / file, ignored); });
+  return std::any_of(weight_files.begin(), weight_files.end(),
+                     [&](std::string_view file) { return fs::exists(folder / file, ignored); });
 }
 
 TensorMap read_weights(const fs::path& folder) {
@@ -159,29 +165,34 @@ TensorMap read_weights(const fs::path& folder) {
                                 "fetch the whole model, or convert it with save_pretrained"});
 }
 
-bool head_is_tied(const TensorMap& tensors) {
+bool head_is_tied(const TensorMap& tensors, bool suggested) {
   const auto own = tensors.find(head);
-  const auto table = tensors.find(embedding);
-  return own == tensors.end() || (table != tensors.end() && same(own->second, table->second));
+  if (own == tensors.end()) return true;
+  for (const char* name : table_names) {
+    if (const auto table = tensors.find(name); table != tensors.end()) return same(own->second, table->second);
+  }
+  return suggested;
 }
 
 BackboneSpec read_spec(const fs::path& folder) {
   BackboneSpec spec = read_config(folder);
-  if (has_weights(folder)) spec.tied = head_is_tied(read_weights(folder));
+  if (has_weights(folder)) spec.tied = head_is_tied(read_weights(folder), spec.tied);
   return spec;
 }
 
 std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin) {
   std::vector<std::string> missing, wrong, surplus;
   tensors.erase(unused);
-  for (const char* copy : embedding_copies) {
+  const bool tied_head = spec.tied && head_is_tied(tensors, true);
+  const auto unify = [&](const char* copy) {
     const auto found = tensors.find(copy);
-    if (found == tensors.end()) continue;
+    if (found == tensors.end() || found->first == embedding) return;
     const auto table = tensors.try_emplace(embedding, found->second).first;
     if (!same(table->second, found->second)) wrong.push_back(std::string(copy) + " differs from " + embedding);
     tensors.erase(copy);
-  }
-  if (spec.tied && head_is_tied(tensors)) tensors.erase(head);
+  };
+  for (const char* name : table_names) unify(name);
+  if (tied_head) unify(head);
 
   std::vector<Tensor> result;
   for (const TensorEntry& entry : spec.tensors()) {
@@ -211,11 +222,12 @@ std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, c
 std::shared_ptr<const Backbone> Backbone::load(const fs::path& folder, const LoadOptions& options) {
   BackboneSpec spec = read_config(folder);
   TensorMap tensors = read_weights(folder);
-  spec.tied = head_is_tied(tensors);
+  spec.tied = head_is_tied(tensors, spec.tied);
   return make(std::move(spec), std::move(tensors), options.precision, folder.string());
 }
 
-std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, TensorMap tensors, const LoadOptions& options) {
+std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, TensorMap tensors,
+                                                       const LoadOptions& options) {
   const std::string origin = spec.name.empty() ? "the model" : "'" + spec.name + "'";
   return make(std::move(spec), std::move(tensors), options.precision, origin);
 }
@@ -250,8 +262,10 @@ Tensor Backbone::frozen(int parameter_index) const { return tensors_.at(static_c
 Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
   for (const int64_t id : ids) {
     if (id >= 0 && id < spec_.vocab_size) continue;
-    throw ConfigError(Problem{"token " + std::to_string(id) + " has no row in the embedding table", {},
-                              "an id from 0 to " + std::to_string(spec_.vocab_size - 1), {}});
+    throw ConfigError(Problem{"token " + std::to_string(id) + " has no row in the embedding table",
+                              {},
+                              "an id from 0 to " + std::to_string(spec_.vocab_size - 1),
+                              {}});
   }
   const Tensor table = frozen(spec_.parameter(embedding).index);
   return table.index_select(0, at::tensor(ids, at::kLong).to(table.device())).to(at::kFloat);

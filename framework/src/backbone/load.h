@@ -24,8 +24,9 @@ TensorMap read_weights(const fs::path& folder);
 // Sizes of the folder's model; its head is tied as the weights have it, or as config.json suggests without weights.
 BackboneSpec read_spec(const fs::path& folder);
 
-// The head is tied unless the weights hold an lm_head.weight that differs from the embedding table.
-bool head_is_tied(const TensorMap& tensors);
+// The head is tied unless the weights hold an lm_head.weight that differs from the embedding table. `suggested`
+// decides where they hold a head alone.
+bool head_is_tied(const TensorMap& tensors, bool suggested);
 
 // What the spec asks for, in its order. Second copies of tied tensors, which files may carry, are dropped. Throws
 // CheckpointError that lists all that is missing, surplus, misshapen or damaged; `origin` names the source.

@@ -30,7 +30,8 @@ std::optional<std::uint64_t> checked_bytes(const Shape& shape, at::ScalarType ty
   bool empty = false;
   for (const int64_t size : shape) {
     empty |= size == 0;
-    if (size < 0 || (size > 0 && __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes))) return std::nullopt;
+    if (size < 0 || (size > 0 && __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)))
+      return std::nullopt;
   }
   if (bytes > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
   return empty ? 0 : bytes;
@@ -48,7 +49,9 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
   const std::size_t width = c10::elementSize(type);
   const std::size_t bytes = static_cast<std::size_t>(extent(shape, strides)) * width;
   if (type == at::kBool && std::any_of(data, data + bytes, [](std::byte b) { return b > std::byte{1}; })) {
-    throw CheckpointError(Problem{file->path().string() + ": a tensor of booleans holds other values", {}, "0 or 1 in each byte",
+    throw CheckpointError(Problem{file->path().string() + ": a tensor of booleans holds other values",
+                                  {},
+                                  "0 or 1 in each byte",
                                   "the file is damaged: fetch or write it again"});
   }
   const at::TensorOptions options = at::TensorOptions(type);
@@ -58,13 +61,14 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
     return copy;
   }
   // from_blob has no const form; nothing of this layer writes to what it returns.
-  return at::from_blob(const_cast<std::byte*>(data), shape, strides, [file](void*) {}, options);
+  return at::from_blob(
+      const_cast<std::byte*>(data), shape, strides, [file](void*) {}, options);
 }
 
 void refuse_git_lfs_pointer(const MappedFile& file) {
   if (!file.text().starts_with("version https://git-lfs.github.com/spec/")) return;
-  throw CheckpointError(Problem{file.path().string() + " holds no weights", "a Git LFS pointer", "the file that it points to",
-                                "run `git lfs pull` in that folder"});
+  throw CheckpointError(Problem{file.path().string() + " holds no weights", "a Git LFS pointer",
+                                "the file that it points to", "run `git lfs pull` in that folder"});
 }
 
 }  // namespace peftbench

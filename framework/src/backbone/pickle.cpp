@@ -105,9 +105,10 @@ class Parser {
     name += '.';
     name += line();
     if (!allowed_(name)) {
-      throw CheckpointError(Problem{origin_ + " wants Python to load '" + printable(name) + "'",
-                                    "a pickle can run any program; this one is not executed", "a plain state dict of tensors",
-                                    "take the model's safetensors file, or save it anew as such from a program that you trust"});
+      throw CheckpointError(
+          Problem{origin_ + " wants Python to load '" + printable(name) + "'",
+                  "a pickle can run any program; this one is not executed", "a plain state dict of tensors",
+                  "take the model's safetensors file, or save it anew as such from a program that you trust"});
     }
     push(Kind::global)->text = std::move(name);
   }
@@ -115,7 +116,8 @@ class Parser {
   void call() {
     const PickleNode* arguments = pop();
     const PickleNode* callee = pop();
-    if (callee->kind != Kind::global || arguments->kind != Kind::tuple) refuse("a call of something that is no function");
+    if (callee->kind != Kind::global || arguments->kind != Kind::tuple)
+      refuse("a call of something that is no function");
     if (callee->text == "collections.OrderedDict" && arguments->items.empty()) {
       push(Kind::dict);
     } else {
@@ -166,62 +168,112 @@ class Parser {
 void Parser::step(std::uint8_t operation) {
   switch (operation) {
     case 0x80:
-      if (const int protocol = number<std::uint8_t>(); protocol != 2) refuse("pickle protocol " + std::to_string(protocol));
+      if (const int protocol = number<std::uint8_t>(); protocol != 2)
+        refuse("pickle protocol " + std::to_string(protocol));
       break;
     case '.':
       pickle_.root = pop();
       break;
-    case '(': marks_.push_back(stack_.size()); break;
-    case 'N': push(Kind::none); break;
-    case 0x88: push(Kind::boolean)->integer = 1; break;
-    case 0x89: push(Kind::boolean); break;
-    case 'J': push_integer(number<std::int32_t>()); break;
-    case 'K': push_integer(number<std::uint8_t>()); break;
-    case 'M': push_integer(number<std::uint16_t>()); break;
-    case 0x8a: push_long(); break;
-    case 'G': push_real(); break;
+    case '(':
+      marks_.push_back(stack_.size());
+      break;
+    case 'N':
+      push(Kind::none);
+      break;
+    case 0x88:
+      push(Kind::boolean)->integer = 1;
+      break;
+    case 0x89:
+      push(Kind::boolean);
+      break;
+    case 'J':
+      push_integer(number<std::int32_t>());
+      break;
+    case 'K':
+      push_integer(number<std::uint8_t>());
+      break;
+    case 'M':
+      push_integer(number<std::uint16_t>());
+      break;
+    case 0x8a:
+      push_long();
+      break;
+    case 'G':
+      push_real();
+      break;
     case 'X': {
       const std::size_t size = number<std::uint32_t>();
       push(Kind::text)->text = take(size);
       break;
     }
-    case 'c': push_global(); break;
-    case 'R': call(); break;
+    case 'c':
+      push_global();
+      break;
+    case 'R':
+      call();
+      break;
     case 'Q': {
       const PickleNode* id = pop();
       push(Kind::persistent)->items = {id};
       break;
     }
-    case ')': push_tuple(0); break;
-    case 0x85: push_tuple(1); break;
-    case 0x86: push_tuple(2); break;
-    case 0x87: push_tuple(3); break;
+    case ')':
+      push_tuple(0);
+      break;
+    case 0x85:
+      push_tuple(1);
+      break;
+    case 0x86:
+      push_tuple(2);
+      break;
+    case 0x87:
+      push_tuple(3);
+      break;
     case 't': {
       std::vector<const PickleNode*> items = pop_to_mark();
       push(Kind::tuple)->items = std::move(items);
       break;
     }
-    case ']': push(Kind::list); break;
+    case ']':
+      push(Kind::list);
+      break;
     case 'a': {
       const PickleNode* item = pop();
       extend(Kind::list, {item});
       break;
     }
-    case 'e': extend(Kind::list, pop_to_mark()); break;
-    case '}': push(Kind::dict); break;
+    case 'e':
+      extend(Kind::list, pop_to_mark());
+      break;
+    case '}':
+      push(Kind::dict);
+      break;
     case 's': {
       const PickleNode* value = pop();
       const PickleNode* key = pop();
       extend(Kind::dict, {key, value});
       break;
     }
-    case 'u': extend(Kind::dict, pop_to_mark()); break;
-    case 'b': ignore_state(); break;
-    case 'q': remember(number<std::uint8_t>()); break;
-    case 'r': remember(number<std::uint32_t>()); break;
-    case 'h': recall(number<std::uint8_t>()); break;
-    case 'j': recall(number<std::uint32_t>()); break;
-    default: refuse(fmt::format("operation 0x{:02x} at byte {}, which no state dict needs", operation, at_ - 1));
+    case 'u':
+      extend(Kind::dict, pop_to_mark());
+      break;
+    case 'b':
+      ignore_state();
+      break;
+    case 'q':
+      remember(number<std::uint8_t>());
+      break;
+    case 'r':
+      remember(number<std::uint32_t>());
+      break;
+    case 'h':
+      recall(number<std::uint8_t>());
+      break;
+    case 'j':
+      recall(number<std::uint32_t>());
+      break;
+    default:
+      refuse(fmt::format("operation 0x{:02x} at byte {}, which no state dict needs", operation, at_ - 1));
   }
 }
 

@@ -17,7 +17,7 @@ struct PickleNode {
     integer,
     real,
     text,
-    global,      // text: "module.name"
+    global,  // text: "module.name"
     tuple,
     list,
     dict,        // items: key, value, key, value …

@@ -28,10 +28,10 @@ struct Dtype {
   const char* name;
   at::ScalarType type;
 };
-// Widest first, as the official writer lays tensors out: so all are aligned without gaps.
-constexpr Dtype dtypes[] = {{"F64", at::kDouble}, {"I64", at::kLong},     {"F32", at::kFloat}, {"I32", at::kInt},
-                            {"BF16", at::kBFloat16}, {"F16", at::kHalf}, {"I16", at::kShort}, {"I8", at::kChar},
-                            {"U8", at::kByte},    {"BOOL", at::kBool}};
+// Widest first, in the official writer's order: so all are aligned without gaps.
+constexpr Dtype dtypes[] = {{"I64", at::kLong},      {"F64", at::kDouble}, {"F32", at::kFloat}, {"I32", at::kInt},
+                            {"BF16", at::kBFloat16}, {"F16", at::kHalf},   {"I16", at::kShort}, {"I8", at::kChar},
+                            {"U8", at::kByte},       {"BOOL", at::kBool}};
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& fault, const std::string& found,
                          const std::string& expected) {
@@ -87,10 +87,12 @@ Entry read_entry(const std::string& name, const json& object, std::uint64_t data
   const auto dtype = object.find("dtype");
   if (dtype == object.end() || !dtype->is_string()) refuse(path, subject + " has no dtype", {}, "a string such as F32");
   const std::string dtype_name = dtype->get<std::string>();
-  const auto known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](const Dtype& d) { return dtype_name == d.name; });
+  const auto known =
+      std::find_if(std::begin(dtypes), std::end(dtypes), [&](const Dtype& d) { return dtype_name == d.name; });
   if (known == std::end(dtypes)) {
-    throw CheckpointError(Problem{path.string() + ": " + subject + " has a type that is not supported", printable(dtype_name),
-                                  "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL", "save it again as F32 or BF16"});
+    throw CheckpointError(Problem{path.string() + ": " + subject + " has a type that is not supported",
+                                  printable(dtype_name), "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL",
+                                  "save it again as F32 or BF16"});
   }
   Entry entry{name, known->type, read_numbers(object, "shape", name, path), 0, 0};
   const std::vector<int64_t> offsets = read_numbers(object, "data_offsets", name, path);
@@ -103,7 +105,8 @@ Entry read_entry(const std::string& name, const json& object, std::uint64_t data
   const std::optional<std::uint64_t> bytes = checked_bytes(entry.shape, entry.type);
   if (!bytes || *bytes != entry.end - entry.begin) {
     refuse(path, subject + " has a shape that its bytes do not fill",
-           "shape " + json(entry.shape).dump() + " of " + dtype_name + " in " + std::to_string(entry.end - entry.begin) + " bytes",
+           "shape " + json(entry.shape).dump() + " of " + dtype_name + " in " +
+               std::to_string(entry.end - entry.begin) + " bytes",
            bytes ? std::to_string(*bytes) + " bytes" : "a shape whose size can be counted");
   }
   return entry;
@@ -116,7 +119,9 @@ void check_spans(std::vector<Entry>& entries, std::uint64_t data_bytes, const fs
   std::uint64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end) {
-      refuse(path, "tensor '" + printable(entry.name) + (entry.begin < end ? "' overlaps the one before" : "' leaves a gap before it"),
+      refuse(path,
+             "tensor '" + printable(entry.name) +
+                 (entry.begin < end ? "' overlaps the one before" : "' leaves a gap before it"),
              "it begins at byte " + std::to_string(entry.begin) + " of the data", "byte " + std::to_string(end));
     }
     end = entry.end;
@@ -141,8 +146,10 @@ const Dtype& dtype_of(const Tensor& tensor, const std::string& name) {
   for (const Dtype& dtype : dtypes) {
     if (dtype.type == tensor.scalar_type()) return dtype;
   }
-  throw Error(Problem{"tensor '" + name + "' cannot be written as safetensors", c10::toString(tensor.scalar_type()),
-                      "a type of safetensors", {}});
+  throw Error(Problem{"tensor '" + name + "' cannot be written as safetensors",
+                      c10::toString(tensor.scalar_type()),
+                      "a type of safetensors",
+                      {}});
 }
 
 }  // namespace
@@ -156,11 +163,13 @@ TensorFile read_safetensors(const fs::path& path) {
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, file->data(), 8);
   if (header_bytes > largest_header || header_bytes > file->size() - 8) {
-    refuse(path, "the header is longer than the file or the limit", "a header of " + std::to_string(header_bytes) + " bytes",
+    refuse(path, "the header is longer than the file or the limit",
+           "a header of " + std::to_string(header_bytes) + " bytes",
            "at most " + std::to_string(std::min<std::uint64_t>(largest_header, file->size() - 8)));
   }
   const json header = parse_header(file->text().substr(8, header_bytes), path);
-  if (!header.is_object()) refuse(path, "the header is no object", printable(header.dump()), "names with their tensors");
+  if (!header.is_object())
+    refuse(path, "the header is no object", printable(header.dump()), "names with their tensors");
 
   TensorFile result;
   std::vector<Entry> entries;
@@ -180,7 +189,8 @@ TensorFile read_safetensors(const fs::path& path) {
   return result;
 }
 
-void write_safetensors(const fs::path& path, const TensorMap& tensors, const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const fs::path& path, const TensorMap& tensors,
+                       const std::map<std::string, std::string>& metadata) {
   struct Item {
     const std::string* name;
     const Dtype* dtype;
@@ -198,7 +208,8 @@ void write_safetensors(const fs::path& path, const TensorMap& tensors, const std
   std::uint64_t offset = 0;
   for (const Item& item : items) {
     const std::uint64_t end = offset + item.tensor.nbytes();
-    header[*item.name] = {{"dtype", item.dtype->name}, {"shape", item.tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+    header[*item.name] = {
+        {"dtype", item.dtype->name}, {"shape", item.tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -208,7 +219,8 @@ void write_safetensors(const fs::path& path, const TensorMap& tensors, const std
     out.write(reinterpret_cast<const char*>(&header_bytes), 8);
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
     for (const Item& item : items) {
-      out.write(static_cast<const char*>(item.tensor.const_data_ptr()), static_cast<std::streamsize>(item.tensor.nbytes()));
+      out.write(static_cast<const char*>(item.tensor.const_data_ptr()),
+                static_cast<std::streamsize>(item.tensor.nbytes()));
     }
   });
 }

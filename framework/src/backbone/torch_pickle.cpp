@@ -21,9 +21,9 @@ constexpr std::size_t largest_pickle = 8 << 20;  // names and shapes alone: T5-1
 
 std::optional<at::ScalarType> storage_type(std::string_view global) {
   constexpr std::pair<std::string_view, at::ScalarType> types[] = {
-      {"torch.FloatStorage", at::kFloat}, {"torch.HalfStorage", at::kHalf}, {"torch.BFloat16Storage", at::kBFloat16},
+      {"torch.FloatStorage", at::kFloat},   {"torch.HalfStorage", at::kHalf}, {"torch.BFloat16Storage", at::kBFloat16},
       {"torch.DoubleStorage", at::kDouble}, {"torch.LongStorage", at::kLong}, {"torch.IntStorage", at::kInt},
-      {"torch.ShortStorage", at::kShort}, {"torch.CharStorage", at::kChar}, {"torch.ByteStorage", at::kByte},
+      {"torch.ShortStorage", at::kShort},   {"torch.CharStorage", at::kChar}, {"torch.ByteStorage", at::kByte},
       {"torch.BoolStorage", at::kBool}};
   for (const auto& [name, type] : types) {
     if (name == global) return type;
@@ -64,12 +64,14 @@ class Rebuilder {
     bool fits = *bytes / width <= storage.elements;
     for (std::size_t i = 0; i < shape.size() && *bytes > 0 && fits; ++i) {
       std::uint64_t step = 0;
-      fits = !__builtin_mul_overflow(static_cast<std::uint64_t>(shape[i] - 1), static_cast<std::uint64_t>(strides[i]), &step) &&
+      fits = !__builtin_mul_overflow(static_cast<std::uint64_t>(shape[i] - 1), static_cast<std::uint64_t>(strides[i]),
+                                     &step) &&
              !__builtin_add_overflow(last, step, &last);
     }
     if (!fits || (*bytes > 0 && last >= storage.elements)) refuse(name, "it reaches beyond its storage");
     const std::uint64_t first = *bytes == 0 ? 0 : static_cast<std::uint64_t>(offset[0]) * width;
-    return mapped_tensor(file_, reinterpret_cast<const std::byte*>(storage.bytes.data()) + first, shape, strides, storage.type);
+    return mapped_tensor(file_, reinterpret_cast<const std::byte*>(storage.bytes.data()) + first, shape, strides,
+                         storage.type);
   }
 
  private:
@@ -103,8 +105,9 @@ class Rebuilder {
   Storage find_storage(const std::string& name, const PickleNode& node) const {
     if (node.kind != Kind::persistent || node.items[0]->kind != Kind::tuple) refuse(name, "it has no storage");
     const std::vector<const PickleNode*>& id = node.items[0]->items;
-    const bool form = id.size() == 5 && id[0]->kind == Kind::text && id[0]->text == "storage" && id[1]->kind == Kind::global &&
-                      id[2]->kind == Kind::text && id[4]->kind == Kind::integer && id[4]->integer >= 0;
+    const bool form = id.size() == 5 && id[0]->kind == Kind::text && id[0]->text == "storage" &&
+                      id[1]->kind == Kind::global && id[2]->kind == Kind::text && id[4]->kind == Kind::integer &&
+                      id[4]->integer >= 0;
     const std::optional<at::ScalarType> type = form ? storage_type(id[1]->text) : std::nullopt;
     if (!type) refuse(name, "its storage is not described as PyTorch does");
     const auto entry = entries_.find(root_ + "data/" + id[2]->text);
@@ -125,11 +128,13 @@ class Rebuilder {
 [[noreturn]] void refuse_form(const MappedFile& file) {
   const std::string path = file.path().string();
   if (file.text().starts_with("\x80\x02")) {
-    throw CheckpointError(Problem{path + " has the form from before PyTorch 1.6", "a bare pickle", "a zip archive, or safetensors",
+    throw CheckpointError(Problem{path + " has the form from before PyTorch 1.6", "a bare pickle",
+                                  "a zip archive, or safetensors",
                                   "take the model's safetensors file, or load and save it once with a newer PyTorch: "
                                   "torch.save(torch.load(f, weights_only=True), f)"});
   }
-  throw CheckpointError(Problem{path + " is no file of torch.save", {}, "a zip archive with data.pkl", "fetch the file again"});
+  throw CheckpointError(
+      Problem{path + " is no file of torch.save", {}, "a zip archive with data.pkl", "fetch the file again"});
 }
 
 }  // namespace
@@ -147,8 +152,9 @@ TensorMap read_torch_pickle(const fs::path& path) {
   if (found == entries.end()) refuse_form(*file);
   const std::string root = found->first.substr(0, found->first.size() - std::string_view("data.pkl").size());
   if (const auto order = entries.find(root + "byteorder"); order != entries.end() && order->second != "little") {
-    throw CheckpointError(Problem{path.string() + " was written on a machine of another byte order", printable(order->second),
-                                  "little", "save the model as safetensors, which has one byte order"});
+    throw CheckpointError(Problem{path.string() + " was written on a machine of another byte order",
+                                  printable(order->second), "little",
+                                  "save the model as safetensors, which has one byte order"});
   }
   if (found->second.size() > largest_pickle) refuse_form(*file);
 

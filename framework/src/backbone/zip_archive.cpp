@@ -102,7 +102,8 @@ std::map<std::string, std::string_view> read_stored_zip(const MappedFile& file) 
   std::uint64_t at = directory.offset;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     if (fields.u32(at) != entry_signature) fields.refuse("a directory that is not one");
-    const std::uint64_t name_size = fields.u16(at + 28), extra_size = fields.u16(at + 30), comment_size = fields.u16(at + 32);
+    const std::uint64_t name_size = fields.u16(at + 28), extra_size = fields.u16(at + 30),
+                        comment_size = fields.u16(at + 32);
     const std::string name(fields.span(at + 46, name_size));
     Entry entry{fields.u32(at + 24), fields.u32(at + 20), fields.u32(at + 42)};
     widen(entry, fields.span(at + 46 + name_size, extra_size), fields);

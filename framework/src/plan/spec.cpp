@@ -25,14 +25,19 @@ std::string tensor_prefix(Stack stack, int layer, Sublayer sublayer) {
 
 std::string_view module_of(Sublayer sublayer) {
   switch (sublayer) {
-    case Sublayer::self: return "SelfAttention.";
-    case Sublayer::cross: return "EncDecAttention.";
-    case Sublayer::ffn: break;
+    case Sublayer::self:
+      return "SelfAttention.";
+    case Sublayer::cross:
+      return "EncDecAttention.";
+    case Sublayer::ffn:
+      break;
   }
   return "DenseReluDense.";  // named so for every activation
 }
 
-std::string site_prefix(Stack stack, int layer) { return std::string(name_of(stack)) + "." + std::to_string(layer) + "."; }
+std::string site_prefix(Stack stack, int layer) {
+  return std::string(name_of(stack)) + "." + std::to_string(layer) + ".";
+}
 
 struct Map {
   std::string name;
@@ -62,7 +67,8 @@ void refuse_map(const BackboneSpec& spec, const std::string& map) {
   }
   if ((map == "wi_0" || map == "wi_1") && !spec.gated) {
     throw ConfigError(Problem{subject + " has no linear map '" + map + "'",
-                              "its feed-forward layers are not gated (T5 v1.0)", "wi", "write wi in place of wi_0 and wi_1"});
+                              "its feed-forward layers are not gated (T5 v1.0)", "wi",
+                              "write wi in place of wi_0 and wi_1"});
   }
   throw ConfigError(Problem{subject + " has no linear map '" + map + "'", {}, {}, did_you_mean(map, all)});
 }
@@ -73,9 +79,12 @@ std::string_view name_of(Stack stack) { return stack == Stack::encoder ? "encode
 
 std::string_view name_of(Sublayer sublayer) {
   switch (sublayer) {
-    case Sublayer::self: return "self";
-    case Sublayer::cross: return "cross";
-    case Sublayer::ffn: break;
+    case Sublayer::self:
+      return "self";
+    case Sublayer::cross:
+      return "cross";
+    case Sublayer::ffn:
+      break;
   }
   return "ffn";
 }
@@ -191,7 +200,9 @@ std::vector<KvSite> BackboneSpec::key_values(Stack stack, Sublayer sublayer) con
   if (sublayer == Sublayer::ffn || (stack == Stack::encoder && sublayer == Sublayer::cross)) {
     throw ConfigError(Problem{"the " + std::string(name_of(stack)) + " has no keys and values in its " +
                                   std::string(name_of(sublayer)) + " sublayer",
-                              {}, "encoder self, decoder self or decoder cross", {}});
+                              {},
+                              "encoder self, decoder self or decoder cross",
+                              {}});
   }
   std::vector<KvSite> result = key_values();
   std::erase_if(result, [&](const KvSite& site) { return site.stack != stack || site.sublayer != sublayer; });
@@ -228,7 +239,8 @@ std::vector<ParameterSite> BackboneSpec::parameters() const {
 
 ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
   std::vector<ParameterSite> all = parameters();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const ParameterSite& site) { return site.tensor == tensor_name; });
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const ParameterSite& site) { return site.tensor == tensor_name; });
   if (found != all.end()) return std::move(*found);
   if (tied && tensor_name == "lm_head.weight") {
     throw ConfigError(Problem{"this backbone has no tensor 'lm_head.weight'", "its head is tied to the embedding table",
@@ -239,10 +251,11 @@ ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
   for (const ParameterSite& site : all) names.push_back(site.tensor);
   const std::optional<std::string> guess = nearest(tensor_name, names);
   names.resize(std::min<std::size_t>(names.size(), 6));
-  throw ConfigError(Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
-                            {},
-                            "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
-                            guess ? "did you mean '" + *guess + "'?" : "use a name of the model's Hugging Face folder"});
+  throw ConfigError(
+      Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
+              {},
+              "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
+              guess ? "did you mean '" + *guess + "'?" : "use a name of the model's Hugging Face folder"});
 }
 
 }  // namespace peftbench

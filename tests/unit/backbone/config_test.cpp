@@ -18,7 +18,9 @@ std::string config(const std::string& more, const std::string& type = "t5") {
   return R"({"model_type":")" + type +
          R"(","vocab_size":32128,"d_model":512,"d_kv":64,"d_ff":1024,"num_layers":8,"num_heads":6)" + more + "}";
 }
-BackboneSpec parse(const std::string& more, const std::string& type = "t5") { return parse_config(config(more, type), "config.json"); }
+BackboneSpec parse(const std::string& more, const std::string& type = "t5") {
+  return parse_config(config(more, type), "config.json");
+}
 std::string refusal_of(const std::string& json) {
   return refusal([&] { parse_config(json, "x/config.json"); });
 }
@@ -61,7 +63,8 @@ TEST(ConfigJson, FeedForwardForms) {
   EXPECT_EQ(form(R"("feed_forward_proj":"gated-gelu")"), "gated gelu_tanh");
   EXPECT_EQ(form(R"("feed_forward_proj":"gated-silu")"), "gated silu");
   EXPECT_EQ(form(R"("feed_forward_proj":"gelu")"), "gelu");
-  EXPECT_EQ(form(R"("dense_act_fn":"gelu_new","feed_forward_proj":"gated-gelu","is_gated_act":true)"), "gated gelu_tanh");
+  EXPECT_EQ(form(R"("dense_act_fn":"gelu_new","feed_forward_proj":"gated-gelu","is_gated_act":true)"),
+            "gated gelu_tanh");
   EXPECT_EQ(form(R"("feed_forward_proj":"gated-gelu","dense_act_fn":"gelu")"), "gated gelu");
   EXPECT_EQ(form(R"("dense_act_fn":"relu","is_gated_act":false)"), "relu");
 }
@@ -73,7 +76,7 @@ TEST(ConfigJson, HeadAsTransformersWritesIt) {
   };
   EXPECT_EQ(head(""), "tied scaled");
   EXPECT_EQ(head(R"(,"tie_word_embeddings":true)"), "tied scaled");
-  EXPECT_EQ(head(R"(,"tie_word_embeddings":false)"), "own");  // v1.1 before transformers 5
+  EXPECT_EQ(head(R"(,"tie_word_embeddings":false)"), "own");                               // v1.1 before transformers 5
   EXPECT_EQ(head(R"(,"tie_word_embeddings":true,"scale_decoder_outputs":false)"), "own");  // v1.1 since
   EXPECT_EQ(head(R"(,"tie_word_embeddings":true,"scale_decoder_outputs":true)"), "tied scaled");
   EXPECT_EQ(head(R"(,"tie_word_embeddings":false,"scale_decoder_outputs":true)"), "own scaled");
@@ -82,8 +85,9 @@ TEST(ConfigJson, HeadAsTransformersWritesIt) {
 }
 
 TEST(ConfigJson, AllFaultsInOneMessage) {
-  const std::string message = refusal_of(R"({"model_type":"t5","vocab_size":"many","d_model":0,"d_kv":64.5,"num_layers":2,)"
-                                         R"("num_heads":[1],"feed_forward_proj":"tanh","is_gated_act":1,"dropout_rate":1.5})");
+  const std::string message =
+      refusal_of(R"({"model_type":"t5","vocab_size":"many","d_model":0,"d_kv":64.5,"num_layers":2,)"
+                 R"("num_heads":[1],"feed_forward_proj":"tanh","is_gated_act":1,"dropout_rate":1.5})");
   EXPECT_THAT(message, AllOf(HasSubstr("x/config.json"), HasSubstr("vocab_size is \"many\""), HasSubstr("d_model is 0"),
                              HasSubstr("d_kv is 64.5"), HasSubstr("d_ff is missing"), HasSubstr("num_heads is [1]")));
   EXPECT_THAT(message, AllOf(HasSubstr("feed_forward_proj is \"tanh\""), HasSubstr("is_gated_act is 1"),
@@ -93,7 +97,8 @@ TEST(ConfigJson, AllFaultsInOneMessage) {
 TEST(ConfigJson, ImplausibleSizesAreRefused) {
   EXPECT_THAT(refusal_of(config(R"(,"num_decoder_layers":1000000)")), HasSubstr("layers of the decoder is 1000000"));
   EXPECT_THAT(refusal_of(config(R"(,"eos_token_id":32128)")), HasSubstr("eos_token_id is 32128"));
-  EXPECT_THAT(refusal_of(config(R"(,"relative_attention_max_distance":16)")), HasSubstr("relative_attention_max_distance"));
+  EXPECT_THAT(refusal_of(config(R"(,"relative_attention_max_distance":16)")),
+              HasSubstr("relative_attention_max_distance"));
   EXPECT_THAT(refusal_of(config(R"(,"relative_attention_num_buckets":31)")), HasSubstr("even"));
   EXPECT_THAT(refusal_of(config(R"(,"pad_token_id":1e300)")), HasSubstr("a token id"));
 }
@@ -109,7 +114,8 @@ TEST(ConfigJson, OtherFamiliesAndOtherFiles) {
 
 TEST(ConfigJson, NameIsTheFoldersOrTheHubs) {
   const TempFolder folder;
-  for (const char* path : {"my-t5", "models--google--t5-x/snapshots/0123"}) write_bytes(folder / path / "config.json", config(""));
+  for (const char* path : {"my-t5", "models--google--t5-x/snapshots/0123"})
+    write_bytes(folder / path / "config.json", config(""));
   EXPECT_EQ(read_config(folder / "my-t5").name, "my-t5");
   EXPECT_EQ(read_config(folder / "my-t5/").name, "my-t5");
   EXPECT_EQ(read_config(folder / "models--google--t5-x/snapshots/0123").name, "google/t5-x");
@@ -153,8 +159,10 @@ TEST(Catalogue, SizesFromYaml) {
 }
 
 TEST(Catalogue, FaultsNameLineAndKey) {
-  EXPECT_THAT(catalogue_refusal(yaml, "d_model: 4", "d_modle: 4"), AllOf(HasSubstr("tiny.yaml:6: unknown key 'd_modle'"), HasSubstr("did you mean 'd_model'")));
-  EXPECT_THAT(catalogue_refusal(yaml, "d_model: 4", "d_model: four"), AllOf(HasSubstr("tiny.yaml:6"), HasSubstr("a whole number")));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_model: 4", "d_modle: 4"),
+              AllOf(HasSubstr("tiny.yaml:6: unknown key 'd_modle'"), HasSubstr("did you mean 'd_model'")));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_model: 4", "d_model: four"),
+              AllOf(HasSubstr("tiny.yaml:6"), HasSubstr("a whole number")));
   EXPECT_THAT(catalogue_refusal(yaml, "gated: true", "gated: 7"), HasSubstr("true or false"));
   EXPECT_THAT(catalogue_refusal(yaml, "gelu_tanh", "gelu_new"), HasSubstr("relu or gelu_tanh or gelu or silu"));
   EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_kv: 5"), HasSubstr("occurs twice"));
@@ -169,11 +177,11 @@ TEST(Catalogue, PublishedSizesHaveTheirPublishedTotals) {
   for (const CatalogueEntry& entry : read_catalogue(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "configs" / "backbones")) {
     totals[entry.name] = entry.spec.parameter_count();
   }
-  const std::map<std::string, int64_t> published = {
-      {"t5-small", 60'506'624},      {"t5-base", 222'903'552},        {"t5-large", 737'668'096},
-      {"t5-3b", 2'851'598'336},      {"t5-11b", 11'307'321'344},      {"t5-v1_1-small", 76'961'152},
-      {"t5-v1_1-base", 247'577'856}, {"t5-v1_1-large", 783'150'080},  {"t5-v1_1-xl", 2'849'757'184},
-      {"t5-v1_1-xxl", 11'135'332'352}};
+  const std::map<std::string, int64_t> published = {{"t5-small", 60'506'624},      {"t5-base", 222'903'552},
+                                                    {"t5-large", 737'668'096},     {"t5-3b", 2'851'598'336},
+                                                    {"t5-11b", 11'307'321'344},    {"t5-v1_1-small", 76'961'152},
+                                                    {"t5-v1_1-base", 247'577'856}, {"t5-v1_1-large", 783'150'080},
+                                                    {"t5-v1_1-xl", 2'849'757'184}, {"t5-v1_1-xxl", 11'135'332'352}};
   EXPECT_EQ(totals, published);
 }
 

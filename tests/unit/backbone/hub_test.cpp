@@ -30,8 +30,9 @@ class Hub : public testing::Test {
   BackboneSearch search() const { return {home(), {cache()}}; }
 
   static void put_model(const fs::path& folder, const std::string& type = "t5") {
-    write_bytes(folder / "config.json", R"({"model_type":")" + type + R"(","vocab_size":11,"d_model":4,"d_kv":2,"num_heads":3,)"
-                                        R"("d_ff":5,"num_layers":1})");
+    write_bytes(folder / "config.json", R"({"model_type":")" + type +
+                                            R"(","vocab_size":11,"d_model":4,"d_kv":2,"num_heads":3,)"
+                                            R"("d_ff":5,"num_layers":1})");
     BackboneSpec spec;
     spec.vocab_size = 11, spec.d_model = 4, spec.d_kv = 2, spec.num_heads = 3, spec.d_ff = 5;
     spec.encoder_layers = spec.decoder_layers = 1, spec.tied = true;
@@ -66,8 +67,9 @@ TEST_F(Hub, SizesWithoutWeights) {
     EXPECT_EQ(backbone.name, name);
     EXPECT_FALSE(backbone.folder);
   }
-  EXPECT_THAT(refusal_of("t5-v1_1-xxl"), AllOf(HasSubstr("not on this machine"), HasSubstr("only its sizes are known"),
-                                               HasSubstr("hf download google/t5-v1_1-xxl"), HasSubstr(cache().string())));
+  EXPECT_THAT(refusal_of("t5-v1_1-xxl"),
+              AllOf(HasSubstr("not on this machine"), HasSubstr("only its sizes are known"),
+                    HasSubstr("hf download google/t5-v1_1-xxl"), HasSubstr(cache().string())));
   EXPECT_THAT(refusal_of("google/flan-t5-xxl"), HasSubstr("hf download google/flan-t5-xxl"));
 }
 
@@ -75,7 +77,8 @@ TEST_F(Hub, ModelsOfTheCache) {
   put_in_cache("models--google--flan-t5-xxl", "abc123");
   put_in_cache("models--google-t5--t5-small", "def456");
   put_in_cache("models--me--mine", "0123", "v2");
-  EXPECT_EQ(resolve_backbone("google/flan-t5-xxl", search()).folder, cache() / "models--google--flan-t5-xxl/snapshots/abc123");
+  EXPECT_EQ(resolve_backbone("google/flan-t5-xxl", search()).folder,
+            cache() / "models--google--flan-t5-xxl/snapshots/abc123");
   EXPECT_EQ(resolve_backbone("t5-small", search()).folder, cache() / "models--google-t5--t5-small/snapshots/def456");
   EXPECT_EQ(resolve_backbone("t5-small", search()).spec.name, "t5-small");
   EXPECT_FALSE(resolve_backbone("t5-v1_1-xxl", search(), BackboneNeed::sizes).folder);  // an alias is another model
@@ -128,7 +131,8 @@ TEST_F(Hub, ListNamesEverythingAndItsFaults) {
   EXPECT_FALSE(list[1].folder);
   EXPECT_EQ(list.back().name, "google/flan-t5-small");
   EXPECT_THAT(list.back().problem, HasSubstr("no safetensors file"));
-  const auto base = std::find_if(list.begin(), list.end(), [](const BackboneListing& l) { return l.name == "t5-base"; });
+  const auto base =
+      std::find_if(list.begin(), list.end(), [](const BackboneListing& l) { return l.name == "t5-base"; });
   ASSERT_NE(base, list.end());
   EXPECT_EQ(base->folder, cache() / "models--google-t5--t5-base/snapshots/bb");
   EXPECT_THAT(base->source, HasSubstr("t5_1_0/base.gin"));

@@ -36,8 +36,9 @@ BackboneSpec tiny(bool tied) {
 }
 
 void write_config(const fs::path& folder, bool tied) {
-  nlohmann::json config = {{"model_type", "t5"}, {"vocab_size", 11}, {"d_model", 4}, {"d_kv", 2}, {"num_heads", 3}, {"d_ff", 5},
-                           {"num_layers", 2}, {"num_decoder_layers", 1}, {"tie_word_embeddings", tied}};
+  nlohmann::json config = {{"model_type", "t5"}, {"vocab_size", 11},        {"d_model", 4},
+                           {"d_kv", 2},          {"num_heads", 3},          {"d_ff", 5},
+                           {"num_layers", 2},    {"num_decoder_layers", 1}, {"tie_word_embeddings", tied}};
   if (!tied) config["feed_forward_proj"] = "gated-gelu";
   write_bytes(folder / "config.json", config.dump());
 }
@@ -60,7 +61,8 @@ void write_shards(const fs::path& folder, const TensorMap& tensors, bool safe) {
       write_bytes(file, torch_file(parts[part]));
     }
   }
-  write_bytes(folder / (stem + suffix + ".index.json"), nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump());
+  write_bytes(folder / (stem + suffix + ".index.json"),
+              nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump());
 }
 
 std::string refusal_of(const BackboneSpec& spec, const TensorMap& tensors) {
@@ -143,8 +145,12 @@ TEST(Load, SecondCopiesAreDroppedAndMustAgree) {
   tensors["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"] = at::zeros({32, 3});
   EXPECT_EQ(Backbone::from_tensors(tiny(true), tensors)->checksum(), checksum);
   tensors.erase("shared.weight");
+  EXPECT_EQ(Backbone::from_tensors(tiny(true), tensors)->checksum(), checksum);
   tensors.erase("lm_head.weight");
   EXPECT_EQ(Backbone::from_tensors(tiny(true), tensors)->checksum(), checksum);
+  TensorMap head_alone = random_weights(tiny(true));
+  head_alone["lm_head.weight"] = head_alone.extract("shared.weight").mapped();
+  EXPECT_EQ(Backbone::from_tensors(tiny(true), head_alone)->checksum(), checksum);
   tensors["decoder.embed_tokens.weight"] = at::zeros({11, 4});
   EXPECT_THAT(refusal_of(tiny(true), tensors), HasSubstr("decoder.embed_tokens.weight differs from shared.weight"));
 }
@@ -157,16 +163,19 @@ TEST(Load, AllFaultsInOneMessage) {
   tensors[bias] = at::zeros({32, 3}, at::kLong);
   tensors["decoder.final_layer_norm.weight"].mutable_data_ptr<float>()[1] = std::numeric_limits<float>::quiet_NaN();
   tensors["encoder.block.7.extra"] = at::zeros({2});
-  EXPECT_THAT(refusal_of(tiny(false), tensors),
-              AllOf(HasSubstr("'tiny' does not hold"), HasSubstr("2 tensors are missing:"), HasSubstr("lm_head.weight [11, 4]"),
-                    HasSubstr(std::string(norm) + " [4]"), HasSubstr("3 tensors are wrong:"), HasSubstr(std::string(q) + " is [4, 6], not [6, 4]"),
-                    HasSubstr(std::string(bias) + " is of type Long"), HasSubstr("decoder.final_layer_norm.weight holds numbers that are not finite"),
-                    HasSubstr("1 tensor is surplus:"), HasSubstr("encoder.block.7.extra [2]")));
+  EXPECT_THAT(
+      refusal_of(tiny(false), tensors),
+      AllOf(HasSubstr("'tiny' does not hold"), HasSubstr("2 tensors are missing:"), HasSubstr("lm_head.weight [11, 4]"),
+            HasSubstr(std::string(norm) + " [4]"), HasSubstr("3 tensors are wrong:"),
+            HasSubstr(std::string(q) + " is [4, 6], not [6, 4]"), HasSubstr(std::string(bias) + " is of type Long"),
+            HasSubstr("decoder.final_layer_norm.weight holds numbers that are not finite"),
+            HasSubstr("1 tensor is surplus:"), HasSubstr("encoder.block.7.extra [2]")));
 }
 
 TEST(Load, LongListsAreCutWithTheirCount) {
   const std::string message = refusal_of(tiny(true), {});
-  EXPECT_THAT(message, AllOf(HasSubstr("34 tensors are missing"), HasSubstr("… and 14 more"), Not(HasSubstr("decoder.final_layer_norm"))));
+  EXPECT_THAT(message, AllOf(HasSubstr("34 tensors are missing"), HasSubstr("… and 14 more"),
+                             Not(HasSubstr("decoder.final_layer_norm"))));
 }
 
 TEST(Load, PrecisionOfTheWeights) {

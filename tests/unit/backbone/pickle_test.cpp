@@ -46,7 +46,8 @@ TEST(TorchPickle, TensorsOfEveryKind) {
                                             {"long", pickled::tensor("LongStorage", "1", 3, 0, {3}, {1})},
                                             {"bf16", pickled::tensor("BFloat16Storage", "2", 5, 0, {5}, {1})}});
   for (const bool wide : {false, true}) {
-    const TensorMap tensors = read(archive(pickle, {{"m/data/1", bytes_of(longs)}, {"m/data/2", bytes_of(halves)}, {"m/byteorder", "little"}}, wide));
+    const TensorMap tensors = read(archive(
+        pickle, {{"m/data/1", bytes_of(longs)}, {"m/data/2", bytes_of(halves)}, {"m/byteorder", "little"}}, wide));
     ASSERT_EQ(tensors.size(), 8u);
     const Tensor whole = at::arange(12, at::kFloat).reshape({3, 4});
     EXPECT_TRUE(at::equal(tensors.at("whole"), whole));
@@ -64,9 +65,9 @@ TEST(TorchPickle, TensorsOfEveryKind) {
 TEST(TorchPickle, MemoAndVersionTableAsAModuleSavesThem) {
   // OrderedDict(w=tensor) with _metadata = OrderedDict({'': {'version': 1}}), names recalled from the memo.
   const std::string pickle = "\x80\x02" + pickled::global("collections", "OrderedDict") + "q" + '\0' + ")Rq\x01(" +
-                             pickled::text("w") + "q\x02" + pickled::tensor("FloatStorage", "0", 12, 0, {12}, {1}) + "u}q\x03" +
-                             pickled::text("_metadata") + "h" + '\0' + ")R" + pickled::text("") + "}" + pickled::text("version") +
-                             "K\x01sssb.";
+                             pickled::text("w") + "q\x02" + pickled::tensor("FloatStorage", "0", 12, 0, {12}, {1}) +
+                             "u}q\x03" + pickled::text("_metadata") + "h" + '\0' + ")R" + pickled::text("") + "}" +
+                             pickled::text("version") + "K\x01sssb.";
   EXPECT_EQ(read(archive(pickle)).at("w").numel(), 12);
 }
 
@@ -79,7 +80,9 @@ TEST(TorchPickle, NothingIsExecuted) {
 
 TEST(TorchPickle, WrongFilesAreRefusedWithTheirFault) {
   EXPECT_THAT(refusal_of(""), HasSubstr("no file of torch.save"));
-  EXPECT_THAT(refusal_of("\x80\x02\x8a\x0al\xfc\x9c" "F\xf9 j\xa8P\x19.rest"), HasSubstr("before PyTorch 1.6"));
+  EXPECT_THAT(refusal_of("\x80\x02\x8a\x0al\xfc\x9c"
+                         "F\xf9 j\xa8P\x19.rest"),
+              HasSubstr("before PyTorch 1.6"));
   EXPECT_THAT(refusal_of("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
   EXPECT_THAT(refusal_of(zip({{"m/other", ""}})), HasSubstr("no file of torch.save"));
   EXPECT_THAT(refusal_of(zip({{"m/data.pkl", "x"}}, false, 8)), HasSubstr("compressed"));
@@ -92,7 +95,9 @@ TEST(TorchPickle, WrongFilesAreRefusedWithTheirFault) {
   EXPECT_THAT(refusal_of(archive("\x80\x02h\x05.")), HasSubstr("recalls"));
   EXPECT_THAT(refusal_of(archive("\x80\x02i")), HasSubstr("operation 0x69"));
   EXPECT_THAT(refusal_of(archive(one("K\x01"))), HasSubstr("'w' cannot be read"));
-  EXPECT_THAT(refusal_of(archive("\x80\x02}K\x01" "K\x01s.")), HasSubstr("a key that is no string"));
+  EXPECT_THAT(refusal_of(archive("\x80\x02}K\x01"
+                                 "K\x01s.")),
+              HasSubstr("a key that is no string"));
   const auto tensor = [](int64_t elements, int64_t offset, const Shape& shape, const Shape& strides) {
     return archive(one(pickled::tensor("FloatStorage", "0", elements, offset, shape, strides)));
   };
@@ -102,20 +107,27 @@ TEST(TorchPickle, WrongFilesAreRefusedWithTheirFault) {
   EXPECT_THAT(refusal_of(tensor(12, 0, {1000, 1000}, {0, 0})), HasSubstr("beyond its storage"));
   EXPECT_THAT(refusal_of(tensor(12, -1, {4}, {1})), HasSubstr("no whole number"));
   EXPECT_THAT(refusal_of(tensor(12, 0, {4}, {1, 1})), HasSubstr("do not agree"));
-  EXPECT_THAT(refusal_of(archive(one(pickled::tensor("FloatStorage", "9", 12, 0, {12}, {1})))), HasSubstr("not in the archive"));
-  EXPECT_THAT(refusal_of(archive(one(pickled::tensor("FloatStorage", "0", 12, 0, {12}, {1})), {{"m/byteorder", "big"}})),
-              HasSubstr("byte order"));
+  EXPECT_THAT(refusal_of(archive(one(pickled::tensor("FloatStorage", "9", 12, 0, {12}, {1})))),
+              HasSubstr("not in the archive"));
+  EXPECT_THAT(
+      refusal_of(archive(one(pickled::tensor("FloatStorage", "0", 12, 0, {12}, {1})), {{"m/byteorder", "big"}})),
+      HasSubstr("byte order"));
 }
 
 TEST(TorchPickle, DepthCostsNoStack) {
   std::string deep = "\x80\x02)";
   deep.append(2'000'000, '\x85');
-  EXPECT_EQ(parse_pickle(deep + ".", [](const std::string&) { return true; }, "deep").nodes.size(), 2'000'001u);
+  EXPECT_EQ(parse_pickle(
+                deep + ".", [](const std::string&) { return true; }, "deep")
+                .nodes.size(),
+            2'000'001u);
 }
 
 TEST(TorchPickle, NumbersOfEveryLength) {
   const auto integer = [](const std::string& bytes) {
-    return parse_pickle("\x80\x02" + bytes + ".", [](const std::string&) { return true; }, "numbers").root->integer;
+    return parse_pickle(
+               "\x80\x02" + bytes + ".", [](const std::string&) { return true; }, "numbers")
+        .root->integer;
   };
   EXPECT_EQ(integer("K\xff"), 255);
   EXPECT_EQ(integer("M\xff\xff"), 65535);
@@ -124,7 +136,12 @@ TEST(TorchPickle, NumbersOfEveryLength) {
   EXPECT_EQ(integer("\x8a\x02\xff\x7f"), 32767);
   EXPECT_EQ(integer("\x8a\x02\xff\xff"), -1);
   EXPECT_EQ(integer(std::string("\x8a\x05\0\0\0\0\x01", 7)), int64_t{1} << 32);
-  EXPECT_THAT(refusal([&] { integer("\x8a\x09" "123456789"); }), HasSubstr("9 bytes"));
+  EXPECT_THAT(refusal([&] {
+                integer(
+                    "\x8a\x09"
+                    "123456789");
+              }),
+              HasSubstr("9 bytes"));
 }
 
 TEST(TorchPickle, DamageNeverCrashes) {

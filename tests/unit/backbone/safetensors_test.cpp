@@ -30,8 +30,8 @@ std::string refusal_of(const std::string& bytes) {
 TEST(Safetensors, EveryTypeComesBack) {
   const TempFolder folder;
   TensorMap tensors;
-  for (const at::ScalarType type : {at::kDouble, at::kLong, at::kFloat, at::kInt, at::kBFloat16, at::kHalf, at::kShort, at::kChar,
-                                    at::kByte, at::kBool}) {
+  for (const at::ScalarType type : {at::kDouble, at::kLong, at::kFloat, at::kInt, at::kBFloat16, at::kHalf, at::kShort,
+                                    at::kChar, at::kByte, at::kBool}) {
     tensors[c10::toString(type)] = at::arange(6).remainder(2).reshape({2, 3}).to(type);
   }
   tensors["scalar"] = at::tensor(2.5f).reshape({});
@@ -51,7 +51,8 @@ TEST(Safetensors, EveryTypeComesBack) {
 
 TEST(Safetensors, BytesAreThoseOfTheOfficialLibrary) {
   const TempFolder folder;
-  const TensorMap tensors = {{"b", at::full({1}, 7, at::kByte)}, {"a", at::full({1, 2}, 1.0f)}, {"c", at::full({1}, 2.0f)}};
+  const TensorMap tensors = {
+      {"b", at::full({1}, 7, at::kByte)}, {"a", at::full({1, 2}, 1.0f)}, {"c", at::full({1}, 2.0f)}};
   write_safetensors(folder / "a.safetensors", tensors, {{"format", "pt"}});
   // safetensors 0.8.0 (Python), save_file of the same.
   const std::string header =
@@ -67,7 +68,9 @@ TEST(Safetensors, TensorsOutliveTheReaderAndAreNotCopied) {
   write_safetensors(folder / "a.safetensors", {{"w", at::arange(1000, at::kFloat)}, {"v", at::arange(10, at::kFloat)}});
   TensorMap tensors = read_safetensors(folder / "a.safetensors").tensors;
   // Both lie in one mapping, "v" first.
-  EXPECT_EQ(static_cast<const char*>(tensors["w"].const_data_ptr()) - static_cast<const char*>(tensors["v"].const_data_ptr()), 40);
+  EXPECT_EQ(
+      static_cast<const char*>(tensors["w"].const_data_ptr()) - static_cast<const char*>(tensors["v"].const_data_ptr()),
+      40);
   tensors.erase("v");
   fs::remove(folder / "a.safetensors");
   EXPECT_TRUE(at::equal(tensors["w"], at::arange(1000, at::kFloat)));
@@ -94,26 +97,39 @@ TEST(Safetensors, WrongFilesAreRefusedWithTheirFault) {
   EXPECT_THAT(refusal_of(file_of("[1]", "")), HasSubstr("no object"));
   EXPECT_THAT(refusal_of(file_of("{\"\xff\":1}", "")), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal_of(file_of("{\"w\":3}", "")), HasSubstr("no description"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F8_E4M3","shape":[16],"data_offsets":[0,16])"), data)), HasSubstr("F8_E4M3"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F8_E4M3","shape":[16],"data_offsets":[0,16])"), data)),
+              HasSubstr("F8_E4M3"));
   EXPECT_THAT(refusal_of(file_of(tensor(R"("shape":[4],"data_offsets":[0,16])"), data)), HasSubstr("no dtype"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[-4],"data_offsets":[0,16])"), data)), HasSubstr("no proper shape"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4.5],"data_offsets":[0,16])"), data)), HasSubstr("no proper shape"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[0,16])"), data)), HasSubstr("12 bytes"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4],"data_offsets":[0,17])"), data)), HasSubstr("outside the file"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4],"data_offsets":[16,0])"), data)), HasSubstr("outside the file"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[0,12])"), data)), HasSubstr("differ in length"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[4,16])"), data)), HasSubstr("gap"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[0,4611686018427387904,8],"data_offsets":[0,0])"), "")),
-              HasSubstr("can be counted"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[-4],"data_offsets":[0,16])"), data)),
+              HasSubstr("no proper shape"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4.5],"data_offsets":[0,16])"), data)),
+              HasSubstr("no proper shape"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[0,16])"), data)),
+              HasSubstr("12 bytes"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4],"data_offsets":[0,17])"), data)),
+              HasSubstr("outside the file"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[4],"data_offsets":[16,0])"), data)),
+              HasSubstr("outside the file"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[0,12])"), data)),
+              HasSubstr("differ in length"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"F32","shape":[3],"data_offsets":[4,16])"), data)),
+              HasSubstr("gap"));
+  EXPECT_THAT(
+      refusal_of(file_of(tensor(R"("dtype":"F32","shape":[0,4611686018427387904,8],"data_offsets":[0,0])"), "")),
+      HasSubstr("can be counted"));
   EXPECT_THAT(refusal_of(file_of(R"({"w":{"dtype":"U8","shape":[16],"data_offsets":[0,16]},)"
-                                 R"("v":{"dtype":"U8","shape":[8],"data_offsets":[8,16]}})", data)),
+                                 R"("v":{"dtype":"U8","shape":[8],"data_offsets":[8,16]}})",
+                                 data)),
               HasSubstr("overlaps"));
   EXPECT_THAT(refusal_of(file_of(R"({"w":{"dtype":"U8","shape":[16],"data_offsets":[0,16]},)"
-                                 R"("w":{"dtype":"U8","shape":[16],"data_offsets":[0,16]}})", data)),
+                                 R"("w":{"dtype":"U8","shape":[16],"data_offsets":[0,16]}})",
+                                 data)),
               HasSubstr("twice"));
   EXPECT_THAT(refusal_of(file_of(R"({"__metadata__":{"a":1}})", "")), HasSubstr("__metadata__"));
-  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"BOOL","shape":[1],"data_offsets":[0,1])"), "\x02")), HasSubstr("booleans"));
-  EXPECT_THAT(refusal_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(refusal_of(file_of(tensor(R"("dtype":"BOOL","shape":[1],"data_offsets":[0,1])"), "\x02")),
+              HasSubstr("booleans"));
+  EXPECT_THAT(refusal_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+              HasSubstr("git lfs pull"));
   EXPECT_THAT(refusal([] { read_safetensors("/nonexistent/a.safetensors"); }), HasSubstr("cannot open"));
 }
 
@@ -128,8 +144,10 @@ TEST(Safetensors, AFileCutShortAnywhereIsRefused) {
 
 TEST(Safetensors, DamageNeverCrashes) {
   const TempFolder folder;
-  write_safetensors(folder / "good", {{"first", at::arange(4)}, {"second", random_tensor({2, 2}, 1)}, {"third", at::zeros({2}, at::kBool)}},
-                    {{"format", "pt"}});
+  write_safetensors(
+      folder / "good",
+      {{"first", at::arange(4)}, {"second", random_tensor({2, 2}, 1)}, {"third", at::zeros({2}, at::kBool)}},
+      {{"format", "pt"}});
   const int refused = count_refused_mutants(folder / "bad", read_text(folder / "good"), 4000,
                                             [](const fs::path& file) { return read_safetensors(file).tensors; });
   EXPECT_GT(refused, 2000);

@@ -57,12 +57,14 @@ std::string refusal(const Function& function) {
 template <class Integer>
 std::string little(Integer value) {
   std::string bytes(sizeof value, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(value & 0xff), value = static_cast<Integer>(value >> 8 * (sizeof value > 1));
+  for (char& byte : bytes)
+    byte = static_cast<char>(value & 0xff), value = static_cast<Integer>(value >> 8 * (sizeof value > 1));
   return bytes;
 }
 
 // A stored zip archive. `wide` writes Zip64 records, as archives over 4 GB have them.
-inline std::string zip(const std::vector<std::pair<std::string, std::string>>& entries, bool wide = false, int method = 0) {
+inline std::string zip(const std::vector<std::pair<std::string, std::string>>& entries, bool wide = false,
+                       int method = 0) {
   constexpr std::uint32_t in_extra = 0xffffffff;
   std::string body, directory;
   for (const auto& [name, data] : entries) {
@@ -75,34 +77,40 @@ inline std::string zip(const std::vector<std::pair<std::string, std::string>>& e
     const std::uint64_t offset = body.size();
     // torch.save pads each entry to 64 bytes in an extra field named FB.
     const auto padding = static_cast<std::uint16_t>(63 - (body.size() + 30 + name.size() + 4 + 63) % 64);
-    body += "PK\x03\x04" + common(size) + little(static_cast<std::uint16_t>(padding + 4)) + name + "FB" + little(padding) +
-            std::string(padding, 'Z') + data;
-    const std::string extra = wide ? little<std::uint16_t>(1) + little<std::uint16_t>(24) + little<std::uint64_t>(size) +
-                                         little<std::uint64_t>(size) + little(offset)
+    body += "PK\x03\x04" + common(size) + little(static_cast<std::uint16_t>(padding + 4)) + name + "FB" +
+            little(padding) + std::string(padding, 'Z') + data;
+    const std::string extra = wide ? little<std::uint16_t>(1) + little<std::uint16_t>(24) +
+                                         little<std::uint64_t>(size) + little<std::uint64_t>(size) + little(offset)
                                    : "";
     directory += "PK\x01\x02" + little<std::uint16_t>(45) + common(wide ? in_extra : size) +
-                 little(static_cast<std::uint16_t>(extra.size())) + little<std::uint16_t>(0) + little<std::uint32_t>(0) +
-                 little<std::uint32_t>(0) + little(wide ? in_extra : static_cast<std::uint32_t>(offset)) + name + extra;
+                 little(static_cast<std::uint16_t>(extra.size())) + little<std::uint16_t>(0) +
+                 little<std::uint32_t>(0) + little<std::uint32_t>(0) +
+                 little(wide ? in_extra : static_cast<std::uint32_t>(offset)) + name + extra;
   }
   const std::uint64_t start = body.size(), count = entries.size();
   std::string tail;
   if (wide) {
-    tail = "PK\x06\x06" + little<std::uint64_t>(44) + little<std::uint32_t>(45) + little<std::uint64_t>(0) + little(count) +
-           little(count) + little<std::uint64_t>(directory.size()) + little(start);
-    tail += "PK\x06\x07" + little<std::uint32_t>(0) + little<std::uint64_t>(start + directory.size()) + little<std::uint32_t>(1);
+    tail = "PK\x06\x06" + little<std::uint64_t>(44) + little<std::uint32_t>(45) + little<std::uint64_t>(0) +
+           little(count) + little(count) + little<std::uint64_t>(directory.size()) + little(start);
+    tail += "PK\x06\x07" + little<std::uint32_t>(0) + little<std::uint64_t>(start + directory.size()) +
+            little<std::uint32_t>(1);
   }
   const auto entries16 = wide ? std::uint16_t{0xffff} : static_cast<std::uint16_t>(count);
   tail += "PK\x05\x06" + little<std::uint32_t>(0) + little(entries16) + little(entries16) +
-          little(static_cast<std::uint32_t>(directory.size())) + little(wide ? in_extra : static_cast<std::uint32_t>(start)) +
-          little<std::uint16_t>(0);
+          little(static_cast<std::uint32_t>(directory.size())) +
+          little(wide ? in_extra : static_cast<std::uint32_t>(start)) + little<std::uint16_t>(0);
   return body + directory + tail;
 }
 
 // A pickle in the words of its operations.
 namespace pickled {
-inline std::string text(const std::string& value) { return "X" + little(static_cast<std::uint32_t>(value.size())) + value; }
+inline std::string text(const std::string& value) {
+  return "X" + little(static_cast<std::uint32_t>(value.size())) + value;
+}
 inline std::string integer(std::int32_t value) { return "J" + little(value); }
-inline std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
+inline std::string global(const std::string& module, const std::string& name) {
+  return "c" + module + "\n" + name + "\n";
+}
 inline std::string tuple(const std::vector<int64_t>& values) {
   std::string result = "(";
   for (const int64_t value : values) result += integer(static_cast<std::int32_t>(value));
@@ -112,8 +120,8 @@ inline std::string tensor(const std::string& type, const std::string& key, int64
                           const std::vector<int64_t>& shape, const std::vector<int64_t>& strides) {
   const std::string storage = "(" + text("storage") + global("torch", type) + text(key) + text("cpu") +
                               integer(static_cast<std::int32_t>(elements)) + "tQ";
-  return global("torch._utils", "_rebuild_tensor_v2") + "(" + storage + integer(static_cast<std::int32_t>(offset)) + tuple(shape) +
-         tuple(strides) + "\x89" + global("collections", "OrderedDict") + ")RtR";
+  return global("torch._utils", "_rebuild_tensor_v2") + "(" + storage + integer(static_cast<std::int32_t>(offset)) +
+         tuple(shape) + tuple(strides) + "\x89" + global("collections", "OrderedDict") + ")RtR";
 }
 inline std::string dict(const std::vector<std::pair<std::string, std::string>>& items) {
   std::string result = global("collections", "OrderedDict") + ")R(";
@@ -131,7 +139,8 @@ inline std::string torch_file(const TensorMap& tensors) {
   std::vector<std::pair<std::string, std::string>> items, entries;
   for (const auto& [name, tensor] : tensors) {
     const std::string key = std::to_string(items.size());
-    items.emplace_back(name, pickled::tensor("FloatStorage", key, tensor.numel(), 0, tensor.sizes().vec(), tensor.strides().vec()));
+    items.emplace_back(
+        name, pickled::tensor("FloatStorage", key, tensor.numel(), 0, tensor.sizes().vec(), tensor.strides().vec()));
     entries.emplace_back("archive/data/" + key, bytes_of(tensor));
   }
   entries.insert(entries.begin(), {"archive/data.pkl", pickled::dict(items)});
@@ -166,6 +175,7 @@ int count_refused_mutants(const fs::path& file, const std::string& good, int rou
     for (std::uint64_t flips = round % 4 == 0 ? 0 : 1 + random.below(3); flips > 0; --flips) {
       bytes[random.below(bytes.size())] ^= static_cast<char>(1 << random.below(8));
     }
+    fs::remove(file);  // some file systems flush a file that is cut and written again
     write_bytes(file, bytes);
     try {
       for (const auto& [name, tensor] : read(file)) static_cast<void>(tensor.clone());  // every byte is there

@@ -53,39 +53,39 @@ TEST(Spec, TotalsOfThePublishedSizes) {
 TEST(Spec, TensorsOfV10InForwardOrder) {
   std::vector<std::string> names;
   for (const TensorEntry& tensor : uneven(false).tensors()) names.push_back(tensor.name);
-  EXPECT_THAT(names, ElementsAre("shared.weight",                                                            //
-                                 "encoder.block.0.layer.0.layer_norm.weight",                                //
-                                 "encoder.block.0.layer.0.SelfAttention.q.weight",                           //
-                                 "encoder.block.0.layer.0.SelfAttention.k.weight",                           //
-                                 "encoder.block.0.layer.0.SelfAttention.v.weight",                           //
-                                 "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",     //
-                                 "encoder.block.0.layer.0.SelfAttention.o.weight",                           //
-                                 "encoder.block.0.layer.1.layer_norm.weight",                                //
-                                 "encoder.block.0.layer.1.DenseReluDense.wi.weight",                         //
-                                 "encoder.block.0.layer.1.DenseReluDense.wo.weight",                         //
-                                 "encoder.block.1.layer.0.layer_norm.weight",                                //
-                                 "encoder.block.1.layer.0.SelfAttention.q.weight",                           //
-                                 "encoder.block.1.layer.0.SelfAttention.k.weight",                           //
-                                 "encoder.block.1.layer.0.SelfAttention.v.weight",                           //
-                                 "encoder.block.1.layer.0.SelfAttention.o.weight",                           //
-                                 "encoder.block.1.layer.1.layer_norm.weight",                                //
-                                 "encoder.block.1.layer.1.DenseReluDense.wi.weight",                         //
-                                 "encoder.block.1.layer.1.DenseReluDense.wo.weight",                         //
-                                 "encoder.final_layer_norm.weight",                                          //
-                                 "decoder.block.0.layer.0.layer_norm.weight",                                //
-                                 "decoder.block.0.layer.0.SelfAttention.q.weight",                           //
-                                 "decoder.block.0.layer.0.SelfAttention.k.weight",                           //
-                                 "decoder.block.0.layer.0.SelfAttention.v.weight",                           //
-                                 "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",     //
-                                 "decoder.block.0.layer.0.SelfAttention.o.weight",                           //
-                                 "decoder.block.0.layer.1.layer_norm.weight",                                //
-                                 "decoder.block.0.layer.1.EncDecAttention.q.weight",                         //
-                                 "decoder.block.0.layer.1.EncDecAttention.k.weight",                         //
-                                 "decoder.block.0.layer.1.EncDecAttention.v.weight",                         //
-                                 "decoder.block.0.layer.1.EncDecAttention.o.weight",                         //
-                                 "decoder.block.0.layer.2.layer_norm.weight",                                //
-                                 "decoder.block.0.layer.2.DenseReluDense.wi.weight",                         //
-                                 "decoder.block.0.layer.2.DenseReluDense.wo.weight",                         //
+  EXPECT_THAT(names, ElementsAre("shared.weight",                                                         //
+                                 "encoder.block.0.layer.0.layer_norm.weight",                             //
+                                 "encoder.block.0.layer.0.SelfAttention.q.weight",                        //
+                                 "encoder.block.0.layer.0.SelfAttention.k.weight",                        //
+                                 "encoder.block.0.layer.0.SelfAttention.v.weight",                        //
+                                 "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",  //
+                                 "encoder.block.0.layer.0.SelfAttention.o.weight",                        //
+                                 "encoder.block.0.layer.1.layer_norm.weight",                             //
+                                 "encoder.block.0.layer.1.DenseReluDense.wi.weight",                      //
+                                 "encoder.block.0.layer.1.DenseReluDense.wo.weight",                      //
+                                 "encoder.block.1.layer.0.layer_norm.weight",                             //
+                                 "encoder.block.1.layer.0.SelfAttention.q.weight",                        //
+                                 "encoder.block.1.layer.0.SelfAttention.k.weight",                        //
+                                 "encoder.block.1.layer.0.SelfAttention.v.weight",                        //
+                                 "encoder.block.1.layer.0.SelfAttention.o.weight",                        //
+                                 "encoder.block.1.layer.1.layer_norm.weight",                             //
+                                 "encoder.block.1.layer.1.DenseReluDense.wi.weight",                      //
+                                 "encoder.block.1.layer.1.DenseReluDense.wo.weight",                      //
+                                 "encoder.final_layer_norm.weight",                                       //
+                                 "decoder.block.0.layer.0.layer_norm.weight",                             //
+                                 "decoder.block.0.layer.0.SelfAttention.q.weight",                        //
+                                 "decoder.block.0.layer.0.SelfAttention.k.weight",                        //
+                                 "decoder.block.0.layer.0.SelfAttention.v.weight",                        //
+                                 "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",  //
+                                 "decoder.block.0.layer.0.SelfAttention.o.weight",                        //
+                                 "decoder.block.0.layer.1.layer_norm.weight",                             //
+                                 "decoder.block.0.layer.1.EncDecAttention.q.weight",                      //
+                                 "decoder.block.0.layer.1.EncDecAttention.k.weight",                      //
+                                 "decoder.block.0.layer.1.EncDecAttention.v.weight",                      //
+                                 "decoder.block.0.layer.1.EncDecAttention.o.weight",                      //
+                                 "decoder.block.0.layer.2.layer_norm.weight",                             //
+                                 "decoder.block.0.layer.2.DenseReluDense.wi.weight",                      //
+                                 "decoder.block.0.layer.2.DenseReluDense.wo.weight",                      //
                                  "decoder.final_layer_norm.weight"));
 }
 
@@ -96,7 +96,8 @@ TEST(Spec, ShapesOfV11WithHeadsThatDoNotFillTheModel) {
   EXPECT_EQ(spec.parameter("encoder.block.1.layer.0.SelfAttention.o.weight").shape, (Shape{6, 8}));
   EXPECT_EQ(spec.parameter("decoder.block.0.layer.2.DenseReluDense.wi_1.weight").shape, (Shape{10, 6}));
   EXPECT_EQ(spec.parameter("decoder.block.0.layer.2.DenseReluDense.wo.weight").shape, (Shape{6, 10}));
-  EXPECT_EQ(spec.parameter("decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight").shape, (Shape{32, 2}));
+  EXPECT_EQ(spec.parameter("decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight").shape,
+            (Shape{32, 2}));
   EXPECT_EQ(spec.tensors().back().name, "lm_head.weight");
 }
 
@@ -157,8 +158,8 @@ TEST(Spec, OtherSitesAreNumberedOverBothStacks) {
   names.clear();
   collect(spec.blocks(Stack::encoder));
   collect(spec.blocks(Stack::decoder), 3);
-  EXPECT_THAT(names,
-              ElementsAre("encoder.0.block", "encoder.1.block", "encoder.2.block", "decoder.0.block", "decoder.1.block"));
+  EXPECT_THAT(names, ElementsAre("encoder.0.block", "encoder.1.block", "encoder.2.block", "decoder.0.block",
+                                 "decoder.1.block"));
   EXPECT_EQ(spec.key_values(Stack::decoder, Sublayer::cross).at(0).index, 3);
   EXPECT_EQ(spec.key_values(Stack::decoder, Sublayer::cross).at(0).heads, 2);
   EXPECT_THAT(refusal([&] { spec.key_values(Stack::encoder, Sublayer::cross); }), HasSubstr("no keys and values"));
