@@ -23,7 +23,7 @@ void Arguments::add_json() { flag("--json", json_, "print JSON"); }
 
 void Arguments::add_places() {
   app_.add_option("--plugin", plugins_, "a method's library, before the installed ones; may be repeated")
-      ->type_name("FILE")->expected(1)->allow_extra_args(false);
+      ->type_name("FILE")->allow_extra_args(false);
   app_.add_option("--data", data_, "where fetched data lies; else PEFTBENCH_DATA, or the user's data folder")->type_name("DIR");
 }
 
@@ -36,7 +36,7 @@ void Arguments::add_method_and_backbone() {
 
 void Arguments::add_set() {
   app_.add_option("--set", set_, "a parameter of the method (length=20) or any setting (train.batch_size=16); may be repeated")
-      ->type_name("KEY=VALUE")->expected(1)->allow_extra_args(false);
+      ->type_name("KEY=VALUE")->allow_extra_args(false);
   app_.add_option("--config", file_, "a YAML file of settings, such as a run's config.yaml")->type_name("FILE");
 }
 

@@ -3,8 +3,11 @@
 #include "run/home.h"
 #include "run/run_config.h"
 
+#include <peftbench/error.h>
+
 #include <CLI/CLI.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -26,9 +26,9 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   flag("eval.split", request.split, "--split");
   if (request.threads > 0) flag("threads", std::to_string(request.threads), "--threads");
 
-  progress.update({"load", 0, 0, "backbone and data"});
   Setup setup = set_up(request.places, config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
+  progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(request.places, std::move(setup));
   CompiledPlan plan = load_adapter(request.run.adapter(), PluginFinder(request.places.plugin_files), *bench.backbone, bench.checksum);
   Scoring scoring(bench, plan);

@@ -60,10 +60,11 @@ class Resolver {
   }
 
   ConfigError unknown_parameter(const Setting& setting, const std::string& name) const {
-    std::string remedy = did_you_mean(name, names_of(schema_));
-    // A bare key that was meant for training: --set batch_size=8.
+    std::vector<std::string> elsewhere;  // a bare key that was meant for training: --set batch_size=8
     for (const std::string& key : names_of(run_options()))
-      if (key == name || key.ends_with("." + name)) remedy = "did you mean '" + key + "'? Of the method: " + join(names_of(schema_));
+      if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
+    std::string remedy = did_you_mean(name, names_of(schema_));
+    if (!elsewhere.empty()) remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
 

@@ -220,9 +220,9 @@ void Runner::warn(const std::string& message) {
 RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   CostMeter costs;
   costs.begin("load");
-  progress.update({"load", 0, 0, "backbone and data"});
   Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
+  progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(request.places, std::move(setup));
   return Runner(request, bench, progress, costs).run();
 }

@@ -38,22 +38,38 @@ nlohmann::json hashes_of_files(const Values& values) {
   return hashes;
 }
 
+// Keeps these examples, in this order.
+void take(std::vector<TextExample>& examples, std::vector<std::string>& origins, const std::vector<std::size_t>& places) {
+  std::vector<TextExample> kept;
+  std::vector<std::string> kept_origins;
+  for (const std::size_t place : places) {
+    kept.push_back(std::move(examples[place]));
+    if (place < origins.size()) kept_origins.push_back(std::move(origins[place]));
+  }
+  examples = std::move(kept);
+  origins = std::move(kept_origins);
+}
+
+std::vector<std::size_t> shuffled_places(std::size_t count, std::uint64_t seed) {
+  std::vector<std::size_t> places(count);
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  Random(seed).shuffle(places);
+  return places;
+}
+
 // So many examples of the training split, drawn by the seed, in the split's order.
 void draw(TaskData& task, std::int64_t count, std::uint64_t seed) {
   if (count <= 0 || count >= static_cast<std::int64_t>(task.train.size())) return;
-  std::vector<std::size_t> places(task.train.size());
-  std::iota(places.begin(), places.end(), std::size_t{0});
-  Random(stream_seed(seed, "train_examples")).shuffle(places);
+  std::vector<std::size_t> places = shuffled_places(task.train.size(), stream_seed(seed, "train_examples"));
   places.resize(static_cast<std::size_t>(count));
   std::sort(places.begin(), places.end());
-  std::vector<TextExample> examples;
-  std::vector<std::string> origins;
-  for (const std::size_t place : places) {
-    examples.push_back(task.train[place]);
-    if (place < task.train_origin.size()) origins.push_back(task.train_origin[place]);
-  }
-  task.train = std::move(examples);
-  task.train_origin = std::move(origins);
+  take(task.train, task.train_origin, places);
+}
+
+// Files are often sorted by label, and a limit takes the first so many. The order is the same for every run.
+void mix(TaskData& task) {
+  take(task.validation, task.validation_origin, shuffled_places(task.validation.size(), stream_seed(0, "validation")));
+  take(task.test, task.test_origin, shuffled_places(task.test.size(), stream_seed(0, "test")));
 }
 
 }  // namespace
@@ -86,6 +102,7 @@ Workbench open_workbench(const Places& places, Setup setup) {
     throw ConfigError({config.method + " needs a task with label words", task.name + " has free text for its answers", {},
                        "choose a classification task: `peft-bench tasks` lists them"});
   bench.task = load_task(task, places.data);
+  mix(bench.task);
   draw(bench.task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");

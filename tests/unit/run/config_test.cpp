@@ -119,7 +119,7 @@ TEST_F(Config, SetIsCheckedToo) {
   EXPECT_THROW(parse_set("=3"), ConfigError);
   for (const auto& [text, hint] : std::vector<std::pair<std::string, std::string>>{
            {"length=0", "1 … 4096"},          {"init=classlabel", "did you mean 'class_label'"},
-           {"batch_size=3", "did you mean 'train.batch_size'"}, {"train.optimizer=adam", "did you mean 'adamw'"},
+           {"batch_size=3", "did you mean 'train.batch_size' or 'eval.batch_size'"}, {"train.optimizer=adam", "did you mean 'adamw'"},
            {"train.steps=1.5", "integer"},    {"eval.mode=", "greedy"},
            {"model.x=1", "there is no setting 'model.x'"}}) {
     request_.settings = {parse_set(text)};
