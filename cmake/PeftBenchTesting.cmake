@@ -38,13 +38,21 @@ function(peftbench_test_binary name)
   peftbench_use_layers(test_${name} ${T_LAYERS})
 
   # One thread a test: they are small, and ctest runs several at once.
-  set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}\;OMP_NUM_THREADS=1")
+  set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}" OMP_NUM_THREADS=1)
   if(PEFTBENCH_SANITIZE)
     # LibTorch keeps global state on purpose, and a test shares its globals with the plugins it loads.
-    string(APPEND environment "\;ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0\;UBSAN_OPTIONS=print_stacktrace=1")
+    list(APPEND environment ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 UBSAN_OPTIONS=print_stacktrace=1)
   endif()
   include(GoogleTest)
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    TEST_PREFIX "${T_PREFIX}." WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
-    PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_PREFIX};${T_LABELS}" ENVIRONMENT "${environment}")
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_LIST PEFTBENCH_TESTS_${name}
+    TEST_PREFIX "${T_PREFIX}." WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}")
+  # Properties that are lists do not survive gtest_discover_tests, so ctest sets them once it has the tests' names.
+  set(properties "${CMAKE_CURRENT_BINARY_DIR}/test_${name}_properties.cmake")
+  file(CONFIGURE OUTPUT "${properties}" @ONLY CONTENT [[
+if(PEFTBENCH_TESTS_@name@)
+  set_tests_properties(${PEFTBENCH_TESTS_@name@} PROPERTIES
+    TIMEOUT @T_TIMEOUT@ LABELS "@T_PREFIX@;@T_LABELS@" ENVIRONMENT "@environment@")
+endif()
+]])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${properties}")
 endfunction()
