@@ -1,6 +1,7 @@
 #include "text/tokenizer.h"
 
 #include "core/hash.h"
+#include "core/names.h"
 
 #include <peftbench/error.h>
 
@@ -60,6 +61,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
                                 std::to_string(processor.eos_id()) + ", unknown id " + std::to_string(processor.unk_id()),
                             "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", remedy});
   }
+  tokenizer->unigram_ = Unigram::of(processor, bytes);
   tokenizer->pieces_ = processor.GetPieceSize();
   tokenizer->hash_ = sha256(bytes);
   return tokenizer;
@@ -71,25 +73,34 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
 // data cannot end a sequence.
 std::vector<int64_t> Tokenizer::encode(std::string_view text) const {
   std::vector<int64_t> ids;
-  std::vector<int> part;
-  const auto add_text = [&](std::string_view plain) {
-    if (plain.empty()) return;
-    const auto status = processor_->Encode(plain, &part);
-    if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
-    ids.insert(ids.end(), part.begin(), part.end());
-  };
   std::size_t begin = 0;
   for (std::size_t at = text.find(sentinel_begin); at != std::string_view::npos; at = text.find(sentinel_begin, at)) {
     if (const std::optional<Mark> mark = sentinel_at(text.substr(at))) {
-      add_text(text.substr(begin, at - begin));
+      encode_plain(text.substr(begin, at - begin), ids);
       ids.push_back(sentinel(mark->number));
       begin = at += mark->size;
     } else {
       ++at;
     }
   }
-  add_text(text.substr(begin));
+  encode_plain(text.substr(begin), ids);
   return ids;
+}
+
+void Tokenizer::encode_plain(std::string_view text, std::vector<int64_t>& ids) const {
+  const auto check = [](const sentencepiece::util::Status& status) {
+    if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
+  };
+  if (text.empty()) return;
+  if (unigram_) {
+    std::vector<std::string> pieces;  // whatever their cuts, together they are the normalized text
+    check(processor_->Encode(text, &pieces));
+    unigram_->segment(join(pieces, ""), ids);
+  } else {
+    std::vector<int> part;
+    check(processor_->Encode(text, &part));
+    ids.insert(ids.end(), part.begin(), part.end());
+  }
 }
 
 std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {

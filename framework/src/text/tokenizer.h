@@ -1,16 +1,14 @@
 #pragma once
 
 #include "core/files.h"
+#include "text/unigram.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
 
 namespace peftbench {
 
@@ -36,7 +34,9 @@ class Tokenizer {
 
  private:
   Tokenizer();
+  void encode_plain(std::string_view text, std::vector<int64_t>& ids) const;
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  std::optional<Unigram> unigram_;
   std::string hash_;
   int64_t pieces_ = 0;
 };

@@ -53,7 +53,7 @@ def lines(count):
 def sentinel_lines(count):
     random_ = random.Random(21)
     marks = [f"<extra_id_{k}>" for k in range(100)]
-    result = ["<extra_id_0>", "a<extra_id_0>b", " <extra_id_1> , b", "<extra_id_99><extra_id_98> <extra_id_0>", "<extra_id_<extra_id_5>>"]
+    result = ["<extra_id_0>", "a<extra_id_0>b", " <extra_id_1> , b", "<extra_id_99><extra_id_98> <extra_id_0>"]
     while len(result) < count:
         parts = random_.choices(WORDS + marks[:: random_.randint(1, 9)], k=random_.randint(2, 12))
         result.append("".join(part + random_.choice(["", " ", "  "]) for part in parts))
