@@ -65,6 +65,7 @@ class Resolver {
       if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
     std::string remedy = did_you_mean(name, names_of(schema_));
     if (!elsewhere.empty()) remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
+    if (name == "seed" || name == "threads") remedy = "it is not the method's: write --" + name + " N";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
 
