@@ -29,6 +29,7 @@ expect() { grep -q -- "$1" "$work/output" || fail "expected '$1' in what the com
 expect 'shift'
 expect 'targets'
 expect 'prompt_tuning'  # in the list, beside the author's own
+expect 'the backbone is unchanged'
 [[ $(grep -c -E '^(find_package|peftbench_)' "$HOME/shift/CMakeLists.txt") == 2 ]] || fail "the page promises two lines"
 
 program=$HOME/peft-bench/bin/peft-bench plugin=$HOME/shift/build/shift.so
