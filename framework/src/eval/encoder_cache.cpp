@@ -25,7 +25,8 @@ Tensor EncoderCache::state_of(const EncodedExample& example) {
   return hidden;
 }
 
-EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& examples, std::vector<std::int64_t> groups) {
+EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& examples,
+                                  std::vector<std::int64_t> groups) {
   std::vector<Tensor> states;
   std::vector<std::int64_t> lengths;
   for (const auto* example : examples) {

@@ -39,18 +39,28 @@ struct Evaluator::Batch {
 
 Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config,
                      std::uint64_t seed, EncoderCache* cache)
-    : backbone_(backbone), codec_(std::move(codec)), task_(std::move(task)), config_(config), seed_(seed), cache_(cache) {
+    : backbone_(backbone),
+      codec_(std::move(codec)),
+      task_(std::move(task)),
+      config_(config),
+      seed_(seed),
+      cache_(cache) {
   if (config_.mode == EvaluationMode::rank && task_.labels.empty()) {
-    throw ConfigError({"rank classification needs label words", "task '" + task_.name + "' has free-text targets", {},
+    throw ConfigError({"rank classification needs label words",
+                       "task '" + task_.name + "' has free-text targets",
+                       {},
                        "set train.evaluation.mode to greedy"});
   }
   for (const auto& metric : task_.metrics) {
     const auto& known = metric_names();
     if (std::find(known.begin(), known.end(), metric) == known.end()) {
-      throw ConfigError({"task '" + task_.name + "' names an unknown metric", "'" + metric + "'", {}, did_you_mean(metric, known)});
+      throw ConfigError(
+          {"task '" + task_.name + "' names an unknown metric", "'" + metric + "'", {}, did_you_mean(metric, known)});
     }
     if (metric_needs_labels(metric) && task_.labels.empty()) {
-      throw ConfigError({"metric '" + metric + "' needs label words", "task '" + task_.name + "' has free-text targets", {},
+      throw ConfigError({"metric '" + metric + "' needs label words",
+                         "task '" + task_.name + "' has free-text targets",
+                         {},
                          "use exact_match, or list the task's labels"});
     }
   }
@@ -101,7 +111,8 @@ Evaluator::Answers Evaluator::rank_labels(const Batch& batch) const {
 Evaluator::Answers Evaluator::choose_classes(const Batch& batch) const {
   const Tensor scores = class_log_probabilities(backbone_, batch.encoder, batch.plan, RunContext::inference());
   if (scores.size(1) != static_cast<std::int64_t>(task_.labels.size())) {
-    throw ConfigError({"the method's head does not score the task's classes", std::to_string(scores.size(1)) + " classes",
+    throw ConfigError({"the method's head does not score the task's classes",
+                       std::to_string(scores.size(1)) + " classes",
                        std::to_string(task_.labels.size()) + ", the label words of task '" + task_.name + "'",
                        "set the method's number of classes"});
   }
@@ -124,15 +135,18 @@ Prediction Evaluator::vote(const Batch& batch, const Answers& answers, std::size
   if (copies == 1) return prediction;
   const std::vector<double> weights = replica_hook(batch.plan)->votes();
   if (weights.size() != copies) {
-    throw ConfigError({"the method's replicas do not fit its votes", std::to_string(weights.size()) + " votes",
-                       std::to_string(copies) + ", one a replica", {}});
+    throw ConfigError({"the method's replicas do not fit its votes",
+                       std::to_string(weights.size()) + " votes",
+                       std::to_string(copies) + ", one a replica",
+                       {}});
   }
   std::map<int, double> by_label;
   std::vector<std::pair<std::string, double>> by_text;
   for (std::size_t copy = 0; copy < copies; ++copy) {
     const auto& text = answers.texts[first + copy];
     if (const int label = answers.labels[first + copy]; label >= 0) by_label[label] += weights[copy];
-    const auto known = std::find_if(by_text.begin(), by_text.end(), [&](const auto& entry) { return entry.first == text; });
+    const auto known =
+        std::find_if(by_text.begin(), by_text.end(), [&](const auto& entry) { return entry.first == text; });
     if (known == by_text.end()) {
       by_text.emplace_back(text, weights[copy]);
     } else {
@@ -230,7 +244,8 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
       result.predictions[index] = std::move(prediction);
     }
     if (progress) {
-      progress->update({phase, static_cast<std::int64_t>(start + batch.indices.size()), static_cast<std::int64_t>(n), {}});
+      progress->update(
+          {phase, static_cast<std::int64_t>(start + batch.indices.size()), static_cast<std::int64_t>(n), {}});
     }
   }
   std::vector<Outcome> outcomes;

@@ -56,9 +56,8 @@ class Evaluator {
   // The first `limit` examples (0: all). `texts` are the same examples as texts. `groups`: plan of each example in
   // a stacked plan; empty: all 0. Leaves no graph behind; calls plan.refresh itself.
   Evaluation evaluate(const CompiledPlan& plan, const std::vector<EncodedExample>& examples,
-                      const std::vector<TextExample>& texts, std::int64_t limit = 0,
-                      ProgressSink* progress = nullptr, const std::string& phase = "evaluate",
-                      const std::vector<std::int64_t>& groups = {}) const;
+                      const std::vector<TextExample>& texts, std::int64_t limit = 0, ProgressSink* progress = nullptr,
+                      const std::string& phase = "evaluate", const std::vector<std::int64_t>& groups = {}) const;
 
   // Nothing for free text.
   std::optional<MajorityBaseline> majority(const std::vector<TextExample>& train,

@@ -84,7 +84,8 @@ DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder
   if (state.layout.rows() == input.layout.rows()) return state;
   std::vector<Tensor> parts;
   for (std::int64_t s = 0; s < state.layout.sequences(); ++s) {
-    parts.push_back(state.hidden.narrow(0, state.layout.offsets[s + 1] - input.layout.lengths[s], input.layout.lengths[s]));
+    parts.push_back(
+        state.hidden.narrow(0, state.layout.offsets[s + 1] - input.layout.lengths[s], input.layout.lengths[s]));
   }
   return {at::cat(parts), input.layout};
 }
@@ -127,7 +128,8 @@ std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& lay
 
 DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t count) {
   const auto& offsets = state.layout.offsets;
-  return {state.hidden.narrow(0, offsets[first], offsets[first + count] - offsets[first]), state.layout.slice(first, count)};
+  return {state.hidden.narrow(0, offsets[first], offsets[first + count] - offsets[first]),
+          state.layout.slice(first, count)};
 }
 
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
@@ -138,7 +140,8 @@ Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
   std::vector<Tensor> parts;
   for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, most_logit_bytes)) {
     const std::vector<std::vector<std::int64_t>> part(targets.begin() + first, targets.begin() + last);
-    parts.push_back(score_rows(backbone, slice(labels, first, last - first), part, plan, context, false).log_likelihood);
+    parts.push_back(
+        score_rows(backbone, slice(labels, first, last - first), part, plan, context, false).log_likelihood);
   }
   return at::cat(parts);
 }

@@ -38,7 +38,7 @@ DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder
 
 // What each sequence's tokens come to.
 struct SequenceScores {
-  Tensor log_likelihood;       // [S] Σ log p(label token)
+  Tensor log_likelihood;         // [S] Σ log p(label token)
   Tensor log_normaliser_square;  // [S] Σ log²Z; undefined unless asked for
 };
 SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,

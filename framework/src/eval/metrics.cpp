@@ -94,9 +94,12 @@ const std::vector<std::string>& metric_names() {
 
 bool metric_needs_labels(const std::string& name) { return name != "exact_match"; }
 
-MetricValue compute_metric(const std::string& name, const std::vector<Outcome>& outcomes, int labels, std::uint64_t seed) {
+MetricValue compute_metric(const std::string& name, const std::vector<Outcome>& outcomes, int labels,
+                           std::uint64_t seed) {
   const auto n = static_cast<std::int64_t>(outcomes.size());
-  const auto count = [&](auto&& holds) { return static_cast<double>(std::count_if(outcomes.begin(), outcomes.end(), holds)); };
+  const auto count = [&](auto&& holds) {
+    return static_cast<double>(std::count_if(outcomes.begin(), outcomes.end(), holds));
+  };
   if (name == "exact_match") return proportion(name, count([](const Outcome& o) { return o.correct; }), n);
   if (name == "accuracy") {
     return proportion(name, count([](const Outcome& o) { return o.target >= 0 && o.predicted == o.target; }), n);

@@ -67,7 +67,8 @@ std::set<std::string> mergeable_sites(const BackboneSpec& spec, const PlanGroup&
   for (const auto& [name, site] : group.linear_sites) {
     // One table cannot take the changes of two sites.
     if (spec.tied && (name == "lm_head" || name == "embedding")) continue;
-    const Tensor weight = at::empty(spec.parameter(site.tensor_name()).shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
+    const Tensor weight =
+        at::empty(spec.parameter(site.tensor_name()).shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
     const auto& hook = group.linear[static_cast<std::size_t>(site.index)];
     if (run_for_sizes(group, name, [&] { return hook->merged(weight); })) sites.insert(name);
   }
@@ -184,8 +185,11 @@ void add(Counts& sum, const Counts& part) {
 }
 
 nlohmann::json to_json(const Counts& counts) {
-  nlohmann::json json = {{"trained", counts.trained}, {"stored", counts.stored}, {"inference", counts.inference},
-                         {"after_merge", counts.after_merge}, {"receiving_gradient", nullptr}};
+  nlohmann::json json = {{"trained", counts.trained},
+                         {"stored", counts.stored},
+                         {"inference", counts.inference},
+                         {"after_merge", counts.after_merge},
+                         {"receiving_gradient", nullptr}};
   if (counts.receiving_gradient) json["receiving_gradient"] = *counts.receiving_gradient;
   return json;
 }
@@ -234,7 +238,8 @@ Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerE
     }
   }
   if (ledger.total.trained > 0) {
-    ledger.percent = 100.0 * static_cast<double>(ledger.total.trained) / static_cast<double>(ledger.backbone_parameters + beside_backbone);
+    ledger.percent = 100.0 * static_cast<double>(ledger.total.trained) /
+                     static_cast<double>(ledger.backbone_parameters + beside_backbone);
   }
   return ledger;
 }

@@ -15,10 +15,10 @@ namespace peftbench {
 
 // Elements of tensors, under the names of the record.
 struct Counts {
-  std::int64_t trained = 0;      // handed to the optimizer
-  std::int64_t stored = 0;       // saved at the end, derived values in place of what they came from
-  std::int64_t inference = 0;    // used by a trained method
-  std::int64_t after_merge = 0;  // left once what can be merged into frozen tensors is merged
+  std::int64_t trained = 0;                        // handed to the optimizer
+  std::int64_t stored = 0;                         // saved at the end, derived values in place of what they came from
+  std::int64_t inference = 0;                      // used by a trained method
+  std::int64_t after_merge = 0;                    // left once what can be merged into frozen tensors is merged
   std::optional<std::int64_t> receiving_gradient;  // had a gradient in the first steps; not known before training
 };
 
@@ -49,8 +49,8 @@ struct Ledger {
   // an example, and not known without one.
   std::optional<std::int64_t> added_encoder_length;
   std::int64_t added_decoder_length = 0;
-  std::int64_t prefix_length = 0;             // longest key/value prefix
-  std::int64_t encoder_prefix_columns = 0;    // of all its attentions together
+  std::int64_t prefix_length = 0;           // longest key/value prefix
+  std::int64_t encoder_prefix_columns = 0;  // of all its attentions together
   std::int64_t decoder_prefix_columns = 0;
   std::optional<FlopCounts> flops;
   std::vector<LedgerRow> rows;

@@ -12,12 +12,12 @@ namespace peftbench {
 
 // All that is needed to go on to the same bits.
 struct TrainState {
-  std::int64_t step = 0;        // steps done
-  nlohmann::json progress;      // best so far, history, counters, position of the log: the trainer's own
-  TensorMap parameters;         // CompiledPlan::training()
-  TensorMap optimizer;          // Optimizer::state()
-  TensorMap best;               // CompiledPlan::training() at the best evaluation; empty before the first
-  TensorMap seen;               // which elements had a gradient, while that is being measured
+  std::int64_t step = 0;    // steps done
+  nlohmann::json progress;  // best so far, history, counters, position of the log: the trainer's own
+  TensorMap parameters;     // CompiledPlan::training()
+  TensorMap optimizer;      // Optimizer::state()
+  TensorMap best;           // CompiledPlan::training() at the best evaluation; empty before the first
+  TensorMap seen;           // which elements had a gradient, while that is being measured
 };
 
 // One file a checkpoint, written under another name and renamed. The one before it is kept, so that a file which

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "backbone/run_context.h"  // DropoutShape
-#include "eval/enum_names.h"
 #include "eval/config.h"
+#include "eval/enum_names.h"
 
 #include <cstdint>
 #include <string_view>
@@ -92,7 +92,8 @@ void visit(Config& c, Visitor&& visitor) {
           "forward passes of one step; a step sees batch_size times as many examples");
   visitor("optimizer", c.optimizer, "adafactor as T5X runs it, or adamw as torch.optim");
   visitor("learning_rate", c.learning_rate, "the schedule's peak");
-  visitor("schedule", c.schedule, "what follows the warm-up: constant, linear or cosine to 0 at `steps`, or inverse_sqrt");
+  visitor("schedule", c.schedule,
+          "what follows the warm-up: constant, linear or cosine to 0 at `steps`, or inverse_sqrt");
   visitor("warmup_steps", c.warmup_steps, "steps over which the rate rises linearly from 0");
   visitor("clip_norm", c.clip_norm, "largest global norm of the gradient; 0 is off");
   visitor("dropout", c.dropout, "dropout rate of the frozen backbone while training");

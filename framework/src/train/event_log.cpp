@@ -20,7 +20,8 @@ void EventLog::append(const nlohmann::json& event) {
   const std::string line = event.dump() + "\n";
   file << line << std::flush;
   if (!file) {
-    throw Error({"the log of the run cannot be written", path_.string(), "a folder that can be written to, and space on the disk",
+    throw Error({"the log of the run cannot be written", path_.string(),
+                 "a folder that can be written to, and space on the disk",
                  "free some space, then start the same command again: the run continues"});
   }
   position_ += static_cast<std::int64_t>(line.size());

@@ -15,8 +15,8 @@ using Targets = std::vector<std::vector<std::int64_t>>;
 const LossHook* loss_hook(const CompiledPlan& plan) {
   for (const auto& group : plan.groups()) {
     if (group->loss && plan.groups().size() > 1) {
-      throw ConfigError({"a plan with a loss of its own cannot share a batch", group->method, "plans without a loss hook",
-                         "train it apart"});
+      throw ConfigError({"a plan with a loss of its own cannot share a batch", group->method,
+                         "plans without a loss hook", "train it apart"});
     }
     if (group->loss) return group->loss.get();
   }
@@ -35,8 +35,9 @@ SequenceScores class_scores(const Backbone& backbone, const EncoderState& encode
   std::vector<std::int64_t> labels;
   for (const auto* example : batch.examples) {
     if (example->label < 0 || example->label >= scores.size(1)) {
-      throw ConfigError({"the method scores classes, and an example has none of them", "label " + std::to_string(example->label),
-                         "a label below " + std::to_string(scores.size(1)), "use a task with that many label words"});
+      throw ConfigError({"the method scores classes, and an example has none of them",
+                         "label " + std::to_string(example->label), "a label below " + std::to_string(scores.size(1)),
+                         "use a task with that many label words"});
     }
     labels.insert(labels.end(), batch.copies, example->label);
   }
@@ -44,7 +45,8 @@ SequenceScores class_scores(const Backbone& backbone, const EncoderState& encode
 }
 
 // The plain loss of some sequences, not normalised.
-Tensor summed_loss(const TrainConfig& config, const CompiledPlan& plan, const SequenceScores& scores, std::int64_t copies) {
+Tensor summed_loss(const TrainConfig& config, const CompiledPlan& plan, const SequenceScores& scores,
+                   std::int64_t copies) {
   Tensor loss = -combine_replicas(plan, scores.log_likelihood).sum();
   if (config.z_loss > 0 && scores.log_normaliser_square.defined()) {
     loss = loss + scores.log_normaliser_square.sum() * (config.z_loss / static_cast<double>(copies));
@@ -73,8 +75,9 @@ void backward(const Tensor& loss) {
 
 // The head and the loss by groups of sequences, each with its own backward pass down to the decoder's states, so
 // that the logits of one group at a time are in memory.
-double chunked(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan, const DecoderState& labels,
-               const Targets& targets, const RunContext& context, double scale, std::int64_t logit_bytes) {
+double chunked(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
+               const DecoderState& labels, const Targets& targets, const RunContext& context, double scale,
+               std::int64_t logit_bytes) {
   DecoderState leaf{labels.hidden.detach().requires_grad_(true), labels.layout};
   double total = 0;
   for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, logit_bytes)) {

@@ -54,7 +54,8 @@ void Optimizer::load(const TensorMap& state, std::int64_t steps_taken) {
   for (const auto& [name, tensor] : own) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != tensor.sizes() || state.size() != own.size()) {
-      throw CheckpointError({"the checkpoint's optimizer state does not fit this optimizer", "a difference at '" + name + "'",
+      throw CheckpointError({"the checkpoint's optimizer state does not fit this optimizer",
+                             "a difference at '" + name + "'",
                              "the same parameters and optimizer as when it was written",
                              "remove the run's checkpoint folder to train from the start"});
     }
@@ -66,7 +67,8 @@ void Optimizer::load(const TensorMap& state, std::int64_t steps_taken) {
 std::int64_t Optimizer::state_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& entry : entries_) {
-    for (const auto& [name, tensor] : entry.state) bytes += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());
+    for (const auto& [name, tensor] : entry.state)
+      bytes += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());
   }
   return bytes;
 }

@@ -10,7 +10,8 @@ double learning_rate_at(const TrainConfig& config, std::int64_t step) {
   const double peak = config.learning_rate;
   const auto warmup = config.warmup_steps;
   if (step < warmup) return peak * static_cast<double>(step) / static_cast<double>(warmup);
-  const double done = static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, config.steps - warmup));
+  const double done =
+      static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, config.steps - warmup));
   switch (config.schedule) {
     case ScheduleKind::constant:
       return peak;

@@ -35,7 +35,8 @@ nlohmann::json to_json(const EvaluationPoint& point) {
 
 EvaluationPoint point_from(const nlohmann::json& json) {
   EvaluationPoint point{json.at("step"), json.at("loss"), json.at("illegal_rate"), {}};
-  for (const auto& m : json.at("metrics")) point.metrics.push_back({m.at("name"), m.at("value"), m.at("n"), m.at("low"), m.at("high")});
+  for (const auto& m : json.at("metrics"))
+    point.metrics.push_back({m.at("name"), m.at("value"), m.at("n"), m.at("low"), m.at("high")});
   return point;
 }
 
@@ -70,7 +71,7 @@ class Trainer {
   std::vector<Tensor> seen_;  // elements whose gradient was not 0
   TrainingResult result_;
   TensorMap best_;
-  double best_value_ = 0;
+  double best_score_ = 0, best_loss_ = 0;
   std::int64_t evaluations_since_best_ = 0;
   bool done_ = false;
   std::int64_t epoch_ = -1;
@@ -85,7 +86,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
       parameters_(job.plan.trained()) {
   check(config);
   if (job.examples.empty() && !parameters_.empty()) {
-    throw DataError({"there is nothing to train on", "0 training examples", "at least one", "look at the task's split sizes"});
+    throw DataError(
+        {"there is nothing to train on", "0 training examples", "at least one", "look at the task's split sizes"});
   }
   optimizer_ = make_optimizer(config, parameters_);
   for (const auto& slot : parameters_) seen_.push_back(at::zeros_like(slot->value, at::kByte).detach());
@@ -132,7 +134,8 @@ std::size_t Trainer::example_at(std::int64_t place) {
     epoch_ = place / n;
     order_.resize(job_.examples.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    Random(stream_seed(static_cast<std::uint64_t>(config_.seed), "order", static_cast<std::uint64_t>(epoch_))).shuffle(order_);
+    Random(stream_seed(static_cast<std::uint64_t>(config_.seed), "order", static_cast<std::uint64_t>(epoch_)))
+        .shuffle(order_);
   }
   return order_[static_cast<std::size_t>(place % n)];
 }
@@ -148,7 +151,8 @@ double Trainer::step() {
     for (std::int64_t i = 0; i < config_.batch_size; ++i) chosen.push_back(example_at(place++));
     const auto& groups = job_.groups;
     if (!groups.empty()) {
-      std::stable_sort(chosen.begin(), chosen.end(), [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
+      std::stable_sort(chosen.begin(), chosen.end(),
+                       [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
     }
     shown.insert(shown.end(), chosen.begin(), chosen.end());
     ExampleBatch batch;
@@ -171,8 +175,9 @@ double Trainer::step() {
     loss += add_gradients(config_, job_.backbone, job_.plan, batches[m], totals, seed, cache_);
   }
   if (!std::isfinite(loss)) {
-    throw Error({"training diverged", "a loss of " + std::to_string(loss) + " at step " + std::to_string(result_.steps + 1),
-                 "a number", "lower train.learning_rate, set train.clip_norm, or warm up with train.warmup_steps"});
+    throw Error({"training diverged",
+                 "a loss of " + std::to_string(loss) + " at step " + std::to_string(result_.steps + 1), "a number",
+                 "lower train.learning_rate, set train.clip_norm, or warm up with train.warmup_steps"});
   }
 
   std::vector<Tensor> gradients;
@@ -194,7 +199,11 @@ double Trainer::step() {
   result_.last_loss = loss;
   result_.examples += micro_batches * config_.batch_size;
   if (result_.steps % config_.log_every == 0 || result_.steps == config_.steps) {
-    log({{"event", "step"}, {"step", result_.steps}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm},
+    log({{"event", "step"},
+         {"step", result_.steps},
+         {"loss", loss},
+         {"learning_rate", rate},
+         {"gradient_norm", norm},
          {"examples", shown}});
   }
   return loss;
@@ -219,11 +228,13 @@ void Trainer::evaluate() {
   auto event = to_json(point);
   event["event"] = "evaluation";
   log(std::move(event));
-  const double value = point.metrics.empty() ? -point.loss : point.metrics.front().value;
+  // Equal scores are common on small splits and weak backbones; the loss tells them apart.
+  const double score = point.metrics.empty() ? 0 : point.metrics.front().value, loss = point.loss;
   result_.evaluations.push_back(std::move(point));
   if (result_.steps == 0) return;  // for comparison only: an untrained method is no candidate
-  if (best_.empty() || value > best_value_) {
-    best_value_ = value;
+  if (best_.empty() || score > best_score_ || (score == best_score_ && loss < best_loss_)) {
+    best_score_ = score;
+    best_loss_ = loss;
     result_.best_step = result_.steps;
     best_.clear();
     for (const auto& [name, tensor] : job_.plan.training()) best_.emplace(name, tensor.clone());
@@ -239,7 +250,10 @@ void Trainer::finish() {
   } else {
     job_.plan.load_training(best_);
   }
-  log({{"event", "end"}, {"step", result_.steps}, {"best_step", result_.best_step}, {"stopped_early", result_.stopped_early}});
+  log({{"event", "end"},
+       {"step", result_.steps},
+       {"best_step", result_.best_step},
+       {"stopped_early", result_.stopped_early}});
   done_ = true;
   if (job_.checkpoints) save(true);
 }
@@ -259,7 +273,8 @@ void Trainer::save(bool done) const {
   for (const auto& point : result_.evaluations) evaluations.push_back(to_json(point));
   state.progress = {{"done", done},
                     {"best_step", result_.best_step},
-                    {"best_value", best_value_},
+                    {"best_score", best_score_},
+                    {"best_loss", best_loss_},
                     {"evaluations", evaluations},
                     {"evaluations_since_best", evaluations_since_best_},
                     {"stopped_early", result_.stopped_early},
@@ -279,7 +294,8 @@ void Trainer::resume() {
   done_ = progress.at("done");
   result_.steps = result_.resumed_at = state.step;
   result_.best_step = progress.at("best_step");
-  best_value_ = progress.at("best_value");
+  best_score_ = progress.at("best_score");
+  best_loss_ = progress.at("best_loss");
   for (const auto& point : progress.at("evaluations")) result_.evaluations.push_back(point_from(point));
   evaluations_since_best_ = progress.at("evaluations_since_best");
   result_.stopped_early = progress.at("stopped_early");

@@ -23,37 +23,37 @@ struct EvaluationPoint {
   std::int64_t step = 0;  // steps done before it
   double loss = 0;
   double illegal_rate = 0;
-  std::vector<MetricValue> metrics;  // the first selects
+  std::vector<MetricValue> metrics;  // the first selects the best; of equal ones the lower loss, then the earlier step
 };
 
 struct TrainingResult {
-  std::int64_t steps = 0;                          // done; fewer than asked for where training stopped early
-  std::int64_t best_step = 0;                      // the plan now holds this step's parameters
+  std::int64_t steps = 0;      // done; fewer than asked for where training stopped early
+  std::int64_t best_step = 0;  // the plan now holds this step's parameters
   bool stopped_early = false;
-  bool interrupted = false;                        // job.stop said so: the checkpoint holds the step, the plan is not final
-  double first_loss = 0, last_loss = 0;            // training loss of the first and last step
-  std::vector<EvaluationPoint> evaluations;        // in order; the first at step 0 if evaluate_at_start
+  bool interrupted = false;                  // job.stop said so: the checkpoint holds the step, the plan is not final
+  double first_loss = 0, last_loss = 0;      // training loss of the first and last step
+  std::vector<EvaluationPoint> evaluations;  // in order; the first at step 0 if evaluate_at_start
   std::map<std::string, std::int64_t> receiving_gradient;  // by parameter: elements whose gradient was seen not to be 0
-  std::int64_t examples = 0, tokens = 0;           // seen in training; tokens of inputs and targets
-  std::int64_t resumed_at = 0;                     // step of the checkpoint that this process went on from
-  double train_seconds = 0, evaluate_seconds = 0;  // of this process, wall
+  std::int64_t examples = 0, tokens = 0;                   // seen in training; tokens of inputs and targets
+  std::int64_t resumed_at = 0;                             // step of the checkpoint that this process went on from
+  double train_seconds = 0, evaluate_seconds = 0;          // of this process, wall
   bool encoder_cache_used = false;
-  EncoderCacheCounts encoder_cache;                // of this process, evaluation included
+  EncoderCacheCounts encoder_cache;  // of this process, evaluation included
 };
 
 // What a trainer works on. The references outlive it.
 struct TrainingJob {
   const Backbone& backbone;
-  CompiledPlan& plan;                             // initialised; holds the best parameters afterwards
+  CompiledPlan& plan;  // initialised; holds the best parameters afterwards
   const std::vector<EncodedExample>& examples;
-  std::vector<std::int64_t> groups;               // plan of each example in a stacked plan; empty: all 0
+  std::vector<std::int64_t> groups;  // plan of each example in a stacked plan; empty: all 0
   // Scores the plan on the validation split; null where there is none, then the last step is the best.
   std::function<Evaluation(const CompiledPlan&)> validate;
-  EncoderCache* encoder_cache = nullptr;          // shared with the evaluator; see uses_encoder_cache
-  const CheckpointStore* checkpoints = nullptr;   // null: not resumable
+  EncoderCache* encoder_cache = nullptr;         // shared with the evaluator; see uses_encoder_cache
+  const CheckpointStore* checkpoints = nullptr;  // null: not resumable
   EventLog* log = nullptr;
   ProgressSink* progress = nullptr;
-  std::function<bool()> stop = {};                // asked after each step; true: keep a checkpoint and return
+  std::function<bool()> stop = {};  // asked after each step; true: keep a checkpoint and return
 };
 
 // Encoder outputs of this plan can be computed once an example: no claim changes them, and no dropout does.

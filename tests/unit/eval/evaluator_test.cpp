@@ -69,7 +69,9 @@ struct Says final : HeadHook {
   Tensor apply(const HeadCall& call) const override {
     const Tensor logits = at::full({call.hidden.size(0), 40}, -5.0);
     for (std::int64_t s = 0; s < call.layout.sequences(); ++s) {
-      logits.narrow(0, call.layout.offsets[s], call.layout.lengths[s]).select(1, letters.at(call.layout.replicas[s]) - 'a' + 10).fill_(5.0);
+      logits.narrow(0, call.layout.offsets[s], call.layout.lengths[s])
+          .select(1, letters.at(call.layout.replicas[s]) - 'a' + 10)
+          .fill_(5.0);
     }
     return logits;
   }
@@ -162,7 +164,8 @@ TEST_F(EvaluatorTest, CopiesVoteByWeightAndIllegalOnesDoNotCount) {
 
 TEST_F(EvaluatorTest, ScoresIllegalAnswersAsWrong) {
   task_.max_target_tokens = 1;
-  auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Says>(spec.head(), "q"); });
+  auto plan = plan_with(*backbone_,
+                        [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Says>(spec.head(), "q"); });
   const auto result = evaluator().evaluate(plan, examples_, texts_);
   EXPECT_EQ(result.illegal_rate, 1);
   EXPECT_EQ(result.metrics[0].value, 0);
@@ -173,7 +176,8 @@ TEST_F(EvaluatorTest, FreeTextNeedsTheSameText) {
   task_.metrics = {"exact_match"};
   task_.max_target_tokens = 1;
   for (auto& text : texts_) text.label = -1;
-  auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Says>(spec.head(), "b"); });
+  auto plan = plan_with(*backbone_,
+                        [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Says>(spec.head(), "b"); });
   const auto result = evaluator().evaluate(plan, examples_, texts_);
   EXPECT_NEAR(result.metrics[0].value, 4.0 / 11, 1e-12);  // every third target is "b"
   EXPECT_EQ(result.illegal_rate, 0);
@@ -189,7 +193,8 @@ struct ClassHead final : HeadHook {
 };
 
 TEST_F(EvaluatorTest, AClassHeadChoosesTheLabel) {
-  auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<ClassHead>(spec.head()); });
+  auto plan = plan_with(*backbone_,
+                        [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<ClassHead>(spec.head()); });
   const auto result = evaluator().evaluate(plan, examples_, texts_);
   EXPECT_EQ(result.predictions[0].prediction, "cd");
   const double others = std::log(2 + std::exp(1.0));
@@ -210,7 +215,8 @@ TEST_F(EvaluatorTest, TheCacheIsUsedOnlyWhereTheEncoderIsLeftAlone) {
   struct Zeros final : InputHook {
     Embedded apply(const InputCall& call) const override { return {call.embeddings * 0, call.layout}; }
   };
-  auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Zeros>(spec.encoder_input()); });
+  auto plan = plan_with(
+      *backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Zeros>(spec.encoder_input()); });
   EXPECT_NE(with_cache.evaluate(plan, examples_, texts_).loss, plain.loss);
   EXPECT_EQ(cache.counts().hits, 11);
 }

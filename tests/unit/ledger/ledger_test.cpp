@@ -69,7 +69,8 @@ struct Prefix final : KvHook {
 };
 
 void claim_prompt(const BackboneSpec& spec, PlanBuilder& builder, int64_t length) {
-  builder.claim<Prompt>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "prompt", {length, spec.d_model}, init::zeros()));
+  builder.claim<Prompt>(spec.encoder_input(),
+                        builder.parameter(spec.encoder_input(), "prompt", {length, spec.d_model}, init::zeros()));
 }
 void claim_low_rank(PlanBuilder& builder, const LinearSite& site, int64_t rank, bool merges = true) {
   const auto a = builder.parameter(site, "a", {rank, site.in}, init::zeros());
@@ -184,7 +185,8 @@ TEST(Ledger, WhatALayoutAddsIsFoundOnAnExample) {
   const BackboneSpec spec = small();
   auto plan = plan_of(spec, [&](PlanBuilder& builder) {
     builder.claim<Surround>(spec.layout());
-    builder.claim<Fill>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "words", {3, spec.d_model}, init::zeros()));
+    builder.claim<Fill>(spec.encoder_input(),
+                        builder.parameter(spec.encoder_input(), "words", {3, spec.d_model}, init::zeros()));
   });
   plan.initialise_on_meta();
   EXPECT_FALSE(measure(spec, plan).added_encoder_length);
@@ -230,7 +232,8 @@ class Flops : public ::testing::Test {
   };
   // For an encoder of n rows and a decoder of 3.
   static Parts parts(double n) {
-    return {2 * n * 4 * 448, 4 * 6 * 4 * n * n, 4 * n * 2 * 48, 2 * 3 * 2 * 544, 4 * 6 * 2 * (9 + 3 * n), 2 * 3 * 8 * 100};
+    return {2 * n * 4 * 448, 4 * 6 * 4 * n * n,       4 * n * 2 * 48,
+            2 * 3 * 2 * 544, 4 * 6 * 2 * (9 + 3 * n), 2 * 3 * 8 * 100};
   }
   BackboneSpec spec_ = small();
 };
@@ -245,16 +248,19 @@ TEST_F(Flops, OfAPromptGoThroughTheWholeModelTwice) {
 
 TEST_F(Flops, OfADecoderMethodLeaveTheEncoderOut) {
   const Parts p = parts(10);
-  const auto claim = [&](PlanBuilder& builder) { claim_low_rank(builder, spec_.linears({"q"})[4], 2); };  // decoder.0.self.q
+  const auto claim = [&](PlanBuilder& builder) {
+    claim_low_rank(builder, spec_.linears({"q"})[4], 2);
+  };  // decoder.0.self.q
   EXPECT_DOUBLE_EQ(count(claim).training_step, p.forward() + p.dl + 2.5 * p.da + p.hd);
   EXPECT_DOUBLE_EQ(count(claim, true).training_step, p.forward() - p.el - p.ea + p.dl + 2.5 * p.da + p.hd);
 }
 
 TEST_F(Flops, GoDownToTheLowestTouchedLayer) {
   const Parts p = parts(10);
-  const auto claim = [&](PlanBuilder& builder) { claim_low_rank(builder, spec_.linears({"q"})[3], 2); };  // encoder.3.self.q
-  EXPECT_DOUBLE_EQ(count(claim).training_step,
-                   p.forward() + (p.el + 2.5 * p.ea) / 4 + p.x + p.dl + 2.5 * p.da + p.hd);
+  const auto claim = [&](PlanBuilder& builder) {
+    claim_low_rank(builder, spec_.linears({"q"})[3], 2);
+  };  // encoder.3.self.q
+  EXPECT_DOUBLE_EQ(count(claim).training_step, p.forward() + (p.el + 2.5 * p.ea) / 4 + p.x + p.dl + 2.5 * p.da + p.hd);
 }
 
 TEST_F(Flops, OfFullTuningAddTheWeightsGradients) {
@@ -262,8 +268,7 @@ TEST_F(Flops, OfFullTuningAddTheWeightsGradients) {
   const auto counts = count([&](PlanBuilder& builder) {
     for (const auto& site : spec_.parameters()) builder.train(site);
   });
-  EXPECT_DOUBLE_EQ(counts.training_step,
-                   p.forward() + 2 * (p.el + p.x + p.dl + p.hd) + 2.5 * (p.ea + p.da));
+  EXPECT_DOUBLE_EQ(counts.training_step, p.forward() + 2 * (p.el + p.x + p.dl + p.hd) + 2.5 * (p.ea + p.da));
 }
 
 TEST_F(Flops, APrefixWidensAttention) {

@@ -37,8 +37,10 @@ TEST(TrainConfig, RefusesWhatIsOutOfRangeByName) {
   };
   EXPECT_NE(refusal([](auto& c) { c.batch_size = 0; }).find("train.batch_size"), std::string::npos);
   EXPECT_NE(refusal([](auto& c) { c.dropout = 1; }).find("train.dropout"), std::string::npos);
-  EXPECT_NE(refusal([](auto& c) { c.learning_rate = std::stod("nan"); }).find("train.learning_rate"), std::string::npos);
-  EXPECT_NE(refusal([](auto& c) { c.adafactor.step_offset = 5; }).find("train.adafactor.step_offset"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.learning_rate = std::stod("nan"); }).find("train.learning_rate"),
+            std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.adafactor.step_offset = 5; }).find("train.adafactor.step_offset"),
+            std::string::npos);
   EXPECT_NE(refusal([](auto& c) { c.adamw.beta2 = 1; }).find("train.adamw.beta2"), std::string::npos);
 }
 

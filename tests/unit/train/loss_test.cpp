@@ -110,7 +110,8 @@ TEST_F(Loss, AHookReplacesItAndCountsOnceHoweverTheStepIsCut) {
     config.loss = normalisation;
     const auto hook = std::make_shared<Twice>();
     auto hooked = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) {
-      const auto prompt = builder.parameter(spec.encoder_input(), "prompt", {3, spec.d_model}, init::uniform(-0.5, 0.5));
+      const auto prompt =
+          builder.parameter(spec.encoder_input(), "prompt", {3, spec.d_model}, init::uniform(-0.5, 0.5));
       builder.claim<Prompt>(spec.encoder_input(), prompt);
       builder.claim(spec.loss(), hook);
     });
@@ -158,12 +159,14 @@ TEST_F(Loss, ReplicasAreAMixtureOfLikelihoods) {
     double likelihood = 0;
     for (int copy = 0; copy < 2; ++copy) {
       auto single = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
-        builder.claim<Prompt>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "p", {1, spec.d_model}, init::zeros()));
+        builder.claim<Prompt>(spec.encoder_input(),
+                              builder.parameter(spec.encoder_input(), "p", {1, spec.d_model}, init::zeros()));
       });
       testing::initialise(single);
       single.trained().front()->value = mixture.trained().front()->value[copy].unsqueeze(0).detach();
       const auto encoder = backbone_->encode(PackedTokens::of({example.input}), single, RunContext::inference());
-      likelihood += std::exp(score_targets(*backbone_, encoder, {example.target}, single, RunContext::inference()).item<double>());
+      likelihood += std::exp(
+          score_targets(*backbone_, encoder, {example.target}, single, RunContext::inference()).item<double>());
     }
     expected -= std::log(likelihood / 2);
   }
@@ -184,7 +187,8 @@ struct Classes final : HeadHook {
 
 TEST_F(Loss, AClassHeadIsScoredOnTheLabel) {
   auto plan = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
-    builder.claim<Classes>(spec.head(), builder.parameter(spec.head(), "weight", {2, spec.d_model}, init::uniform(-1, 1)));
+    builder.claim<Classes>(spec.head(),
+                           builder.parameter(spec.head(), "weight", {2, spec.d_model}, init::uniform(-1, 1)));
   });
   testing::initialise(plan);
   double expected = 0;

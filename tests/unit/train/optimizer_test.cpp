@@ -33,16 +33,18 @@ Tensor wave(Shape shape, double a, double b = 0) {
 float largest_difference(const Tensor& a, const std::vector<double>& b) {
   const Tensor flat = a.contiguous();
   double most = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) most = std::max(most, std::abs(static_cast<double>(flat.const_data_ptr<float>()[i]) - b[i]));
+  for (std::size_t i = 0; i < b.size(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(flat.const_data_ptr<float>()[i]) - b[i]));
   return static_cast<float>(most);
 }
 
 // Fifty steps of torch.optim.AdamW(lr=0.01, weight_decay=0.1) on Σ k(p − t)²/2, k = 1…12, p = sin(0.7 i),
 // t = cos(1.3 i), printed by torch 2.13 in Python.
 TEST(AdamW, FollowsTorch) {
-  const std::vector<double> golden = {0.452422171831131,   0.2675698399543762,  0.4689697027206421,  0.3559633195400238,
-                                      0.4585437774658203,  0.12776611745357513, -0.38460272550582886, -0.9449148774147034,
-                                      -0.5572721362113953, 0.44066229462623596, 0.9148271679878235,  0.4857940375804901};
+  const std::vector<double> golden = {0.452422171831131,    0.2675698399543762,  0.4689697027206421,
+                                      0.3559633195400238,   0.4585437774658203,  0.12776611745357513,
+                                      -0.38460272550582886, -0.9449148774147034, -0.5572721362113953,
+                                      0.44066229462623596,  0.9148271679878235,  0.4857940375804901};
   TrainConfig config;
   config.optimizer = OptimizerKind::adamw;
   config.adamw.weight_decay = 0.1;
@@ -109,8 +111,14 @@ TEST_P(AdafactorReplay, FiveStepsEqualASecondImplementation) {
   config.adafactor.step_offset = c.offset;
   config.adafactor.multiply_by_parameter_scale = c.scale;
   auto slot = slot_with("p", wave({c.rows, c.columns}, 0.37, 0.2));
-  PlainAdafactor plain{c.rows, c.columns, static_cast<double>(c.initial_step - c.offset), 0.3, 1e-5, c.scale,
-                       std::min(c.rows, c.columns) >= 128, {}};
+  PlainAdafactor plain{c.rows,
+                       c.columns,
+                       static_cast<double>(c.initial_step - c.offset),
+                       0.3,
+                       1e-5,
+                       c.scale,
+                       std::min(c.rows, c.columns) >= 128,
+                       {}};
   const Tensor start = slot->value.to(at::kDouble).contiguous();
   plain.p.assign(start.const_data_ptr<double>(), start.const_data_ptr<double>() + start.numel());
   const auto optimizer = make_optimizer(config, {slot});
@@ -126,8 +134,10 @@ TEST_P(AdafactorReplay, FiveStepsEqualASecondImplementation) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AdafactorReplay,
                          ::testing::Values(AdafactorCase{3, 4, 0, 0, false}, AdafactorCase{3, 4, 1100000, 0, false},
-                                           AdafactorCase{3, 4, 1100000, 1100000, true}, AdafactorCase{128, 256, 0, 0, false},
-                                           AdafactorCase{128, 256, 1100000, 0, true}, AdafactorCase{256, 128, 7, 2, false},
+                                           AdafactorCase{3, 4, 1100000, 1100000, true},
+                                           AdafactorCase{128, 256, 0, 0, false},
+                                           AdafactorCase{128, 256, 1100000, 0, true},
+                                           AdafactorCase{256, 128, 7, 2, false},
                                            AdafactorCase{100, 512, 1100000, 0, false}));
 
 // From T5X's step the decay is nearly 1: every element moves by the whole clipped step at first.
@@ -171,8 +181,10 @@ TEST(Optimizer, GoesOnFromItsState) {
 TEST(Optimizer, RefusesTheStateOfOtherParameters) {
   TrainConfig config;
   const auto optimizer = make_optimizer(config, {slot_with("p", at::zeros({3, 4}))});
-  EXPECT_THROW(optimizer->load(make_optimizer(config, {slot_with("q", at::zeros({3, 4}))})->state(), 1), CheckpointError);
-  EXPECT_THROW(optimizer->load(make_optimizer(config, {slot_with("p", at::zeros({4, 4}))})->state(), 1), CheckpointError);
+  EXPECT_THROW(optimizer->load(make_optimizer(config, {slot_with("q", at::zeros({3, 4}))})->state(), 1),
+               CheckpointError);
+  EXPECT_THROW(optimizer->load(make_optimizer(config, {slot_with("p", at::zeros({4, 4}))})->state(), 1),
+               CheckpointError);
 }
 
 TEST(Optimizer, CountsItsBytesOnMeta) {
@@ -180,7 +192,7 @@ TEST(Optimizer, CountsItsBytesOnMeta) {
     return slot_with("p", at::empty(shape, at::TensorOptions(at::kMeta).dtype(at::kFloat)));
   };
   TrainConfig config;
-  EXPECT_EQ(make_optimizer(config, {on_meta({100, 4096})})->state_bytes(), 100 * 4096 * 4);      // not factored
+  EXPECT_EQ(make_optimizer(config, {on_meta({100, 4096})})->state_bytes(), 100 * 4096 * 4);        // not factored
   EXPECT_EQ(make_optimizer(config, {on_meta({32128, 4096})})->state_bytes(), (32128 + 4096) * 4);  // factored
   config.optimizer = OptimizerKind::adamw;
   EXPECT_EQ(make_optimizer(config, {on_meta({100, 4096})})->state_bytes(), 2 * 100 * 4096 * 4);

@@ -11,14 +11,17 @@ using namespace testing;
 
 class TrainerTest : public ::testing::Test {
  protected:
-  TrainingJob job(CompiledPlan& plan) { return {*backbone_, plan, examples_, {}, {}, nullptr, nullptr, nullptr, nullptr}; }
+  TrainingJob job(CompiledPlan& plan) {
+    return {*backbone_, plan, examples_, {}, {}, nullptr, nullptr, nullptr, nullptr};
+  }
 
   std::shared_ptr<const Backbone> backbone_ = tiny_backbone();
   std::vector<EncodedExample> examples_ = some_examples(10);
 };
 
 // Validation whose values are given beforehand, one an evaluation.
-std::function<Evaluation(const CompiledPlan&)> scripted(std::vector<double> values, std::vector<std::string>* seen = nullptr) {
+std::function<Evaluation(const CompiledPlan&)> scripted(std::vector<double> values,
+                                                        std::vector<std::string>* seen = nullptr) {
   auto next = std::make_shared<std::size_t>(0);
   return [values, seen, next](const CompiledPlan& plan) {
     if (seen) seen->push_back(bytes_of(plan));
@@ -92,6 +95,21 @@ TEST_F(TrainerTest, TheBestEvaluationIsKeptAndTiesGoToTheEarlier) {
   EXPECT_NE(bytes_of(plan), seen[4]);
 }
 
+TEST_F(TrainerTest, TheLossTellsEqualScoresApart) {
+  auto config = small_config();
+  config.evaluate_every = 3;
+  auto plan = prompt_plan(*backbone_);
+  auto task = job(plan);
+  std::int64_t step = 0;
+  task.validate = [&](const CompiledPlan&) {
+    Evaluation evaluation;
+    evaluation.metrics = {{"accuracy", 0, 10, 0, 1}};
+    evaluation.loss = std::abs(++step - 3) + 1.0;  // lowest at the third evaluation
+    return evaluation;
+  };
+  EXPECT_EQ(train(config, task).best_step, 9);
+}
+
 TEST_F(TrainerTest, StopsWhenNothingGetsBetter) {
   auto config = small_config();
   config.steps = 100;
@@ -127,7 +145,8 @@ struct Half final : InputHook {  // uses the first half of its rows
 
 TEST_F(TrainerTest, CountsTheElementsThatReceiveAGradient) {
   auto plan = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
-    builder.claim<Half>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "prompt", {6, spec.d_model}, init::uniform(-1, 1)));
+    builder.claim<Half>(spec.encoder_input(),
+                        builder.parameter(spec.encoder_input(), "prompt", {6, spec.d_model}, init::uniform(-1, 1)));
   });
   testing::initialise(plan);
   const auto result = train(small_config(), job(plan));
@@ -142,7 +161,8 @@ struct Counter final : StepHook {
 
 TEST_F(TrainerTest, StepHooksMayChangeBuffers) {
   auto plan = plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& builder) {
-    builder.claim<Prompt>(spec.encoder_input(), builder.parameter(spec.encoder_input(), "prompt", {1, spec.d_model}, init::zeros()));
+    builder.claim<Prompt>(spec.encoder_input(),
+                          builder.parameter(spec.encoder_input(), "prompt", {1, spec.d_model}, init::zeros()));
     builder.claim<Counter>(spec.step_end(), builder.buffer(spec.step_end(), "count", {1}, init::zeros()));
   });
   testing::initialise(plan);
@@ -159,7 +179,8 @@ TEST_F(TrainerTest, DerivedValuesFollowTheKeptParameters) {
     Parameter source;
     auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) {
       source = builder.parameter(spec.encoder_input(), "source", {2, spec.d_model}, init::uniform(-1, 1));
-      const auto prompt = builder.derived(spec.encoder_input(), "prompt", {2, spec.d_model}, {source}, [source] { return source() * 3; });
+      const auto prompt = builder.derived(spec.encoder_input(), "prompt", {2, spec.d_model}, {source},
+                                          [source] { return source() * 3; });
       builder.claim<Prompt>(spec.encoder_input(), prompt);
     });
     testing::initialise(plan);
@@ -276,7 +297,8 @@ TEST_F(TrainerTest, GoesOnToTheSameBytesWhereverItWasStopped) {
       return scripted({values.at(evaluated++)})({});
     };
     const auto result = train(config, task);
-    return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), result.receiving_gradient, result.best_step, result.tokens);
+    return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), result.receiving_gradient, result.best_step,
+                      result.tokens);
   };
   const auto whole = run(fresh_folder("whole"), -1);
   EXPECT_EQ(std::get<3>(whole), 8);
