@@ -1,0 +1,73 @@
+"""tools/fetch-data without a network. usage: fetch_data_test.py TOOL"""
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TOOL = sys.argv.pop(1)
+
+
+class FetchData(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name) / "data"
+
+    def fetch(self, *arguments, **environment):
+        # No index anywhere: what pip needs is out of reach.
+        settings = {"PEFTBENCH_DATA": str(self.root), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+        return subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True,
+                              env={**os.environ, **settings, **environment})
+
+    def test_lists_what_there_is(self):
+        result = self.fetch("--list")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("movie_sentiment\tnot here", result.stdout)
+        self.assertIn("wordnet_supersense\tnot here", result.stdout)
+
+    def test_names_the_users_slips(self):
+        result = self.fetch("movei_sentiment")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("movie_sentiment", result.stderr)
+        self.assertEqual(self.fetch().returncode, 2)
+
+    def test_says_what_to_do_without_a_network(self):
+        if subprocess.run([sys.executable, "-c", "import pip"], capture_output=True).returncode != 0:
+            self.skipTest("this Python has no pip")
+        result = self.fetch("movie_sentiment")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("pip could not fetch vaderSentiment 3.3.2", result.stderr)
+        self.assertIn("check the network", result.stderr)
+        self.assertNotIn("Traceback", result.stderr)
+        self.assertEqual(list(self.root.iterdir()), [], "nothing half done stays behind")
+
+    def test_leaves_alone_what_is_ready(self):
+        (self.root / "movie_sentiment").mkdir(parents=True)
+        (self.root / "movie_sentiment" / ".ready").touch()
+        result = self.fetch("movie_sentiment")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("already in", result.stderr)
+
+    def test_says_when_the_folder_cannot_be_written(self):
+        self.root.write_text("a file where the folder should be")
+        result = self.fetch("movie_sentiment")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("PEFTBENCH_DATA", result.stderr)
+
+    def test_prepares_the_same_bytes_over_a_fetch_that_was_broken_off(self):
+        if not Path("/usr/share/wordnet/data.noun").exists():
+            self.skipTest("wordnet-base is not installed")
+        (self.root / "wordnet_supersense").mkdir(parents=True)
+        (self.root / "wordnet_supersense" / "nouns.tsv").write_text("half")
+        result = self.fetch("wordnet_supersense")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        table = (self.root / "wordnet_supersense" / "nouns.tsv").read_bytes()
+        self.assertEqual(hashlib.sha256(table).hexdigest(), "87ee6804001027abf926784515fa5a5d80d9d0d0d8e26ebfa8c8f60031e193ea")
+        self.assertTrue((self.root / "wordnet_supersense" / ".ready").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
