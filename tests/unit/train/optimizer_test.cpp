@@ -56,7 +56,7 @@ TEST(AdamW, FollowsTorch) {
   EXPECT_LE(largest_difference(slot->value, golden), 1e-6);
 }
 
-// Adafactor a second time, element by element in double precision, from the equations in docs/architecture.md.
+// Adafactor a second time, element by element in double precision.
 struct PlainAdafactor {
   int64_t rows, columns;
   double t, rate, weight_decay;
