@@ -37,7 +37,9 @@ class Descriptor {
 std::string reason(int number) { return std::generic_category().message(number); }
 
 [[noreturn]] void fail_to_write(const fs::path& path, int number) {
-  throw Error(Problem{"cannot write " + path.string(), reason(number), {},
+  throw Error(Problem{"cannot write " + path.string(),
+                      reason(number),
+                      {},
                       number == ENOSPC ? "free space on the disk" : "check that the folder exists and may be written"});
 }
 
@@ -103,7 +105,7 @@ std::string read_text(const fs::path& path) {
   };
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) fail(errno);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail(errno);
   std::string text;
   std::size_t used = 0;
@@ -121,7 +123,8 @@ std::string read_text(const fs::path& path) {
 }
 
 void write_atomically(const fs::path& path, std::string_view bytes) {
-  write_atomically(path, [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
+  write_atomically(path,
+                   [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
 }
 
 void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
@@ -152,7 +155,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   };
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) fail(reason(errno));
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail(reason(errno));
   if (!S_ISREG(status.st_mode)) fail(S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
   const auto size = static_cast<std::size_t>(status.st_size);

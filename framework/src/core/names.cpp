@@ -41,7 +41,8 @@ std::optional<std::string> nearest(std::string_view name, const std::vector<std:
     std::size_t distance = edit_distance(wanted, other);
     const std::size_t allowed = std::max<std::size_t>(1, std::max(wanted.size(), other.size()) / 3);
     // The beginning of a name, or a name and more: `prompt` for `prompt_tuning`.
-    const bool part = wanted.size() >= 3 && other.size() >= 3 && (other.starts_with(wanted) || wanted.starts_with(other));
+    const bool part =
+        wanted.size() >= 3 && other.size() >= 3 && (other.starts_with(wanted) || wanted.starts_with(other));
     if (part) distance = std::min(distance, allowed);
     if (distance > allowed || distance >= std::max(wanted.size(), other.size())) continue;
     if (!best || distance < best_distance) best = candidate, best_distance = distance;

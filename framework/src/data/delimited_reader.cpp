@@ -16,9 +16,13 @@ std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + st
 
 }  // namespace
 
-DelimitedReader::DelimitedReader(fs::path file, char delimiter, std::optional<char> quote, std::vector<std::string> columns,
-                                 bool header)
-    : RowReader(std::move(file)), in_(file_, std::ios::binary), delimiter_(delimiter), quote_(quote), columns_(std::move(columns)) {
+DelimitedReader::DelimitedReader(fs::path file, char delimiter, std::optional<char> quote,
+                                 std::vector<std::string> columns, bool header)
+    : RowReader(std::move(file)),
+      in_(file_, std::ios::binary),
+      delimiter_(delimiter),
+      quote_(quote),
+      columns_(std::move(columns)) {
   char mark[3] = {};
   if (!in_.read(mark, 3) || !std::equal(mark, mark + 3, byte_order_mark)) {
     in_.clear();
@@ -82,7 +86,8 @@ void DelimitedReader::read_quoted(std::string& value) {
     const int c = in.sbumpc();
     if (c == end_of_file) {
       fail("a quoted field has no end", "the end of the file in a field that begins " + printable(value, 40),
-           "a closing " + std::string(1, *quote_), "close the quote, or set 'quote: none' if quotes are plain characters");
+           "a closing " + std::string(1, *quote_),
+           "close the quote, or set 'quote: none' if quotes are plain characters");
     }
     if (c == quote) {
       if (in.sgetc() != quote) return;

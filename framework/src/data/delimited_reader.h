@@ -11,7 +11,8 @@ namespace peftbench {
 // CRLF; empty lines are no rows. A quote inside an unquoted field is a plain character.
 class DelimitedReader final : public RowReader {
  public:
-  DelimitedReader(fs::path file, char delimiter, std::optional<char> quote, std::vector<std::string> columns, bool header);
+  DelimitedReader(fs::path file, char delimiter, std::optional<char> quote, std::vector<std::string> columns,
+                  bool header);
   bool next() override;
   std::optional<std::string> field(const std::string& name) const override;
   std::vector<std::string> names() const override { return columns_; }

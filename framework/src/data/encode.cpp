@@ -12,7 +12,7 @@ namespace {
 // Consecutive pieces of one kind, tokenized: text that is adjacent is one string.
 struct Run {
   Piece::Kind kind;
-  std::vector<int64_t> ids;     // of text and tokens
+  std::vector<int64_t> ids;  // of text and tokens
   int64_t slots = 0;
   std::size_t first = 0, last = 0;  // the pieces it holds
 };
@@ -65,7 +65,8 @@ class Encoder {
     for (std::size_t i = pieces.size(); i > 0 && count(runs) > room; --i) {
       Piece& piece = pieces[i - 1];
       if (piece.kind != Piece::Kind::text || piece.name.empty()) continue;
-      const auto run = std::find_if(runs.begin(), runs.end(), [&](const Run& r) { return i - 1 >= r.first && i - 1 <= r.last; });
+      const auto run =
+          std::find_if(runs.begin(), runs.end(), [&](const Run& r) { return i - 1 >= r.first && i - 1 <= r.last; });
       if (run->last == i - 1 && cut_ids(*run, pieces, count(runs) - room)) return runs;
       shorten(pieces, i - 1, room);
       runs = tokenize(pieces);
@@ -81,7 +82,8 @@ class Encoder {
   bool cut_ids(Run& run, const std::vector<Piece>& pieces, int64_t surplus) const {
     std::string before;
     for (std::size_t i = run.first; i < run.last; ++i) before += pieces[i].text;
-    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenizer_.encode(before).size())) return false;
+    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenizer_.encode(before).size()))
+      return false;
     run.ids.resize(run.ids.size() - static_cast<std::size_t>(surplus));
     return true;
   }
@@ -128,7 +130,8 @@ void check(const std::vector<Piece>& pieces) {
   for (const Piece& piece : pieces) {
     const bool negative_id = std::any_of(piece.tokens.begin(), piece.tokens.end(), [](int64_t id) { return id < 0; });
     if (piece.slots >= 0 && !negative_id) continue;
-    throw ConfigError(Problem{"the method's layout asks for what cannot be", negative_id ? "a negative token id" : "a negative number of slots",
+    throw ConfigError(Problem{"the method's layout asks for what cannot be",
+                              negative_id ? "a negative token id" : "a negative number of slots",
                               "ids and numbers of slots that are 0 or more", "mend LayoutHook::arrange of the method"});
   }
 }

@@ -63,7 +63,8 @@ bool JsonlReader::next() {
            line.front() == '[' ? "write each item of the list on a line of its own" : "");
     }
     if (!row_.is_object()) {
-      fail("the line is not a JSON object", std::string("a JSON ") + row_.type_name(), "{\"text\": \"…\", \"label\": \"…\"}");
+      fail("the line is not a JSON object", std::string("a JSON ") + row_.type_name(),
+           "{\"text\": \"…\", \"label\": \"…\"}");
     }
     return true;
   }
@@ -76,8 +77,8 @@ std::optional<std::string> JsonlReader::field(const std::string& name) const {
   if (value->is_string()) return value->get<std::string>();
   if (value->is_primitive()) return value->dump();
   const std::string inside = value->is_object() && !value->empty() ? value->begin().key() : "0";
-  fail("the field '" + name + "' is not a text", std::string("a JSON ") + value->type_name(), "a text, number or truth value",
-       "name what is inside it: '" + name + "." + inside + "'");
+  fail("the field '" + name + "' is not a text", std::string("a JSON ") + value->type_name(),
+       "a text, number or truth value", "name what is inside it: '" + name + "." + inside + "'");
 }
 
 std::vector<std::string> JsonlReader::names() const {

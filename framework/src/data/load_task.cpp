@@ -36,9 +36,10 @@ fs::path find_source(const TaskConfig& config, const std::string& file, const fs
   if (whole && fs::exists(folder / file)) return folder / file;
   std::string looked = beside.string();
   if (fs::path(file).is_relative()) looked += "\n" + (folder / file).string() + (whole ? "" : " (not fetched yet)");
-  throw DataError(Problem{spec.source.place + ": the data of task '" + config.name + "' is not there", "nothing at " + looked,
-                          "the file '" + file + "' that the source names",
-                          spec.fetch.empty() ? "put it there, or name another path" : "run tools/fetch-data " + spec.fetch});
+  throw DataError(
+      Problem{spec.source.place + ": the data of task '" + config.name + "' is not there", "nothing at " + looked,
+              "the file '" + file + "' that the source names",
+              spec.fetch.empty() ? "put it there, or name another path" : "run tools/fetch-data " + spec.fetch});
 }
 
 double number(const std::string& text, const RowReader& row, const std::string& field, const std::string& place) {
@@ -48,7 +49,8 @@ double number(const std::string& text, const RowReader& row, const std::string& 
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size()) {
-    row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text), "a number, as " + place + " asks");
+    row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),
+             "a number, as " + place + " asks");
   }
   return value;
 }
@@ -78,7 +80,8 @@ class Formatter {
     if (!text) return raw(row, field.from, field.place);
     if (field.cuts.empty()) return *text;
     const double x = number(*text, row, field.from, field.place);
-    return field.words[static_cast<std::size_t>(std::upper_bound(field.cuts.begin(), field.cuts.end(), x) - field.cuts.begin())];
+    return field.words[static_cast<std::size_t>(std::upper_bound(field.cuts.begin(), field.cuts.end(), x) -
+                                                field.cuts.begin())];
   }
 
   bool passes(const RowReader& row) const {
@@ -119,8 +122,8 @@ class Formatter {
     if (std::optional<std::string> text = row.field(name)) return std::move(*text);
     std::vector<std::string> there = row.names();
     for (const MadeField& field : spec_.fields) there.push_back(field.name);
-    row.fail("the field '" + name + "' is missing", "the fields " + join(there), "'" + name + "', which " + place + " asks for",
-             did_you_mean(name, there));
+    row.fail("the field '" + name + "' is missing", "the fields " + join(there),
+             "'" + name + "', which " + place + " asks for", did_you_mean(name, there));
   }
 
   void set_label(const RowReader& row, TextExample& example) const {
@@ -128,12 +131,14 @@ class Formatter {
     if (found == labels_.end()) {
       std::vector<std::string> known;
       for (const auto& [raw, word] : spec_.raw_labels) known.push_back(raw);
-      row.fail("unknown label", example.target.empty() ? "nothing" : "'" + printable(example.target) + "'", "one of " + join(known),
+      row.fail("unknown label", example.target.empty() ? "nothing" : "'" + printable(example.target) + "'",
+               "one of " + join(known),
                "add it to 'labels' (a map gives each value of the data its word: {0: negative, 1: positive}), "
                "or leave such rows out with 'filter'");
     }
     example.target = found->second;
-    example.label = static_cast<int>(std::find(config_.labels.begin(), config_.labels.end(), found->second) - config_.labels.begin());
+    example.label = static_cast<int>(std::find(config_.labels.begin(), config_.labels.end(), found->second) -
+                                     config_.labels.begin());
   }
 
   const TaskConfig& config_;
@@ -142,7 +147,8 @@ class Formatter {
   std::unordered_map<std::string, std::string> labels_;
 };
 
-std::vector<LoadedRow> read_rows(const TaskConfig& config, const std::vector<std::string>& files, const fs::path& data_root) {
+std::vector<LoadedRow> read_rows(const TaskConfig& config, const std::vector<std::string>& files,
+                                 const fs::path& data_root) {
   const Formatter formatter(config);
   std::vector<LoadedRow> rows;
   for (const std::string& file : files) {
@@ -153,11 +159,13 @@ std::vector<LoadedRow> read_rows(const TaskConfig& config, const std::vector<std
       ++read;
       if (formatter.passes(*reader)) rows.push_back(formatter.format(*reader));
     }
-    if (read == 0) reader->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
+    if (read == 0)
+      reader->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
   }
   if (rows.empty()) {
-    throw ConfigError(Problem{config.spec->source.place + ": no row is left", "the filter refuses every row of " + join(files),
-                              "rows that pass 'filter'", "compare the values in 'filter' with those in the file"});
+    throw ConfigError(Problem{config.spec->source.place + ": no row is left",
+                              "the filter refuses every row of " + join(files), "rows that pass 'filter'",
+                              "compare the values in 'filter' with those in the file"});
   }
   return rows;
 }
@@ -170,8 +178,10 @@ Inputs inputs_of(const std::vector<LoadedRow>& rows) {
 }
 
 // Splits that the source gives as files may overlap: what is scored must not have been trained on.
-void drop_seen(std::vector<LoadedRow>& rows, const Inputs& seen, const std::string& what, std::vector<std::string>& notes) {
-  const std::size_t dropped = std::erase_if(rows, [&](const LoadedRow& row) { return seen.contains(row.keys.keys.front()); });
+void drop_seen(std::vector<LoadedRow>& rows, const Inputs& seen, const std::string& what,
+               std::vector<std::string>& notes) {
+  const std::size_t dropped =
+      std::erase_if(rows, [&](const LoadedRow& row) { return seen.contains(row.keys.keys.front()); });
   if (dropped > 0) notes.push_back(with_thousands(static_cast<long long>(dropped)) + " rows left out of " + what);
 }
 
@@ -213,20 +223,28 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
   const SplitWants wants{source.validation.empty(), source.test.empty()};
   if (!wants.test) drop_seen(train, inputs_of(test), "train that are in test too", data.notes);
   if (!wants.validation) drop_seen(train, inputs_of(validation), "train that are in validation too", data.notes);
-  if (!wants.test && !wants.validation) drop_seen(validation, inputs_of(test), "validation that are in test too", data.notes);
+  if (!wants.test && !wants.validation)
+    drop_seen(validation, inputs_of(test), "validation that are in test too", data.notes);
   if (wants.validation || wants.test) {
     std::vector<RowKeys> keys;
     for (LoadedRow& row : train) keys.push_back(std::move(row.keys));
     const std::vector<Split> splits = split_rows(keys, config.spec->split, wants);
     std::vector<LoadedRow> kept;
     for (std::size_t i = 0; i < train.size(); ++i) {
-      (splits[i] == Split::test ? test : splits[i] == Split::validation ? validation : kept).push_back(std::move(train[i]));
+      (splits[i] == Split::test         ? test
+       : splits[i] == Split::validation ? validation
+                                        : kept)
+          .push_back(std::move(train[i]));
     }
     train = std::move(kept);
   }
-  for (const auto& [rows, name] : {std::pair{&train, "train"}, std::pair{&validation, "validation"}, std::pair{&test, "test"}}) {
+  for (const auto& [rows, name] :
+       {std::pair{&train, "train"}, std::pair{&validation, "validation"}, std::pair{&test, "test"}}) {
     if (rows->empty()) {
-      throw DataError(Problem{source.place + ": no row is left for " + name, join(data.notes, "; "), "rows that other splits do not hold", {}});
+      throw DataError(Problem{source.place + ": no row is left for " + name,
+                              join(data.notes, "; "),
+                              "rows that other splits do not hold",
+                              {}});
     }
   }
   keep(std::move(train), data.train, data.train_origin);

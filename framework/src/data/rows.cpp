@@ -19,7 +19,8 @@ SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
   if (ending == ".tsv") return SourceFormat::tsv;
   if (ending == ".jsonl" || ending == ".ndjson") return SourceFormat::jsonl;
   throw ConfigError(Problem{source.place + ": the format of " + file.filename().string() + " is not known",
-                            ending.empty() ? "a name without an ending" : "the ending " + ending, ".csv, .tsv or .jsonl",
+                            ending.empty() ? "a name without an ending" : "the ending " + ending,
+                            ".csv, .tsv or .jsonl",
                             "add 'format: csv', 'format: tsv' or 'format: jsonl' to the source"});
 }
 

@@ -76,7 +76,8 @@ std::vector<Split> split_rows(const std::vector<RowKeys>& rows, const SplitSpec&
     }
     left -= have;
     if (have == 0 || left == 0) {
-      refuse(have == 0 ? "no group of rows is small enough for the " + name + " split" : "the " + name + " split leaves no rows for train",
+      refuse(have == 0 ? "no group of rows is small enough for the " + name + " split"
+                       : "the " + name + " split leaves no rows for train",
              std::to_string(rows.size()) + " rows in " + std::to_string(groups.size()) + " groups, of which " +
                  std::to_string(want) + " rows are wanted for " + name);
     }

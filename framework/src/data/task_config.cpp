@@ -44,7 +44,8 @@ void parse_labels(const Yaml& yaml, TaskConfig& config, TaskSpec& spec) {
 
 std::int64_t token_limit(const Yaml& yaml) {
   const long long limit = yaml.integer();
-  if (limit < 2 || limit > 1000000) yaml.fail("not a limit of tokens", std::to_string(limit), "2 or more: EOS is one of them");
+  if (limit < 2 || limit > 1000000)
+    yaml.fail("not a limit of tokens", std::to_string(limit), "2 or more: EOS is one of them");
   return limit;
 }
 
@@ -60,39 +61,43 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   const auto character = [](const std::optional<char>& c) { return c ? Json(std::string(1, *c)) : Json(); };
   Json fields = Json::array(), filter = Json::array(), labels = Json::array();
   for (const MadeField& field : spec.fields) {
-    fields.push_back({field.name, field.from, field.otherwise ? Json(*field.otherwise) : Json(), field.cuts, field.words});
+    fields.push_back(
+        {field.name, field.from, field.otherwise ? Json(*field.otherwise) : Json(), field.cuts, field.words});
   }
   for (const RowTest& test : spec.filter) {
     filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
-  const Json json = {
-      {"name", config.name},
-      {"source",
-       {{"format", source.format ? Json(static_cast<int>(*source.format)) : Json()},
-        {"delimiter", character(source.delimiter)},
-        {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
-        {"columns", source.columns},
-        {"header", source.header},
-        {"train", source.train},
-        {"validation", source.validation},
-        {"test", source.test}}},
-      {"fetch", spec.fetch},
-      {"fields", fields},
-      {"filter", filter},
-      {"input", to_json(spec.input)},
-      {"target", to_json(spec.target)},
-      {"labels", labels},
-      {"metrics", config.metrics},
-      {"split",
-       {{"seed", spec.split.seed}, {"validation", spec.split.validation}, {"test", spec.split.test}, {"by", spec.split.by}}},
-      {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
+  const Json json = {{"name", config.name},
+                     {"source",
+                      {{"format", source.format ? Json(static_cast<int>(*source.format)) : Json()},
+                       {"delimiter", character(source.delimiter)},
+                       {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
+                       {"columns", source.columns},
+                       {"header", source.header},
+                       {"train", source.train},
+                       {"validation", source.validation},
+                       {"test", source.test}}},
+                     {"fetch", spec.fetch},
+                     {"fields", fields},
+                     {"filter", filter},
+                     {"input", to_json(spec.input)},
+                     {"target", to_json(spec.target)},
+                     {"labels", labels},
+                     {"metrics", config.metrics},
+                     {"split",
+                      {{"seed", spec.split.seed},
+                       {"validation", spec.split.validation},
+                       {"test", spec.split.test},
+                       {"by", spec.split.by}}},
+                     {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
   return json.dump();
 }
 
 TaskConfig parse_task(const fs::path& file) {
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"name", "summary", "source", "fetch", "fields", "filter", "input", "target", "labels", "metrics", "split", "limits"});
+  yaml.only({"name", "summary", "source", "fetch", "fields", "filter", "input", "target", "labels", "metrics", "split",
+             "limits"});
   TaskConfig config;
   auto spec = std::make_shared<TaskSpec>();
   config.file = file;
@@ -111,7 +116,8 @@ TaskConfig parse_task(const fs::path& file) {
   config.metrics = {config.labels.empty() ? "exact_match" : "accuracy"};
   if (yaml.has("metrics")) {
     config.metrics = yaml.at("metrics").texts();
-    if (config.metrics.empty()) yaml.at("metrics").fail("no metric is named", "an empty list", "at least one; the first selects checkpoints");
+    if (config.metrics.empty())
+      yaml.at("metrics").fail("no metric is named", "an empty list", "at least one; the first selects checkpoints");
   }
   spec->split.place = yaml.at("source").place();
   if (yaml.has("split")) spec->split = parse_split(yaml.at("split"));

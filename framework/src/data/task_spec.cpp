@@ -55,7 +55,8 @@ std::optional<char> one_character(const Yaml& yaml, const std::string& what) {
   std::string text = yaml.text();
   if (text == "none") return std::nullopt;
   if (text == "\\t" || text == "tab") text = "\t";
-  if (text.size() != 1 || text == "\n" || text == "\r") yaml.fail(what + " must be one character", printable(text), "one ASCII character");
+  if (text.size() != 1 || text == "\n" || text == "\r")
+    yaml.fail(what + " must be one character", printable(text), "one ASCII character");
   return text.front();
 }
 
@@ -79,16 +80,20 @@ SourceSpec parse_source(const Yaml& yaml) {
   }
   yaml.only({"file", "train", "validation", "test", "format", "delimiter", "quote", "header", "columns"});
   if (yaml.has("file") == yaml.has("train")) {
-    yaml.fail("the source must name its rows once", yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
+    yaml.fail("the source must name its rows once",
+              yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
               "'file' to split one file, or 'train' beside 'validation' or 'test'");
   }
   source.train = files(yaml.at(yaml.has("file") ? "file" : "train"));
   for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
     if (!yaml.has(key)) continue;
-    if (yaml.has("file")) yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
+    if (yaml.has("file"))
+      yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
     *list = files(yaml.at(key));
     for (const std::string& file : *list) {
-      const auto holds = [&](const std::vector<std::string>& other) { return std::count(other.begin(), other.end(), file) > 0; };
+      const auto holds = [&](const std::vector<std::string>& other) {
+        return std::count(other.begin(), other.end(), file) > 0;
+      };
       if (holds(source.train) || (list == &source.test && holds(source.validation))) {
         yaml.at(key).fail("a file serves two splits", file, "each file once",
                           "leave " + std::string(key) + " out: rows of train are then set aside for it");
@@ -100,21 +105,26 @@ SourceSpec parse_source(const Yaml& yaml) {
     if (format == "csv") source.format = SourceFormat::csv;
     if (format == "tsv") source.format = SourceFormat::tsv;
     if (format == "jsonl") source.format = SourceFormat::jsonl;
-    if (!source.format) yaml.at("format").fail("unknown format", printable(format), "csv, tsv or jsonl", did_you_mean(format, {"csv", "tsv", "jsonl"}));
+    if (!source.format)
+      yaml.at("format").fail("unknown format", printable(format), "csv, tsv or jsonl",
+                             did_you_mean(format, {"csv", "tsv", "jsonl"}));
   }
   if (yaml.has("delimiter")) {
     source.delimiter = one_character(yaml.at("delimiter"), "the delimiter");
-    if (!source.delimiter) yaml.at("delimiter").fail("the delimiter must be one character", "none", "one ASCII character");
+    if (!source.delimiter)
+      yaml.at("delimiter").fail("the delimiter must be one character", "none", "one ASCII character");
   }
   if (yaml.has("quote")) source.quote = one_character(yaml.at("quote"), "the quote");
   if (yaml.has("columns")) {
     source.columns = yaml.at("columns").texts();
-    if (source.columns.empty()) yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
+    if (source.columns.empty())
+      yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
     source.header = false;
   }
   if (yaml.has("header")) source.header = yaml.at("header").flag();
   if (!source.header && source.columns.empty()) {
-    yaml.at("header").fail("without a header the columns have no names", "header: false", "a line 'columns: [name, name, …]'");
+    yaml.at("header").fail("without a header the columns have no names", "header: false",
+                           "a line 'columns: [name, name, …]'");
   }
   return source;
 }
@@ -125,7 +135,8 @@ std::vector<double> ascending(const Yaml& yaml) {
   std::vector<double> result;
   for (const Yaml& item : yaml.items()) result.push_back(item.number());
   if (result.empty() || !std::is_sorted(result.begin(), result.end(), std::less_equal<>())) {
-    yaml.fail("the limits must rise", std::to_string(result.size()) + " numbers", "numbers, each greater than the one before");
+    yaml.fail("the limits must rise", std::to_string(result.size()) + " numbers",
+              "numbers, each greater than the one before");
   }
   return result;
 }
@@ -142,7 +153,8 @@ std::vector<MadeField> parse_fields(const Yaml& yaml) {
       value.only({"from", "default", "cut", "words"});
       field.from = one_line(value.at("from"), "the source of a field");
       if (value.has("default")) field.otherwise = value.at("default").text();
-      if (value.has("cut") != value.has("words")) value.fail("'cut' and 'words' belong together", {}, "both, or neither");
+      if (value.has("cut") != value.has("words"))
+        value.fail("'cut' and 'words' belong together", {}, "both, or neither");
       if (value.has("cut")) {
         field.cuts = ascending(value.at("cut"));
         field.words = value.at("words").texts();
@@ -190,7 +202,8 @@ namespace {
 double split_part(const Yaml& yaml) {
   const double part = yaml.number();
   if (part <= 0 || (part >= 1 && part != std::floor(part)) || part > 1e12) {
-    yaml.fail("a split's size is a fraction or a number of rows", yaml.text(), "0.1 for a tenth of the rows, 500 for 500 rows");
+    yaml.fail("a split's size is a fraction or a number of rows", yaml.text(),
+              "0.1 for a tenth of the rows, 500 for 500 rows");
   }
   return part;
 }

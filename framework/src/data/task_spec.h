@@ -43,11 +43,11 @@ struct RowTest {
 enum class SourceFormat { csv, tsv, jsonl };
 
 struct SourceSpec {
-  std::optional<SourceFormat> format;      // by the file's ending if not given
-  std::optional<char> delimiter;           // by the format if not given
+  std::optional<SourceFormat> format;        // by the file's ending if not given
+  std::optional<char> delimiter;             // by the format if not given
   std::optional<std::optional<char>> quote;  // the inner one is empty where quotes are plain characters
-  std::vector<std::string> columns;        // names, instead of the header's
-  bool header = true;                      // the first row holds names
+  std::vector<std::string> columns;          // names, instead of the header's
+  bool header = true;                        // the first row holds names
   std::vector<std::string> train, validation, test;
   std::string place;
 };

@@ -38,7 +38,9 @@ Yaml Yaml::load(const fs::path& file) {
     if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
     return root;
   } catch (const YAML::Exception& error) {
-    throw ConfigError(Problem{at_line(file, std::max(error.mark.line, 0) + 1) + ": not YAML", error.msg, {},
+    throw ConfigError(Problem{at_line(file, std::max(error.mark.line, 0) + 1) + ": not YAML",
+                              error.msg,
+                              {},
                               "a text with ': ', '{', '#' or a quote in it must be quoted as a whole"});
   }
 }
@@ -53,10 +55,14 @@ void Yaml::fail(const std::string& what, const std::string& found, const std::st
 
 std::string Yaml::found() const {
   switch (node_.Type()) {
-    case YAML::NodeType::Scalar: return printable(node_.Scalar());
-    case YAML::NodeType::Sequence: return "a list";
-    case YAML::NodeType::Map: return "a map";
-    default: return "nothing";
+    case YAML::NodeType::Scalar:
+      return printable(node_.Scalar());
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a map";
+    default:
+      return "nothing";
   }
 }
 
@@ -131,13 +137,15 @@ long long Yaml::integer() const {
   const std::string& digits = text();
   long long value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size()) fail(named() + " must be a whole number", found(), "a whole number");
+  if (error != std::errc() || end != digits.data() + digits.size())
+    fail(named() + " must be a whole number", found(), "a whole number");
   return value;
 }
 
 bool Yaml::flag() const {
   bool value = false;
-  if (!is_scalar() || !YAML::convert<bool>::decode(node_, value)) fail(named() + " must be true or false", found(), "true or false");
+  if (!is_scalar() || !YAML::convert<bool>::decode(node_, value))
+    fail(named() + " must be true or false", found(), "true or false");
   return value;
 }
 

@@ -19,7 +19,7 @@ class Yaml {
   // Every key of the map must be one of these, and stand there once.
   void only(const std::vector<std::string>& keys) const;
   bool has(const std::string& key) const;
-  Yaml at(const std::string& key) const;  // Throws ConfigError if absent
+  Yaml at(const std::string& key) const;                      // Throws ConfigError if absent
   std::vector<std::pair<std::string, Yaml>> entries() const;  // of a map, in order, each key once
   std::vector<Yaml> items() const;                            // of a list; a scalar is a list of one
 

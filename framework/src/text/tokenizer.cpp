@@ -45,7 +45,8 @@ Tokenizer::~Tokenizer() = default;
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
   if (!fs::is_regular_file(spiece_model)) {
-    throw DataError(Problem{"the vocabulary " + spiece_model.string() + " is missing", {}, "a SentencePiece model", remedy});
+    throw DataError(
+        Problem{"the vocabulary " + spiece_model.string() + " is missing", {}, "a SentencePiece model", remedy});
   }
   const std::string bytes = read_text(spiece_model);
   std::shared_ptr<Tokenizer> tokenizer(new Tokenizer);
@@ -58,7 +59,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
   if (processor.pad_id() < 0 || processor.eos_id() < 0 || processor.unk_id() < 0) {
     throw DataError(Problem{"the vocabulary " + spiece_model.string() + " is not one of T5's",
                             "pad id " + std::to_string(processor.pad_id()) + ", EOS id " +
-                                std::to_string(processor.eos_id()) + ", unknown id " + std::to_string(processor.unk_id()),
+                                std::to_string(processor.eos_id()) + ", unknown id " +
+                                std::to_string(processor.unk_id()),
                             "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", remedy});
   }
   tokenizer->unigram_ = Unigram::of(processor, bytes);
@@ -139,8 +141,8 @@ std::string Tokenizer::piece(int64_t id) const {
 
 int64_t Tokenizer::sentinel(int k) const {
   if (k < 0 || k >= sentinels) {
-    throw ConfigError(Problem{"there is no such sentinel", "<extra_id_" + std::to_string(k) + ">",
-                              "<extra_id_0> to <extra_id_99>", {}});
+    throw ConfigError(Problem{
+        "there is no such sentinel", "<extra_id_" + std::to_string(k) + ">", "<extra_id_0> to <extra_id_99>", {}});
   }
   return pieces_ + sentinels - 1 - k;
 }

@@ -134,7 +134,7 @@ const Unigram::Node* Unigram::child(const Node& node, std::uint8_t byte) const {
 
 void Unigram::segment(std::string_view text, std::vector<int64_t>& ids) const {
   struct Best {
-    float score = 0;         // of the likeliest path that ends here
+    float score = 0;          // of the likeliest path that ends here
     std::int32_t start = -1;  // where its last piece begins
     std::int32_t id = -1;
   };
@@ -158,7 +158,8 @@ void Unigram::segment(std::string_view text, std::vector<int64_t>& ids) const {
     start += one;
   }
   const std::size_t begin = ids.size();
-  for (std::size_t end = text.size(); end > 0; end = static_cast<std::size_t>(best[end].start)) ids.push_back(best[end].id);
+  for (std::size_t end = text.size(); end > 0; end = static_cast<std::size_t>(best[end].start))
+    ids.push_back(best[end].id);
   std::reverse(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end());
   // Unknown characters beside each other are one unknown piece.
   const auto both_unknown = [&](int64_t a, int64_t b) { return a == unknown_ && b == unknown_; };

@@ -1,5 +1,8 @@
 #include "core/hash.h"
 
+#include "core/random.h"
+#include "core/sha256_block.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -27,6 +30,20 @@ TEST(Sha256, PiecesHashAsTheWhole) {
       hash.update(whole.substr(cut));
       ASSERT_EQ(hash.hex(), sha256(whole)) << size << " cut at " << cut;
     }
+  }
+}
+
+TEST(Sha256, TheProcessorsInstructionsAgreeWithPlainCode) {
+  if (!has_sha256_instructions()) GTEST_SKIP() << "this processor has none";
+  Random random(1);
+  for (int round = 0; round < 100; ++round) {
+    std::uint32_t plain[8], fast[8];
+    std::uint8_t data[64];
+    for (int i = 0; i < 8; ++i) plain[i] = fast[i] = static_cast<std::uint32_t>(random.next());
+    for (std::uint8_t& byte : data) byte = static_cast<std::uint8_t>(random.next());
+    plain_sha256_block(plain, data);
+    fast_sha256_block(fast, data);
+    for (int i = 0; i < 8; ++i) ASSERT_EQ(plain[i], fast[i]) << "word " << i << " in round " << round;
   }
 }
 

@@ -14,12 +14,12 @@ TEST(Utf8, TakesEveryLengthOfCharacter) {
 
 TEST(Utf8, FindsTheFirstWrongByte) {
   EXPECT_EQ(invalid_utf8("ab\xff"), 2u);
-  EXPECT_EQ(invalid_utf8("a\xc3"), 1u);              // cut short
-  EXPECT_EQ(invalid_utf8("\xc0\x80"), 0u);           // overlong
-  EXPECT_EQ(invalid_utf8("\xe0\x9f\xbf"), 0u);       // overlong
-  EXPECT_EQ(invalid_utf8("é\xed\xa0\x80"), 2u);      // surrogate
-  EXPECT_EQ(invalid_utf8("\xf4\x90\x80\x80"), 0u);   // beyond U+10FFFF
-  EXPECT_EQ(invalid_utf8("\xf0\x8f\xbf\xbf"), 0u);   // overlong
+  EXPECT_EQ(invalid_utf8("a\xc3"), 1u);             // cut short
+  EXPECT_EQ(invalid_utf8("\xc0\x80"), 0u);          // overlong
+  EXPECT_EQ(invalid_utf8("\xe0\x9f\xbf"), 0u);      // overlong
+  EXPECT_EQ(invalid_utf8("é\xed\xa0\x80"), 2u);     // surrogate
+  EXPECT_EQ(invalid_utf8("\xf4\x90\x80\x80"), 0u);  // beyond U+10FFFF
+  EXPECT_EQ(invalid_utf8("\xf0\x8f\xbf\xbf"), 0u);  // overlong
   EXPECT_EQ(invalid_utf8("\x80"), 0u);
 }
 

@@ -77,7 +77,8 @@ TEST_F(EncodeTest, LongInputsLoseTheirEndAndKeepEos) {
 }
 
 TEST_F(EncodeTest, SlotsDoNotCount) {
-  const EncodedExample encoded = encode({Piece::of_slots(20), Piece::of_text(sentence, "text"), Piece::of_slots(5)}, {8, 62});
+  const EncodedExample encoded =
+      encode({Piece::of_slots(20), Piece::of_text(sentence, "text"), Piece::of_slots(5)}, {8, 62});
   EXPECT_EQ(encoded.input.size(), 20u + 7 + 5 + 1);
   EXPECT_EQ(encoded.slots[19], 19);
   EXPECT_EQ(encoded.slots[20], -1);
@@ -88,15 +89,20 @@ TEST_F(EncodeTest, SlotsDoNotCount) {
 TEST_F(EncodeTest, WordsOfTheTemplateOutliveTheFieldBeforeThem) {
   const Ids tail = ids("It was <extra_id_0>");
   for (int64_t limit = static_cast<int64_t>(tail.size()) + 3; limit < 20; ++limit) {
-    const Ids input = encode({Piece::of_text("say: "), Piece::of_text(sentence, "text"), Piece::of_text(" It was <extra_id_0>")}, {limit, 62}).input;
+    const Ids input =
+        encode({Piece::of_text("say: "), Piece::of_text(sentence, "text"), Piece::of_text(" It was <extra_id_0>")},
+               {limit, 62})
+            .input;
     ASSERT_LE(static_cast<int64_t>(input.size()), limit);
-    ASSERT_GE(static_cast<int64_t>(input.size()), std::min<int64_t>(limit - 4, 6));  // and does not cut more than it must
+    ASSERT_GE(static_cast<int64_t>(input.size()),
+              std::min<int64_t>(limit - 4, 6));  // and does not cut more than it must
     EXPECT_EQ(Ids(input.end() - 1 - static_cast<long>(tail.size()), input.end() - 1), tail) << limit;
   }
 }
 
 TEST_F(EncodeTest, TheLastFieldIsCutFirst) {
-  const std::vector<Piece> pieces = {Piece::of_text("a: "), Piece::of_text("the old man", "first"), Piece::of_text(" b: "), Piece::of_text(sentence, "second")};
+  const std::vector<Piece> pieces = {Piece::of_text("a: "), Piece::of_text("the old man", "first"),
+                                     Piece::of_text(" b: "), Piece::of_text(sentence, "second")};
   const Ids input = encode(pieces, {12, 62}).input;
   const Ids whole = ids("a: the old man b: " + sentence);
   EXPECT_EQ(input, with_eos(Ids(whole.begin(), whole.begin() + 11)));

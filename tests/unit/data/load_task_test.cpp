@@ -71,7 +71,8 @@ TEST_F(LoadTaskTest, IdenticalRowsNeverCrossSplits) {
   std::map<std::string, std::set<int>> where;
   int split = 0;
   for (const auto* examples : {&data.train, &data.validation, &data.test}) {
-    for (const TextExample& example : *examples) where[input(example) == "say: text  7" ? "say: text 7" : input(example)].insert(split);
+    for (const TextExample& example : *examples)
+      where[input(example) == "say: text  7" ? "say: text 7" : input(example)].insert(split);
     ++split;
   }
   EXPECT_EQ(where.size(), 50u);
@@ -82,7 +83,9 @@ TEST_F(LoadTaskTest, RowsOfOneSourceStayTogether) {
   std::string text = "id,text,label\n";
   for (int i = 0; i < 200; ++i) text += std::to_string(i % 40) + ",text " + std::to_string(i) + ",no\n";
   write("r.csv", text);
-  const TaskData data = load("source: r.csv\nsplit: {by: id, validation: 20, test: 20}\ninput: '{id} {text}'\ntarget: '{label}'\nlabels: [no, yes]\n");
+  const TaskData data = load(
+      "source: r.csv\nsplit: {by: id, validation: 20, test: 20}\ninput: '{id} {text}'\ntarget: '{label}'\nlabels: [no, "
+      "yes]\n");
   EXPECT_EQ(data.test.size(), 20u);
   std::map<std::string, std::set<int>> where;
   int split = 0;
@@ -102,7 +105,8 @@ TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatAreScored) {
   EXPECT_EQ(data.train.size(), 50u);
   EXPECT_EQ(data.validation.size(), 25u);
   EXPECT_EQ(data.test.size(), 15u);
-  EXPECT_THAT(data.notes, ElementsAre("10 rows left out of train that are in validation too", "5 rows left out of validation that are in test too"));
+  EXPECT_THAT(data.notes, ElementsAre("10 rows left out of train that are in validation too",
+                                      "5 rows left out of validation that are in test too"));
 }
 
 TEST_F(LoadTaskTest, TakesFromTrainTheSplitThatIsNotGiven) {
@@ -116,7 +120,8 @@ TEST_F(LoadTaskTest, TakesFromTrainTheSplitThatIsNotGiven) {
 
 TEST_F(LoadTaskTest, FieldsFilterAndLabelMaps) {
   std::string text = "text\tstars\tlang\n";
-  for (int i = 0; i < 60; ++i) text += "t" + std::to_string(i) + "\t" + std::to_string(i % 6) + (i % 5 == 0 ? "\tde\n" : "\ten\n");
+  for (int i = 0; i < 60; ++i)
+    text += "t" + std::to_string(i) + "\t" + std::to_string(i % 6) + (i % 5 == 0 ? "\tde\n" : "\ten\n");
   write("r.tsv", text);
   const TaskData data = load(
       "source: r.tsv\nfields: {side: {from: stars, cut: [2, 4], words: [low, mid, top]}, body: text}\n"
@@ -138,33 +143,40 @@ TEST_F(LoadTaskTest, FieldsFilterAndLabelMaps) {
 
 TEST_F(LoadTaskTest, AbsentFieldsMayHaveADefault) {
   std::string text;
-  for (int i = 0; i < 30; ++i) text += "{\"q\": \"q" + std::to_string(i) + "\"" + (i % 2 == 0 ? ", \"hint\": \"h\"" : "") + "}\n";
+  for (int i = 0; i < 30; ++i)
+    text += "{\"q\": \"q" + std::to_string(i) + "\"" + (i % 2 == 0 ? ", \"hint\": \"h\"" : "") + "}\n";
   write("r.jsonl", text);
-  const TaskData data = load("source: r.jsonl\nfields: {clue: {from: hint, default: none}}\ninput: '{q} {clue}'\ntarget: x\n");
+  const TaskData data =
+      load("source: r.jsonl\nfields: {clue: {from: hint, default: none}}\ninput: '{q} {clue}'\ntarget: x\n");
   std::set<std::string> clues;
   for (const TextExample& example : data.train) clues.insert(example.input[2].text);
   EXPECT_THAT(clues, ElementsAre("h", "none"));
   EXPECT_EQ(data.train[0].label, -1);
-  EXPECT_THAT(load_error("source: r.jsonl\ninput: '{q} {hint}'\ntarget: x\n"), HasSubstr("r.jsonl:2: the field 'hint' is missing"));
+  EXPECT_THAT(load_error("source: r.jsonl\ninput: '{q} {hint}'\ntarget: x\n"),
+              HasSubstr("r.jsonl:2: the field 'hint' is missing"));
 }
 
 TEST_F(LoadTaskTest, WrongRowsAreNamed) {
-  EXPECT_THAT(row_error("x,maybe"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("'maybe'"), HasSubstr("one of no, yes"), HasSubstr("to do:")));
+  EXPECT_THAT(row_error("x,maybe"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("'maybe'"),
+                                          HasSubstr("one of no, yes"), HasSubstr("to do:")));
   EXPECT_THAT(row_error("x,"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("found:    nothing")));
   EXPECT_THAT(row_error("x,yes", "input: '{txet}'\ntarget: '{label}'\n"),
-              AllOf(HasSubstr("r.csv:2: the field 'txet' is missing"), HasSubstr("task.yaml:2"), HasSubstr("did you mean 'text'")));
-  EXPECT_THAT(row_error("x,yes", templates + "filter: {label: {min: 3}}\n"), AllOf(HasSubstr("r.csv:2: the field 'label' is not a number"), HasSubstr("task.yaml:5")));
+              AllOf(HasSubstr("r.csv:2: the field 'txet' is missing"), HasSubstr("task.yaml:2"),
+                    HasSubstr("did you mean 'text'")));
+  EXPECT_THAT(row_error("x,yes", templates + "filter: {label: {min: 3}}\n"),
+              AllOf(HasSubstr("r.csv:2: the field 'label' is not a number"), HasSubstr("task.yaml:5")));
 }
 
 TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {
   EXPECT_THAT(load_error("source: r.csv\n" + templates),
-              AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"), HasSubstr((folder_ / "r.csv").string()),
-                    HasSubstr((folder_ / "data/task/r.csv").string())));
+              AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"),
+                    HasSubstr((folder_ / "r.csv").string()), HasSubstr((folder_ / "data/task/r.csv").string())));
   EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates), HasSubstr("run tools/fetch-data reviews"));
   write("r.csv", "text,label\n\n");
   EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file holds no rows"));
   write("r.csv", csv(0, 20));
-  EXPECT_THAT(load_error<ConfigError>("source: r.csv\nfilter: {label: maybe}\n" + templates), HasSubstr("refuses every row"));
+  EXPECT_THAT(load_error<ConfigError>("source: r.csv\nfilter: {label: maybe}\n" + templates),
+              HasSubstr("refuses every row"));
   write("r.csv", csv(0, 2));
   EXPECT_THAT(load_error<ConfigError>("source: r.csv\n" + templates), HasSubstr("leaves no rows for train"));
 }

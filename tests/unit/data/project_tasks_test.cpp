@@ -11,7 +11,8 @@ namespace {
 // Where tools/fetch-data puts it.
 fs::path data_root() {
   if (const char* root = std::getenv("PEFTBENCH_DATA"); root != nullptr && *root != 0) return root;
-  if (const char* share = std::getenv("XDG_DATA_HOME"); share != nullptr && *share != 0) return fs::path(share) / "peft-bench";
+  if (const char* share = std::getenv("XDG_DATA_HOME"); share != nullptr && *share != 0)
+    return fs::path(share) / "peft-bench";
   const char* home = std::getenv("HOME");
   return fs::path(home == nullptr ? "/" : home) / ".local/share/peft-bench";
 }
@@ -27,7 +28,8 @@ class ProjectTasks : public testing::TestWithParam<Expected> {};
 TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {
   const Expected& expected = GetParam();
   const TaskConfig config = read_task_config(expected.name, {fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "configs/tasks"});
-  if (!fs::exists(data_root() / expected.name / ".ready")) GTEST_SKIP() << "no data: run tools/fetch-data " << expected.name;
+  if (!fs::exists(data_root() / expected.name / ".ready"))
+    GTEST_SKIP() << "no data: run tools/fetch-data " << expected.name;
   const TaskData data = load_task(config, data_root());
   EXPECT_EQ(data.train.size(), expected.train);
   EXPECT_EQ(data.validation.size(), expected.validation);
@@ -44,7 +46,8 @@ TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {
       ++labels[example.label];
     }
     EXPECT_EQ(labels.size(), config.labels.size()) << "every label is in every split";
-    const auto most = std::max_element(labels.begin(), labels.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto most = std::max_element(labels.begin(), labels.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
     RecordProperty("majority_of_split_" + std::to_string(split++),
                    config.labels[static_cast<std::size_t>(most->first)] + " " + std::to_string(most->second));
   }
@@ -52,8 +55,10 @@ TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ProjectTasks,
-                         testing::Values(Expected{"movie_sentiment", 8072, 1000, 1000, "d4630c7dea430c95748baa265030719497f74f33337069846984aea9cbe6268d"},
-                                         Expected{"wordnet_supersense", 60245, 1000, 2000, "079ae4b5642eccdedd1c953104dd448be727c50e309e72d7cfd25c6e33eb0be1"}),
+                         testing::Values(Expected{"movie_sentiment", 8072, 1000, 1000,
+                                                  "d4630c7dea430c95748baa265030719497f74f33337069846984aea9cbe6268d"},
+                                         Expected{"wordnet_supersense", 60245, 1000, 2000,
+                                                  "079ae4b5642eccdedd1c953104dd448be727c50e309e72d7cfd25c6e33eb0be1"}),
                          [](const testing::TestParamInfo<Expected>& task) { return std::string(task.param.name); });
 
 }  // namespace

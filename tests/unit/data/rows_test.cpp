@@ -21,7 +21,8 @@ class RowsTest : public DataTest {
     Table table;
     while (reader->next()) {
       auto& row = table.emplace_back();
-      for (const std::string& name : names.empty() ? reader->names() : names) row.push_back(reader->field(name).value_or("<none>"));
+      for (const std::string& name : names.empty() ? reader->names() : names)
+        row.push_back(reader->field(name).value_or("<none>"));
     }
     return table;
   }
@@ -37,7 +38,8 @@ class RowsTest : public DataTest {
 };
 
 TEST_F(RowsTest, ReadsCsvAsRfc4180HasIt) {
-  const fs::path file = write("a.csv", "\xef\xbb\xbfname,said\r\nAnn,\"one, two\"\r\n\"B\"\"ob\",\"line\r\nbreak\"\r\n\r\n9\" tv,\"\"\n,é");
+  const fs::path file = write(
+      "a.csv", "\xef\xbb\xbfname,said\r\nAnn,\"one, two\"\r\n\"B\"\"ob\",\"line\r\nbreak\"\r\n\r\n9\" tv,\"\"\n,é");
   EXPECT_EQ(read(file), (Table{{"Ann", "one, two"}, {"B\"ob", "line\r\nbreak"}, {"9\" tv", ""}, {"", "é"}}));
 }
 
@@ -66,10 +68,11 @@ TEST_F(RowsTest, TakesColumnsAndDelimiterFromTheTask) {
 }
 
 TEST_F(RowsTest, ReadsJsonlWithNestedFields) {
-  const fs::path file = write("a.jsonl",
-                              "{\"text\": \"é\\n\", \"a\": {\"b\": [1, {\"c\": true}]}, \"x.y\": 2.5, \"none\": null}\r\n"
-                              "\n"
-                              "{\"text\": \"\", \"a\": 3}\n");
+  const fs::path file =
+      write("a.jsonl",
+            "{\"text\": \"é\\n\", \"a\": {\"b\": [1, {\"c\": true}]}, \"x.y\": 2.5, \"none\": null}\r\n"
+            "\n"
+            "{\"text\": \"\", \"a\": 3}\n");
   EXPECT_EQ(read(file, {}, {"text", "a.b.0", "a.b.1.c", "x.y", "none"}),
             (Table{{"é\n", "1", "true", "2.5", "<none>"}, {"", "<none>", "<none>", "<none>", "<none>"}}));
   const auto reader = RowReader::open(file, {});
@@ -79,22 +82,27 @@ TEST_F(RowsTest, ReadsJsonlWithNestedFields) {
 }
 
 TEST_F(RowsTest, FaultsNameFileAndLine) {
-  EXPECT_THAT(fault("a.csv", "a,b\n1,2\n3\n"), AllOf(HasSubstr("a.csv:3: the wrong number of columns"), HasSubstr("found:    1"), HasSubstr("2 (a, b)")));
+  EXPECT_THAT(fault("a.csv", "a,b\n1,2\n3\n"), AllOf(HasSubstr("a.csv:3: the wrong number of columns"),
+                                                     HasSubstr("found:    1"), HasSubstr("2 (a, b)")));
   EXPECT_THAT(fault("a.csv", "a,b\n1,2,3\n"), HasSubstr("a.csv:2: the wrong number of columns"));
-  EXPECT_THAT(fault("a.csv", "a\n\"x\ny\n"), AllOf(HasSubstr("a.csv:2: a quoted field has no end"), HasSubstr("x\\ny")));
+  EXPECT_THAT(fault("a.csv", "a\n\"x\ny\n"),
+              AllOf(HasSubstr("a.csv:2: a quoted field has no end"), HasSubstr("x\\ny")));
   EXPECT_THAT(fault("a.csv", "a\n\"x\"y\n"), HasSubstr("a.csv:2: text after a closing quote"));
-  EXPECT_THAT(fault("a.csv", "a\nok\nb\xffz\n"), AllOf(HasSubstr("a.csv:3: not UTF-8"), HasSubstr("byte 2"), HasSubstr("iconv")));
+  EXPECT_THAT(fault("a.csv", "a\nok\nb\xffz\n"),
+              AllOf(HasSubstr("a.csv:3: not UTF-8"), HasSubstr("byte 2"), HasSubstr("iconv")));
   EXPECT_THAT(fault("a.csv", "a,a\n"), HasSubstr("a.csv:1: two columns have one name"));
   EXPECT_THAT(fault("a.csv", "\n\n"), HasSubstr("the file is empty"));
   EXPECT_THAT(fault("a.csv", ""), HasSubstr("the file is empty"));
-  EXPECT_THAT(fault("a.jsonl", "{\"a\": 1}\n{\"a\": }\n"), AllOf(HasSubstr("a.jsonl:2: not JSON"), HasSubstr("column 7")));
+  EXPECT_THAT(fault("a.jsonl", "{\"a\": 1}\n{\"a\": }\n"),
+              AllOf(HasSubstr("a.jsonl:2: not JSON"), HasSubstr("column 7")));
   EXPECT_THAT(fault("a.jsonl", "[{\"a\": 1}]\n"), HasSubstr("a.jsonl:1: the line is not a JSON object"));
   EXPECT_THAT(fault("a.jsonl", "[\n"), HasSubstr("on a line of its own"));
   EXPECT_THAT(fault("a.jsonl", "{\"a\": \"\xff\"}\n"), HasSubstr("a.jsonl:1: not UTF-8"));
   SourceSpec csv;
   csv.format = SourceFormat::csv;
   EXPECT_THAT(message<DataError>([&] { RowReader::open(folder_, csv); }), HasSubstr("a folder"));
-  EXPECT_THAT(message<ConfigError>([&] { read(write("a.json", "{}")); }), AllOf(HasSubstr(".json"), HasSubstr("format: jsonl")));
+  EXPECT_THAT(message<ConfigError>([&] { read(write("a.json", "{}")); }),
+              AllOf(HasSubstr(".json"), HasSubstr("format: jsonl")));
 }
 
 std::string random_text(Random& random, const std::vector<std::string>& alphabet, std::uint64_t most) {
@@ -150,12 +158,36 @@ TEST_F(RowsTest, RandomTablesComeBackFromJsonl) {
 // Whatever the bytes: rows or a DataError.
 TEST_F(RowsTest, RandomBytesAreRowsOrDataErrors) {
   Random random(3);
-  const std::vector<std::string> pieces = {"\"", ",", "\n", "\r", "\t", "{", "}", "[", "]", ":", "\\", "\\u", "d800", "null", "1e999", "-", "a",
-                                           "\"a\"", std::string(1, '\0'), "\xff", "\xc3", "é", "\xef\xbb\xbf", "{\"a\":1}\n", "[[[[[[[["};
+  const std::vector<std::string> pieces = {"\"",
+                                           ",",
+                                           "\n",
+                                           "\r",
+                                           "\t",
+                                           "{",
+                                           "}",
+                                           "[",
+                                           "]",
+                                           ":",
+                                           "\\",
+                                           "\\u",
+                                           "d800",
+                                           "null",
+                                           "1e999",
+                                           "-",
+                                           "a",
+                                           "\"a\"",
+                                           std::string(1, '\0'),
+                                           "\xff",
+                                           "\xc3",
+                                           "é",
+                                           "\xef\xbb\xbf",
+                                           "{\"a\":1}\n",
+                                           "[[[[[[[["};
   int rows = 0, errors = 0;
   for (int round = 0; round < 3000; ++round) {
     std::string text = random_text(random, pieces, 30);
-    for (std::uint64_t n = random.below(4); n > 0 && !text.empty(); --n) text[random.below(text.size())] = static_cast<char>(random.below(256));
+    for (std::uint64_t n = random.below(4); n > 0 && !text.empty(); --n)
+      text[random.below(text.size())] = static_cast<char>(random.below(256));
     SourceSpec source = random.below(2) == 0 ? SourceSpec{} : with_columns({"a", "b"});
     source.format = static_cast<SourceFormat>(random.below(3));
     const fs::path file = write("noise", text);

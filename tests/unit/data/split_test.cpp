@@ -13,7 +13,9 @@
 namespace peftbench {
 namespace {
 
-SplitSpec spec(double validation, double test, std::uint64_t seed = 0) { return {seed, validation, test, {}, "task.yaml:1"}; }
+SplitSpec spec(double validation, double test, std::uint64_t seed = 0) {
+  return {seed, validation, test, {}, "task.yaml:1"};
+}
 
 std::vector<RowKeys> distinct(int rows) {
   std::vector<RowKeys> result;
@@ -37,8 +39,10 @@ TEST(SplitTest, TakesOnlyWhatIsWanted) {
 }
 
 TEST(SplitTest, TheSeedDecidesAndNothingElse) {
-  EXPECT_EQ(split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}), split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}));
-  EXPECT_NE(split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}), split_rows(distinct(500), spec(0.1, 0.1, 5), {true, true}));
+  EXPECT_EQ(split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}),
+            split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}));
+  EXPECT_NE(split_rows(distinct(500), spec(0.1, 0.1, 4), {true, true}),
+            split_rows(distinct(500), spec(0.1, 0.1, 5), {true, true}));
 }
 
 // Pinned: a split that moved would make published figures incomparable.

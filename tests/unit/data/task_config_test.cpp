@@ -69,9 +69,10 @@ TEST_F(TaskConfigTest, CanonicalTextSeesWhatMattersAndNothingElse) {
   EXPECT_EQ(task("# a comment\n" + std::string(whole)).canonical, canonical);
   EXPECT_EQ(task("source: {train: [r.csv]}\ninput: '{a}'\ntarget: b\n").canonical,
             task("target: b\ninput: \"{a}\"\nsource: r.csv\nsplit: {seed: 0, test: 0.1}\n").canonical);
-  for (const auto& [from, to] : {std::pair{"seed: 3", "seed: 4"}, std::pair{"min: 1", "min: 2"}, std::pair{"{{review", "{{report"},
-                                 std::pair{"target: 10", "target: 11"}, std::pair{"negative", "poor"}, std::pair{"';'", "','"},
-                                 std::pair{"default: 3", "default: 2"}, std::pair{"not_in", "in"}, std::pair{"[id, body]", "[id]"}}) {
+  for (const auto& [from, to] :
+       {std::pair{"seed: 3", "seed: 4"}, std::pair{"min: 1", "min: 2"}, std::pair{"{{review", "{{report"},
+        std::pair{"target: 10", "target: 11"}, std::pair{"negative", "poor"}, std::pair{"';'", "','"},
+        std::pair{"default: 3", "default: 2"}, std::pair{"not_in", "in"}, std::pair{"[id, body]", "[id]"}}) {
     std::string other = whole;
     other.replace(other.find(from), std::string(from).size(), to);
     EXPECT_NE(task(other).canonical, canonical) << from;
@@ -102,8 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"NoInput", "source: a.csv\ntarget: x\n", ":1:", "'input' is missing"},
         Slip{"Twice", "source: a.csv\n" REST "input: again\n", ":4:", "second time"},
         Slip{"NotYaml", "source: a.csv\ninput: [unclosed\n", ":3:", "not YAML"},
-        Slip{"NotAMap", "- a\n- b\n", ":1:", "not a map"},
-        Slip{"Empty", "", ":1:", "not a map"},
+        Slip{"NotAMap", "- a\n- b\n", ":1:", "not a map"}, Slip{"Empty", "", ":1:", "not a map"},
         Slip{"EmptySource", "source:\n" REST, ":1:", "must be a list"},
         Slip{"BothFiles", "source: {file: a, train: b}\n" REST, ":1:", "both 'file' and 'train'"},
         Slip{"FileAndTest", "source: {file: a, test: b}\n" REST, ":1:", "'train' in place of 'file'"},
@@ -123,7 +123,8 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"NoMetrics", "source: a\n" REST "metrics: []\n", ":4:", "no metric"},
         Slip{"CutWithoutWords", "source: a\nfields: {b: {from: c, cut: [1]}}\n" REST, ":2:", "belong together"},
         Slip{"WordCount", "source: a\nfields: {b: {from: c, cut: [1], words: [x]}}\n" REST, ":2:", "2, one more"},
-        Slip{"FallingCuts", "source: a\nfields: {b: {from: c, cut: [2, 1], words: [x, y, z]}}\n" REST, ":2:", "must rise"},
+        Slip{"FallingCuts", "source: a\nfields: {b: {from: c, cut: [2, 1], words: [x, y, z]}}\n" REST,
+             ":2:", "must rise"},
         Slip{"NotANumber", "source: a\nfilter: {b: {min: low}}\n" REST, ":2:", "must be a number"},
         Slip{"Outside", "source: a\nfilter: {b: {outside: [1]}}\n" REST, ":2:", "two numbers"},
         Slip{"SplitPart", "source: a\nsplit: {test: 1.5}\n" REST, ":2:", "fraction or a number of rows"},
@@ -143,9 +144,12 @@ TEST_F(TaskConfigTest, MutilatedFilesAreTasksOrConfigErrors) {
     std::string yaml = whole;
     for (std::uint64_t n = 1 + random.below(3); n > 0; --n) {
       const std::size_t at = random.below(yaml.size());
-      if (random.below(3) == 0) yaml.erase(at, 1 + random.below(20));
-      else if (random.below(2) == 0) yaml.insert(at, 1, marks[random.below(marks.size())]);
-      else yaml.insert(at, yaml.substr(random.below(yaml.size()), random.below(40)));
+      if (random.below(3) == 0)
+        yaml.erase(at, 1 + random.below(20));
+      else if (random.below(2) == 0)
+        yaml.insert(at, 1, marks[random.below(marks.size())]);
+      else
+        yaml.insert(at, yaml.substr(random.below(yaml.size()), random.below(40)));
     }
     try {
       task(yaml);
@@ -178,7 +182,8 @@ TEST_F(TaskConfigTest, FindsTasksByNameInTheFirstFolder) {
               AllOf(HasSubstr("unknown task 'b_taks'"), HasSubstr("did you mean 'b_task'? There are: a, b_task")));
   EXPECT_THAT(message<ConfigError>([&] { read_task_config("no/where.yaml", folders); }), HasSubstr("no/where.yaml"));
   write("second/c.yaml", "name: d\nsource: a.csv\ninput: '{a}'\ntarget: b\n");
-  EXPECT_THAT(message<ConfigError>([&] { list_tasks(folders); }), HasSubstr("c.yaml: the task's name is not the file's"));
+  EXPECT_THAT(message<ConfigError>([&] { list_tasks(folders); }),
+              HasSubstr("c.yaml: the task's name is not the file's"));
 }
 
 TEST_F(TaskConfigTest, TheTasksOfTheProjectAreSound) {

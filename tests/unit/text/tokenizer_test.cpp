@@ -38,7 +38,8 @@ TEST_F(TokenizerTest, KnowsItsSizes) {
 }
 
 TEST_F(TokenizerTest, TextComesBack) {
-  for (const char* text : {"", "a", "The old man and the sea.", "It was the best of times, it was the worst of times"}) {
+  for (const char* text :
+       {"", "a", "The old man and the sea.", "It was the best of times, it was the worst of times"}) {
     EXPECT_EQ(tokenizer_->decode(tokenizer_->encode(text)), text);
   }
 }
@@ -50,16 +51,17 @@ TEST_F(TokenizerTest, WhiteSpaceIsOneSpaceAndNoneAtTheEnds) {
 
 TEST_F(TokenizerTest, SentinelsAreOneIdWithAnySpaceBesideThem) {
   const Ids expected = joined(joined(tokenizer_->encode("the"), {8099}), joined(tokenizer_->encode("sea"), {8098}));
-  for (const char* text : {"the <extra_id_0> sea <extra_id_1>", "the<extra_id_0>sea<extra_id_1>",
-                           "the  <extra_id_0>sea  <extra_id_1> "}) {
+  for (const char* text :
+       {"the <extra_id_0> sea <extra_id_1>", "the<extra_id_0>sea<extra_id_1>", "the  <extra_id_0>sea  <extra_id_1> "}) {
     EXPECT_EQ(tokenizer_->encode(text), expected) << text;
   }
   EXPECT_THAT(tokenizer_->encode("<extra_id_99><extra_id_98> <extra_id_10>"), ElementsAre(8000, 8001, 8089));
 }
 
 TEST_F(TokenizerTest, WhatOnlyLooksLikeASentinelIsText) {
-  for (const char* text : {"<extra_id_100>", "<extra_id_00>", "<extra_id_01>", "<extra_id_-1>", "<extra_id_>", "<extra_id_7",
-                           "<extra_id_ 7>", "<extra_id_", "<EXTRA_ID_7>", "<extra_id_99999999999999999999>", "<extra_id_+1>"}) {
+  for (const char* text :
+       {"<extra_id_100>", "<extra_id_00>", "<extra_id_01>", "<extra_id_-1>", "<extra_id_>", "<extra_id_7",
+        "<extra_id_ 7>", "<extra_id_", "<EXTRA_ID_7>", "<extra_id_99999999999999999999>", "<extra_id_+1>"}) {
     for (const int64_t id : tokenizer_->encode(text)) EXPECT_LT(id, 8000) << text;
   }
   EXPECT_THAT(tokenizer_->encode("<extra_id_<extra_id_5>"), testing::Contains(tokenizer_->sentinel(5)));
