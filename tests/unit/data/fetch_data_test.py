@@ -18,7 +18,8 @@ class FetchData(unittest.TestCase):
 
     def fetch(self, *arguments, **environment):
         # No index anywhere: what pip needs is out of reach.
-        settings = {"PEFTBENCH_DATA": str(self.root), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+        settings = {"PEFTBENCH_DATA": str(self.root), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull,
+                    "PIP_FIND_LINKS": ""}
         return subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True,
                               env={**os.environ, **settings, **environment})
 
@@ -65,7 +66,8 @@ class FetchData(unittest.TestCase):
         result = self.fetch("wordnet_supersense")
         self.assertEqual(result.returncode, 0, result.stderr)
         table = (self.root / "wordnet_supersense" / "nouns.tsv").read_bytes()
-        self.assertEqual(hashlib.sha256(table).hexdigest(), "87ee6804001027abf926784515fa5a5d80d9d0d0d8e26ebfa8c8f60031e193ea")
+        self.assertEqual(hashlib.sha256(table).hexdigest(),
+                         "87ee6804001027abf926784515fa5a5d80d9d0d0d8e26ebfa8c8f60031e193ea")
         self.assertTrue((self.root / "wordnet_supersense" / ".ready").exists())
 
 
