@@ -58,7 +58,8 @@ watched() { # LABEL FOLDER COMMAND…
 # ---- Debian packages --------------------------------------------------------------------------------------------
 
 # A tool may come from anywhere; a library must be the distribution's, since CMake looks for that.
-tools=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache flock:util-linux)
+# Not ccache: where it is there, CMake uses it, but a first build is slower with it.
+tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
 libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
 if [[ $goal == tests ]]; then libraries+=(libgtest-dev libgmock-dev libbenchmark-dev); fi
 

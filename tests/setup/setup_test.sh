@@ -43,7 +43,7 @@ mkdir -p "$2/bin"
 printf '#!/bin/bash\necho "home=$PEFTBENCH_HOME args=$*"\n' > "$2/bin/peft-bench"
 chmod +x "$2/bin/peft-bench"
 S
-for tool in g++ ccache; do stub $tool <<< 'exit 0'; done
+for tool in g++; do stub $tool <<< 'exit 0'; done
 launch() { "$home/peft-bench" "$@" 2> "$work/err" < /dev/null; }
 calls() { grep -c "^$1" "$CALLS" || true; }
 
