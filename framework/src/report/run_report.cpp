@@ -56,6 +56,8 @@ void add_costs(TextSheet& sheet, const RunRecord& record) {
   for (const PhaseCost& phase : record.phases)
     parts.push_back(phase.name + " " + format_duration(phase.wall_seconds));
   sheet.add("time", format_duration(record.wall_seconds()) + "  (" + join(parts) + ")");
+  if (const auto& training = record.training; training.times_resumed > 0)
+    sheet.add("", fmt::format("in {} processes, the last from step {}", training.times_resumed + 1, training.resumed_from));
   const bool exact = std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
   sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at its peak" + (exact ? "" : " (since the start)"));
 }

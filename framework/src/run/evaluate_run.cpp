@@ -14,10 +14,11 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   if (record.status != "finished")
     throw DataError({"the run has not finished, so there is nothing to score", "status " + record.status, {},
                      "start its command again: it continues"});
-  ConfigRequest config;
-  config.method = record.method.plugin;  // the file it was trained with, if it is still there
+  Places places = request.places;
   std::error_code error;
-  if (!fs::exists(config.method, error)) config.method = record.method.name;
+  if (fs::exists(record.method.plugin, error)) places.plugin_files.push_back(record.method.plugin);  // what it was trained with
+  ConfigRequest config;
+  config.method = record.method.name;
   config.file = request.run.config();
   const auto flag = [&](const char* key, const std::string& value, const char* origin) {
     if (!value.empty()) config.flags.push_back({key, value, origin});
@@ -26,11 +27,11 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   flag("eval.split", request.split, "--split");
   if (request.threads > 0) flag("threads", std::to_string(request.threads), "--threads");
 
-  Setup setup = set_up(request.places, config, BackboneNeed::weights);
+  Setup setup = set_up(places, config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(request.places, std::move(setup));
-  CompiledPlan plan = load_adapter(request.run.adapter(), PluginFinder(request.places.plugin_files), *bench.backbone, bench.checksum);
+  const Workbench bench = open_workbench(places, std::move(setup));
+  CompiledPlan plan = load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
   Scoring scoring(bench, plan);
   outcome.split = scoring.final_split();
   const Evaluation evaluation = scoring.evaluate(plan, outcome.split, request.examples, progress);

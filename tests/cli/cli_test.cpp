@@ -1,0 +1,217 @@
+// What the program prints and how it ends, as a user sees it.
+#include "support/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+using namespace testing_support;
+using nlohmann::json;
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Printed {
+  int status;
+  std::string out, err;
+};
+
+Printed run(const std::vector<std::string>& words, const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+  Program program(words, environment);
+  const int status = program.wait();
+  return {status, program.out(), program.err()};
+}
+
+// The user's mistake: status 2, one message with what to do, no trace, nothing on standard output.
+void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {
+  const Printed printed = run(words);
+  EXPECT_EQ(printed.status, 2) << printed.err;
+  EXPECT_EQ(printed.out, "");
+  EXPECT_THAT(printed.err, HasSubstr("peft-bench: "));
+  EXPECT_THAT(printed.err, HasSubstr(what));
+  EXPECT_THAT(printed.err, HasSubstr(hint));
+  EXPECT_THAT(printed.err, Not(HasSubstr("Exception raised from")));
+  EXPECT_THAT(printed.err, Not(HasSubstr("terminate called")));
+}
+
+const std::vector<std::string> method = {"--method", "prompt_tuning"};
+std::vector<std::string> with(std::vector<std::string> words, const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+TEST(Help, IsForNewcomers) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{}, {"--help"}, {"-h"}, {"help"}}) {
+    const Printed printed = run(words);
+    EXPECT_EQ(printed.status, 0);
+    EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"), ContainsRegex("methods +the methods"),
+                                   ContainsRegex("forward +one forward pass")));
+  }
+  for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "forward"}) {
+    const Printed printed = run({command, "--help"});
+    EXPECT_EQ(printed.status, 0);
+    EXPECT_THAT(printed.out, HasSubstr(std::string("Usage: peft-bench ") + command));
+    EXPECT_THAT(printed.out, HasSubstr("--json"));
+  }
+  EXPECT_THAT(run({"--version"}).out, ContainsRegex("^peft-bench [0-9.]+ \\(LibTorch [0-9.]+"));
+}
+
+TEST(Mistakes, AreNamedWithTheNearestName) {
+  expect_mistake({"mehtods"}, "there is no command 'mehtods'", "did you mean 'methods'?");
+  expect_mistake({"--method", "promt_tuning"}, "there is no method 'promt_tuning'", "did you mean 'prompt_tuning'?");
+  expect_mistake(with(method, {"--task", "movie_sentimet"}), "movie_sentimet", "did you mean 'movie_sentiment'?");
+  expect_mistake(with(method, {"--backbone", "t5-v1_1-xl1"}), "t5-v1_1-xl1", "did you mean 't5-v1_1-xl");
+  expect_mistake(with(method, {"--taks", "x"}), "no flag --taks", "did you mean '--task'?");
+  expect_mistake(with(method, {"--set", "lenght=3"}), "--set lenght=3", "did you mean 'length'?");
+  expect_mistake(with(method, {"--set", "train.step=3"}), "there is no setting 'train.step'", "did you mean 'train.steps'?");
+  expect_mistake(with(method, {"--set", "length=0"}), "--set length=0", "correct the value");
+  expect_mistake(with(method, {"--set", "length"}), "--set takes key=value", "'='");
+  expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "at least 1");
+  expect_mistake(with(method, {"--seed"}), "--seed", "--help");
+  expect_mistake(with(method, {"--seed", "one"}), "--seed", "integer");
+  expect_mistake({"--seed", "1"}, "no method is named", "methods");
+  expect_mistake({"tasks", "one", "two"}, "'two' is one too many", "--help");
+  expect_mistake({"tasks", "nothing_like_it"}, "nothing_like_it", "movie_sentiment");
+  expect_mistake({"backbones", "t5-nano"}, "t5-nano", "did you mean 't5-nano-lm'?");
+  expect_mistake({"eval", "no-such-run"}, "there is no run 'no-such-run'", "--out");
+  expect_mistake({"forward", "--backbone", "t5-nano-lm"}, "--input-ids", "forward --help");
+  expect_mistake(with(method, {"--config", "/no/such/file.yaml"}), "/no/such/file.yaml", "");
+}
+
+TEST(Mistakes, InAFileNameItsLine) {
+  const Scratch scratch;
+  const fs::path file = scratch.write("mine.yaml", "seed: 1\ntrain:\n  stesp: 5\n");
+  expect_mistake(with(method, {"--config", file.string()}), "mine.yaml:3: there is no setting 'train.stesp'", "'train.steps'");
+}
+
+TEST(Mistakes, AHomeWithoutConfigurationsIsNamed) {
+  const Printed printed = run({"tasks"}, {{"PEFTBENCH_HOME", "/"}});
+  EXPECT_EQ(printed.status, 2);
+  EXPECT_THAT(printed.err, HasSubstr("PEFTBENCH_HOME"));
+}
+
+TEST(Lists, AreTablesOrJson) {
+  EXPECT_THAT(run({"methods"}).out, ContainsRegex("prompt_tuning +[0-9.]+ "));
+  EXPECT_THAT(run({"methods", "prompt_tuning"}).out, AllOf(ContainsRegex("length +integer +100"), HasSubstr("train.learning_rate=0.3")));
+  EXPECT_THAT(run({"tasks"}).out, ContainsRegex("movie_sentiment +2 labels"));
+  EXPECT_THAT(run({"backbones"}).out, ContainsRegex("t5-v1_1-xxl +11,135,332,352"));
+  EXPECT_THAT(run({"backbones", "t5-v1_1-small"}).out, AllOf(ContainsRegex("d_kv +64"), ContainsRegex("num_heads +6")));
+
+  bool found = false;
+  for (const json& row : json::parse(run({"methods", "--json"}).out)) found |= row.at("name") == "prompt_tuning";
+  EXPECT_TRUE(found);
+  EXPECT_EQ(json::parse(run({"methods", "prompt_tuning", "--json"}).out).at("parameters").at(0).at("name"), "length");
+  EXPECT_GE(json::parse(run({"tasks", "--json"}).out).size(), 2u);
+  EXPECT_GE(json::parse(run({"backbones", "--json"}).out).size(), 11u);
+  EXPECT_EQ(json::parse(run({"backbones", "t5-v1_1-xl", "--json"}).out).at("parameters"), 2849757184);
+}
+
+TEST(Params, NeedSizesAlone) {
+  const Printed printed = run({"params", "--backbone", "t5-v1_1-xxl", "--method", "prompt_tuning", "--set", "length=100", "--json"});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  const json result = json::parse(printed.out);
+  EXPECT_EQ(result.at("backbone_parameters"), 11135332352);
+  for (const char* count : {"trained", "stored", "inference", "after_merge"}) EXPECT_EQ(result.at("ledger").at(count), 409600);
+  EXPECT_THAT(run({"params", "--backbone", "t5-v1_1-xxl", "--method", "prompt_tuning"}).out,
+              AllOf(HasSubstr("11,135,332,352"), HasSubstr("409,600 (0.00368 % of all)")));
+}
+
+TEST(DryRun, PrintsWhatWouldHappenAndLeavesNothing) {
+  const Scratch scratch;
+  const std::string out = (scratch.path() / "runs").string();
+  const Printed printed = run(with(method, {"--dry-run", "--out", out, "--steps", "7", "--set", "length=9"}));
+  EXPECT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, AllOf(ContainsRegex("length: 9\n"), ContainsRegex("steps: 7\n"), HasSubstr("encoder.input"),
+                                 ContainsRegex("trained +2,304"), HasSubstr("nothing was trained")));
+  EXPECT_FALSE(fs::exists(out));
+  const json result = json::parse(run(with(method, {"--dry-run", "--json", "--set", "length=9"})).out);
+  EXPECT_EQ(result.at("ledger").at("trained"), 9 * 256);
+  EXPECT_EQ(result.at("config").at("set").at("length"), 9);
+}
+
+TEST(Run, PrintsItsRowAndIsScoredAgainByEval) {
+  const Scratch scratch;
+  const fs::path task = write_task(scratch), out = scratch.path() / "runs";
+  const Printed printed = run(short_run(task, out));
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  for (const char* line : {"method +prompt_tuning", "task +parity", "backbone +t5-nano-lm, 9,180,928 frozen",
+                           "score +accuracy [01]\\.[0-9]+  \\[[01].*\\]  on 24 test examples", "for always answering '(even|odd)'",
+                           "loss +[0-9.]+ → [0-9.]+  on the validation split", "parameters +1,024 trained .* 1,024 receiving gradient",
+                           "1,024 stored, 1,024 at inference, 1,024 after merging", "time +[0-9.]+ m?s", "memory +[0-9]+ MiB",
+                           "checksum .*the backbone is unchanged", "folder .*runs/prompt_tuning-parity-s3-[0-9a-f]+"})
+    EXPECT_THAT(printed.out, ContainsRegex(line));
+
+  const json record = json::parse(file_text(only_run(out) / "record.json"));
+  EXPECT_EQ(record.at("schema_version"), 1);
+  EXPECT_EQ(record.at("status"), "finished");
+  EXPECT_EQ(record.at("backbone").at("checksum_before"), record.at("backbone").at("checksum_after"));
+  EXPECT_EQ(record.at("ledger").at("receiving_gradient"), 1024);
+  std::istringstream predictions(file_text(only_run(out) / "predictions.jsonl"));
+  int correct = 0, lines = 0;
+  for (std::string line; std::getline(predictions, line); ++lines) correct += json::parse(line).at("correct").get<bool>();
+  EXPECT_EQ(lines, 24);
+  EXPECT_NEAR(record.at("metrics").at(0).at("value").get<double>(), correct / 24.0, 1e-9);
+
+  // Scored again from its adapter; the folder by its id.
+  const Printed again = run({"eval", only_run(out).filename().string(), "--out", out.string(), "--json"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(json::parse(again.out).at("metrics"), record.at("metrics"));
+  const Printed validation = run({"eval", only_run(out).string(), "--split", "validation"});
+  EXPECT_THAT(validation.out, AllOf(HasSubstr("validation split, 16 examples"), ContainsRegex("accuracy +[01]\\.")));
+
+  // The resolved configuration is one that runs: it names the same run.
+  const Printed repeated = run({"--config", (only_run(out) / "config.yaml").string(), "--out", out.string()});
+  EXPECT_EQ(repeated.status, 0) << repeated.err;
+  EXPECT_THAT(repeated.err, HasSubstr("had finished before"));
+}
+
+class Forward : public testing::Test {
+ protected:
+  Printed forward(const std::string& ids, const std::string& labels, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"forward", "--backbone", "t5-nano-lm", "--input-ids", scratch_.write("ids.json", ids).string(),
+                                      "--labels", scratch_.write("labels.json", labels).string(),
+                                      "--output", (scratch_.path() / "out.safetensors").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  }
+  Scratch scratch_;
+};
+
+TEST_F(Forward, WritesItsTensors) {
+  const Printed printed = forward("[[12, 7, 1], [5, 1]]", "[[9, 1], [4, 6, 1]]", {"--grad", "--generate", (scratch_.path() / "g.json").string()});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, ContainsRegex("2 sequences, loss [0-9.]+"));
+  const std::string file = file_text(scratch_.path() / "out.safetensors");
+  const json header = json::parse(file.substr(8, *reinterpret_cast<const std::uint64_t*>(file.data())));
+  EXPECT_EQ(header.at("encoder_last_hidden_state").at("shape"), json({2, 3, 256}));
+  EXPECT_EQ(header.at("logits").at("shape"), json({2, 3, 8192}));
+  EXPECT_EQ(header.at("input_embeddings_grad").at("shape"), json({2, 3, 256}));
+  EXPECT_EQ(header.at("loss").at("shape"), json::array());
+  EXPECT_EQ(json::parse(file_text(scratch_.path() / "g.json")).size(), 2u);
+}
+
+TEST_F(Forward, PaddingOfLabelsChangesNothing) {
+  const auto loss = [&](const std::string& labels) { return json::parse(forward("[[12, 7, 1], [5, 1]]", labels, {"--json"}).out).at("loss"); };
+  EXPECT_EQ(loss("[[9, 1], [4, 6, 1]]"), loss("[[9, 1, -100], [4, 6, 1]]"));
+  EXPECT_NE(loss("[[9, 1], [4, 6, 1]]"), loss("[[9, 1], [4, 7, 1]]"));
+}
+
+TEST_F(Forward, RefusesWhatAreNoIds) {
+  for (const auto& [ids, what] : std::vector<std::pair<std::string, std::string>>{
+           {"[[1, 2", "not JSON"}, {"{}", "not a list of lists"}, {"[3]", "row 0 is not a list"}, {"[[1], []]", "row 1 is empty"},
+           {"[[1], [99999]]", "row 1 holds an id that the backbone does not have"}, {"[[1.5]]", "row 0 holds something"}}) {
+    const Printed printed = forward(ids, "[[1], [1]]");
+    EXPECT_EQ(printed.status, 2);
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("ids.json"), HasSubstr(what), HasSubstr("[[12, 7, 1], [5, 1]]")));
+  }
+  const Printed printed = forward("[[1], [1]]", "[[1]]");
+  EXPECT_EQ(printed.status, 2);
+  EXPECT_THAT(printed.err, HasSubstr("2 inputs, 1 labels"));
+}
+
+}  // namespace
+}  // namespace peftbench
