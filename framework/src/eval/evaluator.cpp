@@ -262,10 +262,9 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
   return result;
 }
 
-std::optional<MajorityBaseline> Evaluator::majority(const std::vector<TextExample>& train,
-                                                    const std::vector<TextExample>& split) const {
+std::optional<MajorityBaseline> Evaluator::majority(const std::vector<TextExample>& split) const {
   std::vector<int> labels;
-  for (const auto& example : train) labels.push_back(example.label);
+  for (const auto& example : split) labels.push_back(example.label);
   const int label = majority_label(labels);
   if (label < 0) return std::nullopt;
   std::vector<Outcome> outcomes;

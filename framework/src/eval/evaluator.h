@@ -41,7 +41,8 @@ struct Evaluation {
   std::vector<Prediction> predictions;
 };
 
-// The answer that needs no model: the label most frequent in training, scored on another split.
+// The best constant answer: the most frequent label of the very split that is scored, which is the harder bar where
+// training's differs.
 struct MajorityBaseline {
   std::string label;
   std::vector<MetricValue> metrics;
@@ -60,8 +61,7 @@ class Evaluator {
                       const std::string& phase = "evaluate", const std::vector<std::int64_t>& groups = {}) const;
 
   // Nothing for free text.
-  std::optional<MajorityBaseline> majority(const std::vector<TextExample>& train,
-                                           const std::vector<TextExample>& split) const;
+  std::optional<MajorityBaseline> majority(const std::vector<TextExample>& split) const;
 
   // Place of the text among the label words, or −1.
   int label_of(const std::string& text) const;

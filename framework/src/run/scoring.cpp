@@ -55,7 +55,7 @@ void Scoring::describe(const Evaluation& evaluation, const std::string& name, Ru
   // The same examples for the majority label, where only the first so many were scored.
   const std::vector<TextExample>& texts = *split(name).texts;
   const std::vector<TextExample> scored(texts.begin(), texts.begin() + evaluation.examples);
-  const auto majority = evaluator_.majority(bench_.task.train, scored);
+  const auto majority = evaluator_.majority(scored);
   record.metrics.clear();
   for (const MetricValue& metric : evaluation.metrics) {
     MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};

@@ -221,12 +221,12 @@ TEST_F(EvaluatorTest, TheCacheIsUsedOnlyWhereTheEncoderIsLeftAlone) {
   EXPECT_EQ(cache.counts().hits, 11);
 }
 
-TEST_F(EvaluatorTest, TheMajorityLabelIsThatOfTraining) {
-  std::vector<TextExample> train = {{{}, "b", 1}, {{}, "b", 1}, {{}, "a", 0}};
-  const auto baseline = evaluator().majority(train, texts_);
+TEST_F(EvaluatorTest, TheMajorityLabelIsThatOfTheScoredSplit) {
+  const std::vector<TextExample> split = {{{}, "b", 1}, {{}, "b", 1}, {{}, "a", 0}};
+  const auto baseline = evaluator().majority(split);
   ASSERT_TRUE(baseline);
   EXPECT_EQ(baseline->label, "b");
-  EXPECT_NEAR(baseline->metrics[0].value, 4.0 / 11, 1e-12);
+  EXPECT_NEAR(baseline->metrics[0].value, 2.0 / 3, 1e-12);
 }
 
 TEST_F(EvaluatorTest, RefusesWhatATaskCannotHave) {

@@ -1,6 +1,8 @@
 #include "plan/compiled_plan.h"
 #include "support/tiny_backbone.h"
 
+#include <peftbench/error.h>
+
 #include <gtest/gtest.h>
 
 namespace peftbench {
