@@ -1,5 +1,5 @@
 """Runs the commands that stand in ```sh blocks of README.md and docs/ (writing-a-method.md has a test of its own,
-tests/consumer). Training runs are checked with --dry-run, but for the README's first, which trains two steps.
+tests/consumer). Training runs are resolved, planned and counted with --dry-run; tests/integration trains.
 
     commands.py SOURCE PROGRAM
 """
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as work:
                 if "DIR" in arguments or "…" in line:  # a form to fill in; tests/parity runs it filled
                     continue
                 if is_run(arguments):
-                    arguments += ["--out", work] + (["--steps", "2"] if count == 0 else ["--dry-run"])
+                    arguments.append("--dry-run")
                 words = [str(program), *arguments]
             else:
                 faults.append(f"{page.name}: no test knows how to run: {line}")
