@@ -91,7 +91,7 @@ void listen_for_stop() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-int command_line(int argc, char** argv) try {
+int peftbench_command_line(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error like any other
   tune_process();
   return dispatch(std::vector<std::string>(argv + 1, argv + argc));
