@@ -5,7 +5,10 @@
 
 #include <malloc.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <thread>
 
 namespace peftbench {
 
@@ -13,6 +16,12 @@ void tune_process() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   at::globalContext().setFlushDenormal(true);  // threads that are made from here on inherit it
+}
+
+std::int64_t default_threads() {
+  const char* wanted = std::getenv("OMP_NUM_THREADS");
+  const long number = wanted ? std::strtol(wanted, nullptr, 10) : 0;
+  return number > 0 ? number : std::max(1u, std::thread::hardware_concurrency());
 }
 
 void use_threads(std::int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }

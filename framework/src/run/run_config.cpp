@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "plugin/schema.h"
+#include "run/machine.h"
 #include "run/options.h"
 
 #include <peftbench/error.h>
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 namespace peftbench {
 namespace {
@@ -47,7 +47,7 @@ class Resolver {
     config_.method = method_;
     // Resolved before it is hashed, since results depend on it in the last digits.
     if (config_.options.integer("threads") == 0)
-      config_.options.set("threads", static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency())));
+      config_.options.set("threads", default_threads());
     config_.train = train_config(config_.options);
     return config_;
   }

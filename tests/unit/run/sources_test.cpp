@@ -19,7 +19,7 @@
 namespace peftbench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class Sources : public ::testing::Test {
  protected:
