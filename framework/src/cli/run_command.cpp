@@ -42,7 +42,7 @@ int run_command(const std::vector<std::string>& words) {
   arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
   arguments.setting("--seed", "seed", "of every use of chance");
   arguments.setting("--steps", "train.steps", "optimizer steps");
-  arguments.setting("--threads", "threads", "processor threads; 0: one per core");
+  arguments.setting("--threads", "threads", "processor threads; 0: OMP_NUM_THREADS, else one per core");
   arguments.add_set();
   arguments.add_out();
   arguments.add_places();
