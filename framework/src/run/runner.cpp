@@ -134,8 +134,10 @@ void Runner::work() {
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
   const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
-  plan.initialise(init_contexts({backbone, bench_.tokenizer, bench_.task.config.labels,
-                                 static_cast<std::uint64_t>(config_.seed()), [this](std::string text) { warn(text); }}));
+  const InitSources sources{backbone, bench_.tokenizer, bench_.task.config.labels, static_cast<std::uint64_t>(config_.seed()),
+                            [this](std::string text) { warn(text); }};
+  call_plugin(plugin, PluginStep::planning, "giving its parameters their first values",
+              [&] { plan.initialise(init_contexts(sources)); });
   Ledger ledger = measure_plan(train_examples);
   record_.ledger = Json::parse(to_json(ledger).dump());
 
