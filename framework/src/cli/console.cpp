@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -34,7 +35,7 @@ std::string ConsoleProgress::line(const Progress& progress, double rate) {
     if (rate > 0) {
       text += fmt::format("  {:.{}f}/s", rate, rate < 10 ? 1 : 0);
       if (progress.done < progress.total)
-        text += "  " + format_duration(static_cast<double>(progress.total - progress.done) / rate) + " left";
+        text += "  " + format_duration(std::ceil(static_cast<double>(progress.total - progress.done) / rate)) + " left";
     }
   } else if (progress.done > 0) {
     text += "  " + with_thousands(progress.done);

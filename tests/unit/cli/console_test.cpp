@@ -1,0 +1,54 @@
+#include "cli/arguments.h"
+#include "cli/console.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ConsoleProgress, TellsRateAndTimeLeft) {
+  EXPECT_EQ(ConsoleProgress::line({"train", 250, 1000, "loss 2.310"}, 2.5), "train  250/1,000  2.5/s  5 min 00 s left  loss 2.310");
+  EXPECT_EQ(ConsoleProgress::line({"train", 1000, 1000, ""}, 25), "train  1,000/1,000  25/s");
+  EXPECT_EQ(ConsoleProgress::line({"read", 4000, 0, ""}, 3), "read  4,000");
+  EXPECT_EQ(ConsoleProgress::line({"load", 0, 0, "weights"}, 0), "load  weights");
+}
+
+TEST(ConsoleProgress, PrintsFewLinesWhereThereIsNoTerminal) {
+  ::testing::internal::CaptureStderr();
+  {
+    ConsoleProgress progress;
+    for (int i = 0; i <= 1000; ++i) {
+      progress.update({"train", i, 1000, ""});
+      if (i % 100 == 0) progress.update({"evaluate", 1, 1, ""});
+    }
+    progress.note("something to know");
+  }
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 4) << text;
+  EXPECT_THAT(text, HasSubstr("peft-bench: something to know\n"));
+}
+
+TEST(Arguments, FlagsBecomeSettingsOfTheirNames) {
+  Arguments arguments("run", "a test");
+  arguments.add_method_and_backbone();
+  arguments.setting("--steps", "train.steps", "");
+  arguments.add_set();
+  ASSERT_TRUE(arguments.parse({"--method=soft", "--steps", "5", "--set", "a=1", "--set", "train.dropout=0", "--backbone", "x"}));
+  const ConfigRequest request = arguments.config();
+  EXPECT_EQ(request.method, "soft");
+  ASSERT_EQ(request.flags.size(), 2u);
+  EXPECT_EQ(request.flags[0].key, "backbone.name");
+  EXPECT_EQ(request.flags[1].key, "train.steps");
+  EXPECT_EQ(request.flags[1].origin, "--steps");
+  ASSERT_EQ(request.settings.size(), 2u);
+  EXPECT_EQ(request.settings[0].key, "set.a");
+  EXPECT_EQ(request.settings[1].key, "train.dropout");
+}
+
+}  // namespace
+}  // namespace peftbench
