@@ -20,7 +20,8 @@ struct Printed {
   std::string out, err;
 };
 
-Printed run(const std::vector<std::string>& words, const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+Printed run(const std::vector<std::string>& words,
+            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
   Program program(words, environment);
   const int status = program.wait();
   return {status, program.out(), program.err()};
@@ -45,11 +46,12 @@ std::vector<std::string> with(std::vector<std::string> words, const std::vector<
 }
 
 TEST(Help, IsForNewcomers) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{}, {"--help"}, {"-h"}, {"help"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{}, {"--help"}, {"-h"}, {"help"}}) {
     const Printed printed = run(words);
     EXPECT_EQ(printed.status, 0);
-    EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"), ContainsRegex("methods +the methods"),
-                                   ContainsRegex("forward +one forward pass")));
+    EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"),
+                                   ContainsRegex("methods +the methods"), ContainsRegex("forward +one forward pass")));
   }
   for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "forward"}) {
     const Printed printed = run({command, "--help"});
@@ -67,7 +69,8 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake(with(method, {"--backbone", "t5-v1_1-xl1"}), "t5-v1_1-xl1", "did you mean 't5-v1_1-xl");
   expect_mistake(with(method, {"--taks", "x"}), "no flag --taks", "did you mean '--task'?");
   expect_mistake(with(method, {"--set", "lenght=3"}), "--set lenght=3", "did you mean 'length'?");
-  expect_mistake(with(method, {"--set", "train.step=3"}), "there is no setting 'train.step'", "did you mean 'train.steps'?");
+  expect_mistake(with(method, {"--set", "train.step=3"}), "there is no setting 'train.step'",
+                 "did you mean 'train.steps'?");
   expect_mistake(with(method, {"--set", "length=0"}), "--set length=0", "correct the value");
   expect_mistake(with(method, {"--set", "length"}), "--set takes key=value", "'='");
   expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "at least 1");
@@ -85,7 +88,8 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
 TEST(Mistakes, InAFileNameItsLine) {
   const Scratch scratch;
   const fs::path file = scratch.write("mine.yaml", "seed: 1\ntrain:\n  stesp: 5\n");
-  expect_mistake(with(method, {"--config", file.string()}), "mine.yaml:3: there is no setting 'train.stesp'", "'train.steps'");
+  expect_mistake(with(method, {"--config", file.string()}), "mine.yaml:3: there is no setting 'train.stesp'",
+                 "'train.steps'");
 }
 
 TEST(Mistakes, AHomeWithoutConfigurationsIsNamed) {
@@ -96,7 +100,8 @@ TEST(Mistakes, AHomeWithoutConfigurationsIsNamed) {
 
 TEST(Lists, AreTablesOrJson) {
   EXPECT_THAT(run({"methods"}).out, ContainsRegex("prompt_tuning +[0-9.]+ "));
-  EXPECT_THAT(run({"methods", "prompt_tuning"}).out, AllOf(ContainsRegex("length +integer +100"), HasSubstr("train.learning_rate=0.3")));
+  EXPECT_THAT(run({"methods", "prompt_tuning"}).out,
+              AllOf(ContainsRegex("length +integer +100"), HasSubstr("train.learning_rate=0.3")));
   EXPECT_THAT(run({"tasks"}).out, ContainsRegex("movie_sentiment +2 labels"));
   EXPECT_THAT(run({"backbones"}).out, ContainsRegex("t5-v1_1-xxl +11,135,332,352"));
   EXPECT_THAT(run({"backbones", "t5-v1_1-small"}).out, AllOf(ContainsRegex("d_kv +64"), ContainsRegex("num_heads +6")));
@@ -111,11 +116,13 @@ TEST(Lists, AreTablesOrJson) {
 }
 
 TEST(Params, NeedSizesAlone) {
-  const Printed printed = run({"params", "--backbone", "t5-v1_1-xxl", "--method", "prompt_tuning", "--set", "length=100", "--json"});
+  const Printed printed =
+      run({"params", "--backbone", "t5-v1_1-xxl", "--method", "prompt_tuning", "--set", "length=100", "--json"});
   ASSERT_EQ(printed.status, 0) << printed.err;
   const json result = json::parse(printed.out);
   EXPECT_EQ(result.at("backbone_parameters"), 11135332352);
-  for (const char* count : {"trained", "stored", "inference", "after_merge"}) EXPECT_EQ(result.at("ledger").at(count), 409600);
+  for (const char* count : {"trained", "stored", "inference", "after_merge"})
+    EXPECT_EQ(result.at("ledger").at(count), 409600);
   EXPECT_THAT(run({"params", "--backbone", "t5-v1_1-xxl", "--method", "prompt_tuning"}).out,
               AllOf(HasSubstr("11,135,332,352"), HasSubstr("409,600 (0.00368 % of all)")));
 }
@@ -138,11 +145,12 @@ TEST(Run, PrintsItsRowAndIsScoredAgainByEval) {
   const fs::path task = write_task(scratch), out = scratch.path() / "runs";
   const Printed printed = run(short_run(task, out));
   ASSERT_EQ(printed.status, 0) << printed.err;
-  for (const char* line : {"method +prompt_tuning", "task +parity", "backbone +t5-nano-lm, 9,180,928 frozen",
-                           "score +accuracy [01]\\.[0-9]+  \\[[01].*\\]  on 24 test examples", "for always answering '(even|odd)'",
-                           "loss +[0-9.]+ → [0-9.]+  on the validation split", "parameters +1,024 trained .* 1,024 receiving gradient",
-                           "1,024 stored, 1,024 at inference, 1,024 after merging", "time +[0-9.]+ m?s", "memory +[0-9]+ MiB",
-                           "checksum .*the backbone is unchanged", "folder .*runs/prompt_tuning-parity-s3-[0-9a-f]+"})
+  for (const char* line :
+       {"method +prompt_tuning", "task +parity", "backbone +t5-nano-lm, 9,180,928 frozen",
+        "score +accuracy [01]\\.[0-9]+  \\[[01].*\\]  on 24 test examples", "for always answering '(even|odd)'",
+        "loss +[0-9.]+ → [0-9.]+  on the validation split", "parameters +1,024 trained .* 1,024 receiving gradient",
+        "1,024 stored, 1,024 at inference, 1,024 after merging", "time +[0-9.]+ m?s", "memory +[0-9]+ MiB",
+        "checksum .*the backbone is unchanged", "folder .*runs/prompt_tuning-parity-s3-[0-9a-f]+"})
     EXPECT_THAT(printed.out, ContainsRegex(line));
 
   const json record = json::parse(file_text(only_run(out) / "record.json"));
@@ -152,7 +160,8 @@ TEST(Run, PrintsItsRowAndIsScoredAgainByEval) {
   EXPECT_EQ(record.at("ledger").at("receiving_gradient"), 1024);
   std::istringstream predictions(file_text(only_run(out) / "predictions.jsonl"));
   int correct = 0, lines = 0;
-  for (std::string line; std::getline(predictions, line); ++lines) correct += json::parse(line).at("correct").get<bool>();
+  for (std::string line; std::getline(predictions, line); ++lines)
+    correct += json::parse(line).at("correct").get<bool>();
   EXPECT_EQ(lines, 24);
   EXPECT_NEAR(record.at("metrics").at(0).at("value").get<double>(), correct / 24.0, 1e-9);
 
@@ -172,9 +181,15 @@ TEST(Run, PrintsItsRowAndIsScoredAgainByEval) {
 class Forward : public testing::Test {
  protected:
   Printed forward(const std::string& ids, const std::string& labels, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> words = {"forward", "--backbone", "t5-nano-lm", "--input-ids", scratch_.write("ids.json", ids).string(),
-                                      "--labels", scratch_.write("labels.json", labels).string(),
-                                      "--output", (scratch_.path() / "out.safetensors").string()};
+    std::vector<std::string> words = {"forward",
+                                      "--backbone",
+                                      "t5-nano-lm",
+                                      "--input-ids",
+                                      scratch_.write("ids.json", ids).string(),
+                                      "--labels",
+                                      scratch_.write("labels.json", labels).string(),
+                                      "--output",
+                                      (scratch_.path() / "out.safetensors").string()};
     words.insert(words.end(), more.begin(), more.end());
     return run(words);
   }
@@ -182,7 +197,8 @@ class Forward : public testing::Test {
 };
 
 TEST_F(Forward, WritesItsTensors) {
-  const Printed printed = forward("[[12, 7, 1], [5, 1]]", "[[9, 1], [4, 6, 1]]", {"--grad", "--generate", (scratch_.path() / "g.json").string()});
+  const Printed printed = forward("[[12, 7, 1], [5, 1]]", "[[9, 1], [4, 6, 1]]",
+                                  {"--grad", "--generate", (scratch_.path() / "g.json").string()});
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(printed.out, ContainsRegex("2 sequences, loss [0-9.]+"));
   const std::string file = file_text(scratch_.path() / "out.safetensors");
@@ -195,15 +211,21 @@ TEST_F(Forward, WritesItsTensors) {
 }
 
 TEST_F(Forward, PaddingOfLabelsChangesNothing) {
-  const auto loss = [&](const std::string& labels) { return json::parse(forward("[[12, 7, 1], [5, 1]]", labels, {"--json"}).out).at("loss"); };
+  const auto loss = [&](const std::string& labels) {
+    return json::parse(forward("[[12, 7, 1], [5, 1]]", labels, {"--json"}).out).at("loss");
+  };
   EXPECT_EQ(loss("[[9, 1], [4, 6, 1]]"), loss("[[9, 1, -100], [4, 6, 1]]"));
   EXPECT_NE(loss("[[9, 1], [4, 6, 1]]"), loss("[[9, 1], [4, 7, 1]]"));
 }
 
 TEST_F(Forward, RefusesWhatAreNoIds) {
   for (const auto& [ids, what] : std::vector<std::pair<std::string, std::string>>{
-           {"[[1, 2", "not JSON"}, {"{}", "not a list of lists"}, {"[3]", "row 0 is not a list"}, {"[[1], []]", "row 1 is empty"},
-           {"[[1], [99999]]", "row 1 holds an id that the backbone does not have"}, {"[[1.5]]", "row 0 holds something"}}) {
+           {"[[1, 2", "not JSON"},
+           {"{}", "not a list of lists"},
+           {"[3]", "row 0 is not a list"},
+           {"[[1], []]", "row 1 is empty"},
+           {"[[1], [99999]]", "row 1 holds an id that the backbone does not have"},
+           {"[[1.5]]", "row 0 holds something"}}) {
     const Printed printed = forward(ids, "[[1], [1]]");
     EXPECT_EQ(printed.status, 2);
     EXPECT_THAT(printed.err, AllOf(HasSubstr("ids.json"), HasSubstr(what), HasSubstr("[[12, 7, 1], [5, 1]]")));

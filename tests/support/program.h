@@ -120,8 +120,9 @@ inline fs::path write_task(const Scratch& scratch) {
   std::string rows;
   for (int i = 0; i < 120; ++i) {
     const int number = (i * 37 + 100) % 1000;
-    rows += std::string("{\"text\": \"") + digits[number / 100] + " " + digits[number / 10 % 10] + " " + digits[number % 10] +
-            " number " + std::to_string(i) + "\", \"parity\": \"" + (number % 2 ? "odd" : "even") + "\"}\n";
+    rows += std::string("{\"text\": \"") + digits[number / 100] + " " + digits[number / 10 % 10] + " " +
+            digits[number % 10] + " number " + std::to_string(i) + "\", \"parity\": \"" +
+            (number % 2 ? "odd" : "even") + "\"}\n";
   }
   scratch.write("parity.jsonl", rows);
   return scratch.write("parity.yaml",
@@ -137,12 +138,21 @@ inline fs::path write_task(const Scratch& scratch) {
 }
 
 // A run that takes a second or two.
-inline std::vector<std::string> short_run(const fs::path& task, const fs::path& out, const std::vector<std::string>& more = {},
-                                          const std::string& seed = "3", const std::string& threads = "1") {
-  std::vector<std::string> words = {"--method", "prompt_tuning", "--task", task.string(), "--backbone", "t5-nano-lm",
-                                    "--out", out.string(), "--seed", seed, "--threads", threads, "--steps", "24",
-                                    "--set", "length=4", "--set", "train.batch_size=4", "--set", "train.evaluate_every=8",
-                                    "--set", "train.checkpoint_every=4", "--set", "train.log_every=1"};
+inline std::vector<std::string> short_run(const fs::path& task, const fs::path& out,
+                                          const std::vector<std::string>& more = {}, const std::string& seed = "3",
+                                          const std::string& threads = "1") {
+  std::vector<std::string> words = {"--method",   "prompt_tuning",
+                                    "--task",     task.string(),
+                                    "--backbone", "t5-nano-lm",
+                                    "--out",      out.string(),
+                                    "--seed",     seed,
+                                    "--threads",  threads,
+                                    "--steps",    "24",
+                                    "--set",      "length=4",
+                                    "--set",      "train.batch_size=4",
+                                    "--set",      "train.evaluate_every=8",
+                                    "--set",      "train.checkpoint_every=4",
+                                    "--set",      "train.log_every=1"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

@@ -23,11 +23,15 @@ void Arguments::add_json() { flag("--json", json_, "print JSON"); }
 
 void Arguments::add_places() {
   app_.add_option("--plugin", plugins_, "a method's library, before the installed ones; may be repeated")
-      ->type_name("FILE")->allow_extra_args(false);
-  app_.add_option("--data", data_, "where fetched data lies; else PEFTBENCH_DATA, or the user's data folder")->type_name("DIR");
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app_.add_option("--data", data_, "where fetched data lies; else PEFTBENCH_DATA, or the user's data folder")
+      ->type_name("DIR");
 }
 
-void Arguments::add_out() { app_.add_option("--out", out_, "where runs are kept")->type_name("DIR")->capture_default_str(); }
+void Arguments::add_out() {
+  app_.add_option("--out", out_, "where runs are kept")->type_name("DIR")->capture_default_str();
+}
 
 void Arguments::add_method_and_backbone() {
   app_.add_option("--method", method_, "what is trained; `peft-bench methods` lists them")->type_name("NAME");
@@ -35,8 +39,10 @@ void Arguments::add_method_and_backbone() {
 }
 
 void Arguments::add_set() {
-  app_.add_option("--set", set_, "a parameter of the method (length=20) or any setting (train.batch_size=16); may be repeated")
-      ->type_name("KEY=VALUE")->allow_extra_args(false);
+  app_.add_option("--set", set_,
+                  "a parameter of the method (length=20) or any setting (train.batch_size=16); may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   app_.add_option("--config", file_, "a YAML file of settings, such as a run's config.yaml")->type_name("FILE");
 }
 
@@ -56,7 +62,9 @@ bool Arguments::parse(std::vector<std::string> words) {
     const std::vector<std::string> rest = app_.remaining();
     throw unknown(rest.empty() ? "" : rest.front());
   } catch (const CLI::ParseError& error) {
-    throw ConfigError({std::string("the command line is not right: ") + error.what(), {}, {},
+    throw ConfigError({std::string("the command line is not right: ") + error.what(),
+                       {},
+                       {},
                        "`peft-bench " + command_ + " --help` lists its flags"});
   }
   return true;
@@ -67,9 +75,13 @@ ConfigError Arguments::unknown(const std::string& word) const {
   for (const CLI::Option* option : app_.get_options())
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   if (!word.starts_with("-"))
-    return ConfigError({"the word '" + word + "' is one too many for `peft-bench " + command_ + "`", {}, {},
+    return ConfigError({"the word '" + word + "' is one too many for `peft-bench " + command_ + "`",
+                        {},
+                        {},
                         "`peft-bench " + command_ + " --help` shows what it takes"});
-  return ConfigError({"`peft-bench " + command_ + "` has no flag " + word.substr(0, word.find('=')), {}, {},
+  return ConfigError({"`peft-bench " + command_ + "` has no flag " + word.substr(0, word.find('=')),
+                      {},
+                      {},
                       did_you_mean(word.substr(0, word.find('=')), flags)});
 }
 

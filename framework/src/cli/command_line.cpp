@@ -84,7 +84,7 @@ volatile std::sig_atomic_t received = 0;
 int stop_signal() { return received; }
 
 void listen_for_stop() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int number) { received = number; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second one stops at once
   ::sigaction(SIGINT, &action, nullptr);
@@ -102,7 +102,10 @@ int peftbench_command_line(int argc, char** argv) try {
 } catch (const c10::Error& error) {
   return report(without_trace(error), 1);
 } catch (const std::bad_alloc&) {
-  return report("there is not enough memory\n  to do:    take a smaller backbone or train.batch_size, or backbone.precision=bfloat16", 1);
+  return report(
+      "there is not enough memory\n  to do:    take a smaller backbone or train.batch_size, or "
+      "backbone.precision=bfloat16",
+      1);
 } catch (const std::exception& error) {
   return report(error.what(), 1);
 }

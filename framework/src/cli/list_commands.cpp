@@ -27,16 +27,21 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 int describe_method(const PluginFinder& finder, const std::string& name, bool as_json) {
   const PluginHandle plugin = finder.load_method(name);
   if (as_json) {
-    Json json = {{"name", plugin->name}, {"version", plugin->version}, {"summary", plugin->summary},
-                 {"reference", plugin->reference}, {"plugin", plugin->path.string()}};
+    Json json = {{"name", plugin->name},
+                 {"version", plugin->version},
+                 {"summary", plugin->summary},
+                 {"reference", plugin->reference},
+                 {"plugin", plugin->path.string()}};
     json.update(Json(describe_as_json(plugin->schema)));
     print(dumped(json));
     return 0;
   }
   TextTable table({"parameter", "type", "default", "allowed", "meaning"});
-  for (const ParameterDescription& p : describe(plugin->schema)) table.add({p.name, p.type, p.standard, p.allowed, p.help});
+  for (const ParameterDescription& p : describe(plugin->schema))
+    table.add({p.name, p.type, p.standard, p.allowed, p.help});
   std::string text = plugin->name + " " + plugin->version + ": " + plugin->summary + " (" + plugin->reference + ")\n" +
-                     plugin->path.string() + "\n\n" + (table.empty() ? "no parameters\n" : table.text(terminal_width(1)));
+                     plugin->path.string() + "\n\n" +
+                     (table.empty() ? "no parameters\n" : table.text(terminal_width(1)));
   if (!plugin->schema.recommendations().empty()) {
     text += "\nrecommended training, unless a file or --set says otherwise:\n";
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
@@ -50,8 +55,13 @@ std::string splits_text(const TaskConfig& task) {
 }
 
 Json task_json(const TaskConfig& task) {
-  return {{"name", task.name}, {"summary", task.summary}, {"labels", task.labels}, {"metrics", task.metrics},
-          {"max_input_tokens", task.max_input_tokens}, {"max_target_tokens", task.max_target_tokens}, {"file", task.file.string()}};
+  return {{"name", task.name},
+          {"summary", task.summary},
+          {"labels", task.labels},
+          {"metrics", task.metrics},
+          {"max_input_tokens", task.max_input_tokens},
+          {"max_target_tokens", task.max_target_tokens},
+          {"file", task.file.string()}};
 }
 
 int describe_task(const std::string& name, const Places& places, bool as_json) {
@@ -62,11 +72,13 @@ int describe_task(const std::string& name, const Places& places, bool as_json) {
   sheet.add("summary", task.summary);
   sheet.add("labels", task.labels.empty() ? "free text" : join(task.labels));
   sheet.add("metrics", join(task.metrics));
-  sheet.add("tokens", "input up to " + std::to_string(task.max_input_tokens) + ", target up to " + std::to_string(task.max_target_tokens));
+  sheet.add("tokens", "input up to " + std::to_string(task.max_input_tokens) + ", target up to " +
+                          std::to_string(task.max_target_tokens));
   sheet.add("file", task.file.string());
   try {
     const TaskData data = load_task(task, places.data);
-    json["examples"] = {{"train", data.train.size()}, {"validation", data.validation.size()}, {"test", data.test.size()}};
+    json["examples"] = {
+        {"train", data.train.size()}, {"validation", data.validation.size()}, {"test", data.test.size()}};
     json["source"] = data.source.string();
     json["hash"] = data.hash;
     sheet.add("examples", with_thousands(static_cast<long long>(data.train.size())) + " train, " +
@@ -83,8 +95,13 @@ int describe_task(const std::string& name, const Places& places, bool as_json) {
 }
 
 Json listing_json(const BackboneListing& b) {
-  return {{"name", b.name}, {"aliases", b.aliases}, {"parameters", b.parameters},
-          {"folder", b.folder ? Json(b.folder->string()) : Json(nullptr)}, {"hub", b.hub}, {"source", b.source}, {"problem", b.problem}};
+  return {{"name", b.name},
+          {"aliases", b.aliases},
+          {"parameters", b.parameters},
+          {"folder", b.folder ? Json(b.folder->string()) : Json(nullptr)},
+          {"hub", b.hub},
+          {"source", b.source},
+          {"problem", b.problem}};
 }
 
 int describe_backbone(const std::string& name, const Places& places, bool as_json) {
@@ -134,13 +151,17 @@ int methods_command(const std::vector<std::string>& words) {
   Json json = Json::array();
   std::string troubles;
   for (const FoundPlugin& found : finder.list()) {
-    Json row = {{"name", found.name}, {"path", found.path.string()}, {"origin", found.origin}, {"error", found.error},
+    Json row = {{"name", found.name},
+                {"path", found.path.string()},
+                {"origin", found.origin},
+                {"error", found.error},
                 {"hidden_by", found.hidden_by.string()}};
     if (found.plugin) {
       row["version"] = found.plugin->version;
       row["summary"] = found.plugin->summary;
       row["reference"] = found.plugin->reference;
-      table.add({found.name, found.plugin->version, found.origin, found.plugin->summary + " (" + found.plugin->reference + ")"});
+      table.add({found.name, found.plugin->version, found.origin,
+                 found.plugin->summary + " (" + found.plugin->reference + ")"});
     } else if (!found.error.empty()) {
       table.add({found.name, "-", found.origin, "refused: " + first_line(found.error)});
       troubles += "\n" + found.error + "\n";
@@ -149,9 +170,12 @@ int methods_command(const std::vector<std::string>& words) {
     }
     json.push_back(std::move(row));
   }
-  if (arguments.json()) print(dumped(json));
-  else if (table.empty()) print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
-  else print(table.text(terminal_width(1)) + troubles);
+  if (arguments.json())
+    print(dumped(json));
+  else if (table.empty())
+    print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
+  else
+    print(table.text(terminal_width(1)) + troubles);
   return 0;
 }
 
@@ -188,7 +212,7 @@ int backbones_command(const std::vector<std::string>& words) {
   for (const BackboneListing& b : list_backbones(backbone_search(places.home))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
                               : b.folder         ? b.folder->string()
-                                                 : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);
+                                         : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);
     table.add({b.name, b.parameters > 0 ? with_thousands(b.parameters) : "-", where});
     json.push_back(listing_json(b));
   }

@@ -25,7 +25,8 @@ int params_command(const std::vector<std::string>& words) {
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const Setup setup = set_up(arguments.places(), arguments.config(), BackboneNeed::sizes);
-  const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, setup.config.train));
+  const nlohmann::json ledger =
+      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
     const Json json = {{"method", setup.plugin->name},
@@ -42,7 +43,8 @@ int params_command(const std::vector<std::string>& words) {
 }
 
 int eval_command(const std::vector<std::string>& words) {
-  Arguments arguments("eval", "Scores the trained method of a finished run again, or on another task. The run stays as it is.");
+  Arguments arguments("eval",
+                      "Scores the trained method of a finished run again, or on another task. The run stays as it is.");
   EvaluateRequest request;
   std::string name, predictions;
   arguments.app().add_option("RUN", name, "a run's folder or id")->required()->type_name("");
@@ -63,9 +65,12 @@ int eval_command(const std::vector<std::string>& words) {
   progress.clear();
   const Json record = to_json(outcome.record);
   if (arguments.json()) {
-    const Json json = {{"run", outcome.record.id},       {"task", record.at("task")},
-                       {"split", outcome.split},         {"examples", outcome.examples},
-                       {"loss", outcome.loss},           {"metrics", record.at("metrics")},
+    const Json json = {{"run", outcome.record.id},
+                       {"task", record.at("task")},
+                       {"split", outcome.split},
+                       {"examples", outcome.examples},
+                       {"loss", outcome.loss},
+                       {"metrics", record.at("metrics")},
                        {"illegal_rate", record.at("illegal_rate")}};
     print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
     return 0;
@@ -79,27 +84,38 @@ int eval_command(const std::vector<std::string>& words) {
                           (m.majority ? fmt::format("  against {} for always answering '{}'", format_score(*m.majority),
                                                     outcome.record.task.majority_label)
                                       : ""));
-  if (outcome.record.illegal_rate) sheet.add("illegal", format_percent(*outcome.record.illegal_rate) + " of the answers");
+  if (outcome.record.illegal_rate)
+    sheet.add("illegal", format_percent(*outcome.record.illegal_rate) + " of the answers");
   sheet.add("loss", fmt::format("{:.4f} for each label token", outcome.loss));
   print(sheet.text(terminal_width(1)));
   return 0;
 }
 
 int forward_command(const std::vector<std::string>& words) {
-  Arguments arguments("forward", "One forward pass over ids from files, to compare with other programs. No vocabulary is needed.");
+  Arguments arguments("forward",
+                      "One forward pass over ids from files, to compare with other programs. No vocabulary is needed.");
   ForwardRequest request;
   std::string input, labels, output, adapter, generate, precision = "float32";
   CLI::App& app = arguments.app();
-  app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")->required()->type_name("DIR");
+  app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")
+      ->required()
+      ->type_name("DIR");
   app.add_option("--input-ids", input, "JSON: a list of lists of ids")->required()->type_name("FILE");
   app.add_option("--labels", labels, "JSON: the ids to predict, a list for each input")->type_name("FILE");
-  app.add_option("--output", output, "safetensors to write: encoder_last_hidden_state, logits, loss")->type_name("FILE");
+  app.add_option("--output", output, "safetensors to write: encoder_last_hidden_state, logits, loss")
+      ->type_name("FILE");
   app.add_option("--adapter", adapter, "a run's adapter folder")->type_name("DIR");
   arguments.flag("--grad", request.gradient, "write the loss's gradient at the input embeddings too");
-  app.add_option("--precision", precision, "of the frozen weights")->check(CLI::IsMember({"float32", "bfloat16"}))->capture_default_str();
+  app.add_option("--precision", precision, "of the frozen weights")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
   app.add_option("--generate", generate, "JSON to write: the ids that the backbone answers with")->type_name("FILE");
-  app.add_option("--beams", request.beams, "of --generate; 1 is greedy")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--max-tokens", request.max_tokens, "longest answer of --generate")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--beams", request.beams, "of --generate; 1 is greedy")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--max-tokens", request.max_tokens, "longest answer of --generate")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -112,7 +128,8 @@ int forward_command(const std::vector<std::string>& words) {
   request.generate = path(generate);
   const ForwardSummary summary = forward(request, arguments.places());
   if (arguments.json()) {
-    print(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}}.dump(1) + "\n");
+    print(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}}.dump(1) +
+          "\n");
   } else {
     std::string text = fmt::format("{} sequences", summary.sequences);
     if (summary.loss) text += fmt::format(", loss {:.6f}", *summary.loss);

@@ -22,7 +22,8 @@ int dry_run(const Arguments& arguments) {
                          {"sites", plan.claimed_sites()},
                          {"backbone_parameters", frozen},
                          {"ledger", ledger}}
-              .dump(1) + "\n");
+              .dump(1) +
+          "\n");
     return 0;
   }
   std::string text = to_yaml(setup.config, {"resolved configuration"});
@@ -36,8 +37,9 @@ int dry_run(const Arguments& arguments) {
 }  // namespace
 
 int run_command(const std::vector<std::string>& words) {
-  Arguments arguments("run", "Trains a method on a task, evaluates it and prints the row. The same command again continues a\n"
-                             "run that was stopped, and shows the row of one that has finished.");
+  Arguments arguments("run",
+                      "Trains a method on a task, evaluates it and prints the row. The same command again continues a\n"
+                      "run that was stopped, and shows the row of one that has finished.");
   arguments.add_method_and_backbone();
   arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
   arguments.setting("--seed", "seed", "of every use of chance");
@@ -47,7 +49,8 @@ int run_command(const std::vector<std::string>& words) {
   arguments.add_out();
   arguments.add_places();
   bool dry = false, again = false;
-  arguments.flag("--dry-run", dry, "print the resolved configuration, the claimed sites and the ledger, and train nothing");
+  arguments.flag("--dry-run", dry,
+                 "print the resolved configuration, the claimed sites and the ledger, and train nothing");
   arguments.flag("--again,--fresh", again, "throw away what an earlier run of the same configuration left");
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -59,8 +62,10 @@ int run_command(const std::vector<std::string>& words) {
   const RunOutcome outcome = run(request, progress);
   progress.clear();
   if (outcome.was_finished) progress.note("this run had finished before; --again trains it anew");
-  if (arguments.json()) print(to_json(outcome.record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  else print(describe_run(outcome.record, outcome.folder.path.string(), terminal_width(1)));
+  if (arguments.json())
+    print(to_json(outcome.record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else
+    print(describe_run(outcome.record, outcome.folder.path.string(), terminal_width(1)));
   return 0;
 }
 

@@ -7,10 +7,10 @@
 
 namespace peftbench {
 
-std::string format_bytes(std::int64_t bytes);      // 312 MiB
-std::string format_duration(double seconds);       // 850 ms, 12.3 s, 4 min 05 s, 2 h 10 min
-std::string format_percent(double share);          // 0.0000368 → 0.00368 %
-std::string format_score(double value);            // 0.612; "undefined" for NaN
+std::string format_bytes(std::int64_t bytes);  // 312 MiB
+std::string format_duration(double seconds);   // 850 ms, 12.3 s, 4 min 05 s, 2 h 10 min
+std::string format_percent(double share);      // 0.0000368 → 0.00368 %
+std::string format_score(double value);        // 0.612; "undefined" for NaN
 
 // Columns of a terminal that the text takes: code points, with those of double width counted twice.
 std::size_t display_width(std::string_view utf8);

@@ -25,8 +25,9 @@ std::string count(const Json& ledger, const char* key) {
 }
 
 void add_counts(TextSheet& sheet, const Json& ledger) {
-  sheet.add("parameters", fmt::format("{} trained ({} of all), {} receiving gradient", count(ledger, "trained"),
-                                      format_percent(ledger.value("percent", 0.0) / 100), count(ledger, "receiving_gradient")));
+  sheet.add("parameters",
+            fmt::format("{} trained ({} of all), {} receiving gradient", count(ledger, "trained"),
+                        format_percent(ledger.value("percent", 0.0) / 100), count(ledger, "receiving_gradient")));
   sheet.add("", fmt::format("{} stored, {} at inference, {} after merging", count(ledger, "stored"),
                             count(ledger, "inference"), count(ledger, "after_merge")));
 }
@@ -38,7 +39,8 @@ void add_scores(TextSheet& sheet, const RunRecord& record) {
       sheet.add("", fmt::format("{} {} for always answering '{}'", metric.name, format_score(*metric.majority),
                                 record.task.majority_label));
   }
-  if (record.illegal_rate) sheet.add("", fmt::format("{} of the answers illegal", format_percent(*record.illegal_rate)));
+  if (record.illegal_rate)
+    sheet.add("", fmt::format("{} of the answers illegal", format_percent(*record.illegal_rate)));
 }
 
 void add_training(TextSheet& sheet, const RunRecord& record) {
@@ -53,12 +55,13 @@ void add_training(TextSheet& sheet, const RunRecord& record) {
 
 void add_costs(TextSheet& sheet, const RunRecord& record) {
   std::vector<std::string> parts;
-  for (const PhaseCost& phase : record.phases)
-    parts.push_back(phase.name + " " + format_duration(phase.wall_seconds));
+  for (const PhaseCost& phase : record.phases) parts.push_back(phase.name + " " + format_duration(phase.wall_seconds));
   sheet.add("time", format_duration(record.wall_seconds()) + "  (" + join(parts) + ")");
   if (const auto& training = record.training; training.times_resumed > 0)
-    sheet.add("", fmt::format("in {} processes, the last from step {}", training.times_resumed + 1, training.resumed_from));
-  const bool exact = std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
+    sheet.add("",
+              fmt::format("in {} processes, the last from step {}", training.times_resumed + 1, training.resumed_from));
+  const bool exact =
+      std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
   sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at its peak" + (exact ? "" : " (since the start)"));
 }
 
@@ -77,8 +80,9 @@ std::string describe_run(const RunRecord& record, const std::string& folder, std
   if (record.ledger.contains("trained")) add_counts(sheet, record.ledger);
   if (!record.phases.empty()) add_costs(sheet, record);
   if (!record.backbone.checksum_after.empty())
-    sheet.add("checksum", fmt::format("{} before and after: the backbone is {}", record.backbone.checksum_before.substr(0, 16),
-                                      record.backbone.checksum_before == record.backbone.checksum_after ? "unchanged" : "CHANGED"));
+    sheet.add("checksum",
+              fmt::format("{} before and after: the backbone is {}", record.backbone.checksum_before.substr(0, 16),
+                          record.backbone.checksum_before == record.backbone.checksum_after ? "unchanged" : "CHANGED"));
   for (const std::string& warning : record.warnings) sheet.add("warning", warning);
   sheet.add("folder", folder);
   return sheet.text(width);

@@ -51,8 +51,8 @@ RunRecord read_record(const fs::path& file) {
   try {
     json = Json::parse(read_text(file));
   } catch (const nlohmann::json::exception& error) {
-    throw DataError({file.string() + " is not JSON", error.what(), "a run's record",
-                     "delete the run's folder and run again"});
+    throw DataError(
+        {file.string() + " is not JSON", error.what(), "a run's record", "delete the run's folder and run again"});
   }
   return record_from_json(json, file.string());
 }

@@ -58,9 +58,8 @@ Json to_json(const RunRecord& r) {
                {"ended", r.ended}};
   json["program"] = {{"peftbench", r.peftbench_version}, {"torch", r.torch_version}};
   json["machine"] = {{"cpu", r.cpu}, {"threads", r.threads}};
-  json["method"] = {{"name", r.method.name},           {"version", r.method.version},
-                    {"summary", r.method.summary},     {"reference", r.method.reference},
-                    {"plugin", r.method.plugin},       {"abi_note", r.method.abi_note},
+  json["method"] = {{"name", r.method.name},           {"version", r.method.version}, {"summary", r.method.summary},
+                    {"reference", r.method.reference}, {"plugin", r.method.plugin},   {"abi_note", r.method.abi_note},
                     {"values", r.method.values}};
   json["task"] = {{"name", r.task.name},
                   {"source", r.task.source},

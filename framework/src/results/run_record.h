@@ -16,9 +16,9 @@ using Json = nlohmann::ordered_json;
 struct PhaseCost {
   std::string name;  // load, plan, train, evaluate, …
   double wall_seconds = 0;
-  double cpu_seconds = 0;             // of all threads
+  double cpu_seconds = 0;              // of all threads
   std::int64_t peak_memory_bytes = 0;  // resident
-  bool peak_is_of_phase = true;       // false: the kernel could not reset the peak, so it counts since the start
+  bool peak_is_of_phase = true;        // false: the kernel could not reset the peak, so it counts since the start
 };
 
 struct Interval {
@@ -29,9 +29,9 @@ struct MetricRecord {
   std::string split;  // validation, test
   std::string name;   // accuracy, macro_f1, matthews, exact_match
   double value = 0;
-  std::int64_t n = 0;               // examples
+  std::int64_t n = 0;                // examples
   std::optional<Interval> interval;  // 95 %
-  std::optional<double> majority;   // the same metric for always answering the most frequent label
+  std::optional<double> majority;    // the same metric for always answering the most frequent label
 };
 
 // All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.

@@ -25,12 +25,15 @@ nlohmann::json read_json(const fs::path& folder) {
   const fs::path file = folder / "adapter.json";
   std::error_code error;
   if (!fs::is_regular_file(file, error))
-    throw CheckpointError({"the folder is not an adapter", folder.string(), "adapter.json and adapter.safetensors, as in a run's adapter/",
+    throw CheckpointError({"the folder is not an adapter", folder.string(),
+                           "adapter.json and adapter.safetensors, as in a run's adapter/",
                            "name the folder adapter of a finished run"});
   auto json = nlohmann::json::parse(read_text(file), nullptr, false);
   if (json.is_discarded() || !json.is_object() || json.value("format_version", 0) != format_version)
-    throw CheckpointError({file.string() + " is not an adapter's description", {},
-                           "JSON with format_version " + std::to_string(format_version), "train the method again"});
+    throw CheckpointError({file.string() + " is not an adapter's description",
+                           {},
+                           "JSON with format_version " + std::to_string(format_version),
+                           "train the method again"});
   return json;
 }
 
@@ -55,14 +58,17 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
 
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
   const nlohmann::json json = read_json(folder);
-  AdapterInfo info{json.at("method"), json.at("version"), {}, json.at("backbone").at("name"),
-                   json.at("backbone").at("checksum"), json.at("task"), json.at("run")};
+  AdapterInfo info{
+      json.at("method"), json.at("version"), {}, json.at("backbone").at("name"), json.at("backbone").at("checksum"),
+      json.at("task"),   json.at("run")};
   GivenValues values;
   for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
   info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
   return info;
 } catch (const nlohmann::json::exception& error) {
-  throw CheckpointError({(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {},
+  throw CheckpointError({(folder / "adapter.json").string() + " is not an adapter's description",
+                         error.what(),
+                         {},
                          "train the method again"});
 }
 
@@ -70,7 +76,8 @@ CompiledPlan load_adapter(const fs::path& folder, const PluginFinder& finder, co
                           const std::string& checksum) {
   const AdapterInfo info = read_adapter_info(folder, finder);
   if (!checksum.empty() && checksum != info.backbone_checksum)
-    throw CheckpointError({"the adapter was trained on another backbone", backbone.spec().name + ", checksum " + checksum.substr(0, 16),
+    throw CheckpointError({"the adapter was trained on another backbone",
+                           backbone.spec().name + ", checksum " + checksum.substr(0, 16),
                            info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
                            "use the backbone that it was trained on, in the same precision"});
   CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone.spec());

@@ -12,11 +12,14 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   EvaluateOutcome outcome{read_record(request.run.record()), 0, 0, {}};
   RunRecord& record = outcome.record;
   if (record.status != "finished")
-    throw DataError({"the run has not finished, so there is nothing to score", "status " + record.status, {},
+    throw DataError({"the run has not finished, so there is nothing to score",
+                     "status " + record.status,
+                     {},
                      "start its command again: it continues"});
   Places places = request.places;
   std::error_code error;
-  if (fs::exists(record.method.plugin, error)) places.plugin_files.push_back(record.method.plugin);  // what it was trained with
+  if (fs::exists(record.method.plugin, error))
+    places.plugin_files.push_back(record.method.plugin);  // what it was trained with
   ConfigRequest config;
   config.method = record.method.name;
   config.file = request.run.config();
@@ -31,14 +34,19 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(places, std::move(setup));
-  CompiledPlan plan = load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
+  CompiledPlan plan =
+      load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
   Scoring scoring(bench, plan);
   outcome.split = scoring.final_split();
   const Evaluation evaluation = scoring.evaluate(plan, outcome.split, request.examples, progress);
   outcome.loss = evaluation.loss;
   outcome.examples = evaluation.examples;
-  record.task = {bench.task.config.name, bench.task.source.string(), bench.task.hash, "",
-                 static_cast<std::int64_t>(bench.task.train.size()), static_cast<std::int64_t>(bench.task.validation.size()),
+  record.task = {bench.task.config.name,
+                 bench.task.source.string(),
+                 bench.task.hash,
+                 "",
+                 static_cast<std::int64_t>(bench.task.train.size()),
+                 static_cast<std::int64_t>(bench.task.validation.size()),
                  static_cast<std::int64_t>(bench.task.test.size())};
   scoring.describe(evaluation, outcome.split, record);
   if (request.predictions) scoring.write_predictions(evaluation, outcome.split, *request.predictions);

@@ -12,9 +12,9 @@ namespace peftbench {
 struct EvaluateRequest {
   Places places;
   RunFolder run;
-  std::string task, split;       // empty: the run's own
-  std::int64_t examples = 0;     // 0: all
-  std::int64_t threads = 0;      // 0: the run's own
+  std::string task, split;    // empty: the run's own
+  std::int64_t examples = 0;  // 0: all
+  std::int64_t threads = 0;   // 0: the run's own
   std::optional<fs::path> predictions;
 };
 

@@ -26,7 +26,8 @@ using Ids = std::vector<std::vector<int64_t>>;
 
 Ids read_ids(const fs::path& file, const BackboneSpec& spec, bool labels) {
   const auto fault = [&](const std::string& what, const std::string& found) {
-    return DataError({file.string() + ": " + what, found, "a list of lists of ids from 0 to " + std::to_string(spec.vocab_size - 1),
+    return DataError({file.string() + ": " + what, found,
+                      "a list of lists of ids from 0 to " + std::to_string(spec.vocab_size - 1),
                       "write for example [[12, 7, 1], [5, 1]]"});
   };
   const auto json = nlohmann::json::parse(read_text(file), nullptr, false);
@@ -44,7 +45,8 @@ Ids read_ids(const fs::path& file, const BackboneSpec& spec, bool labels) {
     while (labels && !row.empty() && row.back() == -100) row.pop_back();  // how others pad labels
     if (row.empty()) throw fault(place + " is empty", "[]");
     for (const int64_t id : row)
-      if (id < 0 || id >= spec.vocab_size) throw fault(place + " holds an id that the backbone does not have", std::to_string(id));
+      if (id < 0 || id >= spec.vocab_size)
+        throw fault(place + " holds an id that the backbone does not have", std::to_string(id));
     rows.push_back(std::move(row));
   }
   return rows;

@@ -14,9 +14,9 @@ struct ForwardRequest {
   std::string backbone;
   Precision precision = Precision::float32;
   std::optional<fs::path> adapter;
-  fs::path input_ids;               // JSON: a list of lists of ids, of any lengths
-  std::optional<fs::path> labels;   // JSON, as long; −100 at the end of a row is left out
-  std::optional<fs::path> output;   // .safetensors
+  fs::path input_ids;              // JSON: a list of lists of ids, of any lengths
+  std::optional<fs::path> labels;  // JSON, as long; −100 at the end of a row is left out
+  std::optional<fs::path> output;  // .safetensors
   bool gradient = false;
   std::optional<fs::path> generate;  // JSON of generated ids
   std::int64_t beams = 1;

@@ -8,11 +8,13 @@ namespace peftbench {
 
 fs::path find_home() {
   std::error_code error;
-  const auto holds_configs = [&](const fs::path& folder) { return fs::is_directory(folder / "configs" / "tasks", error); };
+  const auto holds_configs = [&](const fs::path& folder) {
+    return fs::is_directory(folder / "configs" / "tasks", error);
+  };
   if (const char* home = std::getenv("PEFTBENCH_HOME"); home && *home) {
     if (!holds_configs(home))
-      throw UserError({"PEFTBENCH_HOME names a folder without configs/tasks", home, "a checkout of peft-bench, or its share folder",
-                       "correct the variable or unset it"});
+      throw UserError({"PEFTBENCH_HOME names a folder without configs/tasks", home,
+                       "a checkout of peft-bench, or its share folder", "correct the variable or unset it"});
     return fs::absolute(home);
   }
   const fs::path program = fs::read_symlink("/proc/self/exe", error);

@@ -9,8 +9,8 @@ namespace peftbench {
 
 // Where a command finds things.
 struct Places {
-  fs::path home;                      // holds configs/ and assets/
-  fs::path data;                      // holds a folder for each task whose data is fetched
+  fs::path home;                       // holds configs/ and assets/
+  fs::path data;                       // holds a folder for each task whose data is fetched
   std::vector<fs::path> plugin_files;  // of --plugin
   fs::path configs() const { return home / "configs"; }
   std::vector<fs::path> task_folders() const { return {configs() / "tasks"}; }

@@ -21,7 +21,8 @@ MethodSchema make_options() {
   MethodSchema schema;
   schema.param("task.name", "", "name of a task, or the path of its YAML file");
   schema.param("task.max_input_tokens", 0, "longer inputs are cut; 0: as the task's file has it").range(0, no_limit);
-  schema.param("task.max_target_tokens", 0, "longest target or answer; 0: as the task's file has it").range(0, no_limit);
+  schema.param("task.max_target_tokens", 0, "longest target or answer; 0: as the task's file has it")
+      .range(0, no_limit);
   schema.param("task.train_examples", 0, "train on so many examples, drawn by the seed; 0: all").range(0, no_limit);
   schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
   schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});

@@ -7,8 +7,8 @@
 
 #include <peftbench/error.h>
 
-#include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -46,8 +46,7 @@ class Resolver {
   RunConfig finish() {
     config_.method = method_;
     // Resolved before it is hashed, since results depend on it in the last digits.
-    if (config_.options.integer("threads") == 0)
-      config_.options.set("threads", default_threads());
+    if (config_.options.integer("threads") == 0) config_.options.set("threads", default_threads());
     config_.train = train_config(config_.options);
     return config_;
   }
@@ -64,7 +63,8 @@ class Resolver {
     for (const std::string& key : names_of(run_options()))
       if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
     std::string remedy = did_you_mean(name, names_of(schema_));
-    if (!elsewhere.empty()) remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
+    if (!elsewhere.empty())
+      remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
     if (name == "seed" || name == "threads") remedy = "it is not the method's: write --" + name + " N";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
@@ -94,7 +94,8 @@ void check_conditions(const SettingsBlock& block, const KnownNames& known) {
   for (const auto& [name, origin] : condition_names(block)) {
     // A path or a hub name can stand for any folder.
     if (name.find('/') != std::string::npos || std::find(names.begin(), names.end(), name) != names.end()) continue;
-    throw ConfigError({origin + ": 'on' names neither a task nor a backbone: '" + name + "'", {}, {}, did_you_mean(name, names)});
+    throw ConfigError(
+        {origin + ": 'on' names neither a task nor a backbone: '" + name + "'", {}, {}, did_you_mean(name, names)});
   }
 }
 
@@ -121,7 +122,9 @@ std::string requested_method(const ConfigRequest& request) {
   if (request.file)
     for (const Setting& setting : read_settings(*request.file).settings)
       if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text) return *text;
-  throw ConfigError({"no method is named", {}, "--method NAME, or 'method: NAME' in the file of --config",
+  throw ConfigError({"no method is named",
+                     {},
+                     "--method NAME, or 'method: NAME' in the file of --config",
                      "`peft-bench methods` lists what there is"});
 }
 

@@ -26,8 +26,13 @@ namespace {
 class Runner {
  public:
   Runner(const RunRequest& request, const Workbench& bench, ProgressSink& screen, CostMeter& costs)
-      : request_(request), bench_(bench), config_(bench.setup.config), costs_(costs), store_(request.out),
-        folder_(store_.folder_of(bench.run_id())), progress_(*this, screen) {}
+      : request_(request),
+        bench_(bench),
+        config_(bench.setup.config),
+        costs_(costs),
+        store_(request.out),
+        folder_(store_.folder_of(bench.run_id())),
+        progress_(*this, screen) {}
 
   RunOutcome run();
 
@@ -111,19 +116,30 @@ void Runner::describe() {
   r.torch_version = PEFTBENCH_TORCH_VERSION;
   r.cpu = cpu_model();
   r.threads = static_cast<int>(config_.train.threads);
-  r.method = {plugin.name, plugin.version, plugin.summary, plugin.reference, plugin.path.string(), plugin.note, to_json(config_.values)};
-  r.task = {task.config.name, task.source.string(), task.hash, "", static_cast<std::int64_t>(task.train.size()),
-            static_cast<std::int64_t>(task.validation.size()), static_cast<std::int64_t>(task.test.size())};
+  r.method = {plugin.name,          plugin.version, plugin.summary,         plugin.reference,
+              plugin.path.string(), plugin.note,    to_json(config_.values)};
+  r.task = {task.config.name,
+            task.source.string(),
+            task.hash,
+            "",
+            static_cast<std::int64_t>(task.train.size()),
+            static_cast<std::int64_t>(task.validation.size()),
+            static_cast<std::int64_t>(task.test.size())};
   const ResolvedBackbone& backbone = bench_.setup.backbone;
-  r.backbone = {backbone.name, backbone.folder->string(), config_.options.text("backbone.precision"), bench_.checksum, "",
+  r.backbone = {backbone.name,
+                backbone.folder->string(),
+                config_.options.text("backbone.precision"),
+                bench_.checksum,
+                "",
                 backbone.spec.parameter_count()};
   r.vocabulary_hash = bench_.tokenizer->hash();
   r.seed = static_cast<std::uint64_t>(config_.seed());
   const nlohmann::json identity = bench_.identity();
   r.config_hash = sha256(identity.dump());
   r.config = Json::parse(identity.dump());
-  write_atomically(folder_.config(), to_yaml(config_, {"What this run was made from: peft-bench --config FILE repeats it.",
-                                                       "run " + r.id}));
+  write_atomically(
+      folder_.config(),
+      to_yaml(config_, {"What this run was made from: peft-bench --config FILE repeats it.", "run " + r.id}));
 }
 
 void Runner::work() {
@@ -134,8 +150,8 @@ void Runner::work() {
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
   const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
-  const InitSources sources{backbone, bench_.tokenizer, bench_.task.config.labels, static_cast<std::uint64_t>(config_.seed()),
-                            [this](std::string text) { warn(text); }};
+  const InitSources sources{backbone, bench_.tokenizer, bench_.task.config.labels,
+                            static_cast<std::uint64_t>(config_.seed()), [this](std::string text) { warn(text); }};
   call_plugin(plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
   Ledger ledger = measure_plan(train_examples);
@@ -159,11 +175,13 @@ void Runner::work() {
 
   costs_.begin("evaluate");
   const std::string split = scoring.final_split();
-  if (split != config_.options.text("eval.split")) warn("the task has no test split: the score is of the validation split");
+  if (split != config_.options.text("eval.split"))
+    warn("the task has no test split: the score is of the validation split");
   const Evaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
   scoring.describe(evaluation, split, record_);
   record_.predictions_hash = scoring.write_predictions(evaluation, split, folder_.predictions());
-  AdapterInfo about{plugin.name, plugin.version, config_.values, record_.backbone.name, bench_.checksum, record_.task.name, record_.id};
+  AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
+                    bench_.checksum, record_.task.name, record_.id};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
@@ -175,11 +193,14 @@ void Runner::work() {
 
 Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) const {
   const TaskData& task = bench_.task;
-  const auto tokens = [this](const std::string& text) { return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size()); };
+  const auto tokens = [this](const std::string& text) {
+    return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size());
+  };
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{train_examples, {task.train.front(), task.train, tokens, task.config.max_input_tokens}});
-  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), config_.train, sample ? &*sample : nullptr);
+  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), config_.train,
+                     sample ? &*sample : nullptr);
 }
 
 void Runner::keep_training(const TrainingResult& result) {
@@ -199,8 +220,11 @@ void Runner::keep_training(const TrainingResult& result) {
     training.loss_after = result.last_loss;
   }
   const EncoderCacheCounts& cache = result.encoder_cache;
-  training.encoder_cache = {{"used", result.encoder_cache_used}, {"hits", cache.hits}, {"misses", cache.misses},
-                            {"entries", cache.entries}, {"bytes", cache.bytes}};
+  training.encoder_cache = {{"used", result.encoder_cache_used},
+                            {"hits", cache.hits},
+                            {"misses", cache.misses},
+                            {"entries", cache.entries},
+                            {"bytes", cache.bytes}};
   training.examples = result.examples;
   training.tokens = result.tokens;
 }

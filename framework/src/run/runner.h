@@ -13,8 +13,8 @@ struct RunRequest {
   Places places;
   ConfigRequest config;
   fs::path out = "runs";
-  bool fresh = false;              // throw away what an earlier run of the same configuration left
-  std::function<bool()> stop;      // asked often; true: keep the checkpoint and throw Interrupted
+  bool fresh = false;          // throw away what an earlier run of the same configuration left
+  std::function<bool()> stop;  // asked often; true: keep the checkpoint and throw Interrupted
 };
 
 struct RunOutcome {

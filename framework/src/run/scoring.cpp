@@ -22,13 +22,14 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
     : bench_(bench),
       layout_(plan.only() ? plan.only()->layout : nullptr),
       cache_(cache_for(bench, plan)),
-      evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config, bench.setup.config.train.evaluation,
-                 static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
+      evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config,
+                 bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
 
 std::vector<EncodedExample> Scoring::encode(const std::vector<TextExample>& examples) const {
   const BackboneSpec& spec = bench_.backbone->spec();
-  return encode_all(examples, *bench_.tokenizer, {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens},
-                    layout_.get(), bench_.task.train, spec.pad_id, spec.eos_id);
+  return encode_all(examples, *bench_.tokenizer,
+                    {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens}, layout_.get(),
+                    bench_.task.train, spec.pad_id, spec.eos_id);
 }
 
 Scoring::Split Scoring::split(const std::string& name) const {
@@ -40,11 +41,14 @@ std::string Scoring::final_split() const {
   const std::string wanted = bench_.setup.config.options.text("eval.split");
   for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
     if (!split(name).texts->empty()) return name;
-  throw DataError({"the task has nothing to score on", "neither test nor validation examples", {},
+  throw DataError({"the task has nothing to score on",
+                   "neither test nor validation examples",
+                   {},
                    "give the task a test split: docs/tasks.md shows how"});
 }
 
-Evaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit, ProgressSink& progress) {
+Evaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,
+                             ProgressSink& progress) {
   const Split data = split(name);
   const auto [examples, added] = encoded_.try_emplace(name);
   if (added) examples->second = encode(*data.texts);
@@ -70,19 +74,21 @@ void Scoring::describe(const Evaluation& evaluation, const std::string& name, Ru
   if (!bench_.task.config.labels.empty()) record.illegal_rate = evaluation.illegal_rate;
 }
 
-std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name, const fs::path& file) const {
+std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name,
+                                       const fs::path& file) const {
   const std::vector<std::string>& origins = *split(name).origins;
   std::string text;
   for (const Prediction& p : evaluation.predictions) {
     const auto place = static_cast<std::size_t>(p.index);
-    const nlohmann::ordered_json line = {{"index", p.index},
-                                         // without its folder, so that the bytes are the same on every machine
-                                         {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
-                                         {"prediction", p.prediction},
-                                         {"label", p.label},
-                                         {"target", p.target},
-                                         {"target_label", p.target_label},
-                                         {"correct", p.correct}};
+    const nlohmann::ordered_json line = {
+        {"index", p.index},
+        // without its folder, so that the bytes are the same on every machine
+        {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
+        {"prediction", p.prediction},
+        {"label", p.label},
+        {"target", p.target},
+        {"target_label", p.target_label},
+        {"correct", p.correct}};
     text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
   write_atomically(file, text);

@@ -62,7 +62,8 @@ class Reader {
     } else if (value.IsSequence()) {
       Names items;
       for (const auto& item : value) {
-        if (!item.IsScalar()) throw fault(name, "the list of '" + key + "' holds more than words and numbers", "[a, b]");
+        if (!item.IsScalar())
+          throw fault(name, "the list of '" + key + "' holds more than words and numbers", "[a, b]");
         items.push_back(item.Scalar());
       }
       block.settings.push_back({key, std::move(items), origin(name)});

@@ -11,7 +11,7 @@ namespace peftbench {
 
 // One value as it was written, before its type is known.
 struct Setting {
-  std::string key;     // train.batch_size, task.name, seed; set.<name> for a parameter of the method
+  std::string key;  // train.batch_size, task.name, seed; set.<name> for a parameter of the method
   GivenValue value;
   std::string origin;  // for messages: "file.yaml:12", "--set length=20", "--seed"
 };
@@ -24,7 +24,7 @@ struct SettingsBlock {
   std::vector<Condition> conditions;
 };
 struct SettingsBlock::Condition {
-  std::string name;    // of a task or a backbone
+  std::string name;  // of a task or a backbone
   std::string origin;
   SettingsBlock block;
 };

@@ -52,7 +52,8 @@ std::optional<int64_t> encoder_rows(const fs::path& file) {
 
 }  // namespace
 
-Tensor read_parameter(const fs::path& path, const std::string& parameter, const std::function<void(std::string)>& warn) {
+Tensor read_parameter(const fs::path& path, const std::string& parameter,
+                      const std::function<void(std::string)>& warn) {
   const Found found = read_any(path);
   Tensor tensor;
   for (std::size_t begin = 0; begin <= parameter.size() && !tensor.defined();) {
@@ -68,7 +69,8 @@ Tensor read_parameter(const fs::path& path, const std::string& parameter, const 
     std::vector<std::string> names;
     for (const auto& entry : found.tensors) names.push_back(entry.first);
     throw CheckpointError({found.file.string() + " has no tensor for '" + parameter + "'", join(names),
-                           "a tensor of that name, or one tensor only", "name a file that was written for this method"});
+                           "a tensor of that name, or one tensor only",
+                           "name a file that was written for this method"});
   }
   if (const auto rows = encoder_rows(found.file); rows && tensor.dim() == 2 && tensor.size(0) == 2 * *rows) {
     warn("of the " + std::to_string(tensor.size(0)) + " rows in " + found.file.string() + " the first " +

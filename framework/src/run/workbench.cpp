@@ -39,7 +39,8 @@ nlohmann::json hashes_of_files(const Values& values) {
 }
 
 // Keeps these examples, in this order.
-void take(std::vector<TextExample>& examples, std::vector<std::string>& origins, const std::vector<std::size_t>& places) {
+void take(std::vector<TextExample>& examples, std::vector<std::string>& origins,
+          const std::vector<std::size_t>& places) {
   std::vector<TextExample> kept;
   std::vector<std::string> kept_origins;
   for (const std::size_t place : places) {
@@ -99,7 +100,9 @@ Workbench open_workbench(const Places& places, Setup setup) {
   const RunConfig& config = bench.setup.config;
   const TaskConfig task = configured_task(places, config);
   if (bench.setup.plugin->schema.can(Capability::classification_only) && task.labels.empty())
-    throw ConfigError({config.method + " needs a task with label words", task.name + " has free text for its answers", {},
+    throw ConfigError({config.method + " needs a task with label words",
+                       task.name + " has free text for its answers",
+                       {},
                        "choose a classification task: `peft-bench tasks` lists them"});
   bench.task = load_task(task, places.data);
   mix(bench.task);
@@ -109,9 +112,10 @@ Workbench open_workbench(const Places& places, Setup setup) {
   bench.backbone = Backbone::load(folder, {config.precision()});
   bench.setup.backbone.spec = bench.backbone->spec();
   if (bench.tokenizer->size() > bench.backbone->spec().vocab_size)
-    throw CheckpointError({"the vocabulary does not belong to this backbone", std::to_string(bench.tokenizer->size()) + " ids",
-                           "at most " + std::to_string(bench.backbone->spec().vocab_size) + ", the rows of the embedding table",
-                           "put the backbone's own spiece.model into " + folder.string()});
+    throw CheckpointError(
+        {"the vocabulary does not belong to this backbone", std::to_string(bench.tokenizer->size()) + " ids",
+         "at most " + std::to_string(bench.backbone->spec().vocab_size) + ", the rows of the embedding table",
+         "put the backbone's own spiece.model into " + folder.string()});
   bench.checksum = bench.backbone->checksum();
   return bench;
 }

@@ -1,5 +1,5 @@
-#include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/arguments.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,8 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(ConsoleProgress, TellsRateAndTimeLeft) {
-  EXPECT_EQ(ConsoleProgress::line({"train", 250, 1000, "loss 2.310"}, 2.5), "train  250/1,000  2.5/s  5 min 00 s left  loss 2.310");
+  EXPECT_EQ(ConsoleProgress::line({"train", 250, 1000, "loss 2.310"}, 2.5),
+            "train  250/1,000  2.5/s  5 min 00 s left  loss 2.310");
   EXPECT_EQ(ConsoleProgress::line({"train", 1000, 1000, ""}, 25), "train  1,000/1,000  25/s");
   EXPECT_EQ(ConsoleProgress::line({"read", 4000, 0, ""}, 3), "read  4,000");
   EXPECT_EQ(ConsoleProgress::line({"load", 0, 0, "weights"}, 0), "load  weights");
@@ -38,7 +39,8 @@ TEST(Arguments, FlagsBecomeSettingsOfTheirNames) {
   arguments.add_method_and_backbone();
   arguments.setting("--steps", "train.steps", "");
   arguments.add_set();
-  ASSERT_TRUE(arguments.parse({"--method=soft", "--steps", "5", "--set", "a=1", "--set", "train.dropout=0", "--backbone", "x"}));
+  ASSERT_TRUE(arguments.parse(
+      {"--method=soft", "--steps", "5", "--set", "a=1", "--set", "train.dropout=0", "--backbone", "x"}));
   const ConfigRequest request = arguments.config();
   EXPECT_EQ(request.method, "soft");
   ASSERT_EQ(request.flags.size(), 2u);

@@ -46,7 +46,8 @@ TEST(Table, AlignsAndWraps) {
   table.add({"a", "1", "first of all the rows here"});
   table.add({"→bcd", "1,000", "second"});
   EXPECT_EQ(table.text(), "name  count  what\na         1  first of all the rows here\n→bcd  1,000  second\n");
-  EXPECT_EQ(table.text(35), "name  count  what\na         1  first of all the rows\n             here\n→bcd  1,000  second\n");
+  EXPECT_EQ(table.text(35),
+            "name  count  what\na         1  first of all the rows\n             here\n→bcd  1,000  second\n");
   EXPECT_THROW(table.add({"too", "few"}), Error);
 }
 
@@ -63,8 +64,8 @@ TEST(RunReport, ShowsWhatTheReaderLooksFor) {
   record.training.loss_before = 4.0;
   record.training.loss_after = 0.5;
   record.training.loss_split = "validation";
-  record.ledger = {{"trained", 5120}, {"receiving_gradient", 5120}, {"stored", 5120}, {"inference", 5120},
-                   {"after_merge", 5120}, {"percent", 0.0557}};
+  record.ledger = {{"trained", 5120},   {"receiving_gradient", 5120}, {"stored", 5120},
+                   {"inference", 5120}, {"after_merge", 5120},        {"percent", 0.0557}};
   record.phases = {{"train", 61, 120, 1 << 20, true}};
   std::string text = describe_run(record, "runs/x");
   EXPECT_THAT(text, ContainsRegex("score +accuracy 0.750  \\[0.710, 0.780\\]  on 1,600 test examples"));
@@ -95,7 +96,8 @@ TEST(RunReport, AFailureHasItsMessageAndNoInventedNumbers) {
 }
 
 TEST(RunReport, LedgerOfAPlan) {
-  const std::string text = describe_ledger({{"trained", 409600}, {"percent", 0.00367824}, {"stored", 409600}}, 11135332352);
+  const std::string text =
+      describe_ledger({{"trained", 409600}, {"percent", 0.00367824}, {"stored", 409600}}, 11135332352);
   EXPECT_THAT(text, HasSubstr("11,135,332,352"));
   EXPECT_THAT(text, HasSubstr("409,600 (0.00368 % of all)"));
   EXPECT_THAT(text, ContainsRegex("after merging +unknown"));

@@ -6,8 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -64,7 +64,8 @@ TEST_F(Config, LaterLayersWin) {
   EXPECT_EQ(config.train.learning_rate, 0.4);
   EXPECT_EQ(config.values.integer("length"), 20);
 
-  request_.file = write("mine.yaml", "seed: 7\ntrain:\n  steps: 60\n  adafactor: {decay_rate: 0.7}\neval: {mode: rank}\n");
+  request_.file =
+      write("mine.yaml", "seed: 7\ntrain:\n  steps: 60\n  adafactor: {decay_rate: 0.7}\neval: {mode: rank}\n");
   request_.flags.push_back({"train.steps", "50", "--steps"});
   set("length=10");
   set("train.learning_rate=0.3");
@@ -99,7 +100,8 @@ TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
 
 TEST_F(Config, MistakesNameTheirPlaceAndTheNearestName) {
   write("methods/soft.yaml", "train:\n  steps: 3\n  batch_sze: 3\n");
-  expect_refused(AllOf(HasSubstr("soft.yaml:3: there is no setting 'train.batch_sze'"), HasSubstr("did you mean 'train.batch_size'")));
+  expect_refused(AllOf(HasSubstr("soft.yaml:3: there is no setting 'train.batch_sze'"),
+                       HasSubstr("did you mean 'train.batch_size'")));
   write("methods/soft.yaml", "trian:\n  steps: 3\n");
   expect_refused(AllOf(HasSubstr("soft.yaml:2"), HasSubstr("train")));
   write("methods/soft.yaml", "set: {lenght: 3}\n");
@@ -118,9 +120,12 @@ TEST_F(Config, SetIsCheckedToo) {
   EXPECT_THROW(parse_set("length"), ConfigError);
   EXPECT_THROW(parse_set("=3"), ConfigError);
   for (const auto& [text, hint] : std::vector<std::pair<std::string, std::string>>{
-           {"length=0", "1 … 4096"},          {"init=classlabel", "did you mean 'class_label'"},
-           {"batch_size=3", "did you mean 'train.batch_size' or 'eval.batch_size'"}, {"train.optimizer=adam", "did you mean 'adamw'"},
-           {"train.steps=1.5", "integer"},    {"eval.mode=", "greedy"},
+           {"length=0", "1 … 4096"},
+           {"init=classlabel", "did you mean 'class_label'"},
+           {"batch_size=3", "did you mean 'train.batch_size' or 'eval.batch_size'"},
+           {"train.optimizer=adam", "did you mean 'adamw'"},
+           {"train.steps=1.5", "integer"},
+           {"eval.mode=", "greedy"},
            {"model.x=1", "there is no setting 'model.x'"}}) {
     request_.settings = {parse_set(text)};
     expect_refused(AllOf(HasSubstr("--set " + text), HasSubstr(hint)));
@@ -163,7 +168,8 @@ TEST_F(Config, TheWrittenFileGivesTheSameConfiguration) {
 
 TEST(Options, EveryTrainingOptionIsThereOnce) {
   std::set<std::string> keys;
-  for (const ParameterSchema& option : run_options().parameters()) EXPECT_TRUE(keys.insert(option.name).second) << option.name;
+  for (const ParameterSchema& option : run_options().parameters())
+    EXPECT_TRUE(keys.insert(option.name).second) << option.name;
   EXPECT_TRUE(keys.contains("train.adafactor.weight_decay_rate"));
   EXPECT_TRUE(keys.contains("eval.mode"));
   EXPECT_TRUE(keys.contains("threads"));

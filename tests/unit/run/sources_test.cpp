@@ -49,8 +49,9 @@ TEST_F(Sources, ATensorIsFoundByItsName) {
 }
 
 TEST_F(Sources, TheBestParametersOfACheckpointComeFirst) {
-  write_safetensors(folder_ / "train.safetensors",
-                    {{"best/encoder.input.prompt", filled(5)}, {"parameters/encoder.input.prompt", filled(1)}, {"seen/0", filled(0)}});
+  write_safetensors(folder_ / "train.safetensors", {{"best/encoder.input.prompt", filled(5)},
+                                                    {"parameters/encoder.input.prompt", filled(1)},
+                                                    {"seen/0", filled(0)}});
   EXPECT_EQ(read(folder_).sum().item<double>(), 30);
 }
 
@@ -60,7 +61,8 @@ TEST_F(Sources, AFileOfOneTensorNeedsNoName) {
 }
 
 TEST_F(Sources, OfHuggingFacesPromptOnlyTheEncodersRowsAreTaken) {
-  write_safetensors(folder_ / "adapter_model.safetensors", {{"prompt_embeddings", at::arange(12).reshape({4, 3}).to(at::kFloat)}});
+  write_safetensors(folder_ / "adapter_model.safetensors",
+                    {{"prompt_embeddings", at::arange(12).reshape({4, 3}).to(at::kFloat)}});
   write_atomically(folder_ / "adapter_config.json", "{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 2}");
   const Tensor prompt = read(folder_);
   EXPECT_EQ(prompt.size(0), 2);
