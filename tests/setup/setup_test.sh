@@ -123,6 +123,7 @@ S
     printf '#!/bin/bash\necho "fetch $*" >> "$CALLS"\nmkdir -p "$PEFTBENCH_DATA/$1" && touch "$PEFTBENCH_DATA/$1/.ready"\n' \
       > "$home/tools/fetch-data"
     chmod +x "$home/tools/fetch-data"
+    mkdir -p "$home/configs" && echo 'task: the_default  # of all' > "$home/configs/defaults.yaml"
     launch methods > /dev/null
     launch run --help > /dev/null
     launch run --method m --task ./my/task.yaml > /dev/null
@@ -131,7 +132,7 @@ S
     launch --method prompt_tuning > /dev/null
     launch run --method prompt_tuning --task=wordnet_supersense > /dev/null
     launch run --task wordnet_supersense > /dev/null
-    is "$(grep '^fetch' "$CALLS")" $'fetch movie_sentiment\nfetch wordnet_supersense'
+    is "$(grep '^fetch' "$CALLS")" $'fetch the_default\nfetch wordnet_supersense'
     ;;
   spaces_and_links)  # from another folder, through a link, with odd arguments; the program's exit status is passed on
     ln -s "$home/peft-bench" "$work/bin/pb"
