@@ -18,16 +18,19 @@ inline void refresh(const Backbone& backbone, const CompiledPlan& plan) {
 }
 
 // Logits [N, V] of packed targets; every decoder input begins with the start id.
-inline Tensor logits(const Backbone& backbone, const CompiledPlan& plan, const Batch& inputs, Batch decoder_inputs, Ids groups = {}) {
+inline Tensor logits(const Backbone& backbone, const CompiledPlan& plan, const Batch& inputs, Batch decoder_inputs,
+                     Ids groups = {}) {
   at::NoGradGuard no_grad;
   refresh(backbone, plan);
   const RunContext context = RunContext::inference();
   const EncoderState encoder = backbone.encode(PackedTokens::of(inputs, groups), plan, context);
-  return backbone.head(backbone.decode(encoder, PackedTokens::of(decoder_inputs, groups), plan, context), plan, context);
+  return backbone.head(backbone.decode(encoder, PackedTokens::of(decoder_inputs, groups), plan, context), plan,
+                       context);
 }
 
 // A plan from one function, its parameters initialised with copies of the backbone's tensors where it asks for them.
-inline CompiledPlan plan_with(const Backbone& backbone, const std::function<void(const BackboneSpec&, PlanBuilder&)>& claim) {
+inline CompiledPlan plan_with(const Backbone& backbone,
+                              const std::function<void(const BackboneSpec&, PlanBuilder&)>& claim) {
   PlanBuilder builder(backbone.spec());
   claim(backbone.spec(), builder);
   return CompiledPlan(builder.finish());

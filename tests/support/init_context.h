@@ -15,7 +15,9 @@ class FakeInitContext final : public InitContext {
   explicit FakeInitContext(const std::string& parameter, std::function<Tensor(std::string_view)> frozen = {})
       : frozen_(std::move(frozen)), generator_(at::make_generator<at::CPUGeneratorImpl>(stream_seed(0, parameter))) {}
   at::Generator& generator() override { return generator_; }
-  Tensor frozen(std::string_view name) override { return frozen_ ? frozen_(name) : throw Error("no frozen tensors here"); }
+  Tensor frozen(std::string_view name) override {
+    return frozen_ ? frozen_(name) : throw Error("no frozen tensors here");
+  }
   Tensor embedding_rows(const std::vector<int64_t>&) override { throw Error("no embeddings here"); }
   int64_t vocab_size() const override { return 0; }
   std::vector<int64_t> tokenize(std::string_view) override { throw ConfigError("no vocabulary here"); }

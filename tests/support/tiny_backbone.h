@@ -44,7 +44,8 @@ inline TensorMap tiny_tensors(const BackboneSpec& spec, uint64_t seed) {
   for (const TensorEntry& entry : spec.tensors()) {
     Tensor value = at::empty(entry.shape).normal_(0, 1, generator);
     const bool norm = entry.name.ends_with("layer_norm.weight");
-    tensors[entry.name] = norm ? value.mul_(0.1).add_(1) : value.mul_(1.2 / std::sqrt(static_cast<double>(entry.shape.back())));
+    tensors[entry.name] =
+        norm ? value.mul_(0.1).add_(1) : value.mul_(1.2 / std::sqrt(static_cast<double>(entry.shape.back())));
   }
   return tensors;
 }

@@ -58,10 +58,10 @@
 
 // `key=value;` for each thing that must be equal on both sides. Made from macros alone: it stands in the file as
 // text, so the host reads it before it loads anything.
-#define PEFTBENCH_ABI_FIELDS                                                                                       \
+#define PEFTBENCH_ABI_FIELDS                                                                                          \
   "api=" PEFTBENCH_STRING(PEFTBENCH_API_VERSION) ";headers=" PEFTBENCH_HEADERS_HASH ";torch=" PEFTBENCH_TORCH_VERSION \
-      ";stdlib=" PEFTBENCH_STDLIB ";compiler=" PEFTBENCH_COMPILER ";sanitizers=" PEFTBENCH_SANITIZERS                \
-      ";rtti=" PEFTBENCH_RTTI ";"
+                                                 ";stdlib=" PEFTBENCH_STDLIB ";compiler=" PEFTBENCH_COMPILER          \
+                                                 ";sanitizers=" PEFTBENCH_SANITIZERS ";rtti=" PEFTBENCH_RTTI ";"
 
 // A plugin has the whole note between its marks. The host never does (it knows begin, fields and end apart), so
 // the host's own library, or one that contains it, is not taken for a plugin.

@@ -38,9 +38,9 @@ struct Call {
 // layout: an example's pieces → its pieces, with slots, literal text or in-context examples added or moved.
 struct LayoutCall {
   const TextExample& example;
-  const std::vector<TextExample>& training_set;        // to draw in-context examples from; may be empty
+  const std::vector<TextExample>& training_set;       // to draw in-context examples from; may be empty
   std::function<int64_t(const std::string&)> tokens;  // how many ids a text takes
-  int64_t max_tokens;                                  // of the input, EOS counted
+  int64_t max_tokens;                                 // of the input, EOS counted
 };
 class PEFTBENCH_API LayoutHook {
  public:
@@ -68,8 +68,8 @@ enum class PrefixBias {
   before_sequence,  // as if the prefix were the P positions before the sequence (T-Few, Hugging Face)
 };
 struct KvPrefix {
-  Tensor keys;    // [H, P, K]
-  Tensor values;  // [H, P, K]
+  Tensor keys;                                    // [H, P, K]
+  Tensor values;                                  // [H, P, K]
   PrefixBias bias = PrefixBias::before_sequence;  // no meaning in cross-attention, which has no bias
 };
 class PEFTBENCH_API KvHook {
@@ -80,8 +80,8 @@ class PEFTBENCH_API KvHook {
 
 // linear, lm_head, embedding: x [N, in] → y [N, out].
 struct LinearCall : Call {
-  const Tensor& input;                             // [N, in]; token ids [N] at the embedding
-  const std::function<Tensor()>& base_output;      // computed when first asked for
+  const Tensor& input;                              // [N, in]; token ids [N] at the embedding
+  const std::function<Tensor()>& base_output;       // computed when first asked for
   const std::function<Tensor(const Tensor&)>& map;  // the frozen map of another x
   const Tensor& x() const { return input; }
   Tensor base() const { return base_output(); }
@@ -127,7 +127,7 @@ class PEFTBENCH_API ParameterHook {
 
 // head: decoder states → logits over the vocabulary, or scores of the task's classes.
 struct HeadCall : Call {
-  const Tensor& hidden;                             // [N, D] after the final norm and dropout, before any scaling
+  const Tensor& hidden;                          // [N, D] after the final norm and dropout, before any scaling
   const std::function<Tensor()>& frozen_logits;  // [N, V], computed when first asked for
   Tensor logits() const { return frozen_logits(); }
 };

@@ -55,7 +55,9 @@ struct Piece {
   int64_t slots = 0;            // kind slots: how many
   std::vector<int64_t> tokens;  // kind tokens: ids as they are
 
-  static Piece of_text(std::string text, std::string name = {}) { return {Kind::text, std::move(name), std::move(text), 0, {}}; }
+  static Piece of_text(std::string text, std::string name = {}) {
+    return {Kind::text, std::move(name), std::move(text), 0, {}};
+  }
   static Piece of_slots(int64_t count) { return {Kind::slots, {}, {}, count, {}}; }
   static Piece of_tokens(std::vector<int64_t> ids) { return {Kind::tokens, {}, {}, 0, std::move(ids)}; }
 };

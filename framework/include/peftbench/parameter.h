@@ -17,17 +17,18 @@ class PEFTBENCH_API InitContext {
  public:
   virtual ~InitContext();
   virtual at::Generator& generator() = 0;
-  virtual Tensor frozen(std::string_view tensor_name) = 0;                            // fp32 copy of a backbone tensor
-  virtual Tensor embedding_rows(const std::vector<int64_t>& ids) = 0;                 // [n, D] fp32
-  virtual int64_t vocab_size() const = 0;                                             // V, rows of the table
-  virtual std::vector<int64_t> tokenize(std::string_view text) = 0;                   // ids without EOS; ConfigError without a vocabulary
-  virtual std::vector<std::string> labels() = 0;                                      // label words of the task, may be empty
+  virtual Tensor frozen(std::string_view tensor_name) = 0;             // fp32 copy of a backbone tensor
+  virtual Tensor embedding_rows(const std::vector<int64_t>& ids) = 0;  // [n, D] fp32
+  virtual int64_t vocab_size() const = 0;                              // V, rows of the table
+  virtual std::vector<int64_t> tokenize(
+      std::string_view text) = 0;                 // ids without EOS; ConfigError without a vocabulary
+  virtual std::vector<std::string> labels() = 0;  // label words of the task, may be empty
   // One tensor of a file, fp32: of an adapter folder (adapter.safetensors or Hugging Face's adapter_model.safetensors
   // in it), a .safetensors file, or a .npy, whose one tensor needs no name. `parameter` is its name there, or several
   // names parted by '|', of which the first that the file has is taken: how another program names a tensor is known
   // to the plugin, not to the host. Throws CheckpointError naming what the file holds.
   virtual Tensor read_tensor(std::string_view path, std::string_view parameter) = 0;
-  virtual void warn(std::string message) = 0;                                         // stands in the record
+  virtual void warn(std::string message) = 0;  // stands in the record
 };
 
 // Makes the first value of a parameter of the given shape, fp32.
@@ -39,9 +40,9 @@ PEFTBENCH_API Init ones();
 PEFTBENCH_API Init constant(double value);
 PEFTBENCH_API Init uniform(double low, double high);
 PEFTBENCH_API Init normal(double mean, double deviation);
-PEFTBENCH_API Init truncated_normal(double deviation);           // cut at two deviations
-PEFTBENCH_API Init kaiming_uniform();                            // U(−1/√in, 1/√in): torch's with a = √5, shape [out, in]
-PEFTBENCH_API Init frozen_copy(std::string tensor_name);         // of a backbone tensor of the same shape
+PEFTBENCH_API Init truncated_normal(double deviation);  // cut at two deviations
+PEFTBENCH_API Init kaiming_uniform();  // U(−1/√in, 1/√in): torch's with a = √5, shape [out, in]
+PEFTBENCH_API Init frozen_copy(std::string tensor_name);  // of a backbone tensor of the same shape
 }  // namespace init
 
 // trained: handed to the optimizer. buffer: stored and never given a gradient; a StepHook may change it.

@@ -37,7 +37,8 @@ std::unique_ptr<DecodeCache> Backbone::begin_decoding(const EncoderState& encode
   return cache;
 }
 
-Tensor Backbone::decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan, const RunContext& context) const {
+Tensor Backbone::decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan,
+                             const RunContext& context) const {
   const T5 t5(*this, plan, context);
   return t5.head(t5.step(cache, ids));
 }

@@ -27,7 +27,7 @@ struct EncoderState {
 };
 
 struct DecoderState {
-  Tensor hidden;       // [N, D] after the final norm and dropout
+  Tensor hidden;  // [N, D] after the final norm and dropout
   TokenLayout layout;
 };
 
@@ -50,8 +50,8 @@ class Backbone {
 
   const BackboneSpec& spec() const { return spec_; }
   Precision precision() const { return precision_; }
-  std::string checksum() const;  // SHA-256 over names and bytes of all tensors
-  Tensor frozen(int parameter_index) const;                // as stored, by ParameterSite index
+  std::string checksum() const;                                  // SHA-256 over names and bytes of all tensors
+  Tensor frozen(int parameter_index) const;                      // as stored, by ParameterSite index
   Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
   int64_t bytes() const;
   const Wiring& wiring() const { return wiring_; }

@@ -44,7 +44,8 @@ T5::Scores T5::step_scores(const Rows& rows, const DecodeCache& cache) const {
     const Tensor columns = cache.key_positions.narrow(0, first, count);
     const RelativeBias bias = relative_bias(Stack::decoder, range.group);
     Tensor scores = position_scores(bias, queries, at::where(columns < 0, queries.unsqueeze(1), columns));
-    scores = scores.masked_fill((columns < 0).unsqueeze(1).unsqueeze(1).to(scores.device()), std::numeric_limits<float>::lowest() / 2);
+    scores = scores.masked_fill((columns < 0).unsqueeze(1).unsqueeze(1).to(scores.device()),
+                                std::numeric_limits<float>::lowest() / 2);
     if (prefix == 0) return scores;
     const Tensor before = at::arange(-prefix, 0, at::kLong).unsqueeze(0).expand({count, prefix});
     const Tensor prefix_scores = policy == PrefixBias::before_sequence
@@ -77,8 +78,8 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
   Scores scores = step_scores(rows, cache), over_encoder = cross_scores(source);
 
   // One query a sequence: [B, H·K] → [b, H, 1, K] of each part.
-  const auto attend_step = [&](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionWire& wire, Scores& bias,
-                               bool split_for_bias) {
+  const auto attend_step = [&](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionWire& wire,
+                               Scores& bias, bool split_for_bias) {
     const Tensor heads = heads_of(q.unsqueeze(1));
     Tensor out;
     if (!split(rows, wire, split_for_bias)) {
@@ -108,10 +109,12 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
       };
       grow(cache.self_k[l], block.self.k);
       grow(cache.self_v[l], block.self.v);
-      return attend_step(sites_.linear(normed, rows, block.self.q), cache.self_k[l], cache.self_v[l], block.self, scores, split_bias);
+      return attend_step(sites_.linear(normed, rows, block.self.q), cache.self_k[l], cache.self_v[l], block.self,
+                         scores, split_bias);
     };
     const Attend cross = [&](const Tensor& normed) {
-      return attend_step(sites_.linear(normed, rows, block.cross.q), cache.cross_k[l], cache.cross_v[l], block.cross, over_encoder, false);
+      return attend_step(sites_.linear(normed, rows, block.cross.q), cache.cross_k[l], cache.cross_v[l], block.cross,
+                         over_encoder, false);
     };
     hidden = run_block(hidden, rows, block, self, cross);
   }

@@ -84,7 +84,8 @@ struct BeamRow {
   }
 };
 
-std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const GenerationOptions& options, int64_t start, int64_t eos) {
+std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const GenerationOptions& options, int64_t start,
+                             int64_t eos) {
   const auto beams = static_cast<std::size_t>(options.beams);
   std::vector<BeamRow> rows(static_cast<std::size_t>(sequences));
   Ids alive(rows.size()), last(rows.size(), start);
@@ -95,7 +96,8 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
     const int64_t vocabulary = log_p.size(1);
     const auto width = static_cast<int64_t>(rows[static_cast<std::size_t>(alive.front())].running.size());
     if (vocabulary * width < 2 * options.beams) {
-      throw ConfigError({"too many beams for this vocabulary", std::to_string(options.beams) + " beams, " + std::to_string(vocabulary) + " ids",
+      throw ConfigError({"too many beams for this vocabulary",
+                         std::to_string(options.beams) + " beams, " + std::to_string(vocabulary) + " ids",
                          "at least two ids a beam", "use fewer beams"});
     }
     std::vector<float> sums;
@@ -103,7 +105,8 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
       for (const Hypothesis& beam : rows[static_cast<std::size_t>(example)].running) sums.push_back(beam.score);
     }
     const Tensor totals = log_p + at::from_blob(sums.data(), {static_cast<int64_t>(sums.size()), 1}, at::kFloat);
-    const auto [scores, places] = totals.view({static_cast<int64_t>(alive.size()), width * vocabulary}).topk(2 * options.beams, 1);
+    const auto [scores, places] =
+        totals.view({static_cast<int64_t>(alive.size()), width * vocabulary}).topk(2 * options.beams, 1);
     const auto penalty = static_cast<float>(std::pow(static_cast<double>(n), options.length_penalty));
 
     Ids kept, next_alive;
@@ -128,7 +131,8 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
           parents.push_back(static_cast<int64_t>(a) * width + parent);
         }
       }
-      row.open = !next.empty() && (row.finished.size() < beams || next.front().score / penalty > row.finished.back().score);
+      row.open =
+          !next.empty() && (row.finished.size() < beams || next.front().score / penalty > row.finished.back().score);
       if (!row.open) continue;
       for (const Hypothesis& beam : next) last.push_back(beam.ids.back());
       kept.insert(kept.end(), parents.begin(), parents.end());
@@ -150,7 +154,9 @@ std::vector<Ids> generate(const Backbone& backbone, const EncoderState& encoder,
                           const GenerationOptions& options, int64_t vocabulary) {
   if (options.max_tokens < 1 || options.beams < 1) {
     throw ConfigError({"generation needs at least one token and one beam",
-                       std::to_string(options.max_tokens) + " tokens, " + std::to_string(options.beams) + " beams", {}, {}});
+                       std::to_string(options.max_tokens) + " tokens, " + std::to_string(options.beams) + " beams",
+                       {},
+                       {}});
   }
   const at::NoGradGuard no_grad;
   const BackboneSpec& spec = backbone.spec();

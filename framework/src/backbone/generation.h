@@ -14,7 +14,8 @@ struct GenerationOptions {
 
 // Generated ids of each sequence, without the decoder start, up to and without EOS. Rows beyond
 // `vocabulary` ids (0: all rows) are never produced.
-std::vector<std::vector<int64_t>> generate(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,
-                                           const GenerationOptions& options, int64_t vocabulary = 0);
+std::vector<std::vector<int64_t>> generate(const Backbone& backbone, const EncoderState& encoder,
+                                           const CompiledPlan& plan, const GenerationOptions& options,
+                                           int64_t vocabulary = 0);
 
 }  // namespace peftbench

@@ -24,7 +24,8 @@ Tensor bucket_range(const RelativeBias& bias, int64_t low, int64_t high) {
   for (int64_t relative = low; relative <= high; ++relative) {
     out.push_back(relative_bucket(relative, bias.bidirectional, bias.table.size(0), bias.max_distance));
   }
-  return at::from_blob(out.data(), {static_cast<int64_t>(out.size())}, at::kLong).to(bias.table.device(), at::kLong, false, true);
+  return at::from_blob(out.data(), {static_cast<int64_t>(out.size())}, at::kLong)
+      .to(bias.table.device(), at::kLong, false, true);
 }
 
 }  // namespace
@@ -53,8 +54,9 @@ Tensor position_scores(const RelativeBias& bias, int64_t queries, int64_t keys, 
   const int64_t first = shifted ? -prefix : 0;
   const int64_t low = first - (queries - 1);
   const Tensor by_distance = at::embedding(bias.table, bucket_range(bias, low, keys - 1));  // [R, H]
-  const Tensor places = (at::arange(first, keys, at::kLong).unsqueeze(0) - at::arange(queries, at::kLong).unsqueeze(1) - low)
-                            .to(bias.table.device());
+  const Tensor places =
+      (at::arange(first, keys, at::kLong).unsqueeze(0) - at::arange(queries, at::kLong).unsqueeze(1) - low)
+          .to(bias.table.device());
   Tensor scores = at::embedding(by_distance, places).permute({2, 0, 1}).unsqueeze(0);  // [1, H, T, first…S−1]
   if (prefix > 0 && !shifted) {
     scores = at::cat({at::zeros({1, scores.size(1), queries, prefix}, scores.options()), scores}, 3);

@@ -25,7 +25,7 @@ Tensor position_scores(const RelativeBias& bias, int64_t queries, int64_t keys, 
 Tensor position_scores(const RelativeBias& bias, const Tensor& query, const Tensor& keys);
 
 // Additive mask: 0 where key column s of sequence b may be seen, a very negative number elsewhere.
-Tensor length_mask(const TokenLayout& keys, int64_t prefix);         // [B, 1, 1, P + S]; undefined if nothing is hidden
-Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix);   // [1, 1, T, P + S]
+Tensor length_mask(const TokenLayout& keys, int64_t prefix);        // [B, 1, 1, P + S]; undefined if nothing is hidden
+Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix);  // [1, 1, T, P + S]
 
 }  // namespace peftbench

@@ -15,7 +15,8 @@ Tensor scatter_rows(const Tensor& packed, const Tensor& places, int64_t rows) {
 }
 
 struct Pad : torch::autograd::Function<Pad> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& packed, const Tensor& places, int64_t rows) {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& packed, const Tensor& places,
+                        int64_t rows) {
     context->save_for_backward({places});
     return scatter_rows(packed, places, rows);
   }
@@ -33,7 +34,8 @@ struct Unpad : torch::autograd::Function<Unpad> {
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    return {scatter_rows(gradients[0], context->get_saved_variables()[0], context->saved_data["rows"].toInt()), Tensor()};
+    return {scatter_rows(gradients[0], context->get_saved_variables()[0], context->saved_data["rows"].toInt()),
+            Tensor()};
   }
 };
 

@@ -25,8 +25,8 @@ Tensor rows_of(const Tensor& x, const GroupRange& range) {
 
 void check_shape(const Tensor& got, at::IntArrayRef expected, const std::string& what, const detail::PlanGroup* group) {
   if (got.sizes() == expected) return;
-  throw ConfigError({"a hook of " + group->method + " returned a wrong shape at " + what, c10::str(got.sizes()), c10::str(expected),
-                     "mend the hook: it must keep the number of rows"});
+  throw ConfigError({"a hook of " + group->method + " returned a wrong shape at " + what, c10::str(got.sizes()),
+                     c10::str(expected), "mend the hook: it must keep the number of rows"});
 }
 
 // The value of `make`, computed at most once.
@@ -46,12 +46,15 @@ Rows::Rows(TokenLayout batch, const CompiledPlan& plan) : layout(std::move(batch
     int64_t last = first;
     while (last < layout.sequences() && layout.groups[static_cast<std::size_t>(last)] == number) ++last;
     if (number < 0 || (number > 0 && number >= static_cast<int64_t>(groups.size()))) {
-      throw Error({"a sequence belongs to a plan that is not there", "group " + std::to_string(number),
-                   "0 to " + std::to_string(static_cast<int64_t>(groups.size()) - 1), {}});
+      throw Error({"a sequence belongs to a plan that is not there",
+                   "group " + std::to_string(number),
+                   "0 to " + std::to_string(static_cast<int64_t>(groups.size()) - 1),
+                   {}});
     }
     const detail::PlanGroup* group = groups.empty() ? nullptr : groups[static_cast<std::size_t>(number)].get();
     const bool all = first == 0 && last == layout.sequences();
-    ranges.push_back({group, layout.offsets[static_cast<std::size_t>(first)], first, all ? layout : layout.slice(first, last - first)});
+    ranges.push_back({group, layout.offsets[static_cast<std::size_t>(first)], first,
+                      all ? layout : layout.slice(first, last - first)});
     first = last;
   }
   if (ranges.empty()) throw Error("a batch without sequences");
@@ -59,7 +62,8 @@ Rows::Rows(TokenLayout batch, const CompiledPlan& plan) : layout(std::move(batch
 
 template <class Has, class Apply>
 Tensor SiteCalls::by_range(const Rows& rows, Has has, Apply hooked, const std::function<Tensor()>& whole) const {
-  if (std::none_of(rows.ranges.begin(), rows.ranges.end(), [&](const GroupRange& range) { return range.group && has(*range.group); })) {
+  if (std::none_of(rows.ranges.begin(), rows.ranges.end(),
+                   [&](const GroupRange& range) { return range.group && has(*range.group); })) {
     return whole();
   }
   std::vector<Tensor> parts;
@@ -165,9 +169,11 @@ Embedded SiteCalls::input(Stack stack, const Tensor& ids, Embedded embedded, con
       part = range.group->input[site]->apply({{context_, range.layout}, rows_of(ids, range), before});
       if (part.layout.sequences() != range.layout.sequences()) {
         throw ConfigError({"an input hook of " + range.group->method + " changed the number of sequences",
-                           std::to_string(part.layout.sequences()), std::to_string(range.layout.sequences()), "mend the hook"});
+                           std::to_string(part.layout.sequences()), std::to_string(range.layout.sequences()),
+                           "mend the hook"});
       }
-      check_shape(part.embeddings, {part.layout.rows(), backbone_.spec().d_model}, InputSite{stack}.name(), range.group);
+      check_shape(part.embeddings, {part.layout.rows(), backbone_.spec().d_model}, InputSite{stack}.name(),
+                  range.group);
     }
     embeddings.push_back(part.embeddings);
     any_slots = any_slots || part.layout.has_slots();
@@ -191,12 +197,14 @@ Tensor SiteCalls::block(const Tensor& hidden, const Rows& rows, int site) const 
       [&] { return hidden; });
 }
 
-Tensor SiteCalls::sublayer(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows, int site) const {
+Tensor SiteCalls::sublayer(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows,
+                           int site) const {
   return by_range(
       rows, [&](const detail::PlanGroup& group) { return group.sublayer[static_cast<std::size_t>(site)] != nullptr; },
       [&](const GroupRange& range) {
         const Tensor parts[] = {rows_of(residual, range), rows_of(input, range), rows_of(output, range)};
-        Tensor out = range.group->sublayer[static_cast<std::size_t>(site)]->apply({{context_, range.layout}, parts[0], parts[1], parts[2]});
+        Tensor out = range.group->sublayer[static_cast<std::size_t>(site)]->apply(
+            {{context_, range.layout}, parts[0], parts[1], parts[2]});
         check_shape(out, parts[2].sizes(), "a sublayer", range.group);
         return out;
       },
@@ -212,8 +220,10 @@ Tensor SiteCalls::head(const Tensor& hidden, const Rows& rows, const std::functi
         const Tensor part = rows_of(hidden, range);
         Tensor out = range.group->head->apply({{context_, range.layout}, part, frozen});
         const bool classes = range.group->head->scores_classes();
-        check_shape(out, {classes ? range.layout.sequences() : part.size(0), classes ? out.size(1) : backbone_.spec().vocab_size},
-                    "the head", range.group);
+        check_shape(
+            out,
+            {classes ? range.layout.sequences() : part.size(0), classes ? out.size(1) : backbone_.spec().vocab_size},
+            "the head", range.group);
         return out;
       },
       whole);

@@ -17,10 +17,14 @@ namespace {
 
 Tensor activate(const Tensor& x, Activation activation) {
   switch (activation) {
-    case Activation::relu: return at::relu(x);
-    case Activation::gelu_tanh: return at::gelu(x, "tanh");
-    case Activation::gelu: return at::gelu(x);
-    case Activation::silu: return at::silu(x);
+    case Activation::relu:
+      return at::relu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::silu:
+      return at::silu(x);
   }
   throw Error("unknown activation");
 }
@@ -30,7 +34,11 @@ Tensor sum(const Tensor& a, const Tensor& b) { return !a.defined() ? b : b.defin
 }  // namespace
 
 T5::T5(const Backbone& backbone, const CompiledPlan& plan, const RunContext& context)
-    : backbone_(backbone), plan_(plan), context_(context), wiring_(backbone.wiring()), sites_(backbone, plan, context) {}
+    : backbone_(backbone),
+      plan_(plan),
+      context_(context),
+      wiring_(backbone.wiring()),
+      sites_(backbone, plan, context) {}
 
 T5::Side::Side(TokenLayout layout, const CompiledPlan& plan) : rows(std::move(layout), plan), map(rows.layout) {
   for (const GroupRange& range : rows.ranges) range_maps.emplace_back(range.layout);
@@ -56,7 +64,8 @@ T5::Scores T5::full_scores(Stack stack, bool causal, const Side& side) const {
   return Scores([this, stack, causal, &side](int part, int64_t prefix, PrefixBias policy) {
     const auto range = static_cast<std::size_t>(part < 0 ? 0 : part);
     const int64_t length = part < 0 ? side.map.longest() : side.range_maps[range].longest();
-    Tensor scores = position_scores(relative_bias(stack, side.rows.ranges[range].group), length, length, prefix, policy);
+    Tensor scores =
+        position_scores(relative_bias(stack, side.rows.ranges[range].group), length, length, prefix, policy);
     // Padded keys stand behind every real query, so the causal mask hides them already.
     const Tensor mask = causal ? causal_mask(length, length, prefix)
                                : length_mask(part < 0 ? side.rows.layout : side.rows.ranges[range].layout, prefix);
@@ -79,7 +88,8 @@ bool T5::split(const Rows& rows, const AttentionWire& wire, bool split_for_bias)
   return false;
 }
 
-Tensor T5::attend_part(const Heads& heads, const detail::PlanGroup* group, int part, const AttentionWire& wire, Scores& scores) const {
+Tensor T5::attend_part(const Heads& heads, const detail::PlanGroup* group, int part, const AttentionWire& wire,
+                       Scores& scores) const {
   Tensor k = heads.k, v = heads.v, bias;
   if (group && group->kv[static_cast<std::size_t>(wire.kv_site)]) {
     const KvPrefix prefix = group->kv[static_cast<std::size_t>(wire.kv_site)]->prefix(context_);
@@ -101,10 +111,10 @@ Tensor T5::attend_part(const Heads& heads, const detail::PlanGroup* group, int p
   return at::matmul(context_.attention_dropout(weights), v);
 }
 
-Tensor T5::attend(const Tensor& q, const Side& queries, const Tensor& k, const Tensor& v, const Side& keys, const AttentionWire& wire,
-                  Scores& scores, bool split_for_bias) const {
-  const auto part = [&](const Tensor& pq, const Tensor& pk, const Tensor& pv, const RowMap& qmap, const RowMap& kmap, int number,
-                        const detail::PlanGroup* group) {
+Tensor T5::attend(const Tensor& q, const Side& queries, const Tensor& k, const Tensor& v, const Side& keys,
+                  const AttentionWire& wire, Scores& scores, bool split_for_bias) const {
+  const auto part = [&](const Tensor& pq, const Tensor& pk, const Tensor& pv, const RowMap& qmap, const RowMap& kmap,
+                        int number, const detail::PlanGroup* group) {
     const Heads heads{heads_of(qmap.pad(pq)), heads_of(kmap.pad(pk)), heads_of(kmap.pad(pv))};
     const Tensor out = attend_part(heads, group, number, wire, scores).transpose(1, 2);
     return qmap.unpad(out.reshape({out.size(0), out.size(1), backbone_.spec().inner()}));
@@ -122,7 +132,8 @@ Tensor T5::attend(const Tensor& q, const Side& queries, const Tensor& k, const T
   return at::cat(outs);
 }
 
-Tensor T5::attention_sublayer(const Tensor& hidden, const Rows& rows, const AttentionWire& wire, const Attend& attend) const {
+Tensor T5::attention_sublayer(const Tensor& hidden, const Rows& rows, const AttentionWire& wire,
+                              const Attend& attend) const {
   const Tensor normed = sites_.rms_norm(hidden, rows, wire.norm);
   const Tensor out = context_.backbone_dropout(sites_.linear(attend(normed), rows, wire.o), rows.layout);
   return hidden + sites_.sublayer(hidden, normed, out, rows, wire.sublayer_site);
@@ -138,7 +149,8 @@ Tensor T5::feed_forward(const Tensor& hidden, const Rows& rows, const FeedForwar
   return hidden + sites_.sublayer(hidden, normed, out, rows, wire.sublayer_site);
 }
 
-Tensor T5::run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wire, const Attend& self, const Attend& cross) const {
+Tensor T5::run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wire, const Attend& self,
+                     const Attend& cross) const {
   Tensor out = sites_.block(hidden, rows, wire.block_site);
   out = attention_sublayer(out, rows, wire.self, self);
   if (cross) out = attention_sublayer(out, rows, wire.cross, cross);
@@ -166,12 +178,14 @@ EncoderState T5::encode(const PackedTokens& input, const Tensor& embeddings) con
   Scores scores = full_scores(Stack::encoder, false, side);
   Tensor hidden = embedded.embeddings;
   for (const BlockWire& block : stack.blocks) {
-    hidden = run_block(hidden, side.rows, block, [&](const Tensor& normed) {
-      const Tensor q = sites_.linear(normed, side.rows, block.self.q);
-      const Tensor k = sites_.linear(normed, side.rows, block.self.k);
-      const Tensor v = sites_.linear(normed, side.rows, block.self.v);
-      return attend(q, side, k, v, side, block.self, scores, split_bias);
-    }, {});
+    hidden = run_block(hidden, side.rows, block,
+                       [&](const Tensor& normed) {
+                         const Tensor q = sites_.linear(normed, side.rows, block.self.q);
+                         const Tensor k = sites_.linear(normed, side.rows, block.self.k);
+                         const Tensor v = sites_.linear(normed, side.rows, block.self.v);
+                         return attend(q, side, k, v, side, block.self, scores, split_bias);
+                       },
+                       {});
   }
   return {finish_stack(hidden, side.rows, stack), side.rows.layout};
 }
@@ -213,7 +227,8 @@ Tensor T5::head(const DecoderState& state) const {
   const BackboneSpec& spec = backbone_.spec();
   const Rows rows(state.layout, plan_);
   return sites_.head(state.hidden, rows, [&] {
-    const Tensor scaled = spec.scale_logits ? state.hidden * std::pow(static_cast<double>(spec.d_model), -0.5) : state.hidden;
+    const Tensor scaled =
+        spec.scale_logits ? state.hidden * std::pow(static_cast<double>(spec.d_model), -0.5) : state.hidden;
     return sites_.linear(scaled, rows, wiring_.lm_head);
   });
 }

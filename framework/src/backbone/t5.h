@@ -52,15 +52,18 @@ class T5 {
   using Attend = std::function<Tensor(const Tensor& normed)>;  // [N, D] → context [N, H·K] before `o`
 
   Embedded embed(Stack stack, const PackedTokens& input, const Tensor& embeddings) const;
-  Tensor run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wire, const Attend& self, const Attend& cross) const;
-  Tensor attention_sublayer(const Tensor& hidden, const Rows& rows, const AttentionWire& wire, const Attend& attend) const;
+  Tensor run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wire, const Attend& self,
+                   const Attend& cross) const;
+  Tensor attention_sublayer(const Tensor& hidden, const Rows& rows, const AttentionWire& wire,
+                            const Attend& attend) const;
   Tensor feed_forward(const Tensor& hidden, const Rows& rows, const FeedForwardWire& wire) const;
   Tensor finish_stack(const Tensor& hidden, const Rows& rows, const StackWire& wire) const;
 
   // Attention of packed q over packed k and v.
-  Tensor attend(const Tensor& q, const Side& queries, const Tensor& k, const Tensor& v, const Side& keys, const AttentionWire& wire,
-                Scores& scores, bool split_for_bias) const;
-  Tensor attend_part(const Heads& heads, const detail::PlanGroup* group, int part, const AttentionWire& wire, Scores& scores) const;
+  Tensor attend(const Tensor& q, const Side& queries, const Tensor& k, const Tensor& v, const Side& keys,
+                const AttentionWire& wire, Scores& scores, bool split_for_bias) const;
+  Tensor attend_part(const Heads& heads, const detail::PlanGroup* group, int part, const AttentionWire& wire,
+                     Scores& scores) const;
   bool split(const Rows& rows, const AttentionWire& wire, bool split_for_bias) const;
   RelativeBias relative_bias(Stack stack, const detail::PlanGroup* group) const;
   Scores full_scores(Stack stack, bool causal, const Side& side) const;

@@ -29,7 +29,10 @@ Wiring wire(const BackboneSpec& spec) {
       (site.map == "wo" ? block.ffn.wo : site.map == "wi_1" ? block.ffn.wi_1 : block.ffn.wi_0) = linear;
     } else {
       AttentionWire& attention = site.sublayer == Sublayer::self ? block.self : block.cross;
-      (site.map == "q" ? attention.q : site.map == "k" ? attention.k : site.map == "v" ? attention.v : attention.o) = linear;
+      (site.map == "q"   ? attention.q
+       : site.map == "k" ? attention.k
+       : site.map == "v" ? attention.v
+                         : attention.o) = linear;
     }
   }
   for (const Stack stack : {Stack::encoder, Stack::decoder}) {
@@ -38,7 +41,8 @@ Wiring wire(const BackboneSpec& spec) {
     wires.relative_bias = tensors.at(name + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight");
     wires.final_norm = tensors.at(name + ".final_layer_norm.weight");
     for (const auto& site : spec.blocks(stack)) {
-      (site.layer < spec.layers(stack) ? wires.blocks[static_cast<std::size_t>(site.layer)].block_site : wires.last_block_site) = site.index;
+      (site.layer < spec.layers(stack) ? wires.blocks[static_cast<std::size_t>(site.layer)].block_site
+                                       : wires.last_block_site) = site.index;
     }
     for (std::size_t layer = 0; layer < wires.blocks.size(); ++layer) {
       const std::string tensor = name + ".block." + std::to_string(layer) + ".layer.";

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <exception>
 
 namespace peftbench {
 namespace {
@@ -67,6 +68,7 @@ Json task_json(const TaskConfig& task) {
 int describe_task(const std::string& name, const Places& places, bool as_json) {
   const TaskConfig task = read_task_config(name, places.task_folders());
   Json json = task_json(task);
+  std::exception_ptr problem;
   TextSheet sheet;
   sheet.add("task", task.name);
   sheet.add("summary", task.summary);
@@ -88,9 +90,10 @@ int describe_task(const std::string& name, const Places& places, bool as_json) {
   } catch (const DataError& error) {  // the description is of use without the data
     json["examples"] = nullptr;
     json["problem"] = error.what();
-    sheet.add("examples", first_line(error.what()));
+    problem = std::current_exception();
   }
   print(as_json ? dumped(json) : sheet.text(terminal_width(1)));
+  if (problem) std::rethrow_exception(problem);
   return 0;
 }
 

@@ -31,7 +31,8 @@ class MappedFile {
   const fs::path& path() const { return path_; }
 
  private:
-  MappedFile(fs::path path, const std::byte* data, std::size_t size) : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(fs::path path, const std::byte* data, std::size_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
   fs::path path_;
   const std::byte* data_;
   std::size_t size_;

@@ -7,7 +7,7 @@ namespace peftbench {
 
 // What long work tells its caller; the library never prints. The command line draws it.
 struct Progress {
-  std::string phase;      // "train", "evaluate", …
+  std::string phase;  // "train", "evaluate", …
   std::int64_t done = 0;
   std::int64_t total = 0;  // 0: not known
   std::string detail;      // "loss 2.31, validation accuracy 0.61"

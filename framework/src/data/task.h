@@ -31,8 +31,8 @@ struct TaskData {
   std::vector<TextExample> train, validation, test;
   std::vector<std::string> train_origin, validation_origin, test_origin;  // "file:line" of each example
   std::vector<std::string> notes;  // what a reader of the figures should know: rows left out, and why
-  std::string hash;           // SHA-256 over the formatted examples of all splits
-  fs::path source;            // where the data was found
+  std::string hash;                // SHA-256 over the formatted examples of all splits
+  fs::path source;                 // where the data was found
 };
 
 // `name_or_file`: a name in one of the folders, or the path of a YAML. Errors name file, line, field and remedy.

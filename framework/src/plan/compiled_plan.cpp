@@ -61,16 +61,17 @@ CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
   const PlanGroup& first = *out.groups_.front();
   for (const auto& group : out.groups_) {
     if (group->spec.name != first.spec.name || group->linear.size() != first.linear.size()) {
-      throw ConfigError({"plans of different backbones cannot share a batch", group->method + " was planned for " + group->spec.name,
-                         "plans for " + first.spec.name, "stack runs of one backbone"});
+      throw ConfigError({"plans of different backbones cannot share a batch",
+                         group->method + " was planned for " + group->spec.name, "plans for " + first.spec.name,
+                         "stack runs of one backbone"});
     }
     if (classes(*group) != classes(first)) {
       throw ConfigError({"plans that score classes and plans that write text cannot share a batch",
                          group->method + " and " + first.method, "heads of one kind", "run them apart"});
     }
     if (group->replica && out.groups_.size() > 1) {
-      throw ConfigError({"a plan with replicas cannot share a batch", group->method + " claims replicas", "plans without",
-                         "run it apart"});
+      throw ConfigError({"a plan with replicas cannot share a batch", group->method + " claims replicas",
+                         "plans without", "run it apart"});
     }
   }
   return out;
@@ -84,8 +85,8 @@ void CompiledPlan::initialise(const ContextFactory& contexts) {
       at::NoGradGuard no_grad;
       const Tensor value = slot->init(*context, slot->shape);
       if (value.sizes() != at::IntArrayRef(slot->shape)) {
-        throw ConfigError({"the first value of " + slot->name + " has the wrong shape", show(value.sizes()), show(slot->shape),
-                           "mend the initialiser in the method " + group->method});
+        throw ConfigError({"the first value of " + slot->name + " has the wrong shape", show(value.sizes()),
+                           show(slot->shape), "mend the initialiser in the method " + group->method});
       }
       set_value(*slot, value);
     }
@@ -95,7 +96,8 @@ void CompiledPlan::initialise(const ContextFactory& contexts) {
 
 void CompiledPlan::initialise_on_meta() {
   for (const auto& group : groups_) {
-    for (const auto& slot : group->slots) slot->value = at::empty(slot->shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
+    for (const auto& slot : group->slots)
+      slot->value = at::empty(slot->shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
   }
   derive_ = false;
 }
@@ -175,8 +177,8 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
         if (slot->role != Role::derived) continue;
         slot->value = slot->derive();
         if (slot->value.sizes() != at::IntArrayRef(slot->shape)) {
-          throw ConfigError({"derived value " + slot->name + " has the wrong shape", show(slot->value.sizes()), show(slot->shape),
-                             "mend the function in the method " + group->method});
+          throw ConfigError({"derived value " + slot->name + " has the wrong shape", show(slot->value.sizes()),
+                             show(slot->shape), "mend the function in the method " + group->method});
         }
       }
     }
@@ -186,8 +188,8 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
       const Tensor original = frozen(static_cast<int>(i));
       Tensor value = group->parameter[i]->value(original);
       if (value.sizes() != original.sizes()) {
-        throw ConfigError({"the stand-in of a frozen tensor has the wrong shape", show(value.sizes()), show(original.sizes()),
-                           "mend the parameter hook in the method " + group->method});
+        throw ConfigError({"the stand-in of a frozen tensor has the wrong shape", show(value.sizes()),
+                           show(original.sizes()), "mend the parameter hook in the method " + group->method});
       }
       group->stand_in[i] = std::move(value);
     }

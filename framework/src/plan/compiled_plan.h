@@ -27,9 +27,9 @@ struct PlanGroup {
   std::shared_ptr<ReplicaHook> replica;
   std::shared_ptr<LossHook> loss;
   std::shared_ptr<StepHook> step;
-  std::map<std::string, std::string> claimed;  // site → method
+  std::map<std::string, std::string> claimed;      // site → method
   std::map<std::string, LinearSite> linear_sites;  // claimed ones, by name
-  std::vector<Tensor> stand_in;                // by ParameterSite index; values of this step
+  std::vector<Tensor> stand_in;                    // by ParameterSite index; values of this step
 };
 }  // namespace detail
 
@@ -39,7 +39,7 @@ using TensorMap = std::map<std::string, Tensor>;
 // anything runs.
 class CompiledPlan {
  public:
-  CompiledPlan() = default;                          // claims nothing: the frozen backbone
+  CompiledPlan() = default;  // claims nothing: the frozen backbone
   explicit CompiledPlan(std::shared_ptr<detail::PlanGroup> group);
   // Plans for one batch whose sequences carry group numbers 0…n−1. Throws ConfigError if one needs a site of
   // which a batch has only one (head scoring classes, replicas) and another does not have it.

@@ -26,6 +26,8 @@ Tensor ReplicaHook::combine(const ReplicaCall& call) const {
   return at::logsumexp(call.log_likelihoods, {1}) - std::log(static_cast<double>(call.log_likelihoods.size(1)));
 }
 
-std::vector<double> ReplicaHook::votes() const { return std::vector<double>(static_cast<std::size_t>(replicas()), 1.0); }
+std::vector<double> ReplicaHook::votes() const {
+  return std::vector<double>(static_cast<std::size_t>(replicas()), 1.0);
+}
 
 }  // namespace peftbench

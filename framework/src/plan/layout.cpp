@@ -25,7 +25,9 @@ struct SlotRows {
 
 SlotRows slot_rows(const TokenLayout& layout, const Tensor& values) {
   if (!layout.has_slots()) {
-    throw ConfigError({"a hook writes to slots of a batch that has none", {}, "slots made by a layout or input hook",
+    throw ConfigError({"a hook writes to slots of a batch that has none",
+                       {},
+                       "slots made by a layout or input hook",
                        "claim the layout site or prepend a prompt in the same method"});
   }
   const Tensor rows = at::nonzero((layout.slots >= 0).logical_and(layout.slots < values.size(0))).flatten();
@@ -44,21 +46,22 @@ TokenLayout TokenLayout::of(std::vector<int64_t> lengths, std::vector<int64_t> g
   layout.groups = groups.empty() ? std::vector<int64_t>(count, 0) : std::move(groups);
   layout.replicas = replicas.empty() ? std::vector<int64_t>(count, 0) : std::move(replicas);
   if (layout.groups.size() != count || layout.replicas.size() != count) {
-    throw Error({"a batch needs one group and one replica number for each sequence",
-                 std::to_string(layout.groups.size()) + " groups and " + std::to_string(layout.replicas.size()) + " replicas",
-                 std::to_string(count) + " of each", {}});
+    throw Error(
+        {"a batch needs one group and one replica number for each sequence",
+         std::to_string(layout.groups.size()) + " groups and " + std::to_string(layout.replicas.size()) + " replicas",
+         std::to_string(count) + " of each",
+         {}});
   }
   if (!std::is_sorted(layout.groups.begin(), layout.groups.end())) {
-    throw Error({"sequences of a batch must be sorted by group", {}, "groups that never decrease", "sort the batch by group"});
+    throw Error(
+        {"sequences of a batch must be sorted by group", {}, "groups that never decrease", "sort the batch by group"});
   }
   return layout;
 }
 
 int64_t TokenLayout::slot_count() const { return has_slots() && rows() > 0 ? slots.max().item<int64_t>() + 1 : 0; }
 
-Tensor TokenLayout::first_rows() const {
-  return to_tensor(std::vector<int64_t>(offsets.begin(), offsets.end() - 1));
-}
+Tensor TokenLayout::first_rows() const { return to_tensor(std::vector<int64_t>(offsets.begin(), offsets.end() - 1)); }
 
 Tensor TokenLayout::last_rows() const {
   std::vector<int64_t> rows(offsets.begin() + 1, offsets.end());

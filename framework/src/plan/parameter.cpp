@@ -12,7 +12,8 @@ InitContext::~InitContext() = default;
 
 const Tensor& Parameter::operator()() const {
   if (!slot_ || !slot_->value.defined()) {
-    throw Error({"parameter " + (slot_ ? slot_->name : std::string("(none)")) + " was used before it had a value", {},
+    throw Error({"parameter " + (slot_ ? slot_->name : std::string("(none)")) + " was used before it had a value",
+                 {},
                  "a parameter is read in hooks and derive functions, not in Method::plan",
                  "move the use into the hook"});
   }
@@ -21,7 +22,10 @@ const Tensor& Parameter::operator()() const {
 
 void Parameter::set(const Tensor& value) const {
   if (slot_->role != Role::buffer) {
-    throw Error({"only a buffer can be set", slot_->name + " is trained or derived", {}, "declare it with PlanBuilder::buffer"});
+    throw Error({"only a buffer can be set",
+                 slot_->name + " is trained or derived",
+                 {},
+                 "declare it with PlanBuilder::buffer"});
   }
   slot_->value.copy_(value);
 }

@@ -32,12 +32,13 @@ const Site& checked(const std::vector<Site>& sites, const Site& claimed, const s
   if (found == sites.end()) {
     std::vector<std::string> names;
     for (const Site& site : sites) names.push_back(site.name());
-    throw ConfigError({"the backbone has no site " + name, "a claim to " + name, "a site of " + backbone,
-                       did_you_mean(name, names)});
+    throw ConfigError(
+        {"the backbone has no site " + name, "a claim to " + name, "a site of " + backbone, did_you_mean(name, names)});
   }
   if (found->index != claimed.index) {
     throw ConfigError({"site " + name + " is of another backbone", "index " + std::to_string(claimed.index),
-                       "index " + std::to_string(found->index), "take sites from the BackboneSpec given to Method::plan"});
+                       "index " + std::to_string(found->index),
+                       "take sites from the BackboneSpec given to Method::plan"});
   }
   return *found;
 }
@@ -73,7 +74,8 @@ Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Ini
   slot->shape = std::move(shape);
   for (const auto& other : group_->slots) {
     if (other->name == slot->name) {
-      throw ConfigError({group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
+      throw ConfigError(
+          {group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
     }
   }
   group_->slots.push_back(slot);
@@ -109,8 +111,8 @@ namespace {
 void take(detail::PlanGroup& group, const std::string& site) {
   const auto [at, fresh] = group.claimed.emplace(site, group.method);
   if (!fresh) {
-    throw ConfigError({"site " + site + " is claimed twice", "claimed by " + at->second + " already",
-                       "one hook a site", "do both things in one hook"});
+    throw ConfigError({"site " + site + " is claimed twice", "claimed by " + at->second + " already", "one hook a site",
+                       "do both things in one hook"});
   }
 }
 

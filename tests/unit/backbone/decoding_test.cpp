@@ -41,7 +41,8 @@ TEST(Decoding, CachedStepsEqualFullPasses) {
       const Tensor full = testing::logits(*backbone, {}, inputs, so_far);
       const auto layout = PackedTokens::of(so_far).layout;
       EXPECT_LT(difference(cached, full.index_select(0, layout.last_rows())), 1e-5) << "step " << step;
-      for (std::size_t b = 0; b < so_far.size(); ++b) so_far[b].push_back(some_ids(1, step * 3 + static_cast<int64_t>(b)).front());
+      for (std::size_t b = 0; b < so_far.size(); ++b)
+        so_far[b].push_back(some_ids(1, step * 3 + static_cast<int64_t>(b)).front());
     }
   }
 }

@@ -64,8 +64,11 @@ TEST(KvSite, CrossPrefixEqualsLongerEncoderStates) {
   const BackboneSpec& spec = backbone->spec();
   const Tensor extra = at::randn({5, spec.d_model});
   const auto project = [&](const KvSite& site, const char* map) {
-    const std::string name = "decoder.block." + std::to_string(site.layer) + ".layer.1.EncDecAttention." + map + ".weight";
-    return at::linear(extra, backbone->frozen(spec.parameter(name).index)).view({5, spec.num_heads, spec.d_kv}).transpose(0, 1);
+    const std::string name =
+        "decoder.block." + std::to_string(site.layer) + ".layer.1.EncDecAttention." + map + ".weight";
+    return at::linear(extra, backbone->frozen(spec.parameter(name).index))
+        .view({5, spec.num_heads, spec.d_kv})
+        .transpose(0, 1);
   };
   const CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
     for (const KvSite& site : spec.key_values(Stack::decoder, Sublayer::cross)) {
@@ -98,7 +101,8 @@ void expect_self_prefix_equals_tokens(Stack stack) {
     return at::linear(normed, weight).view({3, spec.num_heads, spec.d_kv}).transpose(0, 1);
   };
   const CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
-    builder.claim<FixedPrefix>(spec.key_values(stack, Sublayer::self).front(), project("k"), project("v"), PrefixBias::before_sequence);
+    builder.claim<FixedPrefix>(spec.key_values(stack, Sublayer::self).front(), project("k"), project("v"),
+                               PrefixBias::before_sequence);
   });
   const RunContext context = RunContext::inference();
   Batch longer = stack == Stack::encoder ? inputs : targets;
@@ -145,7 +149,8 @@ void expect_linear_hooks_equal_other_weights(bool gated, bool tied) {
     if (shared) continue;  // W + Δ would change both
     const bool table = site.map == "embedding";
     const Tensor delta = at::randn(table ? Shape{site.in, site.out} : Shape{site.out, site.in}) * 0.3;
-    const CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<AddDelta>(site, delta); });
+    const CompiledPlan plan =
+        plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<AddDelta>(site, delta); });
     TensorMap tensors = testing::tiny_tensors(spec, options.seed);
     tensors[site.tensor_name()] = tensors[site.tensor_name()] + delta;
     const Tensor expected = logits(*Backbone::from_tensors(spec, tensors), {}, inputs, targets);
@@ -165,7 +170,8 @@ TEST(SublayerSite, ScaledOutputEqualsScaledProjection) {
   const auto backbone = tiny_backbone();
   const BackboneSpec spec = backbone->spec();
   for (const SublayerSite& site : spec.sublayers()) {
-    const CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<ScaleOutput>(site); });
+    const CompiledPlan plan =
+        plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<ScaleOutput>(site); });
     TensorMap tensors = testing::tiny_tensors(spec, 1);
     for (const LinearSite& linear : spec.linears(std::vector<std::string>{"o", "wo"})) {
       if (linear.stack == site.stack && linear.layer == site.layer && linear.sublayer == site.sublayer) {
@@ -197,9 +203,11 @@ TEST(BlockSite, ReplacedHiddenStatesDecideTheRest) {
   for (const auto& ids : inputs) others.push_back(some_ids(static_cast<int64_t>(ids.size()), 17));
   for (const BlockSite& site : spec.blocks(Stack::encoder)) {
     const auto seen = std::make_shared<Tensor>();
-    const CompiledPlan record = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<RecordHidden>(site, seen); });
+    const CompiledPlan record = plan_with(
+        *backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<RecordHidden>(site, seen); });
     const Tensor expected = logits(*backbone, record, others, targets);
-    const CompiledPlan replace = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<ReplaceHidden>(site, *seen); });
+    const CompiledPlan replace = plan_with(
+        *backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<ReplaceHidden>(site, *seen); });
     EXPECT_LT(difference(logits(*backbone, replace, inputs, targets), expected), close) << site.name();
     EXPECT_GT(difference(logits(*backbone, {}, inputs, targets), expected), 1e-2);
   }
@@ -209,7 +217,8 @@ TEST(BlockSite, DecoderBlocksAreReachedToo) {
   const auto backbone = tiny_backbone();
   for (const BlockSite& site : backbone->spec().blocks(Stack::decoder)) {
     const auto seen = std::make_shared<Tensor>();
-    const CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<RecordHidden>(site, seen); });
+    const CompiledPlan plan = plan_with(
+        *backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<RecordHidden>(site, seen); });
     EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), logits(*backbone, {}, inputs, targets)), 1e-9);
     ASSERT_TRUE(seen->defined()) << site.name();
     EXPECT_EQ(seen->size(0), 9) << site.name();
@@ -223,7 +232,8 @@ TEST(ParameterSite, StandInEqualsOtherWeights) {
   for (const ParameterSite& site : spec.parameters()) {
     CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.train(site); });
     testing::initialise(plan, [&](std::string_view name) { return backbone->frozen(spec.parameter(name).index); });
-    EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), logits(*backbone, {}, inputs, targets)), 1e-9) << site.name();
+    EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), logits(*backbone, {}, inputs, targets)), 1e-9)
+        << site.name();
     const Tensor delta = at::randn(site.shape) * 0.3;
     {
       at::NoGradGuard no_grad;
@@ -250,8 +260,10 @@ struct FirstStateScores final : HeadHook {
 
 TEST(HeadSite, SeesLogitsAndStates) {
   const auto backbone = tiny_backbone();
-  const CompiledPlan square = plan_with(*backbone, [](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<SquareLogits>(spec.head()); });
-  EXPECT_LT(difference(logits(*backbone, square, inputs, targets), logits(*backbone, {}, inputs, targets).square()), close);
+  const CompiledPlan square = plan_with(
+      *backbone, [](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<SquareLogits>(spec.head()); });
+  EXPECT_LT(difference(logits(*backbone, square, inputs, targets), logits(*backbone, {}, inputs, targets).square()),
+            close);
 
   // Scores against rows of the untied head are that head's logits at the first position.
   const Tensor head = backbone->frozen(backbone->spec().parameter("lm_head.weight").index);

@@ -10,9 +10,11 @@ namespace peftbench {
 namespace {
 
 // First distance of each bucket; recipes of T5: 32 buckets, maximal distance 128.
-const std::map<int64_t, int64_t> bidirectional{{8, 8}, {12, 9}, {16, 10}, {23, 11}, {32, 12}, {46, 13}, {64, 14}, {91, 15}};
-const std::map<int64_t, int64_t> causal{{16, 16}, {19, 17}, {21, 18}, {24, 19}, {27, 20}, {31, 21}, {35, 22}, {40, 23},
-                                        {46, 24}, {52, 25}, {59, 26}, {67, 27}, {77, 28}, {87, 29}, {99, 30}, {113, 31}};
+const std::map<int64_t, int64_t> bidirectional{{8, 8},   {12, 9},  {16, 10}, {23, 11},
+                                               {32, 12}, {46, 13}, {64, 14}, {91, 15}};
+const std::map<int64_t, int64_t> causal{{16, 16}, {19, 17}, {21, 18}, {24, 19}, {27, 20}, {31, 21},
+                                        {35, 22}, {40, 23}, {46, 24}, {52, 25}, {59, 26}, {67, 27},
+                                        {77, 28}, {87, 29}, {99, 30}, {113, 31}};
 
 int64_t expected(const std::map<int64_t, int64_t>& starts, int64_t distance) {
   const auto after = starts.upper_bound(distance);

@@ -33,7 +33,8 @@ TEST(Bfloat16, LogitsAreFp32AndNearThoseOfFp32) {
 TEST(Bfloat16, NormsAndBiasStayFp32AndMatricesDoNot) {
   const auto backbone = in(Precision::bfloat16, false);
   for (const ParameterSite& site : backbone->spec().parameters()) {
-    const bool small = site.tensor.ends_with("layer_norm.weight") || site.tensor.find("relative_attention_bias") != std::string::npos;
+    const bool small =
+        site.tensor.ends_with("layer_norm.weight") || site.tensor.find("relative_attention_bias") != std::string::npos;
     EXPECT_EQ(backbone->frozen(site.index).scalar_type(), small ? at::kFloat : at::kBFloat16) << site.tensor;
   }
 }
@@ -50,13 +51,17 @@ struct Prompt final : InputHook {
 TEST(Bfloat16, TrainedParametersGetFp32GradientsNearThoseOfFp32) {
   const auto gradient = [](Precision precision) {
     const auto backbone = in(precision, false);
-    Tensor prompt = at::randn({3, backbone->spec().d_model}, at::make_generator<at::CPUGeneratorImpl>(4)).set_requires_grad(true);
+    Tensor prompt =
+        at::randn({3, backbone->spec().d_model}, at::make_generator<at::CPUGeneratorImpl>(4)).set_requires_grad(true);
     const CompiledPlan plan = testing::plan_with(*backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
       builder.claim<Prompt>(spec.encoder_input(), prompt);
     });
     const RunContext context = RunContext::inference();
     const EncoderState encoder = backbone->encode(PackedTokens::of(inputs), plan, context);
-    backbone->head(backbone->decode(encoder, PackedTokens::of(targets), plan, context), plan, context).square().mean().backward();
+    backbone->head(backbone->decode(encoder, PackedTokens::of(targets), plan, context), plan, context)
+        .square()
+        .mean()
+        .backward();
     return prompt.grad();
   };
   const Tensor exact = gradient(Precision::float32), rounded = gradient(Precision::bfloat16);

@@ -52,7 +52,8 @@ CompiledPlan plan_number(const Backbone& backbone, int number) {
     for (const KvSite& site : spec.key_values()) {
       if (number == 1 && site.sublayer == Sublayer::cross) continue;
       const Shape shape{spec.num_heads, 2 + number, spec.d_kv};
-      plan.claim<Prefix>(site, KvPrefix{random(shape), random(shape), number == 0 ? PrefixBias::before_sequence : PrefixBias::none});
+      plan.claim<Prefix>(
+          site, KvPrefix{random(shape), random(shape), number == 0 ? PrefixBias::before_sequence : PrefixBias::none});
     }
     for (const LinearSite& site : spec.linears({"q", "wo"})) plan.claim<Gain>(site, 1.0 + 0.3 * number);
     for (const ParameterSite& site : spec.parameters()) {
@@ -106,10 +107,12 @@ TEST(StackedPlan, GeneratesWhatSeparateRunsGenerate) {
   const RunContext context = RunContext::inference();
   for (const int64_t beams : {1, 3}) {
     const GenerationOptions options{.max_tokens = 9, .beams = beams};
-    const auto together = generate(*backbone, backbone->encode(PackedTokens::of(inputs, groups), stacked, context), stacked, options);
+    const auto together =
+        generate(*backbone, backbone->encode(PackedTokens::of(inputs, groups), stacked, context), stacked, options);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const CompiledPlan& plan = plans[static_cast<std::size_t>(groups[i])];
-      const auto alone = generate(*backbone, backbone->encode(PackedTokens::of({inputs[i]}), plan, context), plan, options);
+      const auto alone =
+          generate(*backbone, backbone->encode(PackedTokens::of({inputs[i]}), plan, context), plan, options);
       EXPECT_EQ(together[i], alone.front()) << "sequence " << i << ", " << beams << " beams";
     }
   }
@@ -121,7 +124,8 @@ TEST(StackedPlan, RefusesHeadsOfTwoKinds) {
     bool scores_classes() const override { return true; }
   };
   const auto backbone = tiny_backbone();
-  const CompiledPlan classes = testing::plan_with(*backbone, [](const BackboneSpec& spec, PlanBuilder& plan) { plan.claim<Classes>(spec.head()); });
+  const CompiledPlan classes = testing::plan_with(
+      *backbone, [](const BackboneSpec& spec, PlanBuilder& plan) { plan.claim<Classes>(spec.head()); });
   EXPECT_THROW(CompiledPlan::stack({classes, plan_number(*backbone, 0)}), ConfigError);
 }
 

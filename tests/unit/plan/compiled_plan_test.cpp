@@ -46,7 +46,8 @@ TEST(CompiledPlan, OnlyTrainedParametersRequireAGradient) {
   initialise(plan);
   plan.refresh(no_tensor);
   ASSERT_EQ(plan.trained().size(), 1u);
-  for (const auto& slot : plan.slots()) EXPECT_EQ(slot->value.is_leaf() && slot->value.requires_grad(), slot->role == Role::trained) << slot->name;
+  for (const auto& slot : plan.slots())
+    EXPECT_EQ(slot->value.is_leaf() && slot->value.requires_grad(), slot->role == Role::trained) << slot->name;
 }
 
 TEST(CompiledPlan, ReportsEverythingWrongWithAFileAtOnce) {
@@ -88,7 +89,8 @@ TEST(CompiledPlan, KnowsWhetherItLeavesTheEncoderAlone) {
   EXPECT_TRUE(CompiledPlan().leaves_encoder_alone());
   EXPECT_TRUE(leaves(spec.lm_head()));
   EXPECT_FALSE(leaves(spec.embedding()));
-  for (const LinearSite& site : spec.linears({"q"})) EXPECT_EQ(leaves(site), site.stack == Stack::decoder) << site.name();
+  for (const LinearSite& site : spec.linears({"q"}))
+    EXPECT_EQ(leaves(site), site.stack == Stack::decoder) << site.name();
 }
 
 TEST(Initialisers, HaveTheirMoments) {

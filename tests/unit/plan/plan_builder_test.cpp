@@ -54,9 +54,15 @@ TEST_F(Builder, RefusesASiteOfAnotherBackbone) {
 }
 
 TEST_F(Builder, RefusesEmptyAndRepeatedParameters) {
-  EXPECT_NE(refusal([&] { plan_.parameter(spec_.encoder_input(), "prompt", {0, 4}, init::zeros()); }).find("[0, 4]"), std::string::npos);
+  EXPECT_NE(refusal([&] {
+              plan_.parameter(spec_.encoder_input(), "prompt", {0, 4}, init::zeros());
+            }).find("[0, 4]"),
+            std::string::npos);
   plan_.parameter(spec_.encoder_input(), "prompt", {1, 4}, init::zeros());
-  EXPECT_NE(refusal([&] { plan_.parameter(spec_.encoder_input(), "prompt", {1, 4}, init::zeros()); }).find("twice"), std::string::npos);
+  EXPECT_NE(refusal([&] {
+              plan_.parameter(spec_.encoder_input(), "prompt", {1, 4}, init::zeros());
+            }).find("twice"),
+            std::string::npos);
 }
 
 TEST_F(Builder, ARefusedStandInLeavesNoParameter) {

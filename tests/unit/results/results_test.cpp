@@ -1,7 +1,6 @@
 #include "core/files.h"
 #include "results/result_store.h"
 #include "results/run_record.h"
-#include "results/statistics.h"
 
 #include <peftbench/error.h>
 
@@ -131,12 +130,6 @@ TEST_F(Runs, OneProcessHoldsAFolder) {
     EXPECT_EQ(WEXITSTATUS(status), 7);
   }
   EXPECT_NO_THROW(RunLock{folder});
-}
-
-TEST(Statistics, DeviationIsOfASample) {
-  EXPECT_DOUBLE_EQ(mean({1, 2, 3, 4}), 2.5);
-  EXPECT_NEAR(standard_deviation({1, 2, 3, 4}), 1.2909944, 1e-6);
-  EXPECT_EQ(standard_deviation({1}), 0);
 }
 
 }  // namespace
