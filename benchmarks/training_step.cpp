@@ -50,7 +50,8 @@ struct Bench {
     TensorMap tensors;
     at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
     for (const TensorEntry& entry : spec.tensors()) {
-      tensors[entry.name] = at::empty(entry.shape).normal_(0, 1 / std::sqrt(static_cast<double>(entry.shape.back())), generator);
+      tensors[entry.name] =
+          at::empty(entry.shape).normal_(0, 1 / std::sqrt(static_cast<double>(entry.shape.back())), generator);
     }
     backbone = Backbone::from_tensors(spec, std::move(tensors));
 
@@ -65,8 +66,10 @@ struct Bench {
 
     for (int64_t b = 0; b < batch_size; ++b) {
       EncodedExample example;
-      for (int64_t t = 0; t < input_tokens; ++t) example.input.push_back(2 + (b * 131 + t * 17) % (spec.vocab_size - 2));
-      for (int64_t t = 0; t < target_tokens; ++t) example.target.push_back(2 + (b * 71 + t * 29) % (spec.vocab_size - 2));
+      for (int64_t t = 0; t < input_tokens; ++t)
+        example.input.push_back(2 + (b * 131 + t * 17) % (spec.vocab_size - 2));
+      for (int64_t t = 0; t < target_tokens; ++t)
+        example.target.push_back(2 + (b * 71 + t * 29) % (spec.vocab_size - 2));
       examples.push_back(std::move(example));
     }
     for (const EncodedExample& example : examples) batch.examples.push_back(&example);

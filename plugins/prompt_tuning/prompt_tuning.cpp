@@ -180,6 +180,8 @@ void register_prompt_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.schedule", "constant")
       .recommend("train.adafactor.multiply_by_parameter_scale", "false")
       .recommend("train.adafactor.weight_decay_rate", "1e-5")
+      .recommend("train.adafactor.initial_step", "1100000")  // T5X goes on from the backbone's own step
+      .recommend("train.z_loss", "1e-4")
       .recommend("train.batch_size", "32")
       .recommend("train.steps", "30000")
       .recommend("train.evaluate_every", "1000")

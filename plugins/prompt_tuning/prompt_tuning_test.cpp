@@ -116,6 +116,8 @@ TEST_F(PromptTuning, DefaultsAreThoseOfLester) {
   EXPECT_EQ(keys.at("train.optimizer"), "adafactor");
   EXPECT_EQ(keys.at("train.learning_rate"), "0.3");
   EXPECT_EQ(keys.at("train.adafactor.weight_decay_rate"), "1e-5");
+  EXPECT_EQ(keys.at("train.adafactor.initial_step"), "1100000");
+  EXPECT_EQ(keys.at("train.z_loss"), "1e-4");
   EXPECT_EQ(keys.at("train.adafactor.multiply_by_parameter_scale"), "false");
 }
 

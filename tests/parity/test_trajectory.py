@@ -37,7 +37,8 @@ CASES = {
         SMALL, 10, ["train.optimizer=adamw", "train.learning_rate=0.02", "train.adamw.weight_decay=0.01"],
         lambda p: torch.optim.AdamW([p], lr=0.02, weight_decay=0.01)),
     "Adafactor": (
-        SMALL, 10, ["train.optimizer=adafactor", "train.learning_rate=0.05"], lambda p: Adafactor(p, 0.05)),
+        SMALL, 10, ["train.optimizer=adafactor", "train.learning_rate=0.05", "train.adafactor.initial_step=0"],
+        lambda p: Adafactor(p, 0.05)),
     "Adafactor from T5X's step": (
         SMALL, 10,
         ["train.optimizer=adafactor", "train.learning_rate=0.03", f"train.adafactor.initial_step={T5X_STEP}"],
