@@ -139,9 +139,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AdafactorReplay,
                                            AdafactorCase{128, 256, 1100000, 0, true},
                                            AdafactorCase{256, 128, 7, 2, false},
                                            AdafactorCase{100, 512, 1100000, 0, false}),
-                         [](const auto& info) {
-                           const AdafactorCase& c = info.param;
-                           return std::to_string(c.rows) + "x" + std::to_string(c.columns) + "_case_" + std::to_string(info.index);
+                         [](const auto& test) {
+                           const AdafactorCase& c = test.param;
+                           return std::to_string(c.rows) + "x" + std::to_string(c.columns) + "_case_" + std::to_string(test.index);
                          });
 
 // From T5X's step the decay is nearly 1: every element moves by the whole clipped step at first.
