@@ -26,8 +26,7 @@ struct Rows {
 // Runs hooks where the sites are: on the rows of the plan that claimed them, and nothing where none did.
 class SiteCalls {
  public:
-  SiteCalls(const Backbone& backbone, const CompiledPlan& plan, const RunContext& context)
-      : backbone_(backbone), plan_(plan), context_(context) {}
+  SiteCalls(const Backbone& backbone, const RunContext& context) : backbone_(backbone), context_(context) {}
 
   // y [N, out] of the map, with hooks and stand-ins. x: [N, in].
   Tensor linear(const Tensor& x, const Rows& rows, LinearWire wire) const;
@@ -51,7 +50,6 @@ class SiteCalls {
   Tensor by_range(const Rows& rows, Has has, Apply hooked, const std::function<Tensor()>& whole) const;
 
   const Backbone& backbone_;
-  const CompiledPlan& plan_;
   const RunContext& context_;
 };
 

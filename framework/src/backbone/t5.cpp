@@ -38,7 +38,7 @@ T5::T5(const Backbone& backbone, const CompiledPlan& plan, const RunContext& con
       plan_(plan),
       context_(context),
       wiring_(backbone.wiring()),
-      sites_(backbone, plan, context) {}
+      sites_(backbone, context) {}
 
 T5::Side::Side(TokenLayout layout, const CompiledPlan& plan) : rows(std::move(layout), plan), map(rows.layout) {
   for (const GroupRange& range : rows.ranges) range_maps.emplace_back(range.layout);
