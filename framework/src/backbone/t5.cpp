@@ -34,11 +34,7 @@ Tensor sum(const Tensor& a, const Tensor& b) { return !a.defined() ? b : b.defin
 }  // namespace
 
 T5::T5(const Backbone& backbone, const CompiledPlan& plan, const RunContext& context)
-    : backbone_(backbone),
-      plan_(plan),
-      context_(context),
-      wiring_(backbone.wiring()),
-      sites_(backbone, context) {}
+    : backbone_(backbone), plan_(plan), context_(context), wiring_(backbone.wiring()), sites_(backbone, context) {}
 
 T5::Side::Side(TokenLayout layout, const CompiledPlan& plan) : rows(std::move(layout), plan), map(rows.layout) {
   for (const GroupRange& range : rows.ranges) range_maps.emplace_back(range.layout);
