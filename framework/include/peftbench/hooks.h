@@ -41,11 +41,15 @@ struct LayoutCall {
   const std::vector<TextExample>& training_set;       // to draw in-context examples from; may be empty
   std::function<int64_t(const std::string&)> tokens;  // how many ids a text takes
   int64_t max_tokens;                                 // of the input, EOS counted
+  int64_t replica = 0;                                // which copy of the example this is; 0 without replicas
+  uint64_t seed = 0;                                  // the run's: what is drawn from it is the same on every machine
 };
 class PEFTBENCH_API LayoutHook {
  public:
   virtual ~LayoutHook();
   virtual std::vector<Piece> arrange(const LayoutCall& call) const = 0;
+  // The answer within a generated text, where the layout asks for more than an answer (a chain of thought).
+  virtual std::string answer(const std::string& generated) const;
 };
 
 // encoder.input, decoder.input: embedded tokens → the same, longer allowed (use `prepend`). Runs before the
@@ -143,6 +147,7 @@ class PEFTBENCH_API HeadHook {
 // replicas: each sequence runs r times and its r outcomes become one.
 struct ReplicaCall {
   const Tensor& log_likelihoods;  // [B, r]
+  bool training = false;          // false where a validation loss is computed
 };
 class PEFTBENCH_API ReplicaHook {
  public:

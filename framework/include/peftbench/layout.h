@@ -62,6 +62,25 @@ struct Piece {
   static Piece of_tokens(std::vector<int64_t> ids) { return {Kind::tokens, {}, {}, 0, std::move(ids)}; }
 };
 
+// Where slots and words of its own stand around an example's input, as a user writes it:
+//   "[3] {input} [3] It was <extra_id_0>."
+// [n] is n slots, {input} the task's whole input, {name} one of its fields, anything else is text. Spaces beside slots
+// are dropped.
+class PEFTBENCH_API SlotTemplate {
+ public:
+  explicit SlotTemplate(const std::string& text);  // Throws ConfigError: no input in it, or a brace left open
+
+  int64_t slots() const;                          // in all
+  const std::vector<std::string>& fields() const { return fields_; }  // {name}s in their order, `input` left out
+  // Throws ConfigError naming a field that the example lacks.
+  std::vector<Piece> arrange(const std::vector<Piece>& input) const;
+
+ private:
+  std::string text_;
+  std::vector<Piece> pieces_;  // a text piece with a name stands for that field
+  std::vector<std::string> fields_;
+};
+
 // An example as the task's template made it.
 struct TextExample {
   std::vector<Piece> input;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <peftbench/exchange.h>
 #include <peftbench/export.h>
 #include <peftbench/plan.h>
 #include <peftbench/spec.h>
@@ -55,9 +56,17 @@ class PEFTBENCH_API MethodSchema {
   // The training the method's source uses, e.g. recommend("train.learning_rate", "0.3"); a user's file or --set wins.
   MethodSchema& recommend(std::string key, std::string value);
 
+  // How another program keeps this method's adapters: `peft-bench export`, `import` and `forward --adapter` use it.
+  template <class Format>
+  MethodSchema& format() {
+    return format(std::make_shared<const Format>());
+  }
+  MethodSchema& format(std::shared_ptr<const AdapterFormat> format);
+
   const std::vector<ParameterSchema>& parameters() const { return parameters_; }
   const std::vector<Capability>& capabilities() const { return capabilities_; }
   const std::vector<std::pair<std::string, std::string>>& recommendations() const { return recommendations_; }
+  const std::vector<std::shared_ptr<const AdapterFormat>>& formats() const { return formats_; }
   bool can(Capability capability) const;
 
  private:
@@ -66,6 +75,7 @@ class PEFTBENCH_API MethodSchema {
   std::vector<ParameterSchema> parameters_;
   std::vector<Capability> capabilities_;
   std::vector<std::pair<std::string, std::string>> recommendations_;
+  std::vector<std::shared_ptr<const AdapterFormat>> formats_;
 };
 
 using MethodFactory = std::function<std::unique_ptr<Method>(const Values&)>;

@@ -17,11 +17,17 @@ namespace detail {
 struct PlanGroup;
 }
 
+// What a plan may know of the task, so that it can be made without any data.
+struct TaskShape {
+  std::vector<std::string> labels;  // label words in order of their numbers; empty for free text
+  std::vector<std::string> fields;  // of the input's template, in order
+};
+
 // Where a method writes down what it does to a backbone: its parameters, and the sites it claims. Every refusal
 // (unknown site, wrong shape, claimed twice) is a ConfigError at the call.
 class PEFTBENCH_API PlanBuilder {
  public:
-  explicit PlanBuilder(BackboneSpec spec);
+  explicit PlanBuilder(BackboneSpec spec, TaskShape task = {});
   ~PlanBuilder();
   PlanBuilder(const PlanBuilder&) = delete;
   PlanBuilder& operator=(const PlanBuilder&) = delete;
@@ -67,6 +73,7 @@ class PEFTBENCH_API PlanBuilder {
   void claim(const StepSite& site, std::shared_ptr<StepHook> hook);
 
   const BackboneSpec& backbone() const;
+  const TaskShape& task() const;  // a head has as many classes as it has labels
 
   // For the host: who is claiming (named in refusals), and the plan so far, which this call takes away.
   void set_claimant(std::string method);

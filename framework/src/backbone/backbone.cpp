@@ -17,6 +17,10 @@ PackedTokens PackedTokens::of(const std::vector<std::vector<int64_t>>& sequences
           TokenLayout::of(std::move(lengths), std::move(groups), std::move(replicas))};
 }
 
+void Backbone::refresh(const CompiledPlan& plan) const {
+  plan.refresh([this](int index) { return frozen(index).to(at::kFloat); });
+}
+
 EncoderState Backbone::encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                               const Tensor& embeddings) const {
   return T5(*this, plan, context).encode(input, embeddings);

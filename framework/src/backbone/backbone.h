@@ -56,6 +56,10 @@ class Backbone {
   int64_t bytes() const;
   const Wiring& wiring() const { return wiring_; }
 
+  // To be called before a forward pass whenever the plan's parameters changed: derived values, and stand-ins for frozen
+  // tensors.
+  void refresh(const CompiledPlan& plan) const;
+
   // Where the encoder is entered with embeddings instead of ids (`forward --grad`), pass them.
   EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                       const Tensor& embeddings = {}) const;

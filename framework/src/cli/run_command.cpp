@@ -12,10 +12,12 @@ namespace {
 
 // What would be run, without loading weights or data.
 int dry_run(const Arguments& arguments) {
-  const Setup setup = set_up(arguments.places(), arguments.config(), BackboneNeed::sizes);
-  CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec);
+  const Places places = arguments.places();
+  const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
+  const TaskShape task = task_shape(places, setup.config);
+  CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec, task);
   const nlohmann::json ledger =
-      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, setup.config.train));
+      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
     print(nlohmann::json{{"config", to_json(setup.config)},

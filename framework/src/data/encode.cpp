@@ -139,20 +139,30 @@ void check(const std::vector<Piece>& pieces) {
 }  // namespace
 
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
-                                       const EncodeLimits& limits, const LayoutHook* layout,
-                                       const std::vector<TextExample>& training_set, int64_t pad_id, int64_t eos_id) {
+                                       const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
+                                       int64_t eos_id) {
+  static const std::vector<TextExample> none;
+  const std::vector<TextExample>& training_set = arrangement.training_set ? *arrangement.training_set : none;
   const Encoder encoder(tokenizer, limits, pad_id, eos_id);
   const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenizer.encode(text).size()); };
   std::vector<EncodedExample> result;
   result.reserve(examples.size());
   for (const TextExample& example : examples) {
-    if (layout == nullptr) {
+    if (arrangement.hook == nullptr) {
       result.push_back(encoder.encode(example.input, example));
       continue;
     }
-    std::vector<Piece> pieces = layout->arrange({example, training_set, tokens, limits.max_input_tokens});
-    check(pieces);
-    result.push_back(encoder.encode(std::move(pieces), example));
+    for (int64_t replica = 0; replica < arrangement.replicas; ++replica) {
+      std::vector<Piece> pieces = arrangement.hook->arrange(
+          {example, training_set, tokens, limits.max_input_tokens, replica, arrangement.seed});
+      check(pieces);
+      EncodedExample encoded = encoder.encode(std::move(pieces), example);
+      if (replica == 0) {
+        result.push_back(std::move(encoded));
+      } else {
+        result.back().replicas.push_back({std::move(encoded.input), std::move(encoded.slots)});
+      }
+    }
   }
   return result;
 }

@@ -10,12 +10,18 @@
 
 namespace peftbench {
 
+struct EncodedInput {
+  std::vector<int64_t> ids;    // EOS at the end; pad id at slots
+  std::vector<int64_t> slots;  // −1 or the slot's number, as long as ids; empty without slots
+};
+
 // An example as ids, ready to be packed.
 struct EncodedExample {
-  std::vector<int64_t> input;   // EOS at the end; pad id at slots
-  std::vector<int64_t> slots;   // −1 or the slot's number, as long as input; empty without slots
+  std::vector<int64_t> input;   // as EncodedInput::ids
+  std::vector<int64_t> slots;   // as EncodedInput::slots
   std::vector<int64_t> target;  // EOS at the end
   int label = -1;
+  std::vector<EncodedInput> replicas;  // of the copies after the first, where a layout hook is asked for each
 };
 
 struct EncodeLimits {
@@ -23,10 +29,18 @@ struct EncodeLimits {
   int64_t max_target_tokens = 62;
 };
 
-// Tokenizes adjacent text pieces as one string. `layout` (may be null) rearranges the pieces first. Slots do not
-// count towards the limit; text is cut at the end, EOS is kept.
+// What rearranges an example's pieces before they are tokenized.
+struct Arrangement {
+  const LayoutHook* hook = nullptr;                       // null: pieces stay as they are
+  const std::vector<TextExample>* training_set = nullptr;  // null: none to draw from
+  int64_t replicas = 1;                                   // copies of an example that are laid out each on its own
+  uint64_t seed = 0;
+};
+
+// Tokenizes adjacent text pieces as one string. Slots do not count towards the limit; text is cut at the end, EOS is
+// kept.
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
-                                       const EncodeLimits& limits, const LayoutHook* layout,
-                                       const std::vector<TextExample>& training_set, int64_t pad_id, int64_t eos_id);
+                                       const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
+                                       int64_t eos_id);
 
 }  // namespace peftbench

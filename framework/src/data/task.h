@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 
-#include <peftbench/layout.h>
+#include <peftbench/plan.h>
 
 #include <cstdint>
 #include <memory>
@@ -25,6 +25,9 @@ struct TaskConfig {
   int64_t max_target_tokens = 62;
   std::shared_ptr<const TaskSpec> spec;  // source, templates, splits
 };
+
+// What a method's plan may know of it.
+TaskShape shape_of(const TaskConfig& config);
 
 struct TaskData {
   TaskConfig config;

@@ -170,6 +170,13 @@ TaskConfig read_task_config(const std::string& name_or_file, const std::vector<f
                             "a task's name, or the path of its YAML file", did_you_mean(name_or_file, names)});
 }
 
+TaskShape shape_of(const TaskConfig& config) {
+  TaskShape shape{config.labels, {}};
+  for (const TemplatePart& part : config.spec->input.parts)
+    if (part.field) shape.fields.push_back(part.text);
+  return shape;
+}
+
 std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders) {
   std::vector<TaskConfig> result;
   for (const auto& [name, file] : find_tasks(folders)) result.push_back(named_task(name, file));

@@ -25,6 +25,7 @@ struct EvaluationConfig {
   EvaluationMode mode = EvaluationMode::greedy;
   std::int64_t batch_size = 64;
   std::int64_t beams = 1;
+  std::int64_t max_tokens = 0;
   double length_penalty = 1.0;
   RankScore rank_score = RankScore::sum;
 };
@@ -35,6 +36,7 @@ void visit_evaluation(Config& c, Visitor&& visitor) {
   visitor("evaluation.mode", c.mode, "greedy: generate the answer; rank: score each label word and take the likeliest");
   visitor("evaluation.batch_size", c.batch_size, "examples evaluated together");
   visitor("evaluation.beams", c.beams, "beams of generation; 1 is greedy");
+  visitor("evaluation.max_tokens", c.max_tokens, "longest generated answer; 0: the task's max_target_tokens");
   visitor("evaluation.length_penalty", c.length_penalty, "beam search divides a score by length^penalty");
   visitor("evaluation.rank_score", c.rank_score, "sum of log-probabilities of a label word's tokens, or their mean");
 }

@@ -80,12 +80,14 @@ int Evaluator::label_of(const std::string& text) const {
 
 Evaluator::Answers Evaluator::generate_answers(const Batch& batch) const {
   GenerationOptions options;
-  options.max_tokens = task_.max_target_tokens;
+  options.max_tokens = config_.max_tokens > 0 ? config_.max_tokens : task_.max_target_tokens;
   options.beams = config_.beams;
   options.length_penalty = config_.length_penalty;
+  const LayoutHook* layout = batch.plan.only() ? batch.plan.only()->layout.get() : nullptr;
   Answers answers;
   for (const auto& ids : generate(backbone_, batch.encoder, batch.plan, options, codec_.vocabulary)) {
     answers.texts.push_back(codec_.decode(ids));
+    if (layout) answers.texts.back() = layout->answer(answers.texts.back());
     answers.labels.push_back(label_of(answers.texts.back()));
   }
   return answers;
@@ -194,7 +196,7 @@ LossSum target_loss(const Backbone& backbone, const CompiledPlan& plan, const Ex
     }
     log_likelihood = score_targets(backbone, encoder, targets, plan, RunContext::inference());
   }
-  sum.loss = -combine_replicas(plan, log_likelihood).sum(at::kDouble).item<double>();
+  sum.loss = -combine_replicas(plan, log_likelihood, false).sum(at::kDouble).item<double>();
   return sum;
 }
 
@@ -204,7 +206,7 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
                                const std::vector<TextExample>& texts, std::int64_t limit, ProgressSink* progress,
                                const std::string& phase, const std::vector<std::int64_t>& groups) const {
   at::NoGradGuard no_grad;
-  plan.refresh([this](int index) { return backbone_.frozen(index).to(at::kFloat); });
+  backbone_.refresh(plan);
   const std::size_t n = limit > 0 ? std::min<std::size_t>(limit, examples.size()) : examples.size();
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), 0);

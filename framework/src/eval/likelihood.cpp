@@ -25,11 +25,11 @@ bool scores_classes(const CompiledPlan& plan) {
   return plan.only() && plan.only()->head && plan.only()->head->scores_classes();
 }
 
-Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood) {
+Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood, bool training) {
   const auto* hook = replica_hook(plan);
   if (!hook) return log_likelihood.reshape({-1});
   const Tensor copies = log_likelihood.reshape({-1, hook->replicas()});
-  return hook->combine({copies});
+  return hook->combine({copies, training});
 }
 
 PackedTokens pack_inputs(const ExampleBatch& batch) {
@@ -39,13 +39,16 @@ PackedTokens pack_inputs(const ExampleBatch& batch) {
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const EncodedExample& example = *batch.examples[i];
     for (std::int64_t copy = 0; copy < batch.copies; ++copy) {
-      sequences.push_back(example.input);
+      const bool own = copy > 0 && !example.replicas.empty();
+      const auto& ids = own ? example.replicas[static_cast<std::size_t>(copy - 1)].ids : example.input;
+      const auto& numbers = own ? example.replicas[static_cast<std::size_t>(copy - 1)].slots : example.slots;
+      sequences.push_back(ids);
       groups.push_back(batch.groups.empty() ? 0 : batch.groups[i]);
       replicas.push_back(copy);
-      if (example.slots.empty()) {
-        slots.insert(slots.end(), example.input.size(), -1);
+      if (numbers.empty()) {
+        slots.insert(slots.end(), ids.size(), -1);
       } else {
-        slots.insert(slots.end(), example.slots.begin(), example.slots.end());
+        slots.insert(slots.end(), numbers.begin(), numbers.end());
         has_slots = true;
       }
     }

@@ -24,7 +24,7 @@ const ReplicaHook* replica_hook(const CompiledPlan& plan);
 bool scores_classes(const CompiledPlan& plan);
 
 // [B·r] or [B, r] log-likelihoods of the copies → [B] of the examples.
-Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood);
+Tensor combine_replicas(const CompiledPlan& plan, const Tensor& log_likelihood, bool training);
 
 PackedTokens pack_inputs(const ExampleBatch& batch);
 // From the cache where there is one (then the plan has no replicas), else by one pass over the batch.

@@ -115,7 +115,7 @@ Sequence sample(const BackboneSpec& spec, const PlanGroup& group, const LedgerEx
       return count;
     };
     plain = rows(example->example.input);
-    rows(group.layout->arrange({example->example, example->training_set, example->tokens, example->max_tokens}));
+    rows(group.layout->arrange({example->example, example->training_set, example->tokens, example->max_tokens, 0, 0}));
   }
   const Tensor numbers = at::cat(slots);
   TokenLayout layout = TokenLayout::of({numbers.numel()});

@@ -14,6 +14,7 @@ namespace detail {
 // One method's plan: hooks by site index, null where nothing is claimed.
 struct PlanGroup {
   BackboneSpec spec;
+  TaskShape task;
   std::string method;
   std::vector<std::shared_ptr<ParameterSlot>> slots;  // in order of declaration
   std::shared_ptr<LayoutHook> layout;

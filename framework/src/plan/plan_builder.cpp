@@ -45,19 +45,21 @@ const Site& checked(const std::vector<Site>& sites, const Site& claimed, const s
 
 }  // namespace
 
-PlanBuilder::PlanBuilder(BackboneSpec spec) : group_(std::make_shared<detail::PlanGroup>()) {
+PlanBuilder::PlanBuilder(BackboneSpec spec, TaskShape task) : group_(std::make_shared<detail::PlanGroup>()) {
   group_->kv.resize(spec.key_values().size());
   group_->linear.resize(spec.linears().size());
   group_->sublayer.resize(spec.sublayers().size());
   group_->block.resize(spec.blocks(Stack::encoder).size() + spec.blocks(Stack::decoder).size());
   group_->parameter.resize(spec.tensors().size());
   group_->spec = std::move(spec);
+  group_->task = std::move(task);
   group_->method = "the method";
 }
 
 PlanBuilder::~PlanBuilder() = default;
 
 const BackboneSpec& PlanBuilder::backbone() const { return group_->spec; }
+const TaskShape& PlanBuilder::task() const { return group_->task; }
 void PlanBuilder::set_claimant(std::string method) { group_->method = std::move(method); }
 std::shared_ptr<detail::PlanGroup> PlanBuilder::finish() { return std::move(group_); }
 

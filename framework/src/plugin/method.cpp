@@ -63,6 +63,10 @@ MethodSchema& MethodSchema::recommend(std::string key, std::string value) {
   recommendations_.emplace_back(std::move(key), std::move(value));
   return *this;
 }
+MethodSchema& MethodSchema::format(std::shared_ptr<const AdapterFormat> format) {
+  formats_.push_back(std::move(format));
+  return *this;
+}
 bool MethodSchema::can(Capability capability) const {
   return std::find(capabilities_.begin(), capabilities_.end(), capability) != capabilities_.end();
 }

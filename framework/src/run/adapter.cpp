@@ -51,6 +51,8 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
                                        {"values", to_json(info.values)},
                                        {"backbone", {{"name", info.backbone}, {"checksum", info.backbone_checksum}}},
                                        {"task", info.task},
+                                       {"labels", info.shape.labels},
+                                       {"fields", info.shape.fields},
                                        {"run", info.run}};
   write_atomically(folder / "adapter.json", json.dump(1) + "\n");
   return sha256(MappedFile::open(file)->text());
@@ -60,7 +62,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
   const nlohmann::json json = read_json(folder);
   AdapterInfo info{
       json.at("method"), json.at("version"), {}, json.at("backbone").at("name"), json.at("backbone").at("checksum"),
-      json.at("task"),   json.at("run")};
+      json.at("task"),   json.at("run"),     {json.at("labels"), json.at("fields")}};
   GivenValues values;
   for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
   info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
@@ -80,7 +82,7 @@ CompiledPlan load_adapter(const fs::path& folder, const PluginFinder& finder, co
                            backbone.spec().name + ", checksum " + checksum.substr(0, 16),
                            info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
                            "use the backbone that it was trained on, in the same precision"});
-  CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone.spec());
+  CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone.spec(), info.shape);
   plan.load_stored(read_safetensors(folder / "adapter.safetensors").tensors);
   return plan;
 }

@@ -15,6 +15,7 @@ struct AdapterInfo {
   Values values;
   std::string backbone, backbone_checksum;
   std::string task, run;
+  TaskShape shape;  // the plan was made for
 };
 
 // Returns the hash of the tensors' file.

@@ -115,7 +115,7 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   CompiledPlan plan;
   if (request.adapter)
     plan = load_adapter(*request.adapter, PluginFinder(places.plugin_files), *backbone, backbone->checksum());
-  plan.refresh([&](int index) { return backbone->frozen(index).to(at::kFloat); });
+  backbone->refresh(plan);
 
   const Inputs inputs{*backbone, plan, read_ids(request.input_ids, backbone->spec(), false)};
   std::optional<Ids> labels;

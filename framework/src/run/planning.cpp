@@ -7,18 +7,19 @@
 
 namespace peftbench {
 
-CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec) {
+CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
+                          const TaskShape& task) {
   const std::unique_ptr<Method> method = make_method(plugin, values);
-  PlanBuilder builder(spec);
+  PlanBuilder builder(spec, task);
   builder.set_claimant(plugin.name);
   plan_method(plugin, *method, builder);
   return CompiledPlan(builder.finish());
 }
 
-Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TrainConfig& train,
-                   const PlanSample* sample) {
+Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TaskShape& task,
+                   const TrainConfig& train, const PlanSample* sample) {
   // A plan of its own, on meta: neither its values nor the optimizer's state take memory.
-  CompiledPlan plan = compile_plan(plugin, values, spec);
+  CompiledPlan plan = compile_plan(plugin, values, spec, task);
   plan.initialise_on_meta();
   Ledger ledger = measure(spec, plan, sample ? &sample->text : nullptr);
   ledger.optimizer_state_bytes = make_optimizer(train, plan.trained())->state_bytes();

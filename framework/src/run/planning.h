@@ -11,7 +11,8 @@
 namespace peftbench {
 
 // The method's plan for a backbone of these sizes, without values.
-CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec);
+CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
+                          const TaskShape& task);
 
 // Examples of the task, for what follows from lengths.
 struct PlanSample {
@@ -21,7 +22,7 @@ struct PlanSample {
 
 // The ledger before anything runs: from sizes alone, optimizer state included. What needs a sample is left out
 // without one.
-Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TrainConfig& train,
-                   const PlanSample* sample = nullptr);
+Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TaskShape& task,
+                   const TrainConfig& train, const PlanSample* sample = nullptr);
 
 }  // namespace peftbench

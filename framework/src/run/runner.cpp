@@ -146,7 +146,7 @@ void Runner::work() {
   const LoadedPlugin& plugin = *bench_.setup.plugin;
   const Backbone& backbone = *bench_.backbone;
   costs_.begin("prepare");
-  CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec());
+  CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
   const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
@@ -181,7 +181,7 @@ void Runner::work() {
   scoring.describe(evaluation, split, record_);
   record_.predictions_hash = scoring.write_predictions(evaluation, split, folder_.predictions());
   AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
-                    bench_.checksum, record_.task.name, record_.id};
+                    bench_.checksum, record_.task.name, record_.id,      shape_of(bench_.task.config)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
@@ -199,7 +199,7 @@ Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) c
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{train_examples, {task.train.front(), task.train, tokens, task.config.max_input_tokens}});
-  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), config_.train,
+  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config), config_.train,
                      sample ? &*sample : nullptr);
 }
 

@@ -1,6 +1,7 @@
 #include "run/scoring.h"
 
 #include "core/hash.h"
+#include "eval/likelihood.h"
 
 #include <peftbench/error.h>
 
@@ -21,15 +22,17 @@ std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan
 Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
     : bench_(bench),
       layout_(plan.only() ? plan.only()->layout : nullptr),
+      replicas_(replicas_of(plan)),
       cache_(cache_for(bench, plan)),
       evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config,
                  bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
 
 std::vector<EncodedExample> Scoring::encode(const std::vector<TextExample>& examples) const {
   const BackboneSpec& spec = bench_.backbone->spec();
-  return encode_all(examples, *bench_.tokenizer,
-                    {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens}, layout_.get(),
-                    bench_.task.train, spec.pad_id, spec.eos_id);
+  return encode_all(
+      examples, *bench_.tokenizer, {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens},
+      {layout_.get(), &bench_.task.train, replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())},
+      spec.pad_id, spec.eos_id);
 }
 
 Scoring::Split Scoring::split(const std::string& name) const {

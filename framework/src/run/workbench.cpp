@@ -95,6 +95,10 @@ TaskConfig configured_task(const Places& places, const RunConfig& config) {
   return task;
 }
 
+TaskShape task_shape(const Places& places, const RunConfig& config) {
+  return config.task().empty() ? TaskShape{} : shape_of(configured_task(places, config));
+}
+
 Workbench open_workbench(const Places& places, Setup setup) {
   Workbench bench{std::move(setup), {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;

@@ -38,5 +38,7 @@ Workbench open_workbench(const Places& places, Setup setup);
 
 // The task as this configuration has it: its file, with the lengths of the options.
 TaskConfig configured_task(const Places& places, const RunConfig& config);
+// What a plan may know of it; nothing where no task is named.
+TaskShape task_shape(const Places& places, const RunConfig& config);
 
 }  // namespace peftbench

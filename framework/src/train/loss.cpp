@@ -47,7 +47,7 @@ SequenceScores class_scores(const Backbone& backbone, const EncoderState& encode
 // The plain loss of some sequences, not normalised.
 Tensor summed_loss(const TrainConfig& config, const CompiledPlan& plan, const SequenceScores& scores,
                    std::int64_t copies) {
-  Tensor loss = -combine_replicas(plan, scores.log_likelihood).sum();
+  Tensor loss = -combine_replicas(plan, scores.log_likelihood, true).sum();
   if (config.z_loss > 0 && scores.log_normaliser_square.defined()) {
     loss = loss + scores.log_normaliser_square.sum() * (config.z_loss / static_cast<double>(copies));
   }
@@ -103,7 +103,7 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
                      std::int64_t logit_bytes) {
   const auto context = RunContext::for_training(config.dropout, config.dropout_shape, seed);
   const auto still = RunContext::for_training(0, config.dropout_shape, seed);
-  plan.refresh([&](int index) { return backbone.frozen(index).to(at::kFloat); });
+  backbone.refresh(plan);
   const EncoderState encoder = encode_batch(backbone, batch, plan, config.encoder_dropout ? context : still, cache);
 
   std::vector<std::int64_t> lengths;
@@ -128,7 +128,7 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
     scores = score_rows(backbone, labels, targets, plan, context, config.z_loss > 0);
   }
   const Tensor sum = summed_loss(config, plan, scores, batch.copies);
-  const Tensor loss = hook ? hooked_loss(config, *hook, sum, combine_replicas(plan, scores.log_likelihood),
+  const Tensor loss = hook ? hooked_loss(config, *hook, sum, combine_replicas(plan, scores.log_likelihood, true),
                                          at::tensor(lengths, at::kLong).to(sum.device()), tokens, totals)
                            : sum * scale;
   backward(loss);

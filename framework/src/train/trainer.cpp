@@ -119,7 +119,7 @@ TrainingResult Trainer::run() {
   if (!done_ && !result_.interrupted) finish();
   {
     at::NoGradGuard no_grad;  // derived values of the parameters that were kept, for whoever stores them
-    job_.plan.refresh([this](int index) { return job_.backbone.frozen(index).to(at::kFloat); });
+    job_.backbone.refresh(job_.plan);
   }
   if (cache_) {
     result_.encoder_cache_used = true;

@@ -32,7 +32,7 @@ class EncodeTest : public testing::Test {
   }
   static EncodedExample encode(std::vector<Piece> input, EncodeLimits limits = {}, const LayoutHook* layout = nullptr) {
     const TextExample example{std::move(input), "yes", 1};
-    return encode_all({example}, *tokenizer_, limits, layout, {}, pad, eos).at(0);
+    return encode_all({example}, *tokenizer_, limits, {layout}, pad, eos).at(0);
   }
   static std::shared_ptr<const Tokenizer> tokenizer_;
 };
@@ -120,7 +120,7 @@ TEST_F(EncodeTest, CutsBetweenCharacters) {
 
 TEST_F(EncodeTest, TargetsAreCutAndKeepEos) {
   const TextExample example{{Piece::of_text("x")}, sentence, -1};
-  const Ids target = encode_all({example}, *tokenizer_, {512, 5}, nullptr, {}, pad, eos).at(0).target;
+  const Ids target = encode_all({example}, *tokenizer_, {512, 5}, {}, pad, eos).at(0).target;
   const Ids whole = ids(sentence);
   EXPECT_EQ(target, with_eos(Ids(whole.begin(), whole.begin() + 4)));
 }
@@ -137,7 +137,7 @@ TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
     return pieces;
   });
   const TextExample example{{Piece::of_text("sea", "text")}, "yes", 1};
-  const EncodedExample encoded = encode_all({example}, *tokenizer_, {100, 62}, &layout, training, pad, eos).at(0);
+  const EncodedExample encoded = encode_all({example}, *tokenizer_, {100, 62}, {&layout, &training}, pad, eos).at(0);
   Ids expected = ids("shot");
   expected.push_back(pad);
   for (const int64_t id : ids("sea")) expected.push_back(id);
