@@ -144,6 +144,21 @@ TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
   EXPECT_EQ(encoded.input, with_eos(expected));
 }
 
+TEST_F(EncodeTest, EachReplicaIsLaidOutOnItsOwn) {
+  const Arrange layout([](const LayoutCall& call) {
+    EXPECT_EQ(call.seed, 5u);
+    return std::vector<Piece>{Piece::of_slots(call.replica), call.example.input[0]};
+  });
+  const TextExample example{{Piece::of_text("sea", "text")}, "yes", 1};
+  const EncodedExample encoded = encode_all({example}, *tokenizer_, {}, {&layout, nullptr, 3, 5}, pad, eos).at(0);
+  EXPECT_EQ(encoded.input, with_eos(ids("sea")));
+  EXPECT_TRUE(encoded.slots.empty());
+  ASSERT_EQ(encoded.replicas.size(), 2u);
+  EXPECT_THAT(encoded.replicas[0].slots, ElementsAre(0, -1, -1));
+  EXPECT_THAT(encoded.replicas[1].slots, ElementsAre(0, 1, -1, -1));
+  EXPECT_EQ(encoded.replicas[1].ids.size(), 4u);
+}
+
 TEST_F(EncodeTest, RefusesALayoutThatCannotBe) {
   const Arrange slots([](const LayoutCall&) { return std::vector<Piece>{Piece::of_slots(-1)}; });
   const Arrange tokens([](const LayoutCall&) { return std::vector<Piece>{Piece::of_tokens({-3})}; });

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "plugin/schema.h"
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace peftbench::testing {
+
+// What training on eight examples must come to.
+enum class Overfit {
+  to_nothing,  // a loss below 0.05
+  by_half,     // a loss of half the first: what a prompt can do for a small backbone
+  none,        // trains nothing
+};
+
+// A method with settings, a row of the table.
+struct Variant {
+  std::string name;
+  std::string method;
+  GivenValues values = {};
+  double rate = 1e-2;  // AdamW's, for eight examples
+  Overfit overfit = Overfit::to_nothing;
+  // Parameters (part of the name) of which only some elements get a gradient, as they should.
+  std::vector<std::string> partly = {};
+  // Parameters that never get one, as in the implementation that the variant reproduces.
+  std::vector<std::string> never = {};
+};
+
+const std::vector<Variant>& variants();
+const Variant& variant_called(const std::string& name);
+void PrintTo(const Variant& variant, std::ostream* out);
+
+}  // namespace peftbench::testing
