@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/quantization.h"
 #include "backbone/run_context.h"
 #include "backbone/wiring.h"
 #include "core/files.h"
@@ -35,6 +36,7 @@ enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, so
 
 struct LoadOptions {
   Precision precision = Precision::float32;
+  Quantization quantization = Quantization::none;  // of the blocks' linear maps; they compute in `precision`
 };
 
 struct DecodeCache;  // backbone/decode_cache.h
@@ -49,11 +51,18 @@ class Backbone {
                                                       const LoadOptions& options = {});
 
   const BackboneSpec& spec() const { return spec_; }
-  Precision precision() const { return precision_; }
-  std::string checksum() const;                                  // SHA-256 over names and bytes of all tensors
-  Tensor frozen(int parameter_index) const;                      // as stored, by ParameterSite index
+  Precision precision() const { return options_.precision; }
+  Quantization quantization() const { return options_.quantization; }
+  std::string checksum() const;  // SHA-256 over names and bytes of all tensors
+  // As stored, by ParameterSite index; a quantised weight is dequantised for the caller, in `precision`.
+  Tensor frozen(int parameter_index) const;
+  // Null where the tensor is kept as it is.
+  const std::shared_ptr<const QuantizedWeight>& quantized(int parameter_index) const {
+    return quantized_[static_cast<std::size_t>(parameter_index)];
+  }
+  int64_t rows(int parameter_index) const;                       // first size of the tensor
   Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
-  int64_t bytes() const;
+  int64_t bytes() const;                                         // of the weights as they are kept
   const Wiring& wiring() const { return wiring_; }
 
   // To be called before a forward pass whenever the plan's parameters changed: derived values, and stand-ins for frozen
@@ -75,12 +84,13 @@ class Backbone {
 
  private:
   Backbone() = default;
-  static std::shared_ptr<const Backbone> make(BackboneSpec spec, TensorMap tensors, Precision precision,
+  static std::shared_ptr<const Backbone> make(BackboneSpec spec, TensorMap tensors, const LoadOptions& options,
                                               const std::string& origin);
   BackboneSpec spec_;
-  Precision precision_ = Precision::float32;
-  std::vector<Tensor> tensors_;  // by ParameterSite index
-  Wiring wiring_;                // wire(spec_)
+  LoadOptions options_;
+  std::vector<Tensor> tensors_;                                    // by ParameterSite index; undefined where quantised
+  std::vector<std::shared_ptr<const QuantizedWeight>> quantized_;  // by ParameterSite index
+  Wiring wiring_;                                                  // wire(spec_)
 };
 
 }  // namespace peftbench

@@ -135,9 +135,17 @@ void add_list(std::string& message, const std::vector<std::string>& items, const
   if (items.size() > shown) message += "\n  … and " + std::to_string(items.size() - shown) + " more";
 }
 
+at::ScalarType type_of(Precision precision) { return precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat; }
+
 Tensor in_precision(const TensorEntry& entry, const Tensor& tensor, Precision precision) {
-  const bool narrow = precision == Precision::bfloat16 && !is_small(entry);
-  return tensor.detach().to(narrow ? at::kBFloat16 : at::kFloat).contiguous();
+  return tensor.detach().to(is_small(entry) ? at::kFloat : type_of(precision)).contiguous();
+}
+
+// Names of what quantisation concerns.
+std::set<std::string> maps_of_blocks(const BackboneSpec& spec) {
+  std::set<std::string> names;
+  for (const LinearSite& site : spec.linears(spec.linear_names())) names.insert(site.tensor_name());
+  return names;
 }
 
 }  // namespace
@@ -223,41 +231,75 @@ std::shared_ptr<const Backbone> Backbone::load(const fs::path& folder, const Loa
   BackboneSpec spec = read_config(folder);
   TensorMap tensors = read_weights(folder);
   spec.tied = head_is_tied(tensors, spec.tied);
-  return make(std::move(spec), std::move(tensors), options.precision, folder.string());
+  return make(std::move(spec), std::move(tensors), options, folder.string());
 }
 
 std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, TensorMap tensors,
                                                        const LoadOptions& options) {
   const std::string origin = spec.name.empty() ? "the model" : "'" + spec.name + "'";
-  return make(std::move(spec), std::move(tensors), options.precision, origin);
+  return make(std::move(spec), std::move(tensors), options, origin);
 }
 
-std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tensors, Precision precision,
+std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tensors, const LoadOptions& options,
                                                const std::string& origin) {
   const std::shared_ptr<Backbone> backbone(new Backbone());
-  backbone->tensors_ = match_tensors(spec, std::move(tensors), origin);
+  std::vector<Tensor> sources = match_tensors(spec, std::move(tensors), origin);
   const std::vector<TensorEntry> entries = spec.tensors();
+  const std::set<std::string> in_blocks = maps_of_blocks(spec);
+  backbone->tensors_.resize(entries.size());
+  backbone->quantized_.resize(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    backbone->tensors_[i] = in_precision(entries[i], backbone->tensors_[i], precision);
+    // Taken out of the list, so that what is converted is let go before the next is read.
+    const Tensor source = std::move(sources[i]);
+    if (options.quantization == Quantization::none || !in_blocks.contains(entries[i].name)) {
+      backbone->tensors_[i] = in_precision(entries[i], source, options.precision);
+      continue;
+    }
+    if (!all_finite(source)) {
+      throw CheckpointError(Problem{entries[i].name + " of " + origin + " holds numbers that are not finite",
+                                    {},
+                                    "weights that can be quantised",
+                                    "fetch the model again"});
+    }
+    backbone->quantized_[i] = quantize(source, options.quantization);
   }
   backbone->wiring_ = wire(spec);
   backbone->spec_ = std::move(spec);
-  backbone->precision_ = precision;
+  backbone->options_ = options;
   return backbone;
 }
 
 std::string Backbone::checksum() const {
   Sha256 hash;
   const std::vector<TensorEntry> entries = spec_.tensors();
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Tensor tensor = tensors_[i].cpu();
-    hash.update(entries[i].name + " " + c10::toString(tensor.scalar_type()) + " " + text(entries[i].shape) + "\n");
+  const auto add = [&](const Tensor& stored) {
+    const Tensor tensor = stored.cpu();
     hash.update(tensor.const_data_ptr(), tensor.nbytes());
+  };
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& quantized = quantized_[i];
+    const std::string type(quantized ? name_of(quantized->kind) : c10::toString(tensors_[i].scalar_type()));
+    hash.update(entries[i].name + " " + type + " " + text(entries[i].shape) + "\n");
+    if (!quantized) {
+      add(tensors_[i]);
+      continue;
+    }
+    for (const Tensor& part : quantized->parts())
+      if (part.defined()) add(part);
   }
   return hash.hex();
 }
 
-Tensor Backbone::frozen(int parameter_index) const { return tensors_.at(static_cast<std::size_t>(parameter_index)); }
+Tensor Backbone::frozen(int parameter_index) const {
+  const auto index = static_cast<std::size_t>(parameter_index);
+  if (const auto& weight = quantized_.at(index)) return dequantize(*weight, type_of(options_.precision));
+  return tensors_[index];
+}
+
+int64_t Backbone::rows(int parameter_index) const {
+  const auto index = static_cast<std::size_t>(parameter_index);
+  return quantized_[index] ? quantized_[index]->shape.front() : tensors_[index].size(0);
+}
 
 Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
   for (const int64_t id : ids) {
@@ -273,7 +315,8 @@ Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
 
 int64_t Backbone::bytes() const {
   int64_t total = 0;
-  for (const Tensor& tensor : tensors_) total += static_cast<int64_t>(tensor.nbytes());
+  for (std::size_t i = 0; i < tensors_.size(); ++i)
+    total += quantized_[i] ? quantized_[i]->bytes() : static_cast<int64_t>(tensors_[i].nbytes());
   return total;
 }
 

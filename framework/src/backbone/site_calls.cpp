@@ -84,6 +84,10 @@ bool SiteCalls::stands_in(const Rows& rows, int tensor) const {
 }
 
 Tensor SiteCalls::map_frozen(const Tensor& x, int tensor) const {
+  if (const auto& quantized = backbone_.quantized(tensor)) {
+    const bool narrow = backbone_.precision() == Precision::bfloat16;
+    return quantized_linear(narrow ? x.to(at::kBFloat16) : x, quantized).to(at::kFloat);
+  }
   const Tensor weight = backbone_.frozen(tensor);
   if (weight.scalar_type() == at::kFloat) return at::linear(x, weight);
   if (tensor == backbone_.wiring().lm_head.tensor) {
@@ -114,7 +118,7 @@ Tensor SiteCalls::linear(const Tensor& x, const Rows& rows, LinearWire wire) con
         const auto& hook = range.group->linear[site];
         if (!hook) return base();
         Tensor out = hook->apply({{context_, range.layout}, input, base, map});
-        check_shape(out, {input.size(0), backbone_.frozen(wire.tensor).size(0)}, "a linear map", range.group);
+        check_shape(out, {input.size(0), backbone_.rows(wire.tensor)}, "a linear map", range.group);
         return out;
       },
       whole);
