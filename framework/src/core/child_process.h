@@ -1,0 +1,43 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peftbench {
+
+struct ChildExit {
+  int status = 0;  // 128 + signal where a signal ended it
+  int signal = 0;
+  std::string text() const;  // "exit status 1", "ended by signal 9 (Killed)"
+};
+
+// Another program in a process group of its own, so that Ctrl-C reaches its parent alone and the parent decides.
+// Should the parent die, it is asked to stop (SIGTERM).
+class ChildProcess {
+ public:
+  // Both of its outputs go to `log`. Throws Error if it cannot be started.
+  ChildProcess(const std::vector<std::string>& command,
+               const std::vector<std::pair<std::string, std::string>>& environment, const fs::path& log);
+  ~ChildProcess();  // ends it at once
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  std::optional<ChildExit> poll();  // nothing as long as it runs
+  ChildExit wait();
+  void signal(int number);
+
+ private:
+  void ended(int status);
+  pid_t pid_ = -1;
+  std::optional<ChildExit> exit_;
+};
+
+fs::path own_program();  // the file that this process runs
+
+}  // namespace peftbench

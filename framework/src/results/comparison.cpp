@@ -1,0 +1,182 @@
+#include "results/comparison.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace peftbench {
+namespace {
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::map<std::string, std::string> flat(const Json& config) {
+  std::map<std::string, std::string> result;
+  const Json leaves = config.flatten();
+  for (const auto& [pointer, value] : leaves.items()) {
+    std::string key = pointer.substr(1);
+    std::replace(key.begin(), key.end(), '/', '.');
+    result[key.starts_with("set.") ? key.substr(4) : key] = text_of(value);
+  }
+  return result;
+}
+
+Json without_seed(Json config) {
+  config.erase("seed");
+  return config;
+}
+
+std::optional<std::int64_t> count(const RunRecord& record, const char* key) {
+  const auto found = record.ledger.find(key);
+  if (found == record.ledger.end() || !found->is_number_integer()) return std::nullopt;
+  return found->get<std::int64_t>();
+}
+
+std::optional<Range> range(const std::vector<const RunRecord*>& records, const char* key) {
+  std::optional<Range> range;
+  for (const RunRecord* record : records) {
+    const auto value = count(*record, key);
+    if (!value) continue;
+    range = range ? Range{std::min(range->low, *value), std::max(range->high, *value)} : Range{*value, *value};
+  }
+  return range;
+}
+
+std::optional<double> mean(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
+}
+
+void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
+  std::vector<double> scores, illegal, seconds;
+  for (const RunRecord* record : finished) {
+    if (record->illegal_rate) illegal.push_back(*record->illegal_rate);
+    if (const auto s = step_seconds(*record)) seconds.push_back(*s);
+    row.peak_memory_bytes = std::max(row.peak_memory_bytes.value_or(0), record->peak_memory_bytes());
+    if (record->ledger.contains("percent")) row.percent = record->ledger.at("percent").get<double>();
+    const MetricRecord* score = record->score();
+    if (!score) continue;
+    row.metric = score->name;
+    row.split = score->split;
+    row.examples = row.examples ? Range{std::min(row.examples->low, score->n), std::max(row.examples->high, score->n)}
+                                : Range{score->n, score->n};
+    row.majority = score->majority;
+    scores.push_back(score->value);
+  }
+  row.score = summarise(scores);
+  row.illegal_rate = mean(illegal);
+  if (!seconds.empty()) row.step_seconds = median(seconds);
+  row.trained = range(finished, "trained");
+  row.receiving_gradient = range(finished, "receiving_gradient");
+  row.stored = range(finished, "stored");
+  row.inference = range(finished, "inference");
+  row.after_merge = range(finished, "after_merge");
+  row.bytes_stored = range(finished, "bytes_stored");
+}
+
+SeedRun seed_run(const RunRecord& record) {
+  SeedRun run{record.seed, record.id, record.status, record.message, {}};
+  if (record.status == "finished" && record.score()) run.score = record.score()->value;
+  return run;
+}
+
+// The settings in which a method's configurations on one task and backbone differ.
+std::set<std::string> differing(const std::vector<Json>& configs) {
+  std::set<std::string> keys;
+  for (const Json& config : configs) {
+    const auto first = flat(configs.front()), other = flat(config);
+    for (const auto& [key, value] : first)
+      if (const auto found = other.find(key); found == other.end() || found->second != value) keys.insert(key);
+    for (const auto& [key, value] : other)
+      if (!first.contains(key)) keys.insert(key);
+  }
+  return keys;
+}
+
+struct Group {
+  Json config;
+  std::vector<const RunRecord*> records;
+};
+
+}  // namespace
+
+std::optional<double> step_seconds(const RunRecord& record) {
+  for (const PhaseCost& phase : record.phases)
+    if (phase.name == "train" && record.training.steps > 0)
+      return phase.wall_seconds / static_cast<double>(record.training.steps);
+  return std::nullopt;
+}
+
+std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
+  // task, backbone, method → configuration → its runs
+  std::map<std::tuple<std::string, std::string, std::string>, std::map<std::string, Group>> places;
+  for (const RunRecord& record : records) {
+    Json config = without_seed(record.config);
+    Group& group = places[{record.task.name, record.backbone.name, record.method.name}][config.dump()];
+    group.config = std::move(config);
+    group.records.push_back(&record);
+  }
+  std::vector<ComparisonRow> rows;
+  for (const auto& [place, groups] : places) {
+    std::vector<Json> configs;
+    for (const auto& [text, group] : groups) configs.push_back(group.config);
+    const std::set<std::string> keys = differing(configs);
+    std::vector<ComparisonRow> here;
+    for (const auto& [text, group] : groups) {
+      ComparisonRow row;
+      std::tie(row.task, row.backbone, row.method) = place;
+      row.label = row.method;
+      const auto values = flat(group.config);
+      for (const std::string& key : keys)
+        if (const auto found = values.find(key); found != values.end()) row.label += " " + key + "=" + found->second;
+      std::vector<const RunRecord*> finished;
+      for (const RunRecord* record : group.records) {
+        row.runs.push_back(seed_run(*record));
+        if (record->status == "finished") finished.push_back(record);
+      }
+      std::sort(row.runs.begin(), row.runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
+      fill_in(row, finished);
+      here.push_back(std::move(row));
+    }
+    std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
+    std::move(here.begin(), here.end(), std::back_inserter(rows));
+  }
+  return rows;
+}
+
+std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore& store) {
+  std::vector<ComparisonRow> rows;
+  std::vector<std::vector<RunRecord>> records;  // of finished runs, by row
+  for (const SuiteCell& cell : suite.cells) {
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const ComparisonRow& r) {
+      return r.label == cell.row && r.task == cell.task && r.backbone == cell.backbone;
+    });
+    if (row == rows.end()) {
+      ComparisonRow added;
+      added.label = cell.row;
+      added.method = cell.method;
+      added.task = cell.task;
+      added.backbone = cell.backbone;
+      row = rows.insert(rows.end(), std::move(added));
+      records.emplace_back();
+    }
+    const std::optional<RunRecord> record = store.find(cell.run);
+    SeedRun run = record ? seed_run(*record) : SeedRun{cell.seed, cell.run, "waiting", "", {}};
+    if (run.status != "finished" && !cell.message.empty()) {  // the process may have had no time to write its record
+      run.status = "failed";
+      run.message = cell.message;
+    }
+    row->runs.push_back(std::move(run));
+    if (record && record->status == "finished")
+      records[static_cast<std::size_t>(row - rows.begin())].push_back(*record);
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::vector<const RunRecord*> finished;
+    for (const RunRecord& record : records[i]) finished.push_back(&record);
+    fill_in(rows[i], finished);
+    std::sort(rows[i].runs.begin(), rows[i].runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
+  }
+  return rows;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "results/result_store.h"
+#include "results/statistics.h"
+#include "results/suite_manifest.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// One seed of a row.
+struct SeedRun {
+  std::uint64_t seed = 0;
+  std::string id;
+  std::string status;   // as the record's; "waiting" where no process has made one yet
+  std::string message;  // of what failed
+  std::optional<double> score;
+};
+
+// What the seeds' runs found; the two differ only where the runs do.
+struct Range {
+  std::int64_t low = 0, high = 0;
+};
+
+// The runs of one configuration, which differ by their seed alone.
+struct ComparisonRow {
+  std::string label, method, task, backbone;
+  std::vector<SeedRun> runs;  // by seed
+
+  // Of the finished runs.
+  std::string metric, split;
+  Summary score;
+  std::optional<Range> examples;
+  std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
+  std::optional<double> illegal_rate;  // mean
+  std::optional<double> percent;       // trained, of all
+  std::optional<Range> trained, receiving_gradient, stored, inference, after_merge, bytes_stored;
+  std::optional<double> step_seconds;             // median over seeds of training seconds by steps
+  std::optional<std::int64_t> peak_memory_bytes;  // the largest
+};
+
+// Every configuration of these runs is a row: its label is the method's name, and where a method was run with several
+// on one task and backbone, the settings in which they differ. By task, backbone and label.
+std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records);
+
+// The rows of a suite, in its order. Runs that never came to be are in them too.
+std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore& store);
+
+// Seconds of a training step: the phase `train` holds steps alone, evaluations have one of their own.
+std::optional<double> step_seconds(const RunRecord& record);
+
+}  // namespace peftbench

@@ -1,0 +1,115 @@
+#include "report/comparison_report.h"
+
+#include "report/format.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+ComparisonRow sample() {
+  ComparisonRow row;
+  row.label = "lora, rank 8 | q and v";
+  row.method = "lora";
+  row.task = "movies";
+  row.backbone = "t5-nano-lm";
+  row.runs = {{1, "lora-1", "finished", "", 0.7},
+              {2, "lora-2", "finished", "", 0.8},
+              {3, "lora-3", "failed", "no \"memory\", sorry\n  to do: buy", {}}};
+  row.metric = "accuracy";
+  row.split = "test";
+  row.score = {2, 0.75, 0.0707};
+  row.examples = Range{500, 500};
+  row.majority = 0.5333;
+  row.illegal_rate = 0.002;
+  row.percent = 0.3554;
+  row.trained = Range{884736, 884736};
+  row.receiving_gradient = Range{442368, 884736};
+  row.stored = row.inference = row.trained;
+  row.after_merge = Range{0, 0};
+  row.bytes_stored = Range{3538944, 3538944};
+  row.step_seconds = 0.0412;
+  row.peak_memory_bytes = 312 << 20;
+  return row;
+}
+
+std::vector<ComparisonRow> rows() {
+  ComparisonRow none = sample();
+  none.label = "soft";
+  none.runs = {{1, "soft-1", "waiting", "", {}}};
+  none.score = {};
+  none.majority = none.illegal_rate = none.percent = none.step_seconds = {};
+  none.trained = none.receiving_gradient = none.stored = none.inference = none.after_merge = none.bytes_stored = {};
+  none.peak_memory_bytes = {};
+  return {sample(), none};
+}
+
+std::size_t widest(const std::string& text) {
+  std::size_t widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, display_width(line));
+  return widest;
+}
+
+TEST(ComparisonText, HoldsEveryFigureAndTheFailures) {
+  const std::string text = comparison_text(rows());
+  EXPECT_THAT(text, AllOf(HasSubstr("movies on t5-nano-lm: accuracy on 500 test examples\n"),
+                          HasSubstr("0.750 ± 0.071"), HasSubstr("2 of 3"), HasSubstr("0.533"), HasSubstr("0.200 %"),
+                          HasSubstr("41 ms"), HasSubstr("312 MiB"), HasSubstr("3,538,944"), HasSubstr("0.355 %")));
+  EXPECT_THAT(text, HasSubstr("442,368–884,736"));
+  EXPECT_THAT(text, ContainsRegex("soft +waiting +0 of 1"));
+  EXPECT_THAT(text, HasSubstr("lora, rank 8 | q and v, seed 3: failed: no \"memory\", sorry\n"));
+  EXPECT_THAT(text, Not(HasSubstr("buy")));
+}
+
+TEST(ComparisonText, ComesInTwoTablesWhereItIsTooWide) {
+  EXPECT_GT(widest(comparison_text(rows())), 120u);
+  const std::string text = comparison_text(rows(), 120);
+  EXPECT_LE(widest(text), 120u);
+  EXPECT_THAT(text, AllOf(HasSubstr("0.750 ± 0.071"), HasSubstr("442,368–884,736"), HasSubstr("after merging")));
+}
+
+TEST(ComparisonMarkdown, IsATableWhoseCellsHoldNoBar) {
+  const std::string text = comparison_markdown(rows());
+  EXPECT_THAT(text, HasSubstr("**movies on t5-nano-lm: accuracy on 500 test examples**\n\n| method | score |"));
+  EXPECT_THAT(text, HasSubstr("\n| lora, rank 8 \\| q and v | 0.750 ± 0.071 | 2 of 3 |"));
+  EXPECT_THAT(text, HasSubstr("\n- soft, seed 1: waiting\n"));
+}
+
+TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
+  const std::string text = comparison_csv(rows());
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("\"lora, rank 8 | q and v\",lora,movies"), HasSubstr("\"no \"\"memory\"\", sorry\""),
+                    HasSubstr("442368-884736"), HasSubstr(",0.75,0.0707,3,2,")));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    int fields = 1;
+    bool quoted = false;
+    for (const char c : line) {
+      quoted ^= c == '"';
+      fields += c == ',' && !quoted;
+    }
+    EXPECT_EQ(fields, 23) << line;
+  }
+}
+
+TEST(ComparisonJson, HasNullForWhatIsNotKnown) {
+  const Json json = comparison_json(rows());
+  EXPECT_EQ(json.at(0).at("score"), (Json{{"mean", 0.75}, {"sd", 0.0707}, {"n", 2}}));
+  EXPECT_EQ(json.at(0).at("receiving_gradient"), Json::array({442368, 884736}));
+  EXPECT_EQ(json.at(0).at("trained"), 884736);
+  EXPECT_EQ(json.at(0).at("runs").at(2).at("status"), "failed");
+  EXPECT_TRUE(json.at(1).at("score").at("mean").is_null());
+  EXPECT_TRUE(json.at(1).at("step_seconds").is_null());
+}
+
+}  // namespace
+}  // namespace peftbench
