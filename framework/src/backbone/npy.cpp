@@ -18,6 +18,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, ".npy files are read as little-endian");
 
+constexpr std::string_view magic("\x93NUMPY");
+
 struct Header {
   std::optional<std::string> descr;
   std::optional<bool> fortran_order;
@@ -112,7 +114,6 @@ std::optional<at::ScalarType> type_of(const std::string& descr) {
 }  // namespace
 
 Tensor parse_npy(std::string_view bytes, const std::string& origin) {
-  constexpr std::string_view magic("\x93NUMPY");
   constexpr const char* damaged = "the file is damaged or cut short: write it again with numpy.save";
   if (!bytes.starts_with(magic) || bytes.size() < magic.size() + 2) {
     refuse(origin, "it is no .npy file", std::to_string(bytes.size()) + " bytes of something else",
@@ -159,6 +160,26 @@ Tensor read_npy(const fs::path& path) {
   const auto file = MappedFile::open(path);
   refuse_git_lfs_pointer(*file);
   return parse_npy(file->text(), path.string());
+}
+
+void write_npy(const fs::path& path, const Tensor& tensor) {
+  const Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  std::string shape;
+  for (const int64_t size : values.sizes()) shape += std::to_string(size) + ", ";
+  if (values.dim() > 1) shape.resize(shape.size() - 2);  // a tuple of one keeps its comma
+  if (values.dim() == 1) shape.pop_back();
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  constexpr std::size_t before = 10;                                             // magic, version, size of the header
+  header.resize((before + header.size() + 1 + 63) / 64 * 64 - before - 1, ' ');  // the data begins at a multiple of 64
+  header += '\n';
+  const auto size = static_cast<std::uint16_t>(header.size());
+  write_atomically(path, [&](std::ostream& out) {
+    out.write(magic.data(), static_cast<std::streamsize>(magic.size()));
+    out.write("\x01\x00", 2);
+    out.write(reinterpret_cast<const char*>(&size), 2);
+    out.write(header.data(), static_cast<std::streamsize>(header.size()));
+    out.write(static_cast<const char*>(values.const_data_ptr()), static_cast<std::streamsize>(values.nbytes()));
+  });
 }
 
 }  // namespace peftbench

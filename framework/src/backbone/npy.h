@@ -16,4 +16,7 @@ Tensor read_npy(const fs::path& path);
 // The same from bytes; `origin` names them in messages.
 Tensor parse_npy(std::string_view bytes, const std::string& origin);
 
+// As numpy.save writes a float32 array; atomic.
+void write_npy(const fs::path& path, const Tensor& tensor);
+
 }  // namespace peftbench

@@ -26,7 +26,12 @@ constexpr Command commands[] = {
     {"tasks", "the tasks; `tasks NAME`: what is in it", tasks_command},
     {"backbones", "the frozen models; `backbones NAME`: its sizes", backbones_command},
     {"params", "what a method would add to a backbone, from sizes alone", params_command},
+    {"suite", "run a grid of methods, tasks and seeds, and print the table", suite_command},
+    {"report", "a table of the runs in a folder, from their records alone", report_command},
     {"eval", "score a finished run again, or on another task", eval_command},
+    {"export", "write a trained method in another program's form, or merged into the model", export_command},
+    {"import", "read an adapter of another program", import_command},
+    {"forgetting", "how well the backbone predicts other text under a trained method", forgetting_command},
     {"forward", "one forward pass over ids from files, to compare with other programs", forward_command},
 };
 
@@ -104,7 +109,7 @@ int peftbench_command_line(int argc, char** argv) try {
 } catch (const std::bad_alloc&) {
   return report(
       "there is not enough memory\n  to do:    take a smaller backbone or train.batch_size, or "
-      "backbone.precision=bfloat16",
+      "backbone.precision=bfloat16 or backbone.quantization=nf4",
       1);
 } catch (const std::exception& error) {
   return report(error.what(), 1);

@@ -18,6 +18,11 @@ int tasks_command(const std::vector<std::string>& words);
 int backbones_command(const std::vector<std::string>& words);
 int params_command(const std::vector<std::string>& words);
 int eval_command(const std::vector<std::string>& words);
+int import_command(const std::vector<std::string>& words);
+int export_command(const std::vector<std::string>& words);
+int suite_command(const std::vector<std::string>& words);
+int report_command(const std::vector<std::string>& words);
+int forgetting_command(const std::vector<std::string>& words);
 int forward_command(const std::vector<std::string>& words);
 
 // 0, or the number of the signal by which the user asked to stop.

@@ -26,9 +26,8 @@ int params_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   const Places places = arguments.places();
   const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
-  const nlohmann::json ledger =
-      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task_shape(places, setup.config),
-                          setup.config.train));
+  const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec,
+                                                    task_shape(places, setup.config), setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
     const Json json = {{"method", setup.plugin->name},
@@ -97,7 +96,8 @@ int forward_command(const std::vector<std::string>& words) {
   Arguments arguments("forward",
                       "One forward pass over ids from files, to compare with other programs. No vocabulary is needed.");
   ForwardRequest request;
-  std::string input, labels, output, adapter, generate, precision = "float32";
+  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none";
+  std::vector<std::string> adapters;
   CLI::App& app = arguments.app();
   app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")
       ->required()
@@ -106,10 +106,16 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--labels", labels, "JSON: the ids to predict, a list for each input")->type_name("FILE");
   app.add_option("--output", output, "safetensors to write: encoder_last_hidden_state, logits, loss")
       ->type_name("FILE");
-  app.add_option("--adapter", adapter, "a run's adapter folder")->type_name("DIR");
+  app.add_option("--adapter", adapters, "a run's or an adapter's folder, Hugging Face's too; may be repeated")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  app.add_option("--groups", groups, "JSON: the number of each row's adapter, from 0; -1: none")->type_name("FILE");
   arguments.flag("--grad", request.gradient, "write the loss's gradient at the input embeddings too");
   app.add_option("--precision", precision, "of the frozen weights")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  app.add_option("--quantization", quantization, "of the blocks' linear maps")
+      ->check(CLI::IsMember({"none", "nf4", "int8"}))
       ->capture_default_str();
   app.add_option("--generate", generate, "JSON to write: the ids that the backbone answers with")->type_name("FILE");
   app.add_option("--beams", request.beams, "of --generate; 1 is greedy")
@@ -122,11 +128,13 @@ int forward_command(const std::vector<std::string>& words) {
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
-  request.precision = precision == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+  request.load = {precision == "bfloat16" ? Precision::bfloat16 : Precision::float32,
+                  quantization_named(quantization).value()};
   request.input_ids = input;
   request.labels = path(labels);
   request.output = path(output);
-  request.adapter = path(adapter);
+  request.adapters.assign(adapters.begin(), adapters.end());
+  request.groups = path(groups);
   request.generate = path(generate);
   const ForwardSummary summary = forward(request, arguments.places());
   if (arguments.json()) {

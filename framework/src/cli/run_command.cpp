@@ -46,6 +46,7 @@ int run_command(const std::vector<std::string>& words) {
   arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
   arguments.setting("--seed", "seed", "of every use of chance");
   arguments.setting("--steps", "train.steps", "optimizer steps");
+  arguments.setting("--init-from", "init_from", "an adapter, run or .safetensors whose values training begins with");
   arguments.setting("--threads", "threads", "processor threads; 0: OMP_NUM_THREADS, else one per core");
   arguments.add_set();
   arguments.add_out();

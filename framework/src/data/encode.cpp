@@ -19,19 +19,27 @@ struct Run {
 
 class Encoder {
  public:
-  Encoder(const Tokenizer& tokenizer, const EncodeLimits& limits, int64_t pad_id, int64_t eos_id)
-      : tokenizer_(tokenizer), limits_(limits), pad_id_(pad_id), eos_id_(eos_id) {}
+  Encoder(const Tokenize& tokenize, const EncodeLimits& limits, int64_t pad_id, int64_t eos_id)
+      : tokenize_(tokenize), limits_(limits), pad_id_(pad_id), eos_id_(eos_id) {}
 
   EncodedExample encode(std::vector<Piece> pieces, const TextExample& example) const {
     EncodedExample encoded;
-    fill_input(fit(std::move(pieces)), encoded);
-    encoded.target = tokenizer_.encode(example.target);
+    EncodedInput input = encode_input(std::move(pieces));
+    encoded.input = std::move(input.ids);
+    encoded.slots = std::move(input.slots);
+    encoded.target = tokenize_(example.target);
     if (static_cast<int64_t>(encoded.target.size()) >= limits_.max_target_tokens) {
       encoded.target.resize(static_cast<std::size_t>(std::max<int64_t>(limits_.max_target_tokens - 1, 0)));
     }
     encoded.target.push_back(eos_id_);
     encoded.label = example.label;
     return encoded;
+  }
+
+  EncodedInput encode_input(std::vector<Piece> pieces) const {
+    EncodedInput input;
+    fill_input(fit(std::move(pieces)), input);
+    return input;
   }
 
  private:
@@ -45,7 +53,7 @@ class Encoder {
       runs.back().last = i;
       text += piece.text;
       const bool more = i + 1 < pieces.size() && pieces[i + 1].kind == Piece::Kind::text;
-      if (piece.kind == Piece::Kind::text && !more) runs.back().ids = tokenizer_.encode(text);
+      if (piece.kind == Piece::Kind::text && !more) runs.back().ids = tokenize_(text);
       if (!more) text.clear();
     }
     return runs;
@@ -82,8 +90,7 @@ class Encoder {
   bool cut_ids(Run& run, const std::vector<Piece>& pieces, int64_t surplus) const {
     std::string before;
     for (std::size_t i = run.first; i < run.last; ++i) before += pieces[i].text;
-    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenizer_.encode(before).size()))
-      return false;
+    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenize_(before).size())) return false;
     run.ids.resize(run.ids.size() - static_cast<std::size_t>(surplus));
     return true;
   }
@@ -104,9 +111,9 @@ class Encoder {
     fits(low);
   }
 
-  void fill_input(const std::vector<Run>& runs, EncodedExample& encoded) const {
+  void fill_input(const std::vector<Run>& runs, EncodedInput& encoded) const {
     int64_t next_slot = 0;
-    std::vector<int64_t>& input = encoded.input;
+    std::vector<int64_t>& input = encoded.ids;
     std::vector<int64_t>& slots = encoded.slots;
     for (const Run& run : runs) {
       input.insert(input.end(), run.ids.begin(), run.ids.end());
@@ -121,7 +128,7 @@ class Encoder {
     if (next_slot == 0) slots.clear();
   }
 
-  const Tokenizer& tokenizer_;
+  const Tokenize& tokenize_;
   const EncodeLimits& limits_;
   int64_t pad_id_, eos_id_;
 };
@@ -138,13 +145,29 @@ void check(const std::vector<Piece>& pieces) {
 
 }  // namespace
 
+EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
+                         int64_t pad_id, int64_t eos_id) {
+  if (ids.empty() || ids.back() != eos_id) {
+    throw DataError({"the method lays out its input, and what comes behind it ends the sequence",
+                     "a row of ids without EOS", "id " + std::to_string(eos_id) + " at the end of each row", "add it"});
+  }
+  TextExample example;
+  example.input = {Piece::of_tokens({ids.begin(), ids.end() - 1})};
+  const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenize(text).size()); };
+  constexpr int64_t no_limit = int64_t{1} << 40;  // what came as ids is not cut
+  std::vector<Piece> pieces = hook.arrange({example, {}, tokens, no_limit, 0, 0});
+  check(pieces);
+  return Encoder(tokenize, {no_limit, no_limit}, pad_id, eos_id).encode_input(std::move(pieces));
+}
+
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
                                        int64_t eos_id) {
   static const std::vector<TextExample> none;
   const std::vector<TextExample>& training_set = arrangement.training_set ? *arrangement.training_set : none;
-  const Encoder encoder(tokenizer, limits, pad_id, eos_id);
-  const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenizer.encode(text).size()); };
+  const Tokenize tokenize = [&](const std::string& text) { return tokenizer.encode(text); };
+  const Encoder encoder(tokenize, limits, pad_id, eos_id);
+  const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenize(text).size()); };
   std::vector<EncodedExample> result;
   result.reserve(examples.size());
   for (const TextExample& example : examples) {

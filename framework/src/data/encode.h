@@ -6,6 +6,8 @@
 #include <peftbench/hooks.h>
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace peftbench {
@@ -31,11 +33,17 @@ struct EncodeLimits {
 
 // What rearranges an example's pieces before they are tokenized.
 struct Arrangement {
-  const LayoutHook* hook = nullptr;                       // null: pieces stay as they are
+  const LayoutHook* hook = nullptr;                        // null: pieces stay as they are
   const std::vector<TextExample>* training_set = nullptr;  // null: none to draw from
-  int64_t replicas = 1;                                   // copies of an example that are laid out each on its own
+  int64_t replicas = 1;                                    // copies of an example that are laid out each on its own
   uint64_t seed = 0;
 };
+
+using Tokenize = std::function<std::vector<int64_t>(const std::string&)>;  // without EOS
+
+// An input that comes as ids, EOS last, with what the hook does to it. Throws DataError without EOS.
+EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
+                         int64_t pad_id, int64_t eos_id);
 
 // Tokenizes adjacent text pieces as one string. Slots do not count towards the limit; text is cut at the end, EOS is
 // kept.

@@ -3,6 +3,7 @@
 #include "backbone/safetensors.h"
 #include "core/hash.h"
 #include "plugin/schema.h"
+#include "run/foreign.h"
 #include "run/planning.h"
 
 #include <peftbench/error.h>
@@ -14,7 +15,12 @@ namespace {
 
 constexpr int format_version = 1;
 
-// Values come back from JSON by way of their texts, so that the schema checks them as it checks a user's.
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// Values from outside go by way of their texts, so that the schema checks them as it checks a user's.
 GivenValue given(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) return value.get<Names>();
@@ -23,11 +29,11 @@ GivenValue given(const nlohmann::json& value) {
 
 nlohmann::json read_json(const fs::path& folder) {
   const fs::path file = folder / "adapter.json";
-  std::error_code error;
-  if (!fs::is_regular_file(file, error))
+  if (!is_file(file))
     throw CheckpointError({"the folder is not an adapter", folder.string(),
-                           "adapter.json and adapter.safetensors, as in a run's adapter/",
-                           "name the folder adapter of a finished run"});
+                           "adapter.json and adapter.safetensors, as in a run's adapter/; adapter_config.json and "
+                           "adapter_model.safetensors of Hugging Face PEFT; or a .npy",
+                           "name a finished run's folder or an adapter's"});
   auto json = nlohmann::json::parse(read_text(file), nullptr, false);
   if (json.is_discarded() || !json.is_object() || json.value("format_version", 0) != format_version)
     throw CheckpointError({file.string() + " is not an adapter's description",
@@ -35,6 +41,34 @@ nlohmann::json read_json(const fs::path& folder) {
                            "JSON with format_version " + std::to_string(format_version),
                            "train the method again"});
   return json;
+}
+
+GivenValue given(const Value& value) {
+  if (const auto* names = std::get_if<Names>(&value)) return *names;
+  return to_text(value);
+}
+
+Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
+                     const std::string& method) {
+  const ForeignAdapter foreign = read_foreign_adapter(path);
+  const auto [plugin, format] = match_foreign_adapter(foreign, path, finder, method);
+  ImportedAdapter imported;
+  call_plugin(*plugin, PluginStep::planning, "reading the adapter in " + path.string(),
+              [&] { imported = format->read(foreign, backbone); });
+  GivenValues values;
+  for (const auto& [key, value] : imported.values.all()) values[key] = given(value);
+  Adapter adapter{{plugin->name,
+                   plugin->version,
+                   parse_values(plugin->name, plugin->schema, values),
+                   foreign.text("base_model_name_or_path"),
+                   "",
+                   "",
+                   "",
+                   {}},
+                  {},
+                  format->name()};
+  for (auto& [name, tensor] : imported.tensors) adapter.tensors.emplace(name, tensor);
+  return adapter;
 }
 
 }  // namespace
@@ -58,11 +92,22 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
   return sha256(MappedFile::open(file)->text());
 }
 
+fs::path adapter_folder(const fs::path& path) {
+  for (const fs::path& folder : {path, path / "adapter"})
+    if (is_file(folder / "adapter.json")) return folder;
+  return path;
+}
+
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
   const nlohmann::json json = read_json(folder);
-  AdapterInfo info{
-      json.at("method"), json.at("version"), {}, json.at("backbone").at("name"), json.at("backbone").at("checksum"),
-      json.at("task"),   json.at("run"),     {json.at("labels"), json.at("fields")}};
+  AdapterInfo info{json.at("method"),
+                   json.at("version"),
+                   {},
+                   json.at("backbone").at("name"),
+                   json.at("backbone").at("checksum"),
+                   json.at("task"),
+                   json.at("run"),
+                   {json.at("labels"), json.at("fields")}};
   GivenValues values;
   for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
   info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
@@ -74,17 +119,31 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
                          "train the method again"});
 }
 
-CompiledPlan load_adapter(const fs::path& folder, const PluginFinder& finder, const Backbone& backbone,
+Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
+                     const std::string& method) {
+  const fs::path folder = adapter_folder(path);
+  if (!is_file(folder / "adapter.json") && is_foreign_adapter(folder))
+    return read_foreign(folder, finder, backbone, method);
+  return {read_adapter_info(folder, finder), read_safetensors(folder / "adapter.safetensors").tensors, {}};
+}
+
+CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const BackboneSpec& backbone) {
+  const AdapterInfo& info = adapter.info;
+  CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone, info.shape);
+  plan.load_stored(adapter.tensors);
+  return plan;
+}
+
+CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
                           const std::string& checksum) {
-  const AdapterInfo info = read_adapter_info(folder, finder);
-  if (!checksum.empty() && checksum != info.backbone_checksum)
+  const Adapter adapter = read_adapter(path, finder, backbone.spec());
+  const AdapterInfo& info = adapter.info;
+  if (!checksum.empty() && !info.backbone_checksum.empty() && checksum != info.backbone_checksum)
     throw CheckpointError({"the adapter was trained on another backbone",
                            backbone.spec().name + ", checksum " + checksum.substr(0, 16),
                            info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
-                           "use the backbone that it was trained on, in the same precision"});
-  CompiledPlan plan = compile_plan(*finder.load_method(info.method), info.values, backbone.spec(), info.shape);
-  plan.load_stored(read_safetensors(folder / "adapter.safetensors").tensors);
-  return plan;
+                           "use the backbone that it was trained on, in the same precision and quantization"});
+  return plan_of(adapter, finder, backbone.spec());
 }
 
 }  // namespace peftbench

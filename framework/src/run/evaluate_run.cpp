@@ -28,6 +28,7 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   };
   flag("task.name", request.task, "--task");
   flag("eval.split", request.split, "--split");
+  config.flags.push_back({"init_from", "", "eval"});  // what training began from may be gone
   if (request.threads > 0) flag("threads", std::to_string(request.threads), "--threads");
 
   Setup setup = set_up(places, config, BackboneNeed::weights);

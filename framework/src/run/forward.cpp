@@ -4,8 +4,10 @@
 #include "backbone/hub.h"
 #include "backbone/safetensors.h"
 #include "eval/likelihood.h"
+#include "plan/compiled_plan.h"
 #include "plugin/finder.h"
 #include "run/adapter.h"
+#include "text/tokenizer.h"
 
 #include <peftbench/error.h>
 
@@ -17,6 +19,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <numeric>
 #include <vector>
 
 namespace peftbench {
@@ -61,46 +65,124 @@ Tensor padded(const Tensor& packed, const TokenLayout& layout) {
   return result;
 }
 
+// The number of each row's adapter; −1 for none.
+std::vector<int64_t> read_groups(const fs::path& file, std::size_t rows, std::size_t adapters) {
+  const auto fault = [&](const std::string& what, const std::string& found) {
+    return DataError({file.string() + ": " + what, found,
+                      "a list of " + std::to_string(rows) + " numbers from 0 to " + std::to_string(adapters - 1) +
+                          ", or -1 for no adapter",
+                      "write for example [0, 1, -1]"});
+  };
+  const auto json = nlohmann::json::parse(read_text(file), nullptr, false);
+  if (!json.is_array()) throw fault("this is not a list", json.is_discarded() ? "text that is not JSON" : json.dump());
+  if (json.size() != rows)
+    throw fault("the list is not as long as the inputs", std::to_string(json.size()) + " entries");
+  std::vector<int64_t> groups;
+  for (const auto& entry : json) {
+    if (!entry.is_number_integer() || entry.get<int64_t>() < -1 ||
+        entry.get<int64_t>() >= static_cast<int64_t>(adapters))
+      throw fault("row " + std::to_string(groups.size()) + " has no adapter of that number", entry.dump());
+    groups.push_back(entry.get<int64_t>());
+  }
+  return groups;
+}
+
+// The rows by groups, as a stacked plan wants them, each laid out by its own plan.
 struct Inputs {
   const Backbone& backbone;
   const CompiledPlan& plan;
-  Ids input;
+  std::vector<int64_t> order;  // the caller's row that stands at each place
+  PackedTokens tokens;
+  std::optional<Ids> labels;
 };
 
-TensorMap run_forward(const Inputs& in, const std::optional<Ids>& labels, bool gradient) {
+template <class T>
+std::vector<T> reordered(const std::vector<T>& rows, const std::vector<int64_t>& order) {
+  std::vector<T> result;
+  for (const int64_t row : order) result.push_back(rows[static_cast<std::size_t>(row)]);
+  return result;
+}
+
+// Places of the caller's rows: what undoes `order`.
+std::vector<int64_t> places_of(const std::vector<int64_t>& order) {
+  std::vector<int64_t> places(order.size());
+  for (std::size_t place = 0; place < order.size(); ++place)
+    places[static_cast<std::size_t>(order[place])] = static_cast<int64_t>(place);
+  return places;
+}
+
+// Ids as the layout hook of each row's plan arranges them. A vocabulary is needed only where a hook adds words.
+PackedTokens pack(const Ids& rows, const std::vector<int64_t>& groups, const CompiledPlan& plan,
+                  const BackboneSpec& spec, const fs::path& folder) {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  const Tokenize tokenize = [&](const std::string& text) {
+    if (!tokenizer) tokenizer = Tokenizer::load(folder / "spiece.model");
+    return tokenizer->encode(text);
+  };
+  std::vector<EncodedExample> examples(rows.size());
+  ExampleBatch batch;
+  batch.groups = groups;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto group = static_cast<std::size_t>(groups[row]);
+    const LayoutHook* hook = plan.groups().empty() ? nullptr : plan.groups()[group]->layout.get();
+    EncodedInput input =
+        hook ? arrange_ids(rows[row], *hook, tokenize, spec.pad_id, spec.eos_id) : EncodedInput{rows[row], {}};
+    examples[row].input = std::move(input.ids);
+    examples[row].slots = std::move(input.slots);
+    batch.examples.push_back(&examples[row]);
+  }
+  return pack_inputs(batch);
+}
+
+Tensor input_embeddings(const Inputs& in) {
+  Tensor embeddings = in.backbone.embedding_rows(
+      {in.tokens.ids.const_data_ptr<int64_t>(), in.tokens.ids.const_data_ptr<int64_t>() + in.tokens.ids.numel()});
+  if (in.tokens.layout.has_slots()) embeddings.masked_fill_((in.tokens.layout.slots >= 0).unsqueeze(1), 0);
+  return embeddings.requires_grad_(true);
+}
+
+TensorMap run_forward(const Inputs& in, bool gradient) {
   const RunContext context = RunContext::inference();
   const at::AutoGradMode mode(gradient);
-  const PackedTokens tokens = PackedTokens::of(in.input);
-  Tensor embeddings;
-  if (gradient) {
-    std::vector<int64_t> flat;
-    for (const auto& row : in.input) flat.insert(flat.end(), row.begin(), row.end());
-    embeddings = in.backbone.embedding_rows(flat).requires_grad_(true);
-  }
-  const EncoderState encoder = in.backbone.encode(tokens, in.plan, context, embeddings);
+  const Tensor embeddings = gradient ? input_embeddings(in) : Tensor();
+  const EncoderState encoder = in.backbone.encode(in.tokens, in.plan, context, embeddings);
+  const Tensor places = at::tensor(places_of(in.order), at::kLong);
+  const auto as_given = [&](const Tensor& packed, const TokenLayout& layout) {
+    return padded(packed.detach(), layout).index_select(0, places);
+  };
   TensorMap out;
-  out["encoder_last_hidden_state"] = padded(encoder.hidden.detach(), encoder.layout);
-  if (!labels) return out;
+  out["encoder_last_hidden_state"] = as_given(encoder.hidden, encoder.layout);
+  if (!in.labels) return out;
 
-  const DecoderState decoder = decode_labels(in.backbone, encoder, *labels, in.plan, context);
+  const DecoderState decoder = decode_labels(in.backbone, encoder, *in.labels, in.plan, context);
   std::vector<int64_t> targets;
-  for (const auto& row : *labels) targets.insert(targets.end(), row.begin(), row.end());
+  for (const auto& row : *in.labels) targets.insert(targets.end(), row.begin(), row.end());
   const Tensor logits = in.backbone.head(decoder, in.plan, context);
   const Tensor loss = at::cross_entropy_loss(logits, at::tensor(targets, at::kLong));
-  out["logits"] = padded(logits.detach(), decoder.layout);
+  out["logits"] = as_given(logits, decoder.layout);
   out["loss"] = loss.detach().reshape({});
   if (gradient) {
     loss.backward();
-    out["input_embeddings_grad"] = padded(embeddings.grad(), tokens.layout);
+    out["input_embeddings_grad"] = as_given(embeddings.grad(), in.tokens.layout);
   }
   return out;
 }
 
 void run_generation(const Inputs& in, const ForwardRequest& request) {
   const at::NoGradGuard no_gradient;
-  const EncoderState encoder = in.backbone.encode(PackedTokens::of(in.input), in.plan, RunContext::inference());
+  const EncoderState encoder = in.backbone.encode(in.tokens, in.plan, RunContext::inference());
   const Ids ids = generate(in.backbone, encoder, in.plan, {request.max_tokens, request.beams, 1.0});
-  write_atomically(*request.generate, nlohmann::json(ids).dump() + "\n");
+  write_atomically(*request.generate, nlohmann::json(reordered(ids, places_of(in.order))).dump() + "\n");
+}
+
+// The plan of all adapters; rows without one get a plan that claims nothing, behind the others.
+CompiledPlan load_plans(const ForwardRequest& request, const Places& places, const Backbone& backbone, bool plain) {
+  const PluginFinder finder(places.plugin_files);
+  const std::string checksum = request.adapters.empty() ? "" : backbone.checksum();
+  std::vector<CompiledPlan> plans;
+  for (const fs::path& adapter : request.adapters) plans.push_back(load_adapter(adapter, finder, backbone, checksum));
+  if (plain && !plans.empty()) plans.push_back(CompiledPlan(PlanBuilder(backbone.spec()).finish()));
+  return plans.size() > 1 ? CompiledPlan::stack(plans) : plans.empty() ? CompiledPlan() : plans.front();
 }
 
 }  // namespace
@@ -110,25 +192,39 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
     throw ConfigError({"nothing is asked for", {}, "--output FILE, --generate FILE or both", "name a file to write"});
   if (request.gradient && !request.labels)
     throw ConfigError({"--grad needs --labels: the gradient is of their loss", {}, {}, "name the labels' file"});
+  if (request.adapters.size() > 1 && !request.groups)
+    throw ConfigError({"several adapters need --groups: which row belongs to which", {}, {}, "name the groups' file"});
+  if (request.adapters.empty() && request.groups)
+    throw ConfigError({"--groups needs --adapter", {}, {}, "name the adapters"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(places.home));
-  const auto backbone = Backbone::load(resolved.folder.value(), {request.precision});
-  CompiledPlan plan;
-  if (request.adapter)
-    plan = load_adapter(*request.adapter, PluginFinder(places.plugin_files), *backbone, backbone->checksum());
-  backbone->refresh(plan);
+  const auto backbone = Backbone::load(resolved.folder.value(), request.load);
+  const BackboneSpec& spec = backbone->spec();
 
-  const Inputs inputs{*backbone, plan, read_ids(request.input_ids, backbone->spec(), false)};
+  const Ids rows = read_ids(request.input_ids, spec, false);
   std::optional<Ids> labels;
   if (request.labels) {
-    labels = read_ids(*request.labels, backbone->spec(), true);
-    if (labels->size() != inputs.input.size())
+    labels = read_ids(*request.labels, spec, true);
+    if (labels->size() != rows.size())
       throw DataError({"inputs and labels are not of the same number",
-                       std::to_string(inputs.input.size()) + " inputs, " + std::to_string(labels->size()) + " labels",
+                       std::to_string(rows.size()) + " inputs, " + std::to_string(labels->size()) + " labels",
                        "a row of labels for each row of inputs", "correct one of the files"});
   }
-  ForwardSummary summary{static_cast<std::int64_t>(inputs.input.size()), {}};
+  std::vector<int64_t> groups(rows.size(), 0);
+  if (request.groups) groups = read_groups(*request.groups, rows.size(), request.adapters.size());
+  const bool plain = std::find(groups.begin(), groups.end(), -1) != groups.end();
+  std::replace(groups.begin(), groups.end(), int64_t{-1}, static_cast<int64_t>(request.adapters.size()));
+  std::vector<int64_t> order(rows.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return groups[a] < groups[b]; });
+
+  const CompiledPlan plan = load_plans(request, places, *backbone, plain);
+  backbone->refresh(plan);
+  Inputs inputs{*backbone, plan, order, {}, {}};
+  inputs.tokens = pack(reordered(rows, order), reordered(groups, order), plan, spec, resolved.folder.value());
+  if (labels) inputs.labels = reordered(*labels, order);
+  ForwardSummary summary{static_cast<std::int64_t>(rows.size()), {}};
   if (request.output) {
-    const TensorMap out = run_forward(inputs, labels, request.gradient);
+    const TensorMap out = run_forward(inputs, request.gradient);
     write_safetensors(*request.output, out);
     if (const auto loss = out.find("loss"); loss != out.end()) summary.loss = loss->second.item<double>();
   }

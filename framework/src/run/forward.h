@@ -6,14 +6,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
 // One forward pass over ids from files, for comparison with other programs. No vocabulary is needed.
 struct ForwardRequest {
   std::string backbone;
-  Precision precision = Precision::float32;
-  std::optional<fs::path> adapter;
+  LoadOptions load;
+  std::vector<fs::path> adapters;  // ours or other programs'; several share the batch
+  std::optional<fs::path> groups;  // JSON: for each row the number of its adapter, −1 for none
   fs::path input_ids;              // JSON: a list of lists of ids, of any lengths
   std::optional<fs::path> labels;  // JSON, as long; −100 at the end of a row is left out
   std::optional<fs::path> output;  // .safetensors

@@ -26,6 +26,13 @@ MethodSchema make_options() {
   schema.param("task.train_examples", 0, "train on so many examples, drawn by the seed; 0: all").range(0, no_limit);
   schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
   schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});
+  schema
+      .param("backbone.quantization", "none",
+             "of the blocks' linear maps: nf4 keeps them as QLoRA does, int8 with a scale for each output row")
+      .choices({"none", "nf4", "int8"});
+  schema.param("init_from", "",
+               "training begins with the values in this: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
+               "folder, or a .safetensors; empty: with the method's own");
   schema.param("eval.split", "test", "split of the final score").choices({"test", "validation"});
   schema.param("eval.examples", 0, "score the first so many examples at the end; 0: all").range(0, no_limit);
   const TrainConfig standard;

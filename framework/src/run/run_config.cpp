@@ -66,6 +66,7 @@ class Resolver {
     if (!elsewhere.empty())
       remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
     if (name == "seed" || name == "threads") remedy = "it is not the method's: write --" + name + " N";
+    if (name == "init_from") remedy = "it is not the method's: write --init-from PATH";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
 
@@ -76,7 +77,7 @@ class Resolver {
     for (const std::string& key : all)
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
-      near = {"method", "task", "backbone", "seed", "threads", "set", "train", "eval", "on"};
+      near = {"method", "task", "backbone", "seed", "threads", "init_from", "set", "train", "eval", "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
       remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);
@@ -113,8 +114,11 @@ std::vector<Setting> without_method(std::vector<Setting> settings) {
 
 }  // namespace
 
-Precision RunConfig::precision() const {
-  return options.text("backbone.precision") == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+LoadOptions RunConfig::load_options() const {
+  // Both were checked against their choices when they were read.
+  const bool narrow = options.text("backbone.precision") == "bfloat16";
+  return {narrow ? Precision::bfloat16 : Precision::float32,
+          quantization_named(options.text("backbone.quantization")).value()};
 }
 
 std::string requested_method(const ConfigRequest& request) {
@@ -144,6 +148,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   read_if_there(configs / "methods" / (method + ".yaml"));
   layers.push_back(request.file ? read_settings(*request.file) : SettingsBlock{});
   layers.back().settings = without_method(layers.back().settings);
+  layers.insert(layers.end(), request.layers.begin(), request.layers.end());
   layers.push_back({request.flags, {}});
   layers.push_back({request.settings, {}});
 

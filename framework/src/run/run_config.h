@@ -14,10 +14,11 @@ namespace peftbench {
 
 // What a user asked for, before it is resolved.
 struct ConfigRequest {
-  std::string method;             // of --method; empty if the file names it
-  std::optional<fs::path> file;   // --config
-  std::vector<Setting> flags;     // --task, --seed, …
-  std::vector<Setting> settings;  // --set, in order
+  std::string method;                 // of --method; empty if the file names it
+  std::optional<fs::path> file;       // --config
+  std::vector<SettingsBlock> layers;  // over the file: of a suite
+  std::vector<Setting> flags;         // --task, --seed, …
+  std::vector<Setting> settings;      // --set, in order
 };
 
 // A run's resolved configuration.
@@ -29,7 +30,7 @@ struct RunConfig {
 
   const std::string& task() const { return options.text("task.name"); }
   const std::string& backbone() const { return options.text("backbone.name"); }
-  Precision precision() const;
+  LoadOptions load_options() const;
   std::int64_t seed() const { return train.seed; }
 };
 
@@ -42,7 +43,7 @@ struct KnownNames {
 std::string requested_method(const ConfigRequest& request);
 
 // Defaults < configs/defaults.yaml < the method's recommendations < configs/methods/<method>.yaml < the file <
-// flags < --set. Throws ConfigError for an unknown key, naming where it stands and the nearest one.
+// layers < flags < --set. Throws ConfigError for an unknown key, naming where it stands and the nearest one.
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
                          const KnownNames& known);
 

@@ -3,6 +3,7 @@
 #include "run/adapter.h"
 #include "run/costs.h"
 #include "run/init_context.h"
+#include "run/init_from.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
 #include "run/planning.h"
@@ -63,6 +64,7 @@ class Runner {
   void work();
   void save(const std::string& status, const std::string& message = {});
   void warn(const std::string& message);
+  void give_first_values(CompiledPlan& plan);
   Ledger measure_plan(const std::vector<EncodedExample>& train_examples) const;
   void keep_training(const TrainingResult& result);
 
@@ -129,9 +131,11 @@ void Runner::describe() {
   r.backbone = {backbone.name,
                 backbone.folder->string(),
                 config_.options.text("backbone.precision"),
+                config_.options.text("backbone.quantization"),
                 bench_.checksum,
                 "",
-                backbone.spec.parameter_count()};
+                backbone.spec.parameter_count(),
+                bench_.backbone->bytes()};
   r.vocabulary_hash = bench_.tokenizer->hash();
   r.seed = static_cast<std::uint64_t>(config_.seed());
   const nlohmann::json identity = bench_.identity();
@@ -150,10 +154,7 @@ void Runner::work() {
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
   const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
-  const InitSources sources{backbone, bench_.tokenizer, bench_.task.config.labels,
-                            static_cast<std::uint64_t>(config_.seed()), [this](std::string text) { warn(text); }};
-  call_plugin(plugin, PluginStep::planning, "giving its parameters their first values",
-              [&] { plan.initialise(init_contexts(sources)); });
+  give_first_values(plan);
   Ledger ledger = measure_plan(train_examples);
   record_.ledger = Json::parse(to_json(ledger).dump());
 
@@ -163,7 +164,10 @@ void Runner::work() {
   TrainingJob job{backbone, plan, train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
   if (!bench_.task.validation.empty()) {
     job.validate = [&](const CompiledPlan& current) {
-      return scoring.evaluate(current, "validation", config_.train.validation_limit, progress_);
+      costs_.begin("validate");  // so that the time of training is that of its steps
+      Evaluation evaluation = scoring.evaluate(current, "validation", config_.train.validation_limit, progress_);
+      costs_.begin("train");
+      return evaluation;
     };
   }
   job.stop = [this] { return stopped(); };
@@ -181,7 +185,7 @@ void Runner::work() {
   scoring.describe(evaluation, split, record_);
   record_.predictions_hash = scoring.write_predictions(evaluation, split, folder_.predictions());
   AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
-                    bench_.checksum, record_.task.name, record_.id,      shape_of(bench_.task.config)};
+                    bench_.checksum, record_.task.name, record_.id,     shape_of(bench_.task.config)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
@@ -189,6 +193,16 @@ void Runner::work() {
     throw Error({"the backbone was changed, so nothing of this run can be trusted",
                  "checksum " + record_.backbone.checksum_after, bench_.checksum,
                  "the method " + plugin.name + " writes to frozen tensors: report it to its author"});
+}
+
+void Runner::give_first_values(CompiledPlan& plan) {
+  const auto note = [this](std::string text) { warn(text); };
+  if (const std::string& start = config_.options.text("init_from"); !start.empty())
+    return begin_from(start, bench_, PluginFinder(request_.places.plugin_files), plan, note);
+  const InitSources sources{*bench_.backbone, bench_.tokenizer, bench_.task.config.labels,
+                            static_cast<std::uint64_t>(config_.seed()), note};
+  call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
+              [&] { plan.initialise(init_contexts(sources)); });
 }
 
 Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) const {
@@ -199,8 +213,8 @@ Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) c
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{train_examples, {task.train.front(), task.train, tokens, task.config.max_input_tokens}});
-  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config), config_.train,
-                     sample ? &*sample : nullptr);
+  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config),
+                     config_.train, sample ? &*sample : nullptr);
 }
 
 void Runner::keep_training(const TrainingResult& result) {

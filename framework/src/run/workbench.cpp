@@ -3,6 +3,7 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "plugin/schema.h"
+#include "run/init_from.h"
 
 #include <peftbench/error.h>
 
@@ -99,21 +100,25 @@ TaskShape task_shape(const Places& places, const RunConfig& config) {
   return config.task().empty() ? TaskShape{} : shape_of(configured_task(places, config));
 }
 
+std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task) {
+  if (!plugin.schema.can(Capability::classification_only) || !task.labels.empty()) return std::nullopt;
+  return Problem{plugin.name + " needs a task with label words",
+                 task.name + " has free text for its answers",
+                 {},
+                 "choose a classification task: `peft-bench tasks` lists them"};
+}
+
 Workbench open_workbench(const Places& places, Setup setup) {
-  Workbench bench{std::move(setup), {}, {}, {}, {}};
+  Workbench bench{std::move(setup), {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
   const TaskConfig task = configured_task(places, config);
-  if (bench.setup.plugin->schema.can(Capability::classification_only) && task.labels.empty())
-    throw ConfigError({config.method + " needs a task with label words",
-                       task.name + " has free text for its answers",
-                       {},
-                       "choose a classification task: `peft-bench tasks` lists them"});
+  if (const auto problem = misfit(*bench.setup.plugin, task)) throw ConfigError(*problem);
   bench.task = load_task(task, places.data);
   mix(bench.task);
   draw(bench.task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");
-  bench.backbone = Backbone::load(folder, {config.precision()});
+  bench.backbone = Backbone::load(folder, config.load_options());
   bench.setup.backbone.spec = bench.backbone->spec();
   if (bench.tokenizer->size() > bench.backbone->spec().vocab_size)
     throw CheckpointError(
@@ -121,6 +126,8 @@ Workbench open_workbench(const Places& places, Setup setup) {
          "at most " + std::to_string(bench.backbone->spec().vocab_size) + ", the rows of the embedding table",
          "put the backbone's own spiece.model into " + folder.string()});
   bench.checksum = bench.backbone->checksum();
+  if (const std::string& start = config.options.text("init_from"); !start.empty())
+    bench.start_hash = hash_of_start(start);
   return bench;
 }
 
@@ -128,6 +135,7 @@ nlohmann::json Workbench::identity() const {
   nlohmann::json json = to_json(setup.config);
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
+  json["init_from"] = start_hash;
   json["task"]["name"] = task.config.name;
   json["task"]["definition"] = sha256(task.config.canonical);
   json["task"]["data"] = task.hash;

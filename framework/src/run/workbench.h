@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace peftbench {
@@ -29,12 +30,16 @@ struct Workbench {
   std::shared_ptr<const Backbone> backbone;
   std::string checksum;  // of the backbone
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::string start_hash;  // of what training begins from; empty for the method's own first values
 
   // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.
   nlohmann::json identity() const;
   std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
 };
 Workbench open_workbench(const Places& places, Setup setup);
+
+// Why the method cannot do the task, if it cannot.
+std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);
 
 // The task as this configuration has it: its file, with the lengths of the options.
 TaskConfig configured_task(const Places& places, const RunConfig& config);

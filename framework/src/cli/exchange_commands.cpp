@@ -1,0 +1,117 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "core/names.h"
+#include "plugin/schema.h"
+#include "report/table.h"
+#include "results/run_record.h"
+#include "run/exchange.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+std::string shape_text(const Tensor& tensor) {
+  std::vector<std::string> sizes;
+  for (const int64_t size : tensor.sizes()) sizes.push_back(std::to_string(size));
+  return join(sizes, " × ");
+}
+
+// Parameters that are not as the method's schema has them.
+std::vector<std::string> given_values_of(const ImportOutcome& outcome) {
+  std::vector<std::string> given;
+  for (const ParameterSchema& parameter : outcome.plugin->schema.parameters()) {
+    const Value& value = outcome.info.values.all().at(parameter.name);
+    if (value != parameter.standard) given.push_back(parameter.name + "=" + to_text(value));
+  }
+  return given;
+}
+
+}  // namespace
+
+int import_command(const std::vector<std::string>& words) {
+  Arguments arguments("import",
+                      "Says what an adapter of another program is, and makes one of ours of it: Hugging Face PEFT's\n"
+                      "folders, and .npy prompts. `forward --adapter` and `--init-from` read them without this too.");
+  ImportRequest request;
+  std::string adapter, out;
+  CLI::App& app = arguments.app();
+  app.add_option("DIR", adapter, "a folder with adapter_config.json, or a .npy")->required()->type_name("");
+  app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")
+      ->required()
+      ->type_name("NAME");
+  app.add_option("--method", request.method, "where several methods could take it")->type_name("NAME");
+  app.add_option("--out", out, "folder of the adapter to write; without it nothing is written")->type_name("DIR");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  request.places = arguments.places();
+  request.adapter = adapter;
+  if (!out.empty()) request.out = out;
+  const ImportOutcome outcome = import_adapter(request);
+  if (arguments.json()) {
+    Json tensors = Json::object();
+    for (const auto& [name, tensor] : outcome.tensors) tensors[name] = tensor.sizes().vec();
+    print(Json{{"method", outcome.info.method},
+               {"format", outcome.format},
+               {"backbone", outcome.info.backbone},
+               {"values", to_json(outcome.info.values)},
+               {"tensors", tensors},
+               {"folder", out.empty() ? Json(nullptr) : Json(out)}}
+              .dump(1) +
+          "\n");
+    return 0;
+  }
+  std::int64_t elements = 0;
+  TextTable table({"tensor", ">shape"});
+  for (const auto& [name, tensor] : outcome.tensors) {
+    elements += tensor.numel();
+    table.add({name, shape_text(tensor)});
+  }
+  const std::vector<std::string> given = given_values_of(outcome);
+  print(fmt::format("{}, read from its {} form, for {}\nparameters: {}\n{} numbers in {} tensors\n\n{}\n{}\n",
+                    outcome.info.method, outcome.format, outcome.info.backbone,
+                    given.empty() ? "all as by default" : join(given), with_thousands(elements), outcome.tensors.size(),
+                    table.text(terminal_width(1)),
+                    out.empty() ? "nothing was written: --out DIR makes an adapter folder of it" : "wrote " + out));
+  return 0;
+}
+
+int export_command(const std::vector<std::string>& words) {
+  Arguments arguments(
+      "export",
+      "Writes a trained method in another program's form: huggingface (PEFT), google (a .npy prompt),\n"
+      "whatever else its plugin knows, or merged: a whole Hugging Face model with the weights changed.");
+  ExportRequest request;
+  std::string directory, runs = "runs";
+  CLI::App& app = arguments.app();
+  app.add_option("RUN", request.adapter, "a run's folder or id, or an adapter's folder")->required()->type_name("");
+  app.add_option("DIR", directory, "the folder to write")->required()->type_name("");
+  app.add_option("--format", request.format, "huggingface, google, … or merged")->required()->type_name("NAME");
+  app.add_option("--backbone", request.backbone, "where the adapter's own is not found")->type_name("NAME");
+  arguments.add_out();
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  request.places = arguments.places();
+  request.runs = arguments.out();
+  request.out = directory;
+  const ExportOutcome outcome = export_adapter(request);
+  if (arguments.json()) {
+    print(Json{{"method", outcome.method},
+               {"format", outcome.format},
+               {"file", outcome.file.string()},
+               {"tensors", outcome.tensors},
+               {"elements", outcome.elements}}
+              .dump(1) +
+          "\n");
+  } else {
+    print(fmt::format("{} as {}: {} numbers in {} tensors, wrote {}\n", outcome.method, outcome.format,
+                      with_thousands(outcome.elements), outcome.tensors, outcome.file.string()));
+  }
+  return 0;
+}
+
+}  // namespace peftbench

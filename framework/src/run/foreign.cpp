@@ -1,0 +1,187 @@
+#include "run/foreign.h"
+
+#include "backbone/npy.h"
+#include "backbone/safetensors.h"
+#include "backbone/torch_pickle.h"
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/ops/isfinite.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace peftbench {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* config_file = "adapter_config.json";
+constexpr const char* weights_file = "adapter_model.safetensors";
+constexpr const char* older_weights_file = "adapter_model.bin";
+constexpr const char* array_file = "adapter.npy";
+constexpr const char* peft_version = "0.21.2";  // of which the files have the form
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// The .npy that `path` is or holds.
+std::optional<fs::path> array_of(const fs::path& path) {
+  if (path.extension() == ".npy" && is_file(path)) return path;
+  if (is_file(path / array_file)) return path / array_file;
+  return std::nullopt;
+}
+
+// Nothing for entries that no method reads: lists of numbers, nested settings.
+std::optional<ForeignValue> foreign_value(const json& value) {
+  if (value.is_null()) return std::monostate();
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (value.is_number()) return value.get<double>();
+  if (value.is_string()) return value.get<std::string>();
+  const auto all = [&](auto kind) { return std::all_of(value.begin(), value.end(), kind); };
+  if (value.is_array() && all([](const json& item) { return item.is_string(); })) return value.get<Names>();
+  if (value.is_object() && all([](const json& item) { return item.is_number(); }))
+    return value.get<std::map<std::string, double>>();
+  return std::nullopt;
+}
+
+json as_json(const ForeignValue& value) {
+  return std::visit(
+      [](const auto& item) -> json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(item)>, std::monostate>)
+          return nullptr;
+        else
+          return item;
+      },
+      value);
+}
+
+std::map<std::string, ForeignValue> read_config(const fs::path& file) {
+  const json object = json::parse(read_text(file), nullptr, false);
+  if (!object.is_object())
+    throw CheckpointError({file.string() + " is no description of an adapter",
+                           object.is_discarded() ? "text that is not JSON" : "JSON that is no object",
+                           "what Hugging Face PEFT's save_pretrained writes", "save the adapter again"});
+  std::map<std::string, ForeignValue> config;
+  for (const auto& [key, value] : object.items())
+    if (auto read = foreign_value(value)) config.emplace(key, std::move(*read));
+  return config;
+}
+
+void check_values(const std::map<std::string, Tensor>& tensors, const fs::path& path) {
+  for (const auto& [name, tensor] : tensors) {
+    if (at::isfinite(tensor).all().item<bool>()) continue;
+    throw CheckpointError({"the adapter in " + path.string() + " holds numbers that are not finite",
+                           name.empty() ? "in its array" : "in " + name,
+                           {},
+                           "take another file"});
+  }
+}
+
+// What a reader of messages knows an adapter by.
+std::string kind_of(const ForeignAdapter& adapter) {
+  if (!adapter.config.empty()) return "peft_type " + adapter.text("peft_type", "(none)");
+  std::string text = "an array";
+  for (const auto& [name, tensor] : adapter.tensors) text += " " + c10::str(tensor.sizes());
+  return text;
+}
+
+}  // namespace
+
+bool is_foreign_adapter(const fs::path& path) { return is_file(path / config_file) || array_of(path).has_value(); }
+
+std::vector<fs::path> foreign_files(const fs::path& path) {
+  if (!is_file(path / config_file)) return {array_of(path).value_or(path)};
+  const fs::path weights = path / weights_file;
+  return {path / config_file, is_file(weights) ? weights : path / older_weights_file};
+}
+
+ForeignAdapter read_foreign_adapter(const fs::path& path) {
+  ForeignAdapter adapter;
+  TensorMap tensors;
+  if (is_file(path / config_file)) {
+    adapter.config = read_config(path / config_file);
+    const fs::path weights = foreign_files(path).back();
+    if (!is_file(weights))
+      throw CheckpointError({"the adapter has a description but no tensors", path.string(),
+                             std::string(weights_file) + " or " + older_weights_file, "fetch the whole folder"});
+    tensors = weights.extension() == ".bin" ? read_torch_pickle(weights) : read_safetensors(weights).tensors;
+  } else if (const auto array = array_of(path)) {
+    tensors.emplace("", read_npy(*array));
+  } else {
+    throw CheckpointError({"there is no adapter of another program", path.string(),
+                           std::string("a folder with ") + config_file + ", or a .npy", "correct the path"});
+  }
+  for (const auto& [name, tensor] : tensors)  // copies: the file may be replaced
+    adapter.tensors.emplace(name, tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous());
+  check_values(adapter.tensors, path);
+  return adapter;
+}
+
+fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, const std::string& backbone) {
+  if (adapter.config.empty()) {
+    const bool file = target.extension() == ".npy";
+    if (!file) fs::create_directories(target);
+    const fs::path array = file ? target : target / array_file;
+    write_npy(array, adapter.tensor(""));
+    return array;
+  }
+  auto& config = adapter.config;
+  config["base_model_name_or_path"] = backbone;
+  config["inference_mode"] = true;  // as save_pretrained has it, whatever the state was
+  config.emplace("task_type", "SEQ_2_SEQ_LM");
+  config.emplace("peft_version", peft_version);
+  for (const char* key : {"auto_mapping", "modules_to_save", "revision"}) config.emplace(key, std::monostate());
+  json object = json::object();
+  for (const auto& [key, value] : config) object[key] = as_json(value);
+  TensorMap tensors;
+  for (const auto& [name, tensor] : adapter.tensors) tensors.emplace(name, tensor.detach());
+  fs::create_directories(target);
+  write_safetensors(target / weights_file, tensors, {{"format", "pt"}});
+  write_atomically(target / config_file, object.dump(2) + "\n");
+  return target / weights_file;
+}
+
+ForeignMatch match_foreign_adapter(const ForeignAdapter& adapter, const fs::path& path, const PluginFinder& finder,
+                                   const std::string& method) {
+  std::vector<ForeignMatch> matches;
+  std::vector<std::string> formats, methods;
+  for (const FoundPlugin& found : finder.list()) {
+    if (!found.plugin || (!method.empty() && found.name != method)) continue;
+    for (const auto& format : found.plugin->schema.formats()) {
+      formats.push_back(found.name + " (" + format->name() + ")");
+      bool recognised = false;
+      call_plugin(*found.plugin, PluginStep::planning, "looking at an adapter",
+                  [&] { recognised = format->recognises(adapter); });
+      if (!recognised) continue;
+      matches.push_back({found.plugin, format});
+      methods.push_back(found.name);
+    }
+  }
+  if (matches.size() == 1) return matches.front();
+  if (matches.empty())
+    throw CheckpointError({"no method takes the adapter in " + path.string(), kind_of(adapter),
+                           formats.empty() ? "a method with a form of another program" : "one of " + join(formats),
+                           "train a method of this program, or find a plugin that reads this kind"});
+  throw CheckpointError({"several methods take the adapter in " + path.string(), join(methods), "one of them",
+                         "choose: peft-bench import " + path.string() + " --method NAME"});
+}
+
+std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, const std::string& format) {
+  std::vector<std::string> names;
+  for (const auto& known : plugin.schema.formats()) {
+    if (known->name() == format) return known;
+    names.push_back(known->name());
+  }
+  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'", format,
+                     names.empty() ? "merged: this method has no form of another program" : join(names) + " or merged",
+                     names.empty() ? "--format merged writes a whole model, where the method can be merged"
+                                   : did_you_mean(format, names)});
+}
+
+}  // namespace peftbench

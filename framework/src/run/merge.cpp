@@ -1,0 +1,78 @@
+#include "run/merge.h"
+
+#include "backbone/safetensors.h"
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
+
+#include <set>
+
+namespace peftbench {
+namespace {
+
+using detail::PlanGroup;
+
+// The weight that does what the hook does; undefined where there is none.
+Tensor merged_weight(const BackboneSpec& spec, const PlanGroup& group, const LinearSite& site, const Tensor& weight) {
+  // One table cannot take the changes of two sites.
+  if (spec.tied && (site.map == "lm_head" || site.map == "embedding")) return {};
+  return group.linear[static_cast<std::size_t>(site.index)]->merged(weight).value_or(Tensor());
+}
+
+}  // namespace
+
+TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan) {
+  const at::NoGradGuard no_gradient;
+  backbone.refresh(plan);
+  const BackboneSpec& spec = backbone.spec();
+  TensorMap tensors;
+  for (const ParameterSite& site : spec.parameters()) tensors[site.tensor] = backbone.frozen(site.index).to(at::kFloat);
+  for (const auto& group : plan.groups()) {
+    std::set<std::string> left;
+    for (const auto& [site, method] : group->claimed) left.insert(site);
+    for (const char* training_alone : {"loss", "step_end"}) left.erase(training_alone);
+    for (const ParameterSite& site : spec.parameters()) {
+      const Tensor& value = group->stand_in[static_cast<std::size_t>(site.index)];
+      if (!value.defined()) continue;
+      tensors[site.tensor] = value.detach();
+      left.erase(site.name());
+    }
+    for (const auto& [name, site] : group->linear_sites) {
+      Tensor& weight = tensors.at(site.tensor_name());
+      const Tensor merged = merged_weight(spec, *group, site, weight);
+      if (!merged.defined()) continue;
+      weight = merged.detach();
+      left.erase(name);
+    }
+    if (left.empty()) continue;
+    const std::vector<std::string> names(left.begin(), left.end());
+    throw ConfigError({group->method + " cannot be merged into the backbone whole", "left at " + join(names),
+                       "a method that changes weights alone",
+                       "export it in a form of its own (--format huggingface), or keep the adapter beside the model"});
+  }
+  return tensors;
+}
+
+fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs::path& source) {
+  auto config = nlohmann::ordered_json::parse(read_text(source / "config.json"));
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key)) config[key] = "float32";
+  std::error_code error;
+  if (fs::equivalent(folder, source, error))
+    throw ConfigError(
+        {"the merged model would replace the backbone itself", folder.string(), {}, "name another folder"});
+  fs::create_directories(folder);
+  TensorMap dense;
+  for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());
+  write_safetensors(folder / "model.safetensors", dense, {{"format", "pt"}});
+  for (const char* file : {"spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "generation_config.json"})
+    if (fs::is_regular_file(source / file, error)) write_atomically(folder / file, read_text(source / file));
+  write_atomically(folder / "config.json", config.dump(2) + "\n");
+  return folder / "model.safetensors";
+}
+
+}  // namespace peftbench
