@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 // OpenMP's threads wait for each other by spinning, by default for milliseconds. Where another program has one of the
-// cores, each wait then costs a time slice, and a run takes up to five times as long. libgomp reads its environment
+// cores, each wait then costs a time slice, and a run takes up to four times as long. libgomp reads its environment
 // when it is loaded, so that has to be after this.
 static void wait_briefly() {
   if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "2000", /*replace=*/0);

@@ -18,6 +18,11 @@ std::string metric_text(const MetricRecord& metric) {
   return text + fmt::format("  on {} {} examples", with_thousands(metric.n), metric.split);
 }
 
+std::string precision_text(const RunRecord& record) {
+  const auto& backbone = record.backbone;
+  return backbone.precision + (backbone.quantization == "none" ? "" : ", linear maps in " + backbone.quantization);
+}
+
 std::string count(const Json& ledger, const char* key) {
   const auto found = ledger.find(key);
   if (found == ledger.end() || !found->is_number_integer()) return "unknown";
@@ -74,7 +79,8 @@ std::string describe_run(const RunRecord& record, const std::string& folder, std
   sheet.add("method", record.method.name + " " + record.method.version);
   sheet.add("task", record.task.name);
   sheet.add("backbone", fmt::format("{}, {} frozen parameters, {}", record.backbone.name,
-                                    with_thousands(record.backbone.parameters), record.backbone.precision));
+                                    with_thousands(record.backbone.parameters), precision_text(record)));
+  if (record.backbone.bytes > 0) sheet.add("", format_bytes(record.backbone.bytes) + " of memory for the weights");
   add_scores(sheet, record);
   add_training(sheet, record);
   if (record.ledger.contains("trained")) add_counts(sheet, record.ledger);

@@ -71,6 +71,8 @@ Json to_json(const RunRecord& r) {
   json["backbone"] = {{"name", r.backbone.name},
                       {"folder", r.backbone.folder},
                       {"precision", r.backbone.precision},
+                      {"quantization", r.backbone.quantization},
+                      {"bytes", r.backbone.bytes},
                       {"parameters", r.backbone.parameters},
                       {"checksum_before", r.backbone.checksum_before},
                       {"checksum_after", r.backbone.checksum_after}};
@@ -145,6 +147,9 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   backbone.at("name").get_to(r.backbone.name);
   backbone.at("folder").get_to(r.backbone.folder);
   backbone.at("precision").get_to(r.backbone.precision);
+  // Records of before there was quantisation lack both.
+  r.backbone.quantization = backbone.value("quantization", "none");
+  r.backbone.bytes = backbone.value("bytes", std::int64_t{0});
   backbone.at("parameters").get_to(r.backbone.parameters);
   backbone.at("checksum_before").get_to(r.backbone.checksum_before);
   backbone.at("checksum_after").get_to(r.backbone.checksum_after);

@@ -57,8 +57,9 @@ struct RunRecord {
     std::int64_t train = 0, validation = 0, test = 0;
   } task;
   struct {
-    std::string name, folder, precision, checksum_before, checksum_after;
-    std::int64_t parameters = 0;
+    std::string name, folder, precision, quantization = "none", checksum_before, checksum_after;
+    std::int64_t parameters = 0;  // elements, however few bits they are kept in
+    std::int64_t bytes = 0;       // of the weights as they are kept
   } backbone;
   std::string vocabulary_hash;
   std::uint64_t seed = 0;

@@ -77,7 +77,7 @@ TEST_F(Config, LaterLayersWin) {
   EXPECT_EQ(config.train.adafactor.decay_rate, 0.7);
   EXPECT_EQ(config.train.evaluation.mode, EvaluationMode::rank);
   EXPECT_EQ(config.values.integer("length"), 10);
-  EXPECT_EQ(config.precision(), Precision::bfloat16);
+  EXPECT_EQ(config.load_options().precision, Precision::bfloat16);
 }
 
 TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
