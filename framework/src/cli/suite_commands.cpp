@@ -1,0 +1,219 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "core/names.h"
+#include "report/comparison_report.h"
+#include "report/format.h"
+#include "report/table.h"
+#include "results/comparison.h"
+#include "run/forgetting.h"
+#include "run/planning.h"
+#include "run/suite.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+// What fits a page where there is no terminal.
+std::size_t page_width() {
+  const std::size_t width = terminal_width(1);
+  return width ? width : 120;
+}
+
+void print_rows(const std::vector<ComparisonRow>& rows, const std::string& format) {
+  if (format == "json")
+    print(comparison_json(rows).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else if (format == "markdown")
+    print(comparison_markdown(rows));
+  else if (format == "csv")
+    print(comparison_csv(rows));
+  else
+    print(comparison_text(rows, page_width()));
+}
+
+// Elements that the method of this run would train, from sizes alone.
+std::string planned(const SuiteRequest& request, const SuiteRun& run) {
+  if (!run.cell.message.empty()) return "cannot be done: " + run.cell.message.substr(0, run.cell.message.find('\n'));
+  try {
+    const PluginHandle plugin = PluginFinder(request.places.plugin_files).load_method(run.cell.method);
+    const BackboneSpec spec =
+        resolve_backbone(run.config.backbone(), backbone_search(request.places.home), BackboneNeed::sizes).spec;
+    const Ledger ledger =
+        plan_ledger(*plugin, run.config.values, spec, task_shape(request.places, run.config), run.config.train);
+    return with_thousands(ledger.total.trained);
+  } catch (const Error& error) {  // its run will fail, and be a row
+    return "cannot be planned: " + std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
+  }
+}
+
+// What would be run: a line for each row on each task and backbone.
+void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, bool as_json) {
+  TextTable table({"row", "task", "backbone", ">runs", ">finished", ">steps", ">batch", "trained"});
+  Json json = Json::array();
+  const std::size_t seeds = request.spec.seeds.size();
+  std::int64_t left = 0;
+  for (std::size_t first = 0; first < runs.size(); first += seeds) {
+    const SuiteRun& run = runs[first];
+    std::int64_t finished = 0;
+    for (std::size_t i = first; i < first + seeds; ++i) finished += runs[i].finished;
+    left += run.cell.run.empty() ? 0 : static_cast<std::int64_t>(seeds) - finished;
+    const std::string trained = planned(request, run);
+    table.add({run.cell.row, run.cell.task, run.cell.backbone, std::to_string(seeds), std::to_string(finished),
+               with_thousands(run.config.train.steps), std::to_string(run.config.train.batch_size), trained});
+    for (std::size_t i = first; i < first + seeds; ++i)
+      json.push_back({{"row", run.cell.row},
+                      {"task", run.cell.task},
+                      {"backbone", run.cell.backbone},
+                      {"seed", runs[i].cell.seed},
+                      {"run", runs[i].cell.run},
+                      {"finished", runs[i].finished},
+                      {"message", runs[i].cell.message},
+                      {"config", Json::parse(to_json(runs[i].config).dump())}});
+  }
+  if (as_json)
+    print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else
+    print(table.text(page_width()) +
+          fmt::format("\n{} of {} runs are left; nothing was trained (--dry-run)\n", left, runs.size()));
+}
+
+}  // namespace
+
+int suite_command(const std::vector<std::string>& words) {
+  Arguments arguments(
+      "suite",
+      "Runs a grid of methods, tasks, backbones and seeds, each in a process of its own, and prints the\n"
+      "table. What has finished is not run again; a run that fails is a row with its message.");
+  SuiteRequest request;
+  std::string file, seeds;
+  std::vector<std::string> settings;
+  bool dry = false;
+  CLI::App& app = arguments.app();
+  app.add_option("FILE", file, "a YAML file, or a name in configs/suites")->required()->type_name("");
+  app.add_option("--jobs", request.jobs, "runs at once; they share the processor's threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--seeds", seeds, "instead of the file's: 1,2,3 or 1-3")->type_name("LIST");
+  app.add_option("--set", settings, "a setting for every run, over the file's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  arguments.flag("--dry-run", dry, "resolve every run, print what would be done, and train nothing");
+  arguments.add_out();
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  request.places = arguments.places();
+  request.spec = read_suite(file, request.places.configs());
+  if (!seeds.empty()) request.spec.seeds = parse_seeds(seeds, "--seeds");
+  for (const std::string& text : settings) request.settings.push_back(parse_set(text));
+  request.out = arguments.out();
+  request.stop = [] { return stop_signal() != 0; };
+  const std::vector<SuiteRun> runs = resolve_suite(request);
+  if (dry) {
+    print_dry_run(request, runs, arguments.json());
+    return 0;
+  }
+  listen_for_stop();
+  ConsoleProgress progress;
+  const SuiteManifest manifest = run_suite(request, runs, progress);
+  progress.clear();
+  print_rows(compare(manifest, ResultStore(request.out)), arguments.json() ? "json" : "text");
+  const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
+                                    [](const auto& cell) { return !cell.message.empty(); });
+  if (failed == 0) return 0;
+  progress.note(fmt::format("{} of {} runs failed; what each of them said stands in {}", failed, manifest.cells.size(),
+                            suite_folder(request.out, request.spec.name).string()));
+  return 1;
+}
+
+int report_command(const std::vector<std::string>& words) {
+  Arguments arguments(
+      "report",
+      "A table of the runs in a folder, from their records alone: a row for each configuration, over its\n"
+      "seeds.");
+  std::string folder, suite, format = "text";
+  CLI::App& app = arguments.app();
+  app.add_option("RUNS", folder, "the folder of runs")->required()->type_name("");
+  app.add_option("--suite", suite, "only the rows of this suite, under its names")->type_name("FILE");
+  app.add_option("--format", format, "text, markdown or csv")
+      ->check(CLI::IsMember({"text", "markdown", "csv"}))
+      ->capture_default_str();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    throw DataError({"there is no folder " + folder, {}, "the folder of --out, runs by default", {}});
+  const ResultStore store(folder);
+  const std::vector<ComparisonRow> rows =
+      suite.empty() ? compare(store.all()) : compare(read_manifest(folder, fs::path(suite).stem().string()), store);
+  if (rows.empty())
+    throw DataError({"there are no runs in " + folder, {}, "folders with a record.json", "name the folder of --out"});
+  print_rows(rows, arguments.json() ? "json" : format);
+  return 0;
+}
+
+int forgetting_command(const std::vector<std::string>& words) {
+  Arguments arguments(
+      "forgetting",
+      "How well the backbone still predicts text of no task: its loss on the second half of each text,\n"
+      "frozen, with a run's trained method, and with the method taken away again.");
+  ForgettingRequest request;
+  std::string name, text;
+  CLI::App& app = arguments.app();
+  app.add_option("RUN", name, "a run's folder or id")->required()->type_name("");
+  app.add_option("--text", text, "a text on each line; else the inputs of a task's test split")->type_name("FILE");
+  app.add_option("--task", request.task, "whose inputs; else the run's own")->type_name("NAME")->excludes("--text");
+  app.add_option("--examples", request.examples, "the first so many texts; 0: all");
+  app.add_option("--tokens", request.max_tokens, "longer texts are cut into pieces of so many")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--threads", request.threads, "processor threads; 0: as the run had");
+  arguments.add_out();
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  request.places = arguments.places();
+  request.run = find_run(name, arguments.out());
+  if (!text.empty()) request.text = text;
+  ConsoleProgress progress;
+  const ForgettingOutcome outcome = measure_forgetting(request, progress);
+  progress.clear();
+  if (arguments.json()) {
+    print(Json{{"run", outcome.run},
+               {"method", outcome.method},
+               {"source", outcome.source},
+               {"pieces", outcome.pieces},
+               {"tokens", outcome.tokens},
+               {"loss_before", outcome.before},
+               {"loss_with_method", outcome.with_method ? Json(*outcome.with_method) : Json(nullptr)},
+               {"loss_after", outcome.after},
+               {"checksum_before", outcome.checksum_before},
+               {"checksum_after", outcome.checksum_after},
+               {"restored", outcome.restored()}}
+              .dump(1) +
+          "\n");
+  } else {
+    TextSheet sheet;
+    sheet.add("run", outcome.run);
+    sheet.add("text", fmt::format("{}: {} pieces, {} tokens predicted", outcome.source, with_thousands(outcome.pieces),
+                                  with_thousands(outcome.tokens)));
+    sheet.add("frozen", fmt::format("{:.6f} nats for each token", outcome.before));
+    sheet.add("with method", outcome.with_method ? fmt::format("{:.6f}  ({:+.6f})", *outcome.with_method,
+                                                               *outcome.with_method - outcome.before)
+                                                 : "none: its head scores classes, not words");
+    sheet.add("removed", fmt::format("{:.6f}  ({})", outcome.after,
+                                     outcome.restored() ? "the same to the bit, and the same checksum" : "CHANGED"));
+    print(sheet.text(terminal_width(1)));
+  }
+  if (outcome.restored()) return 0;
+  throw Error({"taking the method away did not give the backbone back",
+               fmt::format("loss {}, checksum {}", outcome.after, outcome.checksum_after),
+               fmt::format("loss {}, checksum {}", outcome.before, outcome.checksum_before),
+               "the method " + outcome.method + " writes to frozen tensors: report it to its author"});
+}
+
+}  // namespace peftbench

@@ -1,0 +1,193 @@
+#include "run/forgetting.h"
+
+#include "eval/likelihood.h"
+#include "run/adapter.h"
+#include "run/machine.h"
+#include "run/workbench.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace peftbench {
+namespace {
+
+// What the two halves of a piece of text are, before the method lays the input out.
+struct Halves {
+  std::string input;
+  std::vector<std::int64_t> target;  // EOS at the end
+};
+
+std::vector<std::string> texts_of_file(const fs::path& file) {
+  std::vector<std::string> texts;
+  std::istringstream lines(read_text(file));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.find_first_not_of(" \t") != std::string::npos) texts.push_back(line);
+  }
+  if (texts.empty()) throw DataError({"there is no text in " + file.string(), {}, "a text on each line", {}});
+  return texts;
+}
+
+std::vector<std::string> texts_of_task(const TaskData& task) {
+  std::vector<std::string> texts;
+  for (const TextExample& example : task.test.empty() ? task.validation : task.test) {
+    texts.emplace_back();
+    for (const Piece& piece : example.input) texts.back() += piece.text;
+  }
+  if (texts.empty())
+    throw DataError({"the task " + task.config.name + " has neither test nor validation examples",
+                     {},
+                     "text that was not trained on",
+                     "name a file of texts with --text"});
+  return texts;
+}
+
+std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Tokenizer& tokenizer, std::int64_t longest) {
+  std::vector<Halves> result;
+  for (const std::string& text : texts) {
+    const std::vector<std::int64_t> ids = tokenizer.encode(text);
+    const auto size = static_cast<std::int64_t>(ids.size());
+    for (std::int64_t first = 0; first + 1 < size; first += longest) {
+      const std::int64_t count = std::min(longest, size - first), half = count / 2;
+      if (half == 0) continue;  // one id left over
+      Halves halves{tokenizer.decode({ids.begin() + first, ids.begin() + first + half}),
+                    {ids.begin() + first + half, ids.begin() + first + count}};
+      halves.target.push_back(tokenizer.eos_id());
+      result.push_back(std::move(halves));
+    }
+  }
+  return result;
+}
+
+// The inputs as the run's task would hold them: the text is its first field, others are empty.
+std::vector<TextExample> examples_of(const std::vector<Halves>& halves, const TaskShape& shape) {
+  std::vector<TextExample> examples;
+  for (const Halves& half : halves) {
+    TextExample example;
+    example.input.push_back(Piece::of_text(half.input, shape.fields.empty() ? "text" : shape.fields.front()));
+    for (std::size_t i = 1; i < shape.fields.size(); ++i) example.input.push_back(Piece::of_text({}, shape.fields[i]));
+    examples.push_back(std::move(example));
+  }
+  return examples;
+}
+
+class LanguageModel {
+ public:
+  LanguageModel(const Workbench& bench, const std::vector<Halves>& halves, ProgressSink& progress)
+      : bench_(bench), progress_(progress), texts_(examples_of(halves, shape_of(bench.task.config))) {
+    for (const Halves& half : halves) {
+      targets_.push_back(half.target);
+      tokens_ += static_cast<std::int64_t>(half.target.size());
+    }
+  }
+
+  std::int64_t tokens() const { return tokens_; }
+
+  // Mean over the targets' tokens, in nats.
+  double loss(const CompiledPlan& plan, const std::string& phase) const {
+    at::NoGradGuard no_grad;
+    const Backbone& backbone = *bench_.backbone;
+    const std::vector<EncodedExample> inputs = encode(plan);
+    backbone.refresh(plan);
+    double sum = 0;
+    constexpr std::size_t together = 16;
+    for (std::size_t first = 0; first < inputs.size(); first += together) {
+      const std::size_t last = std::min(inputs.size(), first + together);
+      ExampleBatch batch{{}, {}, replicas_of(plan)};
+      std::vector<std::vector<std::int64_t>> targets;
+      for (std::size_t i = first; i < last; ++i) {
+        batch.examples.push_back(&inputs[i]);
+        targets.insert(targets.end(), static_cast<std::size_t>(batch.copies), targets_[i]);
+      }
+      const EncoderState encoder = encode_batch(backbone, batch, plan, RunContext::inference(), nullptr);
+      const Tensor scores =
+          combine_replicas(plan, score_targets(backbone, encoder, targets, plan, RunContext::inference()), false)
+              .to(at::kDouble)
+              .cpu()
+              .contiguous();
+      for (std::int64_t i = 0; i < scores.numel(); ++i) sum -= scores.const_data_ptr<double>()[i];
+      progress_.update({phase, static_cast<std::int64_t>(last), static_cast<std::int64_t>(inputs.size()), {}});
+    }
+    return sum / static_cast<double>(tokens_);
+  }
+
+ private:
+  std::vector<EncodedExample> encode(const CompiledPlan& plan) const {
+    const BackboneSpec& spec = bench_.backbone->spec();
+    const LayoutHook* layout = plan.only() ? plan.only()->layout.get() : nullptr;
+    const TaskConfig& task = bench_.task.config;
+    return encode_all(
+        texts_, *bench_.tokenizer, {task.max_input_tokens, task.max_target_tokens},
+        {layout, &bench_.task.train, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())},
+        spec.pad_id, spec.eos_id);
+  }
+
+  const Workbench& bench_;
+  ProgressSink& progress_;
+  std::vector<TextExample> texts_;
+  std::vector<std::vector<std::int64_t>> targets_;
+  std::int64_t tokens_ = 0;
+};
+
+}  // namespace
+
+ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress) {
+  const RunRecord record = read_record(request.run.record());
+  if (record.status != "finished")
+    throw DataError({"the run has not finished, so there is no trained method to measure",
+                     "status " + record.status,
+                     {},
+                     "start its command again: it continues"});
+  Places places = request.places;
+  std::error_code error;
+  if (fs::exists(record.method.plugin, error)) places.plugin_files.push_back(record.method.plugin);
+  ConfigRequest config;
+  config.method = record.method.name;
+  config.file = request.run.config();
+  config.flags.push_back({"init_from", "", "forgetting"});  // what training began from may be gone
+  if (request.threads > 0) config.flags.push_back({"threads", std::to_string(request.threads), "--threads"});
+  Setup setup = set_up(places, config, BackboneNeed::weights);
+  use_threads(setup.config.train.threads);
+  progress.update({"load", 0, 0, "backbone and text"});
+  const Workbench bench = open_workbench(places, std::move(setup));
+  CompiledPlan plan =
+      load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
+
+  ForgettingOutcome outcome;
+  outcome.run = record.id;
+  outcome.method = record.method.name;
+  std::vector<std::string> texts;
+  if (request.text) {
+    texts = texts_of_file(*request.text);
+    outcome.source = request.text->string();
+  } else {
+    const bool other = !request.task.empty() && request.task != bench.task.config.name;
+    const TaskData data =
+        other ? load_task(read_task_config(request.task, places.task_folders()), places.data) : bench.task;
+    texts = texts_of_task(data);
+    outcome.source =
+        "the inputs of " + data.config.name + "'s " + (data.test.empty() ? "validation" : "test") + " split";
+  }
+  if (request.examples > 0 && request.examples < static_cast<std::int64_t>(texts.size()))
+    texts.resize(static_cast<std::size_t>(request.examples));
+  // Half of a piece is an input, which the task's limit must not cut.
+  const std::int64_t longest = std::min(request.max_tokens, 2 * (bench.task.config.max_input_tokens - 1));
+  const std::vector<Halves> halves = halves_of(texts, *bench.tokenizer, longest);
+  if (halves.empty()) throw DataError({"no text has two tokens", outcome.source, {}, "name another with --text"});
+
+  const LanguageModel model(bench, halves, progress);
+  outcome.pieces = static_cast<std::int64_t>(halves.size());
+  outcome.tokens = model.tokens();
+  outcome.checksum_before = bench.backbone->checksum();
+  outcome.before = model.loss(CompiledPlan(), "frozen backbone");
+  if (!scores_classes(plan)) outcome.with_method = model.loss(plan, "with the method");
+  outcome.after = model.loss(CompiledPlan(), "method removed");
+  outcome.checksum_after = bench.backbone->checksum();
+  return outcome;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,235 @@
+#include "run/suite.h"
+
+#include "core/child_process.h"
+#include "core/clock.h"
+#include "core/names.h"
+#include "results/result_store.h"
+#include "run/interrupt.h"
+#include "run/machine.h"
+
+#include <peftbench/error.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <iterator>
+#include <list>
+#include <map>
+#include <memory>
+#include <thread>
+
+namespace peftbench {
+namespace {
+
+// Runs on the same data and backbone share all that decides their ids beside their settings.
+class Benches {
+ public:
+  explicit Benches(const Places& places) : places_(places) {}
+
+  std::string run_id(Setup setup) {
+    const Values& options = setup.config.options;
+    std::string key;
+    for (const char* name : {"task.name", "task.max_input_tokens", "task.max_target_tokens", "backbone.name",
+                             "backbone.precision", "backbone.quantization", "init_from"})
+      key += to_text(options.all().at(name)) + "\n";
+    auto bench = benches_.find(key);
+    if (bench == benches_.end()) bench = benches_.emplace(key, open_workbench(places_, setup)).first;
+    bench->second.setup = std::move(setup);
+    return bench->second.run_id();
+  }
+
+ private:
+  static std::string to_text(const Value& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) return *text;
+    return std::to_string(std::get<std::int64_t>(value));
+  }
+  const Places& places_;
+  std::map<std::string, Workbench> benches_;
+};
+
+ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const std::string& task,
+                         const std::string& backbone, std::uint64_t seed) {
+  ConfigRequest request;
+  request.method = row.method;
+  const std::int64_t share = std::max<std::int64_t>(1, default_threads() / std::max<std::int64_t>(1, suite.jobs));
+  const SettingsBlock threads{{{"threads", std::to_string(share), "--jobs"}}, {}};
+  request.layers = {threads, suite.spec.defaults, row.settings};
+  const std::string origin = suite.spec.file.string();
+  if (!task.empty()) request.flags.push_back({"task.name", task, origin});
+  if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin});
+  request.flags.push_back({"seed", std::to_string(seed), origin});
+  request.settings = suite.settings;
+  return request;
+}
+
+bool has_finished(const ResultStore& store, const std::string& id) {
+  const std::optional<RunRecord> record = store.find(id);
+  return record && record->status == "finished";
+}
+
+// What a process said last: its error.
+std::string last_words(const fs::path& log, const ChildExit& exit) {
+  std::string text;
+  try {
+    text = read_text(log);
+  } catch (const Error&) {
+    return exit.text();
+  }
+  const std::string mark = "peft-bench: ";
+  const std::size_t at = text.rfind(mark);
+  if (exit.signal || at == std::string::npos) return exit.text();
+  text = text.substr(at + mark.size());
+  text.erase(text.find_last_not_of(" \n") + 1);
+  return text;
+}
+
+class Pool {
+ public:
+  Pool(const SuiteRequest& request, const std::vector<SuiteRun>& runs, ProgressSink& progress)
+      : request_(request), runs_(runs), progress_(progress), store_(request.out) {
+    manifest_.name = request.spec.name;
+    manifest_.file = request.spec.file.string();
+    for (const SuiteRun& run : runs) manifest_.cells.push_back(run.cell);
+  }
+
+  SuiteManifest run() {
+    keep();
+    std::vector<std::size_t> waiting = order();
+    total_ = static_cast<std::int64_t>(waiting.size());
+    std::reverse(waiting.begin(), waiting.end());
+    while (!waiting.empty() || !jobs_.empty()) {
+      if (request_.stop && request_.stop()) stop();
+      while (!waiting.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
+        start(waiting.back());
+        waiting.pop_back();
+      }
+      collect();
+      tell();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return manifest_;
+  }
+
+ private:
+  struct Job {
+    Job(std::size_t place, const fs::path& log_file, const std::vector<std::string>& command, const fs::path& home)
+        : index(place), log(log_file), process(command, {{"PEFTBENCH_HOME", home.string()}}, log_file) {}
+    std::size_t index;
+    fs::path log;
+    Stopwatch watch;
+    ChildProcess process;
+  };
+
+  std::string named(std::size_t index) const {
+    const SuiteCell& cell = manifest_.cells[index];
+    return cell.row + " on " + cell.task + ", seed " + std::to_string(cell.seed);
+  }
+
+  void keep() const { write_manifest(request_.out, manifest_); }
+
+  // All rows with the first seed come first: a suite that is stopped early has a bit of everything.
+  std::vector<std::size_t> order() const {
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      if (!runs_[i].finished && !runs_[i].cell.run.empty()) places.push_back(i);
+    const auto& seeds = request_.spec.seeds;
+    const auto turn = [&](std::size_t i) { return std::find(seeds.begin(), seeds.end(), runs_[i].cell.seed); };
+    std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) { return turn(a) < turn(b); });
+    return places;
+  }
+
+  void start(std::size_t index) {
+    const SuiteRun& run = runs_[index];
+    const fs::path folder = suite_folder(request_.out, request_.spec.name);
+    const fs::path config = folder / (run.cell.run + ".yaml"), log = folder / (run.cell.run + ".log");
+    write_atomically(config, to_yaml(run.config, {"the run '" + run.cell.row + "' of " + request_.spec.file.string()}));
+    std::vector<std::string> command = {own_program(), "run", "--config", config, "--out", request_.out};
+    command.insert(command.end(), {"--data", request_.places.data});
+    for (const fs::path& plugin : request_.places.plugin_files) command.insert(command.end(), {"--plugin", plugin});
+    manifest_.cells[index].message.clear();
+    jobs_.push_back(std::make_unique<Job>(index, log, command, request_.places.home));
+  }
+
+  void collect() {
+    for (auto job = jobs_.begin(); job != jobs_.end();) {
+      const std::optional<ChildExit> exit = (*job)->process.poll();
+      if (exit) ended(**job, *exit);
+      job = exit ? jobs_.erase(job) : std::next(job);
+    }
+  }
+
+  void ended(const Job& job, const ChildExit& exit) {
+    ++done_;
+    SuiteCell& cell = manifest_.cells[job.index];
+    std::string outcome = "no record";
+    const std::optional<RunRecord> record = store_.find(cell.run);
+    if (exit.status != 0 || !record || record->status != "finished") {
+      cell.message = last_words(job.log, exit);
+      outcome = "failed: " + cell.message.substr(0, cell.message.find('\n'));
+    } else if (const MetricRecord* score = record->score()) {
+      outcome = fmt::format("{} {:.3f}", score->name, score->value);
+    }
+    keep();
+    progress_.note(fmt::format("{}: {} ({:.0f} s)", named(job.index), outcome, job.watch.wall_seconds()));
+  }
+
+  void tell() const {
+    std::vector<std::string> under_way;
+    for (const auto& job : jobs_) under_way.push_back(named(job->index));
+    progress_.update({"suite", done_, total_, join(under_way, "; ")});
+  }
+
+  // Ctrl-C reaches this process alone (ChildProcess): each run is asked once to keep its step.
+  [[noreturn]] void stop() {
+    for (const auto& job : jobs_) job->process.signal(SIGINT);
+    for (const auto& job : jobs_) job->process.wait();
+    throw Interrupted();
+  }
+
+  const SuiteRequest& request_;
+  const std::vector<SuiteRun>& runs_;
+  ProgressSink& progress_;
+  ResultStore store_;
+  SuiteManifest manifest_;
+  std::list<std::unique_ptr<Job>> jobs_;
+  std::int64_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
+  const ResultStore store(request.out);
+  Benches benches(request.places);
+  std::map<std::string, std::string> rows_by_id;
+  std::vector<SuiteRun> runs;
+  for (const std::string& task : request.spec.tasks)
+    for (const std::string& backbone : request.spec.backbones)
+      for (const SuiteRow& row : request.spec.rows)
+        for (const std::uint64_t seed : request.spec.seeds) {
+          Setup setup = set_up(request.places, request_of(request, row, task, backbone, seed), BackboneNeed::weights);
+          const TaskConfig task_config = configured_task(request.places, setup.config);
+          SuiteRun run{{row.name, setup.plugin->name, task_config.name, setup.backbone.name, seed, "", ""},
+                       setup.config};
+          if (const auto problem = misfit(*setup.plugin, task_config)) {
+            run.cell.message = ConfigError(*problem).what();
+          } else {
+            run.cell.run = benches.run_id(std::move(setup));
+            run.finished = has_finished(store, run.cell.run);
+            const auto [other, added] = rows_by_id.emplace(run.cell.run, row.name);
+            if (!added)
+              throw ConfigError({"two rows of the suite are the same run",
+                                 "'" + other->second + "' and '" + row.name + "': every setting is equal",
+                                 "rows that differ in a setting", "remove one from " + request.spec.file.string()});
+          }
+          runs.push_back(std::move(run));
+        }
+  return runs;
+}
+
+SuiteManifest run_suite(const SuiteRequest& request, const std::vector<SuiteRun>& runs, ProgressSink& progress) {
+  return Pool(request, runs, progress).run();
+}
+
+}  // namespace peftbench

@@ -1,0 +1,129 @@
+#include "run/suite_spec.h"
+
+#include "core/names.h"
+#include "data/yaml.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace peftbench {
+namespace {
+
+// What the grid itself decides.
+void refuse_axes(const SettingsBlock& block) {
+  for (const Setting& setting : block.settings) {
+    const char* axis = setting.key == "task.name"       ? "tasks"
+                       : setting.key == "backbone.name" ? "backbones"
+                       : setting.key == "seed"          ? "seeds"
+                                                        : nullptr;
+    if (axis)
+      throw ConfigError({setting.origin + ": '" + setting.key + "' is not for one row of a suite",
+                         {},
+                         {},
+                         std::string("name it under '") + axis + "' at the top of the file"});
+  }
+  for (const auto& condition : block.conditions) refuse_axes(condition.block);
+}
+
+SettingsBlock settings_of(const Yaml& yaml, const fs::path& file, const std::set<std::string>& other_keys) {
+  SettingsBlock block = read_settings(yaml.node(), file);
+  std::erase_if(block.settings, [&](const Setting& setting) { return other_keys.contains(setting.key); });
+  refuse_axes(block);
+  return block;
+}
+
+std::vector<SuiteRow> read_rows(const Yaml& yaml, const fs::path& file) {
+  if (!yaml.is_list()) yaml.fail("'rows' must be a list", {}, "lines like '- {method: lora, set: {rank: 8}}'");
+  std::vector<SuiteRow> rows;
+  std::set<std::string> names;
+  for (const Yaml& item : yaml.items()) {
+    if (!item.is_map()) item.fail("a row is not a map", {}, "{method: lora, set: {rank: 8}}");
+    SuiteRow row;
+    row.method = item.at("method").text();
+    row.name = item.has("name") ? item.at("name").text() : row.method;
+    if (!names.insert(row.name).second)
+      item.fail("two rows are called '" + row.name + "'", {}, "a name of its own for each row",
+                "give this one another 'name'");
+    row.settings = settings_of(item, file, {"method", "name"});
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) yaml.fail("'rows' is empty", {}, "at least one row");
+  return rows;
+}
+
+std::vector<std::string> distinct(const Yaml& yaml) {
+  const std::vector<std::string> texts = yaml.texts();
+  std::set<std::string> seen;
+  for (const std::string& text : texts)
+    if (!seen.insert(text).second) yaml.fail("'" + text + "' stands here twice", {}, "each once");
+  if (texts.empty()) yaml.fail("the list is empty", {}, "at least one entry");
+  return texts;
+}
+
+std::uint64_t seed_from(const std::string& text, const std::string& whole, const std::string& origin) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return seed;
+  throw ConfigError({origin + ": these are no seeds", "'" + whole + "'", "whole numbers, as 1,2,3 or 1-3", {}});
+}
+
+fs::path find_suite(const std::string& name_or_file, const fs::path& configs) {
+  std::error_code error;
+  if (fs::is_regular_file(name_or_file, error)) return name_or_file;
+  const fs::path folder = configs / "suites";
+  if (const fs::path file = folder / (name_or_file + ".yaml"); fs::is_regular_file(file, error)) return file;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  throw ConfigError({"there is no suite '" + name_or_file + "'",
+                     {},
+                     "a YAML file, or a name in " + folder.string(),
+                     names.empty() ? std::string() : did_you_mean(name_or_file, names)});
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::string& origin) {
+  std::vector<std::uint64_t> seeds;
+  std::set<std::uint64_t> seen;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, end - at);
+    const std::size_t dash = part.find('-');
+    const std::uint64_t first = seed_from(part.substr(0, dash), text, origin);
+    const std::uint64_t last = dash == std::string::npos ? first : seed_from(part.substr(dash + 1), text, origin);
+    if (last < first || last - first >= 10000)
+      throw ConfigError(
+          {origin + ": this range of seeds is not right", "'" + part + "'", "the smaller number first", {}});
+    for (std::uint64_t seed = first;; ++seed) {
+      if (seen.insert(seed).second) seeds.push_back(seed);
+      if (seed == last) break;
+    }
+    at = end + 1;
+  }
+  return seeds;
+}
+
+SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
+  const fs::path file = find_suite(name_or_file, configs);
+  const Yaml yaml = Yaml::load(file);
+  yaml.only({"summary", "tasks", "backbones", "seeds", "defaults", "rows"});
+  SuiteSpec suite;
+  suite.file = file;
+  suite.name = file.stem().string();
+  if (yaml.has("summary")) suite.summary = yaml.at("summary").text();
+  suite.rows = read_rows(yaml.at("rows"), file);
+  if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), file, {});
+  // An empty name is what configs/defaults.yaml says.
+  suite.tasks = yaml.has("tasks") ? distinct(yaml.at("tasks")) : std::vector<std::string>{""};
+  suite.backbones = yaml.has("backbones") ? distinct(yaml.at("backbones")) : std::vector<std::string>{""};
+  suite.seeds = {1};
+  if (yaml.has("seeds")) suite.seeds = parse_seeds(join(distinct(yaml.at("seeds")), ","), yaml.at("seeds").place());
+  return suite;
+}
+
+}  // namespace peftbench
