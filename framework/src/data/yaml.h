@@ -35,6 +35,7 @@ class Yaml {
 
   std::string place() const;  // file:line
   int line() const { return line_; }
+  const YAML::Node& node() const { return node_; }
   // ConfigError at this place: "FILE:LINE: WHAT".
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected,
                          const std::string& remedy = {}) const;

@@ -87,6 +87,8 @@ SettingsBlock read_settings(const fs::path& file) {
   }
 }
 
+SettingsBlock read_settings(const YAML::Node& node, const fs::path& file) { return Reader(file).read(node); }
+
 Setting parse_set(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)

@@ -7,6 +7,10 @@
 #include <utility>
 #include <vector>
 
+namespace YAML {
+class Node;
+}
+
 namespace peftbench {
 
 // One value as it was written, before its type is known.
@@ -31,6 +35,8 @@ struct SettingsBlock::Condition {
 
 // Throws ConfigError naming file and line: not YAML, a key twice, a value that is neither scalar nor list.
 SettingsBlock read_settings(const fs::path& file);
+// The same from a part of a file.
+SettingsBlock read_settings(const YAML::Node& node, const fs::path& file);
 
 // `key=value` of --set; a bare key is the method's. Throws ConfigError without '='.
 Setting parse_set(const std::string& text);

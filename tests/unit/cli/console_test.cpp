@@ -15,6 +15,7 @@ TEST(ConsoleProgress, TellsRateAndTimeLeft) {
   EXPECT_EQ(ConsoleProgress::line({"train", 250, 1000, "loss 2.310"}, 2.5),
             "train  250/1,000  2.5/s  5 min 00 s left  loss 2.310");
   EXPECT_EQ(ConsoleProgress::line({"train", 1000, 1000, ""}, 25), "train  1,000/1,000  25/s");
+  EXPECT_EQ(ConsoleProgress::line({"suite", 3, 15, "lora"}, 0.025), "suite  3/15  40.0 s each  8 min 00 s left  lora");
   EXPECT_EQ(ConsoleProgress::line({"read", 4000, 0, ""}, 3), "read  4,000");
   EXPECT_EQ(ConsoleProgress::line({"load", 0, 0, "weights"}, 0), "load  weights");
 }
