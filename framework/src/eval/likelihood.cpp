@@ -93,24 +93,35 @@ DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder
   return {at::cat(parts), input.layout};
 }
 
-SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,
-                          const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                          const RunContext& context, bool normaliser) {
+Tensor TokenScores::of_sequences(const Tensor& tokens) const {
+  return at::zeros({sequences}, tokens.options()).index_add(0, owner, tokens);
+}
+
+TokenScores score_tokens(const Backbone& backbone, const DecoderState& labels,
+                         const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                         const RunContext& context) {
   std::vector<std::int64_t> ids, owners;
   for (std::size_t s = 0; s < targets.size(); ++s) {
     ids.insert(ids.end(), targets[s].begin(), targets[s].end());
     owners.insert(owners.end(), targets[s].size(), static_cast<std::int64_t>(s));
   }
-  const Tensor logits = backbone.head(labels, plan, context);
-  const auto device = logits.device();
-  const Tensor label = at::tensor(ids, at::kLong).to(device), owner = at::tensor(owners, at::kLong).to(device);
-  const auto total = [&](const Tensor& tokens) {
-    return at::zeros({static_cast<std::int64_t>(targets.size())}, tokens.options()).index_add(0, owner, tokens);
-  };
+  TokenScores scores;
+  scores.logits = backbone.head(labels, plan, context);
+  const auto device = scores.logits.device();
+  scores.owner = at::tensor(owners, at::kLong).to(device);
+  scores.sequences = static_cast<std::int64_t>(targets.size());
+  const Tensor label = at::tensor(ids, at::kLong).to(device);
+  scores.log_p = at::log_softmax(scores.logits, -1).gather(1, label.unsqueeze(1)).squeeze(1);
+  return scores;
+}
+
+SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,
+                          const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                          const RunContext& context, bool normaliser) {
+  const TokenScores tokens = score_tokens(backbone, labels, targets, plan, context);
   SequenceScores scores;
-  const Tensor log_p = at::log_softmax(logits, -1);
-  scores.log_likelihood = total(log_p.gather(1, label.unsqueeze(1)).squeeze(1));
-  if (normaliser) scores.log_normaliser_square = total(at::logsumexp(logits, {-1}).square());
+  scores.log_likelihood = tokens.of_sequences(tokens.log_p);
+  if (normaliser) scores.log_normaliser_square = tokens.of_sequences(at::logsumexp(tokens.logits, {-1}).square());
   return scores;
 }
 

@@ -14,6 +14,8 @@ struct ExampleBatch {
   std::vector<const EncodedExample*> examples;
   std::vector<std::int64_t> groups;  // of each example, never decreasing; empty: all 0
   std::int64_t copies = 1;           // replicas of the plan
+  // The task's label words as ids, where the loss of training compares them; else null.
+  const std::vector<std::vector<std::int64_t>>* choices = nullptr;
 
   std::int64_t sequences() const { return static_cast<std::int64_t>(examples.size()) * copies; }
 };
@@ -35,6 +37,18 @@ EncoderState encode_batch(const Backbone& backbone, const ExampleBatch& batch, c
 DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder,
                            const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
                            const RunContext& context);
+
+// Of the label tokens of all sequences together, T of them.
+struct TokenScores {
+  Tensor logits;                                    // [T, V]
+  Tensor log_p;                                     // [T] of the label
+  Tensor owner;                                     // [T] int64, the token's sequence
+  std::int64_t sequences = 0;                       // S
+  Tensor of_sequences(const Tensor& tokens) const;  // [T] → [S], sums
+};
+TokenScores score_tokens(const Backbone& backbone, const DecoderState& labels,
+                         const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                         const RunContext& context);
 
 // What each sequence's tokens come to.
 struct SequenceScores {

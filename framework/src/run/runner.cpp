@@ -170,6 +170,7 @@ void Runner::work() {
       return evaluation;
     };
   }
+  job.choices = encode_choices(bench_.task.config.labels, *bench_.tokenizer, backbone.spec().eos_id);
   job.stop = [this] { return stopped(); };
   const TrainingResult result = train(config_.train, job);
   keep_training(result);

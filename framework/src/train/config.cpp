@@ -36,6 +36,8 @@ void check(const TrainConfig& c) {
   require("clip_norm", c.clip_norm, 0, unbounded);
   require("dropout", c.dropout, 0, 0.999999);
   require("z_loss", c.z_loss, 0, std::numeric_limits<double>::max());
+  require("unlikelihood_weight", c.unlikelihood_weight, 0, std::numeric_limits<double>::max());
+  require("length_normalised_weight", c.length_normalised_weight, 0, std::numeric_limits<double>::max());
   require("evaluate_every", c.evaluate_every, 0, unbounded);
   require("validation_limit", c.validation_limit, 0, unbounded);
   require("patience", c.patience, 0, unbounded);

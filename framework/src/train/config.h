@@ -68,6 +68,8 @@ struct TrainConfig {
   bool encoder_dropout = true;
   LossNormalisation loss = LossNormalisation::token_mean;
   double z_loss = 0;
+  double unlikelihood_weight = 0;
+  double length_normalised_weight = 0;
   std::int64_t evaluate_every = 100;
   bool evaluate_at_start = true;
   std::int64_t validation_limit = 0;
@@ -103,6 +105,11 @@ void visit(Config& c, Visitor&& visitor) {
           "dropout in the encoder too; off, a method that leaves the encoder alone gets its outputs cached");
   visitor("loss", c.loss, "token_mean: mean over the label tokens of a step; sum: their sum");
   visitor("z_loss", c.z_loss, "weight of log²Z of each label token; Lester et al. use 1e-4");
+  visitor("unlikelihood_weight", c.unlikelihood_weight,
+          "weight of -log(1 - p) of the tokens of the wrong label words; 0 is off, T-Few uses 1");
+  visitor("length_normalised_weight", c.length_normalised_weight,
+          "weight of the cross-entropy among all label words by their mean log-likelihood of a token; 0 is off, T-Few "
+          "uses 1");
   visitor("evaluate_every", c.evaluate_every, "steps between evaluations on the validation split; 0: only at the end");
   visitor("evaluate_at_start", c.evaluate_at_start, "evaluate once before the first step, for comparison");
   visitor("validation_limit", c.validation_limit, "validation examples used while training; 0: all");

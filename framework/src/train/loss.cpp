@@ -1,9 +1,13 @@
 #include "train/loss.h"
 
+#include "train/choice_losses.h"
+
 #include <peftbench/error.h>
 
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace peftbench {
@@ -73,29 +77,123 @@ void backward(const Tensor& loss) {
   loss.backward();
 }
 
-// The head and the loss by groups of sequences, each with its own backward pass down to the decoder's states, so
-// that the logits of one group at a time are in memory.
-double chunked(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
-               const DecoderState& labels, const Targets& targets, const RunContext& context, double scale,
-               std::int64_t logit_bytes) {
-  DecoderState leaf{labels.hidden.detach().requires_grad_(true), labels.layout};
-  double total = 0;
-  for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, logit_bytes)) {
-    const Targets part(targets.begin() + first, targets.begin() + last);
-    const auto scores = score_rows(backbone, slice(leaf, first, last - first), part, plan, context, config.z_loss > 0);
-    const Tensor loss = summed_loss(config, plan, scores, 1) * scale;
-    // Derived values that the head uses are shared by the chunks and by what lies below.
-    loss.backward({}, /*retain_graph=*/true);
-    total += loss.item<double>();
+// What is decoded for a micro-batch, and how its loss, a share of the step's, comes from the decoder's states.
+class DecodedLoss {
+ public:
+  DecodedLoss(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan, const ExampleBatch& batch,
+              const StepTotals& totals, const RunContext& context, std::int64_t tokens)
+      : config_(config),
+        backbone_(backbone),
+        plan_(plan),
+        batch_(batch),
+        totals_(totals),
+        context_(context),
+        tokens_(tokens),
+        hook_(loss_hook(plan)),
+        choices_(compares_choices(config) ? batch.choices : nullptr) {}
+
+  double add_gradients(const EncoderState& encoder, std::int64_t logit_bytes) const {
+    const Targets targets = choices_ ? all_choices() : targets_of(batch_);
+    const EncoderState source = choices_ ? repeat(encoder, sequences_each()) : encoder;
+    const DecoderState labels = decode_labels(backbone_, source, targets, plan_, context_);
+    const bool large = labels.layout.rows() * backbone_.spec().vocab_size * 4 > logit_bytes;
+    if (large && !hook_ && !replica_hook(plan_)) return chunked(labels, targets, logit_bytes);
+    const Tensor loss = of(labels, targets, 0, labels.layout.sequences());
+    backward(loss);
+    return loss.item<double>();
   }
-  if (labels.hidden.requires_grad()) labels.hidden.backward(leaf.hidden.grad());
-  return total;
-}
+
+  // The share of scores of the right answers alone.
+  Tensor plain(const SequenceScores& scores) const {
+    const Tensor sum = summed_loss(config_, plan_, scores, batch_.copies);
+    if (!hook_) return sum * per(totals_.tokens);
+    std::vector<std::int64_t> lengths;
+    for (const auto* example : batch_.examples) lengths.push_back(counted_tokens(*example, plan_));
+    return hooked_loss(config_, *hook_, sum, combine_replicas(plan_, scores.log_likelihood, true),
+                       at::tensor(lengths, at::kLong).to(sum.device()), tokens_, totals_);
+  }
+
+ private:
+  double per(std::int64_t count) const {
+    return config_.loss == LossNormalisation::token_mean ? 1.0 / static_cast<double>(count) : 1.0;
+  }
+
+  std::int64_t sequences_each() const { return choices_ ? static_cast<std::int64_t>(choices_->size()) : batch_.copies; }
+
+  Targets all_choices() const {
+    Targets targets;
+    for (std::size_t i = 0; i < batch_.examples.size(); ++i)
+      targets.insert(targets.end(), choices_->begin(), choices_->end());
+    return targets;
+  }
+
+  // Of the sequences from `first` to `last`, whose states are `labels`; whole examples where choices are compared.
+  Tensor of(const DecoderState& labels, const Targets& targets, std::int64_t first, std::int64_t last) const {
+    const bool normaliser = config_.z_loss > 0;
+    if (!choices_) return plain(score_rows(backbone_, labels, targets, plan_, context_, normaliser));
+    const ChoiceScores scores = score_choices(backbone_, labels, *choices_, plan_, context_, normaliser);
+    std::vector<std::int64_t> numbers;
+    for (auto i = first / sequences_each(); i < last / sequences_each(); ++i)
+      numbers.push_back(batch_.examples[static_cast<std::size_t>(i)]->label);
+    const Tensor right = at::tensor(numbers, at::kLong).to(scores.log_likelihood.device());
+    const auto of_right = [&](const Tensor& x) { return x.defined() ? x.gather(1, right.unsqueeze(1)).squeeze(1) : x; };
+    Tensor loss = plain({of_right(scores.log_likelihood), of_right(scores.log_normaliser_square)});
+    if (config_.unlikelihood_weight > 0)
+      loss = loss + unlikelihood_loss(scores, right) * (config_.unlikelihood_weight * per(totals_.wrong_tokens));
+    if (config_.length_normalised_weight > 0)
+      loss = loss + length_normalised_loss(scores, right, *choices_) *
+                        (config_.length_normalised_weight * per(totals_.examples));
+    return loss;
+  }
+
+  // Runs of sequences whose logits are not too many at once.
+  std::vector<std::pair<std::int64_t, std::int64_t>> ranges(const TokenLayout& layout, std::int64_t logit_bytes) const {
+    if (!choices_) return chunks(layout, backbone_.spec().vocab_size, logit_bytes);
+    const std::int64_t each = sequences_each(), rows = layout.offsets[static_cast<std::size_t>(each)];
+    const std::int64_t step = each * std::max<std::int64_t>(1, logit_bytes / (backbone_.spec().vocab_size * 4 * rows));
+    std::vector<std::pair<std::int64_t, std::int64_t>> result;
+    for (std::int64_t first = 0; first < layout.sequences(); first += step)
+      result.emplace_back(first, std::min(layout.sequences(), first + step));
+    return result;
+  }
+
+  // The head and the loss by groups of sequences, each with its own backward pass down to the decoder's states, so
+  // that the logits of one group at a time are in memory.
+  double chunked(const DecoderState& labels, const Targets& targets, std::int64_t logit_bytes) const {
+    DecoderState leaf{labels.hidden.detach().requires_grad_(true), labels.layout};
+    double total = 0;
+    for (const auto& [first, last] : ranges(labels.layout, logit_bytes)) {
+      const Targets part(targets.begin() + first, targets.begin() + last);
+      const Tensor loss = of(slice(leaf, first, last - first), part, first, last);
+      // Derived values that the head uses are shared by the chunks and by what lies below.
+      loss.backward({}, /*retain_graph=*/true);
+      total += loss.item<double>();
+    }
+    if (labels.hidden.requires_grad()) labels.hidden.backward(leaf.hidden.grad());
+    return total;
+  }
+
+  const TrainConfig& config_;
+  const Backbone& backbone_;
+  const CompiledPlan& plan_;
+  const ExampleBatch& batch_;
+  const StepTotals& totals_;
+  const RunContext& context_;
+  std::int64_t tokens_;  // of the micro-batch
+  const LossHook* hook_;
+  const Choices* choices_;
+};
 
 }  // namespace
 
 std::int64_t counted_tokens(const EncodedExample& example, const CompiledPlan& plan) {
   return scores_classes(plan) ? 1 : static_cast<std::int64_t>(example.target.size());
+}
+
+void count(const EncodedExample& example, const CompiledPlan& plan, const Choices* choices, StepTotals& totals) {
+  totals.tokens += counted_tokens(example, plan);
+  ++totals.examples;
+  if (choices) totals.wrong_tokens += wrong_tokens(*choices, example.label);
 }
 
 double add_gradients(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
@@ -105,32 +203,11 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
   const auto still = RunContext::for_training(0, config.dropout_shape, seed);
   backbone.refresh(plan);
   const EncoderState encoder = encode_batch(backbone, batch, plan, config.encoder_dropout ? context : still, cache);
-
-  std::vector<std::int64_t> lengths;
   std::int64_t tokens = 0;
-  for (const auto* example : batch.examples) {
-    lengths.push_back(counted_tokens(*example, plan));
-    tokens += lengths.back();
-  }
-  const double scale = config.loss == LossNormalisation::token_mean ? 1.0 / static_cast<double>(totals.tokens) : 1.0;
-  const LossHook* hook = loss_hook(plan);
-
-  SequenceScores scores;
-  if (scores_classes(plan)) {
-    scores = class_scores(backbone, encoder, batch, plan, context);
-  } else {
-    const Targets targets = targets_of(batch);
-    const DecoderState labels = decode_labels(backbone, encoder, targets, plan, context);
-    const bool large = labels.layout.rows() * backbone.spec().vocab_size * 4 > logit_bytes;
-    if (large && !hook && !replica_hook(plan)) {
-      return chunked(config, backbone, plan, labels, targets, context, scale, logit_bytes);
-    }
-    scores = score_rows(backbone, labels, targets, plan, context, config.z_loss > 0);
-  }
-  const Tensor sum = summed_loss(config, plan, scores, batch.copies);
-  const Tensor loss = hook ? hooked_loss(config, *hook, sum, combine_replicas(plan, scores.log_likelihood, true),
-                                         at::tensor(lengths, at::kLong).to(sum.device()), tokens, totals)
-                           : sum * scale;
+  for (const auto* example : batch.examples) tokens += counted_tokens(*example, plan);
+  const DecodedLoss decoded(config, backbone, plan, batch, totals, context, tokens);
+  if (!scores_classes(plan)) return decoded.add_gradients(encoder, logit_bytes);
+  const Tensor loss = decoded.plain(class_scores(backbone, encoder, batch, plan, context));
   backward(loss);
   return loss.item<double>();
 }

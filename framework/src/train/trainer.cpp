@@ -89,6 +89,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
     throw DataError(
         {"there is nothing to train on", "0 training examples", "at least one", "look at the task's split sizes"});
   }
+  if (compares_choices(config) && !parameters_.empty()) check_choices(job.plan, job.choices, job.examples);
   optimizer_ = make_optimizer(config, parameters_);
   for (const auto& slot : parameters_) seen_.push_back(at::zeros_like(slot->value, at::kByte).detach());
 }
@@ -143,6 +144,7 @@ std::size_t Trainer::example_at(std::int64_t place) {
 double Trainer::step() {
   const std::int64_t micro_batches = config_.gradient_accumulation;
   StepTotals totals{0, micro_batches};
+  const Choices* choices = compares_choices(config_) ? &job_.choices : nullptr;
   std::vector<ExampleBatch> batches;
   std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
   std::int64_t place = result_.steps * micro_batches * config_.batch_size;
@@ -157,11 +159,12 @@ double Trainer::step() {
     shown.insert(shown.end(), chosen.begin(), chosen.end());
     ExampleBatch batch;
     batch.copies = replicas_of(job_.plan);
+    batch.choices = choices;
     for (const std::size_t index : chosen) {
       const EncodedExample& example = job_.examples[index];
       batch.examples.push_back(&example);
       if (!groups.empty()) batch.groups.push_back(groups[index]);
-      totals.tokens += counted_tokens(example, job_.plan);
+      count(example, job_.plan, choices, totals);
       result_.tokens += static_cast<std::int64_t>(example.input.size() + example.target.size());
     }
     batches.push_back(std::move(batch));

@@ -6,6 +6,7 @@
 #include "eval/encoder_cache.h"
 #include "eval/evaluator.h"
 #include "train/checkpoint.h"
+#include "train/choice_losses.h"
 #include "train/config.h"
 #include "train/event_log.h"
 
@@ -53,6 +54,7 @@ struct TrainingJob {
   const CheckpointStore* checkpoints = nullptr;  // null: not resumable
   EventLog* log = nullptr;
   ProgressSink* progress = nullptr;
+  Choices choices = {};             // for the losses that compare label words; may be empty without them
   std::function<bool()> stop = {};  // asked after each step; true: keep a checkpoint and return
 };
 
