@@ -81,7 +81,8 @@ std::set<std::string> mergeable_sites(const BackboneSpec& spec, const PlanGroup&
 struct Sequence {
   Tensor tokens;
   Embedded embedded;
-  std::int64_t plain = 0;  // rows before a layout hook
+  std::int64_t plain = 0;      // rows before a layout hook
+  std::int64_t added_ids = 0;  // by it, slots left out
 };
 
 // A sequence of one word, or the example as the layout hook arranges it.
@@ -115,12 +116,15 @@ Sequence sample(const BackboneSpec& spec, const PlanGroup& group, const LedgerEx
       return count;
     };
     plain = rows(example->example.input);
-    rows(group.layout->arrange({example->example, example->training_set, example->tokens, example->max_tokens, 0, 0}));
+    rows(group.layout->arrange(
+        {example->example, example->training_set, example->tokens, example->max_tokens, 0, example->seed}));
   }
   const Tensor numbers = at::cat(slots);
+  const std::int64_t added_ids = numbers.lt(0).sum().item<std::int64_t>() - plain;
   TokenLayout layout = TokenLayout::of({numbers.numel()});
   if (group.layout) layout.slots = numbers;
-  return {at::zeros({numbers.numel()}, at::kLong), {at::zeros({numbers.numel(), spec.d_model}), layout}, plain};
+  return {
+      at::zeros({numbers.numel()}, at::kLong), {at::zeros({numbers.numel(), spec.d_model}), layout}, plain, added_ids};
 }
 
 std::int64_t added_rows(const PlanGroup& group, Stack stack, const Sequence& sequence) {
@@ -136,9 +140,12 @@ std::int64_t added_rows(const PlanGroup& group, Stack stack, const Sequence& seq
 void measure_lengths(Ledger& ledger, const BackboneSpec& spec, const PlanGroup& group, const LedgerExample* example) {
   if (group.layout && !example) {
     ledger.added_encoder_length.reset();
+    ledger.prompt_tokens.reset();
   } else if (ledger.added_encoder_length) {
-    const auto added = added_rows(group, Stack::encoder, sample(spec, group, example));
-    ledger.added_encoder_length = std::max(*ledger.added_encoder_length, added);
+    const Sequence sequence = sample(spec, group, example);
+    ledger.added_encoder_length = std::max(*ledger.added_encoder_length, added_rows(group, Stack::encoder, sequence));
+    ledger.prompt_tokens = std::max(*ledger.prompt_tokens, sequence.added_ids);
+    ledger.layout_length = std::max(ledger.layout_length, sequence.embedded.layout.rows() - sequence.plain);
   }
   PlanGroup plain;
   const auto added = added_rows(group, Stack::decoder, sample(spec, plain, nullptr));
@@ -205,7 +212,7 @@ Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerE
   at::NoGradGuard no_grad;
   Ledger ledger;
   ledger.backbone_parameters = spec.parameter_count();
-  ledger.added_encoder_length = 0;
+  ledger.added_encoder_length = ledger.prompt_tokens = 0;
   const TensorMap stored = plan.stored();
   for (const auto& [name, tensor] : stored) {
     ledger.bytes_stored += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());
@@ -267,6 +274,7 @@ nlohmann::json to_json(const Ledger& ledger) {
   json["bytes_stored"] = ledger.bytes_stored;
   json["optimizer_state_bytes"] = or_null(ledger.optimizer_state_bytes);
   json["added_encoder_length"] = or_null(ledger.added_encoder_length);
+  json["prompt_tokens"] = or_null(ledger.prompt_tokens);
   json["added_decoder_length"] = ledger.added_decoder_length;
   json["prefix_length"] = ledger.prefix_length;
   json["flops"] = nullptr;

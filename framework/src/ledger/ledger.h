@@ -48,6 +48,8 @@ struct Ledger {
   // Rows that the method adds to each sequence, found by running its hooks. What a layout hook adds is found on
   // an example, and not known without one.
   std::optional<std::int64_t> added_encoder_length;
+  std::optional<std::int64_t> prompt_tokens;  // ids among them: words and examples of a layout hook, its slots left out
+  std::int64_t layout_length = 0;             // rows among them that a layout hook adds, ids and slots
   std::int64_t added_decoder_length = 0;
   std::int64_t prefix_length = 0;           // longest key/value prefix
   std::int64_t encoder_prefix_columns = 0;  // of all its attentions together
@@ -65,6 +67,7 @@ struct LedgerExample {
   std::vector<TextExample> training_set;
   std::function<std::int64_t(const std::string&)> tokens;
   std::int64_t max_tokens = 512;
+  std::uint64_t seed = 0;  // the run's
 };
 
 // `plan` has its values, be it on meta (CompiledPlan::initialise_on_meta): an 11B model's ledger needs no weights.

@@ -35,6 +35,9 @@ void add_counts(TextSheet& sheet, const Json& ledger) {
                         format_percent(ledger.value("percent", 0.0) / 100), count(ledger, "receiving_gradient")));
   sheet.add("", fmt::format("{} stored, {} at inference, {} after merging", count(ledger, "stored"),
                             count(ledger, "inference"), count(ledger, "after_merge")));
+  if (ledger.value("prompt_tokens", Json(0)) != 0)
+    sheet.add("",
+              count(ledger, "prompt_tokens") + " token ids of a prompt, which Lester et al. count as its parameters");
 }
 
 void add_scores(TextSheet& sheet, const RunRecord& record) {
@@ -44,6 +47,9 @@ void add_scores(TextSheet& sheet, const RunRecord& record) {
       sheet.add("", fmt::format("{} {} for always answering '{}'", metric.name, format_score(*metric.majority),
                                 record.task.majority_label));
   }
+  const Json::json_pointer mode("/eval/mode"), score("/eval/rank_score");
+  if (record.config.value(mode, "") == "rank")
+    sheet.add("", "label words ranked by the " + record.config.value(score, "") + " of their log-probabilities");
   if (record.illegal_rate)
     sheet.add("", fmt::format("{} of the answers illegal", format_percent(*record.illegal_rate)));
 }
@@ -102,6 +108,10 @@ std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters
   sheet.add("stored", count(ledger, "stored"));
   sheet.add("inference", count(ledger, "inference"));
   sheet.add("after merging", count(ledger, "after_merge"));
+  if (const Json tokens = ledger.value("prompt_tokens", Json(0)); tokens.is_null())
+    sheet.add("prompt ids", "unknown without an example: a run measures them");
+  else if (tokens != 0)
+    sheet.add("prompt ids", count(ledger, "prompt_tokens"));
   return sheet.text(width);
 }
 

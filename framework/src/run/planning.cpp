@@ -28,7 +28,8 @@ Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const Backb
     BatchLengths lengths;
     const std::size_t batch = std::min(examples.size(), static_cast<std::size_t>(train.batch_size));
     for (std::size_t i = 0; i < batch; ++i) {
-      lengths.input.push_back(static_cast<std::int64_t>(examples[i].input.size()));
+      // They come laid out, and count_flops adds what the method adds.
+      lengths.input.push_back(static_cast<std::int64_t>(examples[i].input.size()) - ledger.layout_length);
       lengths.target.push_back(static_cast<std::int64_t>(examples[i].target.size()));
     }
     ledger.flops = count_flops(spec, plan, ledger, lengths, uses_encoder_cache(train, plan));

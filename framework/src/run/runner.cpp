@@ -18,6 +18,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace peftbench {
@@ -65,6 +66,7 @@ class Runner {
   void save(const std::string& status, const std::string& message = {});
   void warn(const std::string& message);
   void give_first_values(CompiledPlan& plan);
+  std::vector<EncodedExample> encode_training_set(const Scoring& scoring, const CompiledPlan& plan) const;
   Ledger measure_plan(const std::vector<EncodedExample>& train_examples) const;
   void keep_training(const TrainingResult& result);
 
@@ -153,7 +155,7 @@ void Runner::work() {
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
-  const std::vector<EncodedExample> train_examples = scoring.encode(bench_.task.train);
+  const std::vector<EncodedExample> train_examples = encode_training_set(scoring, plan);
   give_first_values(plan);
   Ledger ledger = measure_plan(train_examples);
   record_.ledger = Json::parse(to_json(ledger).dump());
@@ -206,6 +208,13 @@ void Runner::give_first_values(CompiledPlan& plan) {
               [&] { plan.initialise(init_contexts(sources)); });
 }
 
+// Where nothing is trained, no more than the ledger looks at.
+std::vector<EncodedExample> Runner::encode_training_set(const Scoring& scoring, const CompiledPlan& plan) const {
+  const std::vector<TextExample>& all = bench_.task.train;
+  const auto batch = std::min<std::int64_t>(static_cast<std::int64_t>(all.size()), config_.train.batch_size);
+  return plan.trained().empty() ? scoring.encode({all.begin(), all.begin() + batch}) : scoring.encode(all);
+}
+
 Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) const {
   const TaskData& task = bench_.task;
   const auto tokens = [this](const std::string& text) {
@@ -213,7 +222,9 @@ Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) c
   };
   std::optional<PlanSample> sample;
   if (!task.train.empty())
-    sample.emplace(PlanSample{train_examples, {task.train.front(), task.train, tokens, task.config.max_input_tokens}});
+    sample.emplace(PlanSample{train_examples,
+                              {task.train.front(), task.train, tokens, task.config.max_input_tokens,
+                               static_cast<std::uint64_t>(config_.seed())}});
   return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config),
                      config_.train, sample ? &*sample : nullptr);
 }

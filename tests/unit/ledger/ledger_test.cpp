@@ -190,10 +190,30 @@ TEST(Ledger, WhatALayoutAddsIsFoundOnAnExample) {
   });
   plan.initialise_on_meta();
   EXPECT_FALSE(measure(spec, plan).added_encoder_length);
+  EXPECT_FALSE(measure(spec, plan).prompt_tokens);
   LedgerExample example;
   example.example.input = {Piece::of_text("great")};
   example.tokens = [](const std::string& text) { return static_cast<std::int64_t>(text.size()); };
-  EXPECT_EQ(measure(spec, plan, &example).added_encoder_length, 3 + 7 + 2);
+  const Ledger ledger = measure(spec, plan, &example);
+  EXPECT_EQ(ledger.added_encoder_length, 3 + 7 + 2);
+  EXPECT_EQ(ledger.layout_length, 3 + 7 + 2);
+  EXPECT_EQ(ledger.prompt_tokens, 7 + 2);
+  EXPECT_EQ(to_json(ledger).at("prompt_tokens"), 9);
+}
+
+// Examples that a layout draws by the run's seed are those of the run.
+TEST(Ledger, ALayoutSeesTheRunsSeed) {
+  struct Repeat final : LayoutHook {
+    std::vector<Piece> arrange(const LayoutCall& call) const override {
+      return std::vector<Piece>(1 + call.seed, call.example.input.front());
+    }
+  };
+  const BackboneSpec spec = small();
+  auto plan = plan_of(spec, [&](PlanBuilder& builder) { builder.claim<Repeat>(spec.layout()); });
+  plan.initialise_on_meta();
+  LedgerExample example{{{Piece::of_text("great")}, "", -1}, {}, {}, 512, 3};
+  example.tokens = [](const std::string& text) { return static_cast<std::int64_t>(text.size()); };
+  EXPECT_EQ(measure(spec, plan, &example).prompt_tokens, 3 * 5);
 }
 
 TEST(Ledger, AHookThatReadsValuesIsNamed) {

@@ -75,11 +75,17 @@ TEST(RunReport, ShowsWhatTheReaderLooksFor) {
   EXPECT_THAT(text, HasSubstr("1 min 01 s"));
   EXPECT_THAT(text, HasSubstr("unchanged"));
   EXPECT_THAT(text, ContainsRegex("folder +runs/x"));
+  EXPECT_THAT(text, Not(HasSubstr("token ids")));
+  EXPECT_THAT(text, Not(HasSubstr("ranked")));
+  record.config = {{"eval", {{"mode", "rank"}, {"rank_score", "mean"}}}};
+  record.ledger["prompt_tokens"] = 1234;
   record.backbone.checksum_after = "other";
   record.phases[0].peak_is_of_phase = false;
   text = describe_run(record, "runs/x");
   EXPECT_THAT(text, HasSubstr("CHANGED"));
   EXPECT_THAT(text, HasSubstr("(since the start)"));
+  EXPECT_THAT(text, HasSubstr("1,234 token ids of a prompt"));
+  EXPECT_THAT(text, HasSubstr("ranked by the mean of their log-probabilities"));
   EXPECT_THAT(text, Not(HasSubstr("unchanged")));
 }
 
@@ -101,6 +107,9 @@ TEST(RunReport, LedgerOfAPlan) {
   EXPECT_THAT(text, HasSubstr("11,135,332,352"));
   EXPECT_THAT(text, HasSubstr("409,600 (0.00368 % of all)"));
   EXPECT_THAT(text, ContainsRegex("after merging +unknown"));
+  EXPECT_THAT(text, Not(HasSubstr("prompt ids")));
+  EXPECT_THAT(describe_ledger({{"prompt_tokens", 1234}}, 1), ContainsRegex("prompt ids +1,234"));
+  EXPECT_THAT(describe_ledger({{"prompt_tokens", nullptr}}, 1), ContainsRegex("prompt ids +unknown"));
 }
 
 }  // namespace
