@@ -5,6 +5,8 @@
 // The rows of P_e stand before the embedded input, before the encoder's input dropout. Every token sees the prompt and
 // the prompt sees every token; relative positions run over the joined sequence, the prompt at 0 … P−1. The decoder is
 // left as it is, but for a longer sequence to attend to. All of this is what pb::prepend does.
+#include "formats.h"
+
 #include <peftbench/plugin.h>
 
 #include <ATen/ops/isfinite.h>
@@ -174,6 +176,8 @@ void register_prompt_tuning(pb::MethodRegistrar& registrar) {
       .param("init_words", pb::Names{}, "class_label: words in place of the task's labels")
       .param("init_text", "", "text: a row for each of its tokens, the rest sampled")
       .param("init_file", "", "file: an adapter's folder, .safetensors or .npy with a prompt of the same shape")
+      .format<prompt_tuning::HuggingFacePrompt>()
+      .format<prompt_tuning::GooglePrompt>()
       // Lester et al. 2021, §3 and their released configuration.
       .recommend("train.optimizer", "adafactor")
       .recommend("train.learning_rate", "0.3")

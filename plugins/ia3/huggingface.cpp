@@ -1,0 +1,110 @@
+#include "huggingface.h"
+
+#include "scaling.h"
+
+#include <peftbench/error.h>
+
+#include <set>
+#include <string_view>
+
+namespace pb = peftbench;
+
+namespace ia3 {
+namespace {
+
+const std::string prefix = "base_model.model.", suffix = ".ia3_l";
+
+std::string tensor_of(const pb::LinearSite& site) {
+  const std::string tensor = site.tensor_name();
+  const std::string module =
+      site.layer < 0 ? site.map : tensor.substr(0, tensor.size() - std::string_view(".weight").size());
+  return prefix + module + suffix;
+}
+
+// A factor on outputs is a column there, a factor on inputs a row.
+pb::Shape shape_of(const Scaling& scaling) {
+  return scaling.input ? pb::Shape{1, scaling.size()} : pb::Shape{scaling.size(), 1};
+}
+
+[[noreturn]] void refuse(const std::string& what, const std::string& found) {
+  throw pb::CheckpointError(
+      pb::Problem{what, found, "factors on the outputs of linear maps or on the input of wo, each in all layers",
+                  "merge the adapter into its model with the program that made it"});
+}
+
+}  // namespace
+
+bool HuggingFaceIa3::recognises(const pb::ForeignAdapter& adapter) const {
+  const auto type = adapter.config.find("peft_type");
+  return type != adapter.config.end() && type->second == pb::ForeignValue(std::string("IA3"));
+}
+
+pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
+  if (!adapter.names("modules_to_save").empty()) {
+    refuse("adapter_config.json: modules_to_save is set", "whole modules were trained beside the adapter");
+  }
+  // The tensors tell what is scaled: peft's lists may be expressions, and its feed-forward list goes by word ends.
+  std::set<std::string> outputs;
+  bool input = false;
+  for (const pb::LinearSite& site : backbone.linears()) {
+    const auto found = adapter.tensors.find(tensor_of(site));
+    if (found == adapter.tensors.end() || site.map == "embedding") continue;
+    const bool row = found->second.dim() == 2 && found->second.size(0) == 1;
+    if (row && site.map != "wo") refuse("the input of " + site.name() + " is scaled", found->first);
+    if (row) {
+      input = true;
+    } else {
+      outputs.insert(site.map);
+    }
+  }
+  if (outputs.empty() && !input) refuse("the adapter has no factors of this backbone's maps", {});
+  // Said with ffn, where it can be.
+  const bool linear_branch = !input && outputs.erase("wi_1") > 0;
+  pb::ImportedAdapter imported;
+  imported.values.set("targets", pb::Names(outputs.begin(), outputs.end()));
+  imported.values.set("ffn", std::string(input ? "wo_input" : linear_branch ? "wi_1_output" : "none"));
+
+  std::set<std::string> placed = {prefix + "lm_head.base_layer.weight"};  // the frozen one, which peft stores beside
+  for (const Scaling& scaling : scalings(imported.values, backbone)) {
+    const std::string name = tensor_of(scaling.site);
+    const auto found = adapter.tensors.find(name);
+    if (found == adapter.tensors.end()) refuse("a layer of a map that is scaled elsewhere is left out", name);
+    if (found->second.sizes() != at::IntArrayRef(shape_of(scaling))) {
+      throw pb::CheckpointError(pb::Problem{name + " does not fit this backbone", c10::str(found->second.sizes()),
+                                            c10::str(at::IntArrayRef(shape_of(scaling))),
+                                            "take the backbone that the adapter was trained for"});
+    }
+    imported.tensors[scaling.site.name() + ".scale"] = found->second.reshape({-1});
+    placed.insert(name);
+  }
+  for (const auto& [name, tensor] : adapter.tensors) {
+    if (placed.contains(name)) continue;
+    throw pb::CheckpointError(pb::Problem{"a tensor of the adapter has no place in this backbone", name,
+                                          "such as " + tensor_of(backbone.linears().front()),
+                                          "take the backbone that the adapter was trained for"});
+  }
+  return imported;
+}
+
+pb::ForeignAdapter HuggingFaceIa3::write(const pb::Values& values, const pb::BackboneSpec& backbone,
+                                         const std::map<std::string, pb::Tensor>& stored) const {
+  pb::ForeignAdapter adapter;
+  std::set<std::string> maps;
+  pb::Names feed_forward;
+  for (const Scaling& scaling : scalings(values, backbone)) {
+    maps.insert(scaling.site.map);
+    if (scaling.input) feed_forward = {scaling.site.map};
+    adapter.tensors[tensor_of(scaling.site)] = stored.at(scaling.site.name() + ".scale").reshape(shape_of(scaling));
+  }
+  adapter.config = {
+      {"peft_type", "IA3"},
+      {"target_modules", pb::Names(maps.begin(), maps.end())},
+      {"feedforward_modules", feed_forward},
+      {"fan_in_fan_out", false},
+      {"init_ia3_weights", true},
+      {"modules_to_save", std::monostate()},
+  };
+  return adapter;
+}
+
+}  // namespace ia3

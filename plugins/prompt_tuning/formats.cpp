@@ -1,0 +1,84 @@
+#include "formats.h"
+
+#include <peftbench/error.h>
+
+namespace pb = peftbench;
+
+namespace prompt_tuning {
+namespace {
+
+const std::string ours = "encoder.input.prompt", theirs = "prompt_embeddings";
+
+pb::ImportedAdapter prompt_of(const pb::Tensor& rows, const pb::BackboneSpec& backbone) {
+  if (rows.dim() != 2 || rows.size(0) < 1 || rows.size(1) != backbone.d_model) {
+    throw pb::CheckpointError(pb::Problem{"the prompt does not fit this backbone", c10::str(rows.sizes()),
+                                          "[length, " + std::to_string(backbone.d_model) + "]",
+                                          "take the backbone that the prompt was trained for"});
+  }
+  pb::ImportedAdapter imported;
+  imported.values.set("length", rows.size(0));
+  imported.tensors[ours] = rows;
+  return imported;
+}
+
+}  // namespace
+
+bool HuggingFacePrompt::recognises(const pb::ForeignAdapter& adapter) const {
+  const auto type = adapter.config.find("peft_type");
+  return type != adapter.config.end() && type->second == pb::ForeignValue(std::string("PROMPT_TUNING"));
+}
+
+pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
+  if (adapter.tensors.size() > 1) {
+    throw pb::CheckpointError(pb::Problem{"the adapter has more than a prompt",
+                                          std::to_string(adapter.tensors.size()) + " tensors", theirs + " alone",
+                                          "take an adapter without modules that were trained beside it"});
+  }
+  const pb::Tensor& rows = adapter.tensor(theirs);
+  const int64_t stored = rows.dim() == 2 ? rows.size(0) : 0;
+  const int64_t length = adapter.integer("num_virtual_tokens", stored);
+  if (stored != 0 && stored != length && stored != 2 * length) {
+    throw pb::CheckpointError(pb::Problem{
+        theirs + " has " + std::to_string(stored) + " rows, and num_virtual_tokens is " + std::to_string(length),
+        {},
+        "as many rows, or twice as many (num_transformer_submodules 2)",
+        "take another copy of the adapter"});
+  }
+  return prompt_of(stored == 2 * length ? rows.narrow(0, 0, length).clone() : rows, backbone);
+}
+
+pb::ForeignAdapter HuggingFacePrompt::write(const pb::Values& values, const pb::BackboneSpec& backbone,
+                                            const std::map<std::string, pb::Tensor>& stored) const {
+  pb::ForeignAdapter adapter;
+  adapter.config = {
+      {"peft_type", "PROMPT_TUNING"},
+      {"num_virtual_tokens", values.integer("length")},
+      {"num_transformer_submodules", int64_t{1}},
+      {"token_dim", backbone.d_model},
+      {"num_layers", backbone.encoder_layers},
+      {"num_attention_heads", backbone.num_heads},
+      {"prompt_tuning_init", "RANDOM"},  // of no matter in a trained prompt; the others need a tokenizer there
+      {"prompt_tuning_init_text", std::monostate()},
+      {"tokenizer_name_or_path", std::monostate()},
+      {"modules_to_save", std::monostate()},
+  };
+  adapter.tensors[theirs] = stored.at(ours);
+  return adapter;
+}
+
+bool GooglePrompt::recognises(const pb::ForeignAdapter& adapter) const {
+  return adapter.config.empty() && adapter.tensors.size() == 1 && adapter.tensors.begin()->first.empty();
+}
+
+pb::ImportedAdapter GooglePrompt::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
+  return prompt_of(adapter.tensor({}), backbone);
+}
+
+pb::ForeignAdapter GooglePrompt::write(const pb::Values&, const pb::BackboneSpec&,
+                                       const std::map<std::string, pb::Tensor>& stored) const {
+  pb::ForeignAdapter adapter;
+  adapter.tensors[""] = stored.at(ours);
+  return adapter;
+}
+
+}  // namespace prompt_tuning
