@@ -3,7 +3,6 @@
 #include "backbone/generation.h"
 #include "core/names.h"
 #include "core/random.h"
-#include "eval/likelihood.h"
 
 #include <peftbench/error.h>
 
@@ -13,7 +12,6 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <utility>
 
@@ -24,16 +22,9 @@ TextCodec TextCodec::of(std::shared_ptr<const Tokenizer> tokenizer) {
           [tokenizer](const std::vector<std::int64_t>& ids) { return tokenizer->decode(ids); }, tokenizer->size()};
 }
 
-// What the copies of an example answered, one copy after another.
-struct Evaluator::Answers {
-  std::vector<std::string> texts;
-  std::vector<int> labels;
-};
-
 struct Evaluator::Batch {
   const CompiledPlan& plan;
-  ExampleBatch examples;
-  std::vector<std::size_t> indices;  // of each example in the split
+  const ExampleBatch& examples;
   EncoderState encoder;
 };
 
@@ -78,22 +69,40 @@ int Evaluator::label_of(const std::string& text) const {
   return -1;
 }
 
-Evaluator::Answers Evaluator::generate_answers(const Batch& batch) const {
+std::vector<Answer> Evaluator::generate_answers(const Batch& batch) const {
   GenerationOptions options;
   options.max_tokens = config_.max_tokens > 0 ? config_.max_tokens : task_.max_target_tokens;
   options.beams = config_.beams;
   options.length_penalty = config_.length_penalty;
-  const LayoutHook* layout = batch.plan.only() ? batch.plan.only()->layout.get() : nullptr;
-  Answers answers;
+  const std::vector<std::int64_t>& groups = batch.encoder.layout.groups;
+  std::vector<Answer> answers;
   for (const auto& ids : generate(backbone_, batch.encoder, batch.plan, options, codec_.vocabulary)) {
-    answers.texts.push_back(codec_.decode(ids));
-    if (layout) answers.texts.back() = layout->answer(answers.texts.back());
-    answers.labels.push_back(label_of(answers.texts.back()));
+    Answer answer{codec_.decode(ids), -1};
+    const auto group = static_cast<std::size_t>(groups[answers.size()]);
+    if (!batch.plan.groups().empty())
+      if (const auto& layout = batch.plan.groups()[group]->layout) answer.text = layout->answer(answer.text);
+    answer.label = label_of(answer.text);
+    answers.push_back(std::move(answer));
   }
   return answers;
 }
 
-Evaluator::Answers Evaluator::rank_labels(const Batch& batch) const {
+namespace {
+
+// The label words that stand highest in each row of scores [S, C].
+std::vector<Answer> likeliest(const Tensor& scores, const std::vector<std::string>& labels) {
+  const Tensor best = at::argmax(scores, 1).cpu();
+  std::vector<Answer> answers;
+  for (std::int64_t s = 0; s < best.numel(); ++s) {
+    const std::int64_t label = best.const_data_ptr<std::int64_t>()[s];
+    answers.push_back({labels[static_cast<std::size_t>(label)], static_cast<int>(label)});
+  }
+  return answers;
+}
+
+}  // namespace
+
+std::vector<Answer> Evaluator::rank_labels(const Batch& batch) const {
   std::vector<Tensor> scores;
   for (const auto& ids : label_ids_) {
     const std::vector<std::vector<std::int64_t>> targets(batch.encoder.layout.sequences(), ids);
@@ -101,16 +110,10 @@ Evaluator::Answers Evaluator::rank_labels(const Batch& batch) const {
     if (config_.rank_score == RankScore::mean) score = score / static_cast<double>(ids.size());
     scores.push_back(score);
   }
-  const Tensor best = at::argmax(at::stack(scores, 1), 1).cpu();
-  Answers answers;
-  for (std::int64_t s = 0; s < best.numel(); ++s) {
-    answers.labels.push_back(static_cast<int>(best.const_data_ptr<std::int64_t>()[s]));
-    answers.texts.push_back(task_.labels[answers.labels.back()]);
-  }
-  return answers;
+  return likeliest(at::stack(scores, 1), task_.labels);
 }
 
-Evaluator::Answers Evaluator::choose_classes(const Batch& batch) const {
+std::vector<Answer> Evaluator::choose_classes(const Batch& batch) const {
   const Tensor scores = class_log_probabilities(backbone_, batch.encoder, batch.plan, RunContext::inference());
   if (scores.size(1) != static_cast<std::int64_t>(task_.labels.size())) {
     throw ConfigError({"the method's head does not score the task's classes",
@@ -118,51 +121,68 @@ Evaluator::Answers Evaluator::choose_classes(const Batch& batch) const {
                        std::to_string(task_.labels.size()) + ", the label words of task '" + task_.name + "'",
                        "set the method's number of classes"});
   }
-  const Tensor best = at::argmax(scores, 1).cpu();
-  Answers answers;
-  for (std::int64_t s = 0; s < best.numel(); ++s) {
-    answers.labels.push_back(static_cast<int>(best.const_data_ptr<std::int64_t>()[s]));
-    answers.texts.push_back(task_.labels[answers.labels.back()]);
-  }
-  return answers;
+  return likeliest(scores, task_.labels);
 }
 
-// The answer with the most weight. Among label words, illegal answers have no vote unless all are illegal; equal
-// weights go to the lowest label, and of free texts to the copy that comes first.
-Prediction Evaluator::vote(const Batch& batch, const Answers& answers, std::size_t example) const {
-  const auto copies = static_cast<std::size_t>(batch.examples.copies), first = example * copies;
-  Prediction prediction;
-  prediction.prediction = answers.texts[first];
-  prediction.label = answers.labels[first];
-  if (copies == 1) return prediction;
+EncoderState Evaluator::encode(const CompiledPlan& plan, const ExampleBatch& batch) const {
+  EncoderCache* cache = plan.leaves_encoder_alone() ? cache_ : nullptr;
+  return encode_batch(backbone_, batch, plan, RunContext::inference(), cache);
+}
+
+std::vector<Answer> Evaluator::answers(const Batch& batch) const {
+  if (scores_classes(batch.plan)) return choose_classes(batch);
+  return config_.mode == EvaluationMode::greedy ? generate_answers(batch) : rank_labels(batch);
+}
+
+void Evaluator::prepare(const CompiledPlan& plan) const {
+  const at::NoGradGuard no_grad;
+  backbone_.refresh(plan);
+}
+
+std::vector<Answer> Evaluator::answer(const CompiledPlan& plan, const ExampleBatch& batch) const {
+  const at::NoGradGuard no_grad;
+  return answers({plan, batch, encode(plan, batch)});
+}
+
+// What an example's copies say together.
+Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const {
+  const auto copies = batch.examples.copies;
+  const auto first = answers.begin() + static_cast<std::int64_t>(example) * copies;
+  if (copies == 1) return *first;
   const std::vector<double> weights = replica_hook(batch.plan)->votes();
-  if (weights.size() != copies) {
+  if (static_cast<std::int64_t>(weights.size()) != copies) {
     throw ConfigError({"the method's replicas do not fit its votes",
                        std::to_string(weights.size()) + " votes",
                        std::to_string(copies) + ", one a replica",
                        {}});
   }
-  std::map<int, double> by_label;
-  std::vector<std::pair<std::string, double>> by_text;
-  for (std::size_t copy = 0; copy < copies; ++copy) {
-    const auto& text = answers.texts[first + copy];
-    if (const int label = answers.labels[first + copy]; label >= 0) by_label[label] += weights[copy];
-    const auto known =
-        std::find_if(by_text.begin(), by_text.end(), [&](const auto& entry) { return entry.first == text; });
-    if (known == by_text.end()) {
-      by_text.emplace_back(text, weights[copy]);
-    } else {
-      known->second += weights[copy];
-    }
+  return majority_vote({first, first + copies}, weights, task_.labels, Tie::lowest_label);
+}
+
+Prediction Evaluator::judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const {
+  const TextExample& example = texts[index];
+  Prediction p{static_cast<std::int64_t>(index), answer.text, answer.label, example.target, example.label, false};
+  p.correct = p.target_label >= 0 ? p.label == p.target_label
+                                  : p.prediction == p.target || p.prediction == codec_.decode(codec_.encode(p.target));
+  return p;
+}
+
+Evaluation Evaluator::summarise(std::vector<Prediction> predictions) const {
+  Evaluation result;
+  result.examples = static_cast<std::int64_t>(predictions.size());
+  std::vector<Outcome> outcomes;
+  std::int64_t illegal = 0;
+  for (const auto& prediction : predictions) {
+    outcomes.push_back({prediction.label, prediction.target_label, prediction.correct});
+    if (!task_.labels.empty() && prediction.label < 0) ++illegal;
   }
-  const auto lighter = [](const auto& a, const auto& b) { return a.second < b.second; };
-  if (!by_label.empty()) {
-    prediction.label = std::max_element(by_label.begin(), by_label.end(), lighter)->first;
-    prediction.prediction = task_.labels[prediction.label];
-  } else {
-    prediction.prediction = std::max_element(by_text.begin(), by_text.end(), lighter)->first;
+  if (!predictions.empty())
+    result.illegal_rate = static_cast<double>(illegal) / static_cast<double>(predictions.size());
+  for (const auto& metric : task_.metrics) {
+    result.metrics.push_back(compute_metric(metric, outcomes, static_cast<int>(task_.labels.size()), seed_));
   }
-  return prediction;
+  result.predictions = std::move(predictions);
+  return result;
 }
 
 namespace {
@@ -205,7 +225,7 @@ LossSum target_loss(const Backbone& backbone, const CompiledPlan& plan, const Ex
 Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<EncodedExample>& examples,
                                const std::vector<TextExample>& texts, std::int64_t limit, ProgressSink* progress,
                                const std::string& phase, const std::vector<std::int64_t>& groups) const {
-  at::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   backbone_.refresh(plan);
   const std::size_t n = limit > 0 ? std::min<std::size_t>(limit, examples.size()) : examples.size();
   std::vector<std::size_t> order(n);
@@ -213,54 +233,27 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
   if (!groups.empty()) {
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
   }
-  EncoderCache* cache = plan.leaves_encoder_alone() ? cache_ : nullptr;
-  Evaluation result;
-  result.examples = static_cast<std::int64_t>(n);
-  result.predictions.resize(n);
+  std::vector<Prediction> predictions(n);
   LossSum loss;
   for (std::size_t start = 0; start < n; start += config_.batch_size) {
-    Batch batch{plan, {}, {}, {}};
-    batch.examples.copies = replicas_of(plan);
-    for (std::size_t i = start; i < std::min<std::size_t>(n, start + config_.batch_size); ++i) {
-      batch.indices.push_back(order[i]);
-      batch.examples.examples.push_back(&examples[order[i]]);
-      if (!groups.empty()) batch.examples.groups.push_back(groups[order[i]]);
+    const std::size_t end = std::min<std::size_t>(n, start + config_.batch_size);
+    ExampleBatch some;
+    some.copies = replicas_of(plan);
+    for (std::size_t i = start; i < end; ++i) {
+      some.examples.push_back(&examples[order[i]]);
+      if (!groups.empty()) some.groups.push_back(groups[order[i]]);
     }
-    batch.encoder = encode_batch(backbone_, batch.examples, plan, RunContext::inference(), cache);
-    const LossSum part = target_loss(backbone_, plan, batch.examples, batch.encoder);
+    const Batch batch{plan, some, encode(plan, some)};
+    const LossSum part = target_loss(backbone_, plan, some, batch.encoder);
     loss.loss += part.loss;
     loss.tokens += part.tokens;
-    const Answers answers = scores_classes(plan)                     ? choose_classes(batch)
-                            : config_.mode == EvaluationMode::greedy ? generate_answers(batch)
-                                                                     : rank_labels(batch);
-    for (std::size_t i = 0; i < batch.indices.size(); ++i) {
-      const std::size_t index = batch.indices[i];
-      Prediction prediction = vote(batch, answers, i);
-      prediction.index = static_cast<std::int64_t>(index);
-      prediction.target = texts[index].target;
-      prediction.target_label = texts[index].label;
-      prediction.correct = prediction.target_label >= 0
-                               ? prediction.label == prediction.target_label
-                               : prediction.prediction == prediction.target ||
-                                     prediction.prediction == codec_.decode(codec_.encode(prediction.target));
-      result.predictions[index] = std::move(prediction);
-    }
-    if (progress) {
-      progress->update(
-          {phase, static_cast<std::int64_t>(start + batch.indices.size()), static_cast<std::int64_t>(n), {}});
-    }
+    const std::vector<Answer> given = answers(batch);
+    for (std::size_t i = start; i < end; ++i)
+      predictions[order[i]] = judge(vote(batch, given, i - start), texts, order[i]);
+    if (progress) progress->update({phase, static_cast<std::int64_t>(end), static_cast<std::int64_t>(n), {}});
   }
-  std::vector<Outcome> outcomes;
-  std::int64_t illegal = 0;
-  for (const auto& prediction : result.predictions) {
-    outcomes.push_back({prediction.label, prediction.target_label, prediction.correct});
-    if (!task_.labels.empty() && prediction.label < 0) ++illegal;
-  }
+  Evaluation result = summarise(std::move(predictions));
   result.loss = loss.tokens > 0 ? loss.loss / static_cast<double>(loss.tokens) : 0;
-  result.illegal_rate = n > 0 ? static_cast<double>(illegal) / static_cast<double>(n) : 0;
-  for (const auto& metric : task_.metrics) {
-    result.metrics.push_back(compute_metric(metric, outcomes, static_cast<int>(task_.labels.size()), seed_));
-  }
   return result;
 }
 

@@ -6,7 +6,9 @@
 #include "data/task.h"
 #include "eval/config.h"
 #include "eval/encoder_cache.h"
+#include "eval/likelihood.h"
 #include "eval/metrics.h"
+#include "eval/voting.h"
 
 #include <functional>
 #include <memory>
@@ -60,6 +62,13 @@ class Evaluator {
                       const std::vector<TextExample>& texts, std::int64_t limit = 0, ProgressSink* progress = nullptr,
                       const std::string& phase = "evaluate", const std::vector<std::int64_t>& groups = {}) const;
 
+  // The parts of `evaluate`, for who batches otherwise. `prepare` once for a plan; it and `answer` leave no graph.
+  void prepare(const CompiledPlan& plan) const;
+  std::vector<Answer> answer(const CompiledPlan& plan, const ExampleBatch& batch) const;  // of each sequence
+  Prediction judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const;
+  Evaluation summarise(std::vector<Prediction> predictions) const;  // metrics; no loss
+  const TaskConfig& task() const { return task_; }
+
   // Nothing for free text.
   std::optional<MajorityBaseline> majority(const std::vector<TextExample>& split) const;
 
@@ -68,11 +77,12 @@ class Evaluator {
 
  private:
   struct Batch;
-  struct Answers;
-  Answers generate_answers(const Batch& batch) const;
-  Answers rank_labels(const Batch& batch) const;
-  Answers choose_classes(const Batch& batch) const;
-  Prediction vote(const Batch& batch, const Answers& answers, std::size_t example) const;
+  EncoderState encode(const CompiledPlan& plan, const ExampleBatch& batch) const;
+  std::vector<Answer> answers(const Batch& batch) const;
+  std::vector<Answer> generate_answers(const Batch& batch) const;
+  std::vector<Answer> rank_labels(const Batch& batch) const;
+  std::vector<Answer> choose_classes(const Batch& batch) const;
+  Answer vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const;
 
   const Backbone& backbone_;
   TextCodec codec_;

@@ -162,9 +162,12 @@ Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
 
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,
                                const RunContext& context) {
-  std::vector<std::int64_t> tokens = {backbone.spec().decoder_start_id};
-  for (const auto id : plan.only()->head->decoder_tokens()) tokens.push_back(id);
-  const std::vector<std::vector<std::int64_t>> sequences(encoder.layout.sequences(), tokens);
+  std::vector<std::vector<std::int64_t>> sequences;
+  for (const std::int64_t group : encoder.layout.groups) {
+    sequences.push_back({backbone.spec().decoder_start_id});
+    for (const auto id : plan.groups()[static_cast<std::size_t>(group)]->head->decoder_tokens())
+      sequences.back().push_back(id);
+  }
   const DecoderState state = backbone.decode(encoder, decoder_tokens(sequences, encoder.layout), plan, context);
   return at::log_softmax(backbone.head(state, plan, context), -1);
 }

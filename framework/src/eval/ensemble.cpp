@@ -1,0 +1,53 @@
+#include "eval/ensemble.h"
+
+#include "core/clock.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace peftbench {
+
+EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledPlan& plan,
+                                     const EnsembleQuestions& questions, std::int64_t most_sequences,
+                                     ProgressSink* progress) {
+  const Stopwatch watch;
+  const std::size_t members = questions.encoded.size();
+  const std::size_t whole = questions.texts.size();
+  const std::size_t n = questions.limit > 0 ? std::min(static_cast<std::size_t>(questions.limit), whole) : whole;
+  const std::size_t step = std::max<std::size_t>(1, static_cast<std::size_t>(most_sequences) / members);
+  std::vector<std::vector<Prediction>> predictions(members, std::vector<Prediction>(n));
+  std::vector<Prediction> votes(n);
+  EnsembleEvaluation result;
+  result.entropy.resize(n);
+  evaluator.prepare(plan);
+  for (std::size_t start = 0; start < n; start += step) {
+    const std::size_t count = std::min(step, n - start);
+    ExampleBatch batch;  // sorted by member, as a stacked plan wants it
+    for (std::size_t m = 0; m < members; ++m) {
+      for (std::size_t i = start; i < start + count; ++i) {
+        batch.examples.push_back(&(*questions.encoded[m])[i]);
+        batch.groups.push_back(static_cast<std::int64_t>(m));
+      }
+    }
+    const std::vector<Answer> answers = evaluator.answer(plan, batch);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::vector<Answer> ballot;
+      for (std::size_t m = 0; m < members; ++m) {
+        ballot.push_back(answers[m * count + i]);
+        predictions[m][start + i] = evaluator.judge(ballot.back(), questions.texts, start + i);
+      }
+      const std::vector<double> equal(members, 1.0);
+      votes[start + i] = evaluator.judge(majority_vote(ballot, equal, evaluator.task().labels, Tie::first_voter),
+                                         questions.texts, start + i);
+      result.entropy[start + i] = vote_entropy(ballot);
+    }
+    if (progress)
+      progress->update({"ensemble", static_cast<std::int64_t>(start + count), static_cast<std::int64_t>(n), {}});
+  }
+  for (auto& member : predictions) result.members.push_back(evaluator.summarise(std::move(member)));
+  result.votes = evaluator.summarise(std::move(votes));
+  result.seconds = watch.wall_seconds();
+  return result;
+}
+
+}  // namespace peftbench

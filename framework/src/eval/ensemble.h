@@ -1,0 +1,31 @@
+#pragma once
+
+#include "eval/evaluator.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace peftbench {
+
+// Several plans asked the same questions, and what they answer together.
+struct EnsembleEvaluation {
+  std::vector<Evaluation> members;  // without a loss: answers are all that a vote needs
+  Evaluation votes;                 // the majority's; of equal votes the member that comes first
+  std::vector<double> entropy;      // of each example's votes, in bits
+  double seconds = 0;               // of the forward passes and the vote
+};
+
+// What there is to ask: the first `limit` examples (0: all), as each member lays them out. `texts` are the same.
+struct EnsembleQuestions {
+  std::vector<const std::vector<EncodedExample>*> encoded;  // by member
+  const std::vector<TextExample>& texts;
+  std::int64_t limit = 0;
+};
+
+// All members in one forward pass per batch: `plan` is CompiledPlan::stack of theirs. At most `most_sequences`
+// (examples × members) are in one batch, but an example and all its members always are.
+EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledPlan& plan,
+                                     const EnsembleQuestions& questions, std::int64_t most_sequences,
+                                     ProgressSink* progress = nullptr);
+
+}  // namespace peftbench
