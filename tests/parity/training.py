@@ -37,13 +37,13 @@ class Bench:
         self.labels = [tokenizer.encode(row["answer"]) + [1] for row in rows]
         self.classes = [sentences.LABELS.index(row["answer"]) for row in rows]
 
-    def train(self, method, name, settings, steps):
-        """The adapter's folder, and the loss and the examples of each step."""
+    def train(self, method, name, settings, steps, *more):
+        """The adapter's folder, and the loss and the examples of each step. `more`: flags of the program."""
         out = self.folder / f"{name}-{steps}"
         settings = [*PLAIN, *settings, f"train.steps={steps}"]
         flags = [flag for setting in settings for flag in ("--set", setting)]
         support.run(self.options.program, "--method", method, "--task", self.task, "--backbone", self.backbone,
-                    "--out", out, "--threads", 1, *flags)
+                    "--out", out, "--threads", 1, *flags, *more)
         (adapter,) = out.glob("**/adapter")
         log = adapter.parent / "log.jsonl"
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
