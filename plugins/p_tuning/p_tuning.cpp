@@ -58,7 +58,7 @@ class FillPseudoTokens final : public pb::InputHook {
     if (!call.layout.has_slots()) {
       throw pb::ConfigError(pb::Problem{"ids alone do not say where p_tuning's tokens stand", "ids without slots",
                                         "texts laid out by the template '" + layout_ + "'",
-                                        "score the run on its task, or train with a template such as '" +
+                                        "lay the input out first, or train with the template '" +
                                             in_front(prompt_.shape()[0]) + "', which needs no text"});
     }
     return {pb::replace_slots(call.embeddings, call.layout, prompt_()), call.layout};
@@ -281,13 +281,11 @@ class HuggingFace final : public pb::AdapterFormat {
     const int64_t hidden = values.integer("encoder_hidden");
     pb::ForeignAdapter adapter;
     adapter.config["peft_type"] = std::string("P_TUNING");
-    adapter.config["task_type"] = std::string("SEQ_2_SEQ_LM");
     adapter.config["num_virtual_tokens"] = layout.slots();
     adapter.config["num_transformer_submodules"] = int64_t{1};  // no rows for a decoder that never reads them
     adapter.config["token_dim"] = backbone.d_model;
     adapter.config["num_layers"] = backbone.encoder_layers;
     adapter.config["num_attention_heads"] = backbone.num_heads;
-    adapter.config["modules_to_save"] = std::monostate();
     adapter.config["encoder_reparameterization_type"] = std::string(encoder == "huggingface_mlp" ? "MLP" : "LSTM");
     adapter.config["encoder_hidden_size"] = lama ? backbone.d_model / 2 : hidden == 0 ? backbone.d_model : hidden;
     adapter.config["encoder_num_layers"] = values.integer("encoder_layers");
