@@ -49,10 +49,10 @@ int eval_command(const std::vector<std::string>& words) {
   EvaluateRequest request;
   std::string name, predictions;
   arguments.app().add_option("RUN", name, "a run's folder or id")->required()->type_name("");
-  arguments.app().add_option("--task", request.task, "another task than the run's")->type_name("NAME");
-  arguments.app().add_option("--split", request.split, "test or validation")->type_name("NAME");
+  arguments.app().add_option("--task", request.asked.task, "another task than the run's")->type_name("NAME");
+  arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   arguments.app().add_option("--examples", request.examples, "the first so many; 0: all");
-  arguments.app().add_option("--threads", request.threads, "processor threads; 0: as the run had");
+  arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
   arguments.app().add_option("--predictions", predictions, "write each answer as a line of JSON")->type_name("FILE");
   arguments.add_out();
   arguments.add_places();

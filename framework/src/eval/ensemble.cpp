@@ -2,6 +2,8 @@
 
 #include "core/clock.h"
 
+#include <peftbench/error.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +12,9 @@ namespace peftbench {
 EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledPlan& plan,
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
                                      ProgressSink* progress) {
+  if (replicas_of(plan) != 1)
+    throw ConfigError({"a method with replicas votes among its own copies and cannot be a member", plan.only()->method,
+                       "methods without", "leave it out: `peft-bench eval` gives its own vote"});
   const Stopwatch watch;
   const std::size_t members = questions.encoded.size();
   const std::size_t whole = questions.texts.size();

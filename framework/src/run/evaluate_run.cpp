@@ -8,29 +8,38 @@
 
 namespace peftbench {
 
-EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
-  EvaluateOutcome outcome{read_record(request.run.record()), 0, 0, {}};
-  RunRecord& record = outcome.record;
+RunRecord finished_record(const RunFolder& run) {
+  RunRecord record = read_record(run.record());
   if (record.status != "finished")
     throw DataError({"the run has not finished, so there is nothing to score",
-                     "status " + record.status,
+                     record.id + ", status " + record.status,
                      {},
                      "start its command again: it continues"});
-  Places places = request.places;
+  return record;
+}
+
+ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places) {
   std::error_code error;
   if (fs::exists(record.method.plugin, error))
     places.plugin_files.push_back(record.method.plugin);  // what it was trained with
   ConfigRequest config;
   config.method = record.method.name;
-  config.file = request.run.config();
+  config.file = run.config();
   const auto flag = [&](const char* key, const std::string& value, const char* origin) {
     if (!value.empty()) config.flags.push_back({key, value, origin});
   };
-  flag("task.name", request.task, "--task");
-  flag("eval.split", request.split, "--split");
+  flag("task.name", asked.task, "--task");
+  flag("eval.split", asked.split, "--split");
   config.flags.push_back({"init_from", "", "eval"});  // what training began from may be gone
-  if (request.threads > 0) flag("threads", std::to_string(request.threads), "--threads");
+  if (asked.threads > 0) flag("threads", std::to_string(asked.threads), "--threads");
+  return config;
+}
 
+EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
+  EvaluateOutcome outcome{finished_record(request.run), 0, 0, {}};
+  RunRecord& record = outcome.record;
+  Places places = request.places;
+  const ConfigRequest config = configuration_of(request.run, record, request.asked, places);
   Setup setup = set_up(places, config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});

@@ -3,18 +3,29 @@
 #include "core/progress.h"
 #include "results/result_store.h"
 #include "run/home.h"
+#include "run/run_config.h"
 
 #include <optional>
 #include <string>
 
 namespace peftbench {
 
+// The record of a run that has finished. Throws DataError for another.
+RunRecord finished_record(const RunFolder& run);
+
+// What a user may ask of a run otherwise than it was trained; empty or 0: as it was.
+struct Asked {
+  std::string task, split;
+  std::int64_t threads = 0;
+};
+// The run's configuration for scoring it again. Its method's library is put before the others of `places`.
+ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places);
+
 struct EvaluateRequest {
   Places places;
   RunFolder run;
-  std::string task, split;    // empty: the run's own
+  Asked asked;
   std::int64_t examples = 0;  // 0: all
-  std::int64_t threads = 0;   // 0: the run's own
   std::optional<fs::path> predictions;
 };
 

@@ -19,6 +19,26 @@ std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan
 
 }  // namespace
 
+std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector<TextExample>& examples,
+                                       const Arrangement& arrangement) {
+  const BackboneSpec& spec = bench.backbone->spec();
+  return encode_all(examples, *bench.tokenizer,
+                    {bench.task.config.max_input_tokens, bench.task.config.max_target_tokens}, arrangement, spec.pad_id,
+                    spec.eos_id);
+}
+
+nlohmann::ordered_json prediction_json(const Prediction& p, const std::vector<std::string>& origins) {
+  const auto place = static_cast<std::size_t>(p.index);
+  return {{"index", p.index},
+          // without its folder, so that the bytes are the same on every machine
+          {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
+          {"prediction", p.prediction},
+          {"label", p.label},
+          {"target", p.target},
+          {"target_label", p.target_label},
+          {"correct", p.correct}};
+}
+
 Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
     : bench_(bench),
       layout_(plan.only() ? plan.only()->layout : nullptr),
@@ -28,11 +48,9 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
                  bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
 
 std::vector<EncodedExample> Scoring::encode(const std::vector<TextExample>& examples) const {
-  const BackboneSpec& spec = bench_.backbone->spec();
-  return encode_all(
-      examples, *bench_.tokenizer, {bench_.task.config.max_input_tokens, bench_.task.config.max_target_tokens},
-      {layout_.get(), &bench_.task.train, replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())},
-      spec.pad_id, spec.eos_id);
+  return encode_for(
+      bench_, examples,
+      {layout_.get(), &bench_.task.train, replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())});
 }
 
 Scoring::Split Scoring::split(const std::string& name) const {
@@ -81,19 +99,8 @@ std::string Scoring::write_predictions(const Evaluation& evaluation, const std::
                                        const fs::path& file) const {
   const std::vector<std::string>& origins = *split(name).origins;
   std::string text;
-  for (const Prediction& p : evaluation.predictions) {
-    const auto place = static_cast<std::size_t>(p.index);
-    const nlohmann::ordered_json line = {
-        {"index", p.index},
-        // without its folder, so that the bytes are the same on every machine
-        {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
-        {"prediction", p.prediction},
-        {"label", p.label},
-        {"target", p.target},
-        {"target_label", p.target_label},
-        {"correct", p.correct}};
-    text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  }
+  for (const Prediction& p : evaluation.predictions)
+    text += prediction_json(p, origins).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   write_atomically(file, text);
   return sha256(text);
 }

@@ -5,11 +5,19 @@
 #include "results/run_record.h"
 #include "run/workbench.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <map>
 #include <string>
 #include <vector>
 
 namespace peftbench {
+
+// Examples as ids, within the task's limits.
+std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector<TextExample>& examples,
+                                       const Arrangement& arrangement);
+// A prediction as a line of predictions.jsonl has it.
+nlohmann::ordered_json prediction_json(const Prediction& prediction, const std::vector<std::string>& origins);
 
 // Scores a plan on the splits of a workbench's task, and writes down what came out.
 class Scoring {
@@ -18,6 +26,7 @@ class Scoring {
   Scoring(const Workbench& bench, const CompiledPlan& plan);
 
   std::vector<EncodedExample> encode(const std::vector<TextExample>& examples) const;
+  const Evaluator& evaluator() const { return evaluator_; }
   EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
   // The split that the options ask for, or validation where there is no test split. Throws DataError without either.
   std::string final_split() const;
@@ -29,13 +38,13 @@ class Scoring {
   // One line of JSON for each example. Returns the file's hash.
   std::string write_predictions(const Evaluation& evaluation, const std::string& split, const fs::path& file) const;
 
- private:
   struct Split {
     const std::vector<TextExample>* texts;
     const std::vector<std::string>* origins;
   };
   Split split(const std::string& name) const;
 
+ private:
   const Workbench& bench_;
   std::shared_ptr<LayoutHook> layout_;
   std::int64_t replicas_;  // of the plan

@@ -108,14 +108,18 @@ std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task
                  "choose a classification task: `peft-bench tasks` lists them"};
 }
 
+TaskData open_task(const Places& places, const RunConfig& config) {
+  TaskData task = load_task(configured_task(places, config), places.data);
+  mix(task);
+  draw(task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
+  return task;
+}
+
 Workbench open_workbench(const Places& places, Setup setup) {
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
-  const TaskConfig task = configured_task(places, config);
-  if (const auto problem = misfit(*bench.setup.plugin, task)) throw ConfigError(*problem);
-  bench.task = load_task(task, places.data);
-  mix(bench.task);
-  draw(bench.task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
+  if (const auto problem = misfit(*bench.setup.plugin, configured_task(places, config))) throw ConfigError(*problem);
+  bench.task = open_task(places, config);
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");
   bench.backbone = Backbone::load(folder, config.load_options());

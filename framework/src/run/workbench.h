@@ -36,6 +36,8 @@ struct Workbench {
   nlohmann::json identity() const;
   std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
 };
+// The task's data in the run's order, with the training examples that its seed draws.
+TaskData open_task(const Places& places, const RunConfig& config);
 Workbench open_workbench(const Places& places, Setup setup);
 
 // Why the method cannot do the task, if it cannot.
