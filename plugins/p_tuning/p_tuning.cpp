@@ -26,6 +26,7 @@ std::string in_front(int64_t tokens) { return "[" + std::to_string(tokens) + "] 
 
 // All pseudo tokens first, then the input as it is: what needs no text, and all that Hugging Face's form knows.
 bool is_in_front(const pb::SlotTemplate& layout) {
+  if (!layout.fields().empty()) return false;
   const std::vector<pb::Piece> pieces = layout.arrange({pb::Piece::of_text("input", "input")});
   const auto words = [](const pb::Piece& piece) { return piece.kind != pb::Piece::Kind::slots; };
   return std::find_if(pieces.begin(), pieces.end(), words) == pieces.end() - 1 && pieces.back().name == "input";
