@@ -1,5 +1,5 @@
 """Runs the commands that stand in ```sh blocks of README.md and docs/ (writing-a-method.md has a test of its own,
-tests/consumer). Training runs are resolved, planned and counted with --dry-run; tests/integration trains.
+tests/consumer). Training runs and suites are resolved, planned and counted with --dry-run; tests/integration trains.
 
     commands.py SOURCE PROGRAM
 """
@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as work:
                 arguments = words[1:]
                 if "DIR" in arguments or "…" in line:  # a form to fill in; tests/parity runs it filled
                     continue
-                if is_run(arguments):
+                if is_run(arguments) or arguments[0] == "suite":
                     arguments.append("--dry-run")
                 words = [str(program), *arguments]
             else:

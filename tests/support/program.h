@@ -99,6 +99,7 @@ class Program {
     if (!ended_ && ::waitpid(pid_, &status, WNOHANG) == pid_) set(status);
     return !ended_;
   }
+  pid_t pid() const { return pid_; }
   std::string out() const { return file_text(out_); }
   std::string err() const { return file_text(err_); }
 
