@@ -30,6 +30,7 @@ constexpr Command commands[] = {
     {"report", "a table of the runs in a folder, from their records alone", report_command},
     {"eval", "score a finished run again, or on another task", eval_command},
     {"ensemble", "several runs asked together, with a vote", ensemble_command},
+    {"neighbors", "the words that a trained prompt lies near", neighbors_command},
     {"export", "write a trained method in another program's form, or merged into the model", export_command},
     {"import", "read an adapter of another program", import_command},
     {"forgetting", "how well the backbone predicts other text under a trained method", forgetting_command},

@@ -19,6 +19,7 @@ int backbones_command(const std::vector<std::string>& words);
 int params_command(const std::vector<std::string>& words);
 int eval_command(const std::vector<std::string>& words);
 int ensemble_command(const std::vector<std::string>& words);
+int neighbors_command(const std::vector<std::string>& words);
 int import_command(const std::vector<std::string>& words);
 int export_command(const std::vector<std::string>& words);
 int suite_command(const std::vector<std::string>& words);

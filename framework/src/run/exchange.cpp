@@ -1,8 +1,7 @@
 #include "run/exchange.h"
 
 #include "backbone/hub.h"
-#include "backbone/quantization.h"
-#include "results/result_store.h"
+#include "run/adapter_place.h"
 #include "run/foreign.h"
 #include "run/merge.h"
 
@@ -14,46 +13,6 @@ namespace {
 bool is_file(const fs::path& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);
-}
-
-// An adapter as it was named, and what the record of its run says of the backbone, where there is one.
-struct Place {
-  fs::path folder;
-  std::string backbone;
-  LoadOptions load;
-};
-
-Place find_adapter(const std::string& name, const fs::path& runs) {
-  Place place{adapter_folder(name), {}, {}};
-  if (!is_file(place.folder / "adapter.json")) {
-    if (is_foreign_adapter(name)) return place;
-    place.folder = find_run(name, runs).adapter();
-  }
-  const fs::path record_file = fs::absolute(place.folder).lexically_normal().parent_path() / "record.json";
-  if (!is_file(record_file)) return place;
-  const RunRecord record = read_record(record_file);
-  if (!is_file(place.folder / "adapter.json"))
-    throw DataError({"the run has not finished, so it has no adapter yet",
-                     "status " + record.status,
-                     {},
-                     "start its command again: it continues"});
-  // A backbone in a folder of the user's is found by its path, others by their names.
-  place.backbone = is_file(fs::path(record.backbone.folder) / "config.json") ? record.backbone.folder : "";
-  const Json& load = record.config.at("backbone");  // the checksum is of the weights as they were in the run
-  if (load.value("precision", "") == "bfloat16") place.load.precision = Precision::bfloat16;
-  place.load.quantization = quantization_named(load.value("quantization", "none")).value_or(Quantization::none);
-  return place;
-}
-
-ResolvedBackbone backbone_for(const ExportRequest& request, const Place& place, BackboneNeed need) {
-  std::string name = request.backbone.empty() ? place.backbone : request.backbone;
-  if (name.empty() && is_file(place.folder / "adapter.json"))
-    name = read_adapter_info(place.folder, PluginFinder(request.places.plugin_files)).backbone;
-  if (name.empty()) {
-    throw ConfigError({"the backbone of the adapter is not known", place.folder.string(), "--backbone NAME",
-                       "`peft-bench backbones` lists what there is"});
-  }
-  return resolve_backbone(name, backbone_search(request.places.home), need);
 }
 
 ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const AdapterFormat& format,
@@ -87,9 +46,10 @@ ImportOutcome import_adapter(const ImportRequest& request) {
 
 ExportOutcome export_adapter(const ExportRequest& request) {
   const PluginFinder finder(request.places.plugin_files);
-  const Place place = find_adapter(request.adapter, request.runs);
+  const AdapterPlace place = find_adapter(request.adapter, request.runs);
   const bool merges = request.format == "merged";
-  const ResolvedBackbone resolved = backbone_for(request, place, merges ? BackboneNeed::weights : BackboneNeed::sizes);
+  const ResolvedBackbone resolved =
+      backbone_of(place, request.backbone, request.places, merges ? BackboneNeed::weights : BackboneNeed::sizes);
   ExportOutcome outcome;
   outcome.format = request.format;
   TensorMap written;

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "backbone/backbone.h"
+#include "backbone/hub.h"
+#include "core/files.h"
+#include "run/home.h"
+
+#include <string>
+
+namespace peftbench {
+
+// An adapter as a user named it, and what the record of its run says of the backbone, where there is one.
+struct AdapterPlace {
+  fs::path folder;
+  std::string backbone;  // its folder; empty where that is not known, or not there
+  LoadOptions load;
+};
+
+// A run's folder or id (looked for under `runs`), an adapter's folder, or another program's adapter.
+AdapterPlace find_adapter(const std::string& name, const fs::path& runs);
+
+// `given`, or where that is empty the backbone that the run or the adapter names. Throws ConfigError where neither
+// does.
+ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given, const Places& places,
+                             BackboneNeed need);
+
+}  // namespace peftbench

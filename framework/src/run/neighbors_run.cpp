@@ -1,0 +1,103 @@
+#include "run/neighbors_run.h"
+
+#include "core/names.h"
+#include "core/random.h"
+#include "run/adapter.h"
+#include "run/adapter_place.h"
+#include "text/tokenizer.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn.h>
+
+#include <algorithm>
+#include <map>
+
+namespace peftbench {
+namespace {
+
+// Vectors in the place of embedded words, by name.
+TensorMap prompts_of(const CompiledPlan& plan, int64_t width) {
+  const TensorMap stored = plan.stored();
+  TensorMap prompts;
+  for (const auto& slot : plan.slots()) {
+    const auto found = stored.find(slot->name);
+    const bool at_input =
+        slot->owner == InputSite{Stack::encoder}.name() || slot->owner == InputSite{Stack::decoder}.name();
+    if (at_input && found != stored.end() && found->second.dim() == 2 && found->second.size(1) == width)
+      prompts.insert(*found);
+  }
+  return prompts;
+}
+
+std::string choose(const TensorMap& prompts, const std::string& wanted, const std::string& method) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : prompts) names.push_back(name);
+  if (names.empty())
+    throw ConfigError({method + " has no prompt whose rows could be compared with words",
+                       {},
+                       "a stored tensor of two dimensions, as wide as the model, at encoder.input or decoder.input",
+                       "take a run of a method that puts vectors among the words, such as prompt tuning"});
+  if (!wanted.empty()) {
+    if (prompts.contains(wanted)) return wanted;
+    throw ConfigError({"there is no prompt '" + wanted + "'", {}, {}, did_you_mean(wanted, names)});
+  }
+  if (names.size() == 1) return names.front();
+  throw ConfigError({"the method has several prompts", join(names), "one of them", "--tensor NAME"});
+}
+
+std::vector<LabelPersistence> labels_as_ids(const std::vector<std::string>& labels, const Tokenizer& tokenizer) {
+  std::vector<LabelPersistence> result;
+  for (const std::string& label : labels) result.push_back({label, tokenizer.encode(label), 0});
+  return result;
+}
+
+// Pieces that are near to more than one row, most rows first.
+std::vector<std::pair<std::string, std::int64_t>> frequent_pieces(const std::vector<std::vector<NamedNeighbor>>& rows) {
+  constexpr std::size_t shown = 10;
+  std::map<std::string, std::int64_t> counts;
+  for (const auto& row : rows)
+    for (const NamedNeighbor& neighbor : row) ++counts[neighbor.piece];
+  std::vector<std::pair<std::string, std::int64_t>> frequent(counts.begin(), counts.end());
+  std::erase_if(frequent, [](const auto& entry) { return entry.second < 2; });
+  std::stable_sort(frequent.begin(), frequent.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  if (frequent.size() > shown) frequent.resize(shown);
+  return frequent;
+}
+
+}  // namespace
+
+NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
+  const PluginFinder finder(request.places.plugin_files);
+  const AdapterPlace place = find_adapter(request.adapter, request.runs);
+  const ResolvedBackbone resolved = backbone_of(place, request.backbone, request.places, BackboneNeed::weights);
+  const auto backbone = Backbone::load(resolved.folder.value(), place.load);
+  const BackboneSpec& spec = backbone->spec();
+  const Adapter adapter = read_adapter(place.folder, finder, spec);
+  const TensorMap prompts = prompts_of(plan_of(adapter, finder, spec), spec.d_model);
+  const auto tokenizer = Tokenizer::load(resolved.folder.value() / "spiece.model");
+  NeighborsOutcome outcome;
+  outcome.method = adapter.info.method;
+  outcome.backbone = resolved.name;
+  outcome.tensor = choose(prompts, request.tensor, adapter.info.method);
+  outcome.words = std::min(tokenizer->size(), spec.vocab_size);
+  const Tensor& prompt = prompts.at(outcome.tensor);
+  const Tensor table = backbone->frozen(spec.parameter("shared.weight").index);
+  const auto labels = labels_as_ids(request.labels.empty() ? adapter.info.shape.labels : request.labels, *tokenizer);
+
+  const auto near = nearest_words(prompt, table, outcome.words, request.top);
+  outcome.prompt = neighbor_statistics(near, labels);
+  // What vectors without any training would show.
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(stream_seed(0, "neighbors/control"));
+  outcome.control = neighbor_statistics(
+      nearest_words(at::randn(prompt.sizes(), generator), table, outcome.words, request.top), labels);
+  for (const auto& row : near) {
+    auto& named = outcome.rows.emplace_back();
+    for (const Neighbor& n : row) named.push_back({tokenizer->piece(n.id), n.id, n.cosine});
+  }
+  outcome.frequent = frequent_pieces(outcome.rows);
+  return outcome;
+}
+
+}  // namespace peftbench
