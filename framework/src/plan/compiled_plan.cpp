@@ -1,6 +1,7 @@
 #include "plan/compiled_plan.h"
 
 #include "core/names.h"
+#include "plan/trained_copy.h"
 
 #include <peftbench/error.h>
 
@@ -185,6 +186,10 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
     group->stand_in.assign(group->parameter.size(), Tensor());
     for (std::size_t i = 0; i < group->parameter.size(); ++i) {
       if (!group->parameter[i]) continue;
+      if (const auto* copy = dynamic_cast<const detail::TrainedCopy*>(group->parameter[i].get())) {
+        group->stand_in[i] = copy->value();
+        continue;
+      }
       const Tensor original = frozen(static_cast<int>(i));
       Tensor value = group->parameter[i]->value(original);
       if (value.sizes() != original.sizes()) {

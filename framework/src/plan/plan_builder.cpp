@@ -1,5 +1,6 @@
 #include "core/names.h"
 #include "plan/compiled_plan.h"
+#include "plan/trained_copy.h"
 
 #include <peftbench/error.h>
 #include <peftbench/plan.h>
@@ -14,15 +15,6 @@ std::string show(const Shape& shape) {
   for (int64_t size : shape) sizes.push_back(std::to_string(size));
   return "[" + join(sizes) + "]";
 }
-
-class TrainedCopy final : public ParameterHook {
- public:
-  explicit TrainedCopy(Parameter parameter) : parameter_(std::move(parameter)) {}
-  Tensor value(const Tensor&) const override { return parameter_(); }
-
- private:
-  Parameter parameter_;
-};
 
 // The site as this backbone has it, or the refusal.
 template <class Site>
@@ -97,7 +89,7 @@ Parameter PlanBuilder::train(const ParameterSite& site) {
   checked(group_->spec.parameters(), site, group_->spec.name);
   Parameter result = add(site.name(), "trained", site.shape, init::frozen_copy(site.tensor), Role::trained);
   result.slot()->stand_in = true;
-  claim<TrainedCopy>(site, result);
+  claim<detail::TrainedCopy>(site, result);
   return result;
 }
 

@@ -50,6 +50,17 @@ TEST(CompiledPlan, OnlyTrainedParametersRequireAGradient) {
     EXPECT_EQ(slot->value.is_leaf() && slot->value.requires_grad(), slot->role == Role::trained) << slot->name;
 }
 
+// An fp32 copy of a bf16 or quantised tensor in every step, only to be thrown away, would cost more than the step.
+TEST(CompiledPlan, AFrozenTensorIsNotAskedForWhereATrainedCopyStandsIn) {
+  const BackboneSpec spec = testing::tiny_spec();
+  PlanBuilder builder(spec);
+  const Parameter copy = builder.train(spec.parameter("encoder.final_layer_norm.weight"));
+  CompiledPlan plan(builder.finish());
+  initialise(plan, [](std::string_view) { return at::ones({20}); });
+  plan.refresh([](int) -> Tensor { throw Error("asked for"); });
+  EXPECT_TRUE(plan.only()->stand_in.at(spec.parameter("encoder.final_layer_norm.weight").index).is_same(copy()));
+}
+
 TEST(CompiledPlan, ReportsEverythingWrongWithAFileAtOnce) {
   CompiledPlan plan = derived_plan(testing::tiny_spec());
   try {
