@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 namespace peftbench {
@@ -36,8 +37,9 @@ std::optional<fs::path> array_of(const fs::path& path) {
   return std::nullopt;
 }
 
-// Nothing for entries that no method reads: lists of numbers, nested settings.
-std::optional<ForeignValue> foreign_value(const json& value) {
+// Entries of other forms (lists of numbers, nested settings) as their JSON text: a format reads none of them, but it
+// must see that they are set, to refuse what it does not understand.
+ForeignValue foreign_value(const json& value) {
   if (value.is_null()) return std::monostate();
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_number_integer()) return value.get<int64_t>();
@@ -47,7 +49,14 @@ std::optional<ForeignValue> foreign_value(const json& value) {
   if (value.is_array() && all([](const json& item) { return item.is_string(); })) return value.get<Names>();
   if (value.is_object() && all([](const json& item) { return item.is_number(); }))
     return value.get<std::map<std::string, double>>();
-  return std::nullopt;
+  return value.dump();
+}
+
+// Whole numbers as such: peft takes a rank of 4.0 for no rank.
+json number_as_json(double number) {
+  constexpr double exact = 9007199254740992;  // 2⁵³
+  if (number == std::floor(number) && std::abs(number) < exact) return static_cast<int64_t>(number);
+  return number;
 }
 
 json as_json(const ForeignValue& value) {
@@ -55,7 +64,11 @@ json as_json(const ForeignValue& value) {
       [](const auto& item) -> json {
         if constexpr (std::is_same_v<std::decay_t<decltype(item)>, std::monostate>)
           return nullptr;
-        else
+        else if constexpr (std::is_same_v<std::decay_t<decltype(item)>, std::map<std::string, double>>) {
+          json object = json::object();
+          for (const auto& [key, number] : item) object[key] = number_as_json(number);
+          return object;
+        } else
           return item;
       },
       value);
@@ -68,8 +81,7 @@ std::map<std::string, ForeignValue> read_config(const fs::path& file) {
                            object.is_discarded() ? "text that is not JSON" : "JSON that is no object",
                            "what Hugging Face PEFT's save_pretrained writes", "save the adapter again"});
   std::map<std::string, ForeignValue> config;
-  for (const auto& [key, value] : object.items())
-    if (auto read = foreign_value(value)) config.emplace(key, std::move(*read));
+  for (const auto& [key, value] : object.items()) config.emplace(key, foreign_value(value));
   return config;
 }
 
@@ -178,7 +190,7 @@ std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, co
     if (known->name() == format) return known;
     names.push_back(known->name());
   }
-  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'", format,
+  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'", {},
                      names.empty() ? "merged: this method has no form of another program" : join(names) + " or merged",
                      names.empty() ? "--format merged writes a whole model, where the method can be merged"
                                    : did_you_mean(format, names)});
