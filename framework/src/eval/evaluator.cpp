@@ -40,7 +40,7 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
     throw ConfigError({"rank classification needs label words",
                        "task '" + task_.name + "' has free-text targets",
                        {},
-                       "set train.evaluation.mode to greedy"});
+                       "set eval.mode=greedy"});
   }
   for (const auto& metric : task_.metrics) {
     const auto& known = metric_names();
