@@ -36,7 +36,7 @@ pb::ConfigError fault(const std::string& prompt, const std::string& what) {
   return pb::ConfigError(pb::Problem{"the prompt '" + prompt + "' " + what,
                                      {},
                                      "[n: words], n slots that begin as these words",
-                                     "write for example {input} [2: It was] <extra_id_0> [1: .]"});
+                                     "write for example {input} [2: It was] <extra_id_0>."});
 }
 
 std::string trimmed(const std::string& text) {
@@ -256,7 +256,7 @@ class SoftWords final : public pb::Method {
 
 void register_soft_words(pb::MethodRegistrar& registrar) {
   registrar.method<SoftWords>()
-      .param("prompts", "{input} [2: It was] <extra_id_0> [1: .]",
+      .param("prompts", "{input} [2: It was] <extra_id_0>.",
              "prompts with [n: words] for n soft words, parted by |; several are a mixture")
       .param("max_layer", 24, "encoder layers, from the first, whose outputs get a change; 0: embeddings alone")
       .at_least(0)

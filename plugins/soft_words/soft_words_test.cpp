@@ -60,7 +60,7 @@ TEST(SoftWords, Counts) {
   EXPECT_EQ(trained(tiny, {{"prompts", one}}), (3 + 1) * 3 * 20);  // the encoder has three layers
   EXPECT_EQ(trained(tiny, {{"prompts", one}, {"max_layer", "1"}}), 2 * 3 * 20);
   EXPECT_EQ(trained(tiny, {{"prompts", one}, {"max_layer", "0"}}), 3 * 20);
-  EXPECT_EQ(trained(base, {}), (12 + 1) * 3 * 768);
+  EXPECT_EQ(trained(base, {}), (12 + 1) * 2 * 768);
   EXPECT_EQ(trained(base, {{"prompts", two}}), (12 + 1) * (3 + 3) * 768);
   const CompiledPlan mixture = testing::plan_of_plugin(base, {}, {{"prompts", two}});
   EXPECT_THAT(mixture.claimed_sites(), Contains("replicas"));
