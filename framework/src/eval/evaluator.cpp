@@ -106,7 +106,8 @@ std::vector<Answer> Evaluator::rank_labels(const Batch& batch) const {
   std::vector<Tensor> scores;
   for (const auto& ids : label_ids_) {
     const std::vector<std::vector<std::int64_t>> targets(batch.encoder.layout.sequences(), ids);
-    Tensor score = score_targets(backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
+    const Tensor copies = score_targets(backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
+    Tensor score = combine_replicas(batch.plan, copies, false);
     if (config_.rank_score == RankScore::mean) score = score / static_cast<double>(ids.size());
     scores.push_back(score);
   }
@@ -121,7 +122,10 @@ std::vector<Answer> Evaluator::choose_classes(const Batch& batch) const {
                        std::to_string(task_.labels.size()) + ", the label words of task '" + task_.name + "'",
                        "set the method's number of classes"});
   }
-  return likeliest(scores, task_.labels);
+  std::vector<Tensor> combined;
+  for (std::int64_t c = 0; c < scores.size(1); ++c)
+    combined.push_back(combine_replicas(batch.plan, scores.select(1, c), false));
+  return likeliest(at::stack(combined, 1), task_.labels);
 }
 
 EncoderState Evaluator::encode(const CompiledPlan& plan, const ExampleBatch& batch) const {
@@ -144,11 +148,11 @@ std::vector<Answer> Evaluator::answer(const CompiledPlan& plan, const ExampleBat
   return answers({plan, batch, encode(plan, batch)});
 }
 
-// What an example's copies say together.
+// What an example's copies say together. Where label words are scored, the method has combined the scores already.
 Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const {
   const auto copies = batch.examples.copies;
+  if (answers.size() == batch.examples.examples.size()) return answers[example];
   const auto first = answers.begin() + static_cast<std::int64_t>(example) * copies;
-  if (copies == 1) return *first;
   const std::vector<double> weights = replica_hook(batch.plan)->votes();
   if (static_cast<std::int64_t>(weights.size()) != copies) {
     throw ConfigError({"the method's replicas do not fit its votes",

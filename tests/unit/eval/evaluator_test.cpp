@@ -162,6 +162,50 @@ TEST_F(EvaluatorTest, CopiesVoteByWeightAndIllegalOnesDoNotCount) {
   EXPECT_EQ(answer("zy", {1, 1}), "z");      // all illegal and equal: the first copy
 }
 
+// For each copy of an example: how much likelier than everything else "a" and "b" are at every step.
+struct Leans final : HeadHook {
+  explicit Leans(std::vector<std::pair<double, double>> towards) : towards(std::move(towards)) {}
+  Tensor apply(const HeadCall& call) const override {
+    const Tensor logits = at::zeros({call.hidden.size(0), 40});
+    for (std::int64_t s = 0; s < call.layout.sequences(); ++s) {
+      const Tensor rows = logits.narrow(0, call.layout.offsets[s], call.layout.lengths[s]);
+      rows.select(1, 10).fill_(towards.at(call.layout.replicas[s]).first);
+      rows.select(1, 11).fill_(towards.at(call.layout.replicas[s]).second);
+    }
+    return logits;
+  }
+  std::vector<std::pair<double, double>> towards;
+};
+struct LeaningClasses final : HeadHook {
+  explicit LeaningClasses(Leans leans) : leans(std::move(leans)) {}
+  Tensor apply(const HeadCall& call) const override { return leans.apply(call).narrow(1, 10, 3); }
+  bool scores_classes() const override { return true; }
+  Leans leans;
+};
+
+// Two copies of three are a little for "b" and one is sure of "a": votes say "b", the likelihoods together "a".
+TEST_F(EvaluatorTest, WhereLabelsAreScoredCopiesAreAMixture) {
+  task_.max_target_tokens = 1;
+  const Leans leans({{9, 0}, {4, 4.2}, {4, 4.2}});
+  const auto answer = [&](const std::shared_ptr<HeadHook>& head, EvaluationMode mode, RankScore score) {
+    auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+      builder.claim(spec.head(), head);
+      builder.claim<Copies>(spec.replicas(), std::vector<double>{1, 1, 1});
+    });
+    EvaluationConfig config;
+    config.mode = mode;
+    config.rank_score = score;
+    const auto result = evaluator(config).evaluate(plan, examples_, texts_, 5);
+    EXPECT_EQ(result.predictions.size(), 5u);
+    return result.predictions[4].prediction;
+  };
+  const auto words = std::make_shared<Leans>(leans);
+  EXPECT_EQ(answer(words, EvaluationMode::greedy, RankScore::sum), "b");
+  EXPECT_EQ(answer(words, EvaluationMode::rank, RankScore::sum), "a");
+  EXPECT_EQ(answer(words, EvaluationMode::rank, RankScore::mean), "a");
+  EXPECT_EQ(answer(std::make_shared<LeaningClasses>(leans), EvaluationMode::greedy, RankScore::sum), "a");
+}
+
 TEST_F(EvaluatorTest, ScoresIllegalAnswersAsWrong) {
   task_.max_target_tokens = 1;
   auto plan = plan_with(*backbone_,
