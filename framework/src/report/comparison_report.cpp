@@ -74,13 +74,24 @@ const std::vector<Column>& counts() {
   return columns;
 }
 
-std::vector<Column> all_columns() {
-  std::vector<Column> columns = scores_and_costs();
-  columns.insert(columns.end(), counts().begin(), counts().end());
+using Rows = std::vector<const ComparisonRow*>;
+
+// The counts; beside them the ids of text prompts, where one of the rows has any.
+std::vector<Column> counts_for(const Rows& rows) {
+  std::vector<Column> columns = counts();
+  if (std::any_of(rows.begin(), rows.end(),
+                  [](const auto* r) { return r->prompt_tokens && r->prompt_tokens->high > 0; }))
+    columns.push_back({">prompt ids", [](const auto& r) { return number(r.prompt_tokens); }});
   return columns;
 }
 
-std::string table(const std::vector<const ComparisonRow*>& rows, const std::vector<Column>& columns) {
+std::vector<Column> columns_for(const Rows& rows) {
+  std::vector<Column> columns = scores_and_costs();
+  for (Column& column : counts_for(rows)) columns.push_back(std::move(column));
+  return columns;
+}
+
+std::string table(const Rows& rows, const std::vector<Column>& columns) {
   std::vector<std::string> headers = {"method"};
   for (const Column& column : columns) headers.emplace_back(column.header);
   TextTable text(headers);
@@ -105,7 +116,7 @@ std::size_t widest_line(const std::string& text) {
 // Rows of one task and backbone.
 struct Section {
   std::string task, backbone;
-  std::vector<const ComparisonRow*> rows;
+  Rows rows;
 
   // What was scored, if all rows agree in it.
   std::string title() const {
@@ -179,6 +190,7 @@ Json row_json(const ComparisonRow& row) {
   json["inference"] = json_range(row.inference);
   json["after_merge"] = json_range(row.after_merge);
   json["bytes_stored"] = json_range(row.bytes_stored);
+  json["prompt_tokens"] = json_range(row.prompt_tokens);
   json["step_seconds"] = json_number(row.step_seconds);
   json["peak_memory_bytes"] = row.peak_memory_bytes ? Json(*row.peak_memory_bytes) : Json(nullptr);
   json["runs"] = Json::array();
@@ -197,11 +209,11 @@ std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t 
   std::string text;
   for (const Section& section : sections(rows)) {
     text += (text.empty() ? "" : "\n") + section.title() + "\n\n";
-    const std::string whole = table(section.rows, all_columns());
+    const std::string whole = table(section.rows, columns_for(section.rows));
     if (width == 0 || widest_line(whole) <= width)
       text += whole;
     else
-      text += table(section.rows, scores_and_costs()) + "\n" + table(section.rows, counts());
+      text += table(section.rows, scores_and_costs()) + "\n" + table(section.rows, counts_for(section.rows));
     const std::vector<std::string> rest = unfinished(section);
     if (!rest.empty()) text += "\nwithout a score:\n";
     for (const std::string& line : rest) text += "  " + (width > 24 ? wrap(line, width, 4) : line) + "\n";
@@ -214,14 +226,15 @@ std::string comparison_markdown(const std::vector<ComparisonRow>& rows) {
   for (const Section& section : sections(rows)) {
     text += (text.empty() ? "**" : "\n**") + escaped_for_markdown(section.title()) + "**\n\n| method |";
     std::string rule = "\n|---|";
-    for (const Column& column : all_columns()) {
+    const std::vector<Column> columns = columns_for(section.rows);
+    for (const Column& column : columns) {
       text += std::string(" ") + (column.header + 1) + " |";
       rule += "---:|";
     }
     text += rule + "\n";
     for (const ComparisonRow* row : section.rows) {
       text += "| " + escaped_for_markdown(row->label) + " |";
-      for (const Column& column : all_columns()) text += " " + column.cell(*row) + " |";
+      for (const Column& column : columns) text += " " + column.cell(*row) + " |";
       text += "\n";
     }
     const std::vector<std::string> rest = unfinished(section);
@@ -232,10 +245,25 @@ std::string comparison_markdown(const std::vector<ComparisonRow>& rows) {
 }
 
 std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
-  const std::vector<std::string> keys = {
-      "label",    "method",    "task",         "backbone",     "metric",       "split",
-      "examples", "majority",  "illegal_rate", "trained",      "percent",      "receiving_gradient",
-      "stored",   "inference", "after_merge",  "bytes_stored", "step_seconds", "peak_memory_bytes"};
+  const std::vector<std::string> keys = {"label",
+                                         "method",
+                                         "task",
+                                         "backbone",
+                                         "metric",
+                                         "split",
+                                         "examples",
+                                         "majority",
+                                         "illegal_rate",
+                                         "trained",
+                                         "percent",
+                                         "receiving_gradient",
+                                         "stored",
+                                         "inference",
+                                         "after_merge",
+                                         "bytes_stored",
+                                         "prompt_tokens",
+                                         "step_seconds",
+                                         "peak_memory_bytes"};
   const auto plain = [](const Json& value) {
     if (value.is_null()) return std::string();
     if (value.is_array()) return value.at(0).dump() + "-" + value.at(1).dump();

@@ -72,6 +72,7 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   row.inference = range(finished, "inference");
   row.after_merge = range(finished, "after_merge");
   row.bytes_stored = range(finished, "bytes_stored");
+  row.prompt_tokens = range(finished, "prompt_tokens");
 }
 
 SeedRun seed_run(const RunRecord& record) {

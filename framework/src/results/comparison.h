@@ -38,6 +38,7 @@ struct ComparisonRow {
   std::optional<double> illegal_rate;  // mean
   std::optional<double> percent;       // trained, of all
   std::optional<Range> trained, receiving_gradient, stored, inference, after_merge, bytes_stored;
+  std::optional<Range> prompt_tokens;             // ids of a text prompt, which are no parameters
   std::optional<double> step_seconds;             // median over seeds of training seconds by steps
   std::optional<std::int64_t> peak_memory_bytes;  // the largest
 };

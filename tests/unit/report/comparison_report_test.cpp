@@ -77,6 +77,13 @@ TEST(ComparisonText, ComesInTwoTablesWhereItIsTooWide) {
   EXPECT_THAT(text, AllOf(HasSubstr("0.750 ± 0.071"), HasSubstr("442,368–884,736"), HasSubstr("after merging")));
 }
 
+TEST(ComparisonText, ShowsIdsOfTextPromptsWhereThereAreAny) {
+  EXPECT_THAT(comparison_text(rows()), Not(HasSubstr("prompt ids")));
+  std::vector<ComparisonRow> some = rows();
+  some[1].prompt_tokens = Range{1900, 2000};
+  EXPECT_THAT(comparison_text(some), AllOf(HasSubstr("prompt ids"), HasSubstr("1,900–2,000")));
+}
+
 TEST(ComparisonMarkdown, IsATableWhoseCellsHoldNoBar) {
   const std::string text = comparison_markdown(rows());
   EXPECT_THAT(text, HasSubstr("**movies on t5-nano-lm: accuracy on 500 test examples**\n\n| method | score |"));
@@ -97,7 +104,7 @@ TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
       quoted ^= c == '"';
       fields += c == ',' && !quoted;
     }
-    EXPECT_EQ(fields, 23) << line;
+    EXPECT_EQ(fields, 24) << line;
   }
 }
 
