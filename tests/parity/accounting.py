@@ -96,8 +96,8 @@ def of_the_sources(checks):
     check("Houlsby adapter, 64", params("adapter", "kind=houlsby", "bottleneck=64", "train_norms=no"),
           5 * layers * adapter, source=5948160)
     check("Houlsby adapter, 64, with norms", params("adapter", "kind=houlsby", "bottleneck=64", "train_norms=yes"),
-          5 * layers * adapter + norms, source=5948160 + 47616)
-    check("norms alone", params("norm_tuning"), norms, source=47616)
+          5 * layers * adapter + norms, merged=5948160, source=5948160 + 47616)  # norms take the place of frozen ones
+    check("norms alone", params("norm_tuning"), norms, merged=0, source=47616)
     prefix = 2 * 100 * attentions * d
     mlp = 3 * (100 * d + d * 512 + 512 + 512 * 2 * layers * d + 2 * layers * d)
     check("prefix tuning, 100, MLP of 512", params("prefix_tuning", "length=100", "hidden=512"), mlp, stored=prefix,
@@ -110,9 +110,14 @@ def of_the_sources(checks):
     encoder = 10 * d + lstm(d, d // 2, 2) + 2 * (d * d + d)
     check("P-tuning, 10", params("p_tuning", "template=[10] {input}", "encoder=lama"), encoder, stored=10 * d,
           source=8279040)
+    encoder = 10 * d + lstm(d, d, 2) + (2 * d * d + d) + (d * d + d)
+    check("P-tuning, 10, as for SuperGLUE", params("p_tuning", "template=[10] {input}", "encoder=fewshot"), encoder,
+          stored=10 * d)
     check("VPT, shallow, 50", params("vpt", "depth=shallow", "length=50"), 50 * d, source=38400)
     check("VPT, deep, 50", params("vpt", "depth=deep", "length=50"), layers * 50 * d, source=460800)
-    check("model tuning", params("model_tuning"), all_of_it, merged=all_of_it, source=247577856)
+    words = params("soft_words", "prompts={input} [2: It was] <extra_id_0> [1: .]")
+    check("soft words, 3 and their vectors", words, (layers + 1) * 3 * d, stored=(layers + 2) * 3 * d)
+    check("model tuning", params("model_tuning"), all_of_it, merged=0, source=247577856)
     check("a new head alone, 2 classes", params("head_tuning", "train=head"), 2 * d + 2, source=1538)
     check("prompt design", params("prompt_design"), 0)
 
