@@ -8,6 +8,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -120,6 +121,21 @@ TEST(Npy, DamagedFilesAreRefused) {
     }
   }
   EXPECT_GT(accepted, 0);  // changes in the data alone do no harm
+}
+
+TEST(Npy, WhatIsWrittenIsWhatNumpyWrites) {
+  const fs::path file = fs::temp_directory_path() / ("peftbench-npy-" + std::to_string(::getpid()) + ".npy");
+  for (const Shape& shape : {Shape{2, 3}, Shape{6}, Shape{}, Shape{1, 2, 3}}) {
+    const Tensor values = at::arange(0, shape.empty() ? 1 : 6, at::kFloat).reshape(shape) / 7;
+    write_npy(file, values);
+    EXPECT_TRUE(at::equal(read_npy(file), values));
+    const std::string text = shape.empty()       ? "()"
+                             : shape.size() == 1 ? "(6,)"
+                             : shape.size() == 2 ? "(2, 3)"
+                                                 : "(1, 2, 3)";
+    EXPECT_EQ(read_text(file), npy(dictionary("<f4", text), bytes_of(values))) << text;
+  }
+  fs::remove(file);
 }
 
 }  // namespace

@@ -159,6 +159,27 @@ TEST_F(EncodeTest, EachReplicaIsLaidOutOnItsOwn) {
   EXPECT_EQ(encoded.replicas[1].ids.size(), 4u);
 }
 
+// Ids that a user gives, without a text: `forward` and layouts.
+TEST_F(EncodeTest, IdsAreLaidOutAsTextsAre) {
+  const Arrange around([](const LayoutCall& call) {
+    std::vector<Piece> pieces = {Piece::of_slots(2)};
+    pieces.insert(pieces.end(), call.example.input.begin(), call.example.input.end());
+    pieces.push_back(Piece::of_text("good"));
+    pieces.push_back(Piece::of_slots(1));
+    return pieces;
+  });
+  const Tokenize tokenize = [](const std::string& text) { return tokenizer_->encode(text); };
+  const Ids sea = ids("the sea");
+  const EncodedInput input = arrange_ids(with_eos(sea), around, tokenize, pad, eos);
+  const EncodedExample text = encode({Piece::of_tokens(sea)}, {}, &around);  // the same as an example of a task
+  EXPECT_EQ(input.ids, text.input);
+  EXPECT_EQ(input.slots, text.slots);
+  EXPECT_EQ(input.slots[1], 1);
+  EXPECT_EQ(input.slots[input.slots.size() - 2], 2);
+  EXPECT_EQ(input.ids.size(), sea.size() + ids("good").size() + 4);
+  EXPECT_THROW(arrange_ids(sea, around, tokenize, pad, eos), DataError);  // nothing says where the input ends
+}
+
 TEST_F(EncodeTest, RefusesALayoutThatCannotBe) {
   const Arrange slots([](const LayoutCall&) { return std::vector<Piece>{Piece::of_slots(-1)}; });
   const Arrange tokens([](const LayoutCall&) { return std::vector<Piece>{Piece::of_tokens({-3})}; });
