@@ -1,4 +1,4 @@
-"""A prompt that peft saved, read by `init=file`, gives peft's logits and loss.
+"""A prompt that peft saved, read by `init=file`, imported or as it is, gives peft's logits and loss, and ours does there.
 
 peft stores 2P rows for a sequence-to-sequence model unless it is told num_transformer_submodules=1; in its own
 forward pass only the first P are used, so the second half must not matter here either.
@@ -11,13 +11,22 @@ import torch
 from peft import PromptTuningConfig, get_peft_model
 
 import models
+import peft_models
 import sentences
 import support
+import training
 from models import Shape
 
 TOLERANCE = 1e-4
 LENGTH = 7
 SHAPE = Shape(vocab_size=8192, encoder_layers=2, decoder_layers=2, seed=51, gated=True, tied=False, scaled=False)
+
+OTHERS = {
+    "v1.0": Shape(vocab_size=8192, encoder_layers=2, decoder_layers=2, seed=52),
+    "v1.1": SHAPE,
+    "v1.1-small's sizes": Shape(vocab_size=8192, d_model=64, d_kv=8, num_heads=3, encoder_layers=3, decoder_layers=2,
+                                seed=53, gated=True, tied=False, scaled=False),  # d_kv · heads ≠ d_model
+}
 
 
 def save_peft(model, submodules, folder):
@@ -66,6 +75,12 @@ def main():
             checks.close(f"{name}: logits", ours["logits"], expected, TOLERANCE)
             checks.close(f"{name}: loss", ours["loss"].reshape(()), peers.loss, TOLERANCE)
             checks.true(f"{name}: it changes the logits", (ours["logits"] - plain["logits"]).abs().max().item() > 0.1)
+        for number, shape in enumerate(OTHERS.values()):
+            bench = training.Bench(options, shape, folder / f"shape-{number}")
+            config = PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=LENGTH)
+            model = peft_models.tuned(bench.peer(), config, deviation=0.5, seed=shape.seed)
+            peft_models.both_ways(checks, bench, f"a prompt of {list(OTHERS)[number]}", model, bench.folder / "prompt",
+                                  "prompt_tuning", formats=["google"])
     checks.finish()
 
 

@@ -19,6 +19,7 @@ TOLERANCE = 1e-3
 # Nothing that another program does not have: no dropout, one rate, the plain loss.
 PLAIN = ["train.optimizer=adamw", f"train.batch_size={BATCH}", "train.dropout=0", "train.schedule=constant",
          "train.warmup_steps=0", "train.loss=token_mean", "train.z_loss=0", "train.clip_norm=0",
+         "train.unlikelihood_weight=0", "train.length_normalised_weight=0",
          "train.gradient_accumulation=1", "train.adamw.epsilon=1e-8", "train.adamw.weight_decay=0.01",
          "train.evaluate_at_start=false", "train.evaluate_every=0", "train.log_every=1"]
 
