@@ -78,6 +78,10 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .recommend("train.steps", "1000")
       .recommend("train.batch_size", "8")
       .recommend("train.clip_norm", "1.0")
+      .recommend("train.unlikelihood_weight", "1")
+      .recommend("train.length_normalised_weight", "1")
+      .recommend("eval.mode", "rank")
+      .recommend("eval.rank_score", "mean")
       .recommend("train.evaluate_every", "100");
 }
 
