@@ -40,13 +40,16 @@ TEST(Neighbors, AreByDirectionNotLength) {
 }
 
 TEST(Neighbors, RowsBeyondTheVocabularyAreNoWords) {
-  for (const auto& near : nearest_words(rows({{1, 0, 0}}), table(), 4, 10).front()) EXPECT_LT(near.id, 4);
-  EXPECT_EQ(nearest_words(rows({{1, 0, 0}}), table(), 4, 10).front().size(), 4u);
+  const auto near = nearest_words(rows({{1, 0, 0}}), table(), 4, 10);
+  for (const Neighbor& neighbor : near.front()) EXPECT_LT(neighbor.id, 4);
+  EXPECT_EQ(near.front().size(), 4u);
   EXPECT_EQ(nearest_words(rows({{1, 0, 0}}), table(), 9, 10).front().size(), 5u);
 }
 
 TEST(Neighbors, ARowOfZerosHasNoDirection) {
-  for (const auto& near : nearest_words(rows({{0, 0, 0}}), table(), 4, 4).front()) EXPECT_EQ(near.cosine, 0);
+  const auto near = nearest_words(rows({{0, 0, 0}}), table(), 4, 4);
+  ASSERT_EQ(near.front().size(), 4u);
+  for (const Neighbor& neighbor : near.front()) EXPECT_EQ(neighbor.cosine, 0);
 }
 
 TEST(Neighbors, StatisticsCountLabelsRowsAndRepetitions) {
