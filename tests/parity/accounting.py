@@ -151,7 +151,8 @@ def of_peft(checks):
               inference=faithful)
         if d == inner:  # elsewhere peft's own forward pass fails
             check("prefix as peft has it", checks.ledger(ours, "prefix_tuning", f"length={n}",
-                                                         "compatibility=huggingface", "reparametrisation=direct"),
+                                                         "compatibility=huggingface", "reparametrisation=direct",
+                                                         "attentions=decoder"),
                   trained=expected["prefix"][0], stored=expected["prefix"][0])
         for encoder in ("MLP", "LSTM"):
             check(f"P-tuning, {encoder}",
@@ -238,6 +239,9 @@ def of_the_page(checks, page):
                 backbone, settings = settings[1], settings[2:]
             ledger = checks.ledger(backbone, method, *[s.replace('"', "") for s in settings])
             for column, cell in list(zip(columns, cells))[2:]:
+                if column == "of all":
+                    share, found = float(cell.rstrip(" %")), ledger["percent"]
+                    checks.true(f"{page.name}: {cells[0]}, {cell} of all", abs(share - found) <= 0.005 * found)
                 if column in ledger:
                     checks.equal(f"{page.name}: {cells[0]}, {column}", ledger[column], int(cell.replace(",", "")))
             rows += 1
