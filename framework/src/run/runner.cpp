@@ -240,7 +240,7 @@ void Runner::keep_training(const TrainingResult& result) {
     if (point.step == 0) training.loss_before = point.loss;
     if (point.step == result.best_step) training.loss_after = point.loss;
   }
-  if (result.evaluations.empty()) {  // no validation split
+  if (result.evaluations.empty() && result.steps > 0) {  // no validation split
     training.loss_split = "train";
     training.loss_before = result.first_loss;
     training.loss_after = result.last_loss;

@@ -45,6 +45,24 @@ TEST_F(TrainerTest, ALearntPromptLowersTheLoss) {
   EXPECT_EQ(backbone_->checksum(), before);
 }
 
+TEST_F(TrainerTest, APlanThatTrainsNothingIsEvaluatedOnceAndKept) {
+  auto config = small_config();
+  config.evaluate_at_start = true;
+  const fs::path folder = fresh_folder("untrained");
+  const CheckpointStore checkpoints(folder, "configuration");
+  auto plan = plan_with(*backbone_, [](const BackboneSpec&, PlanBuilder&) {});
+  for (int start = 0; start < 2; ++start) {  // the second goes on from a checkpoint without tensors
+    auto task = job(plan);
+    task.checkpoints = &checkpoints;
+    task.validate = scripted({0.5});
+    const auto result = train(config, task);
+    EXPECT_EQ(result.steps, 0);
+    EXPECT_EQ(result.best_step, 0);
+    ASSERT_EQ(result.evaluations.size(), 1u);
+    EXPECT_EQ(result.evaluations.front().metrics.front().value, 0.5);
+  }
+}
+
 TEST_F(TrainerTest, TheSeedAloneDecides) {
   const auto trained = [&](std::int64_t seed) {
     auto config = small_config();
