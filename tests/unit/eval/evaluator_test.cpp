@@ -186,7 +186,7 @@ struct LeaningClasses final : HeadHook {
 // Two copies of three are a little for "b" and one is sure of "a": votes say "b", the likelihoods together "a".
 TEST_F(EvaluatorTest, WhereLabelsAreScoredCopiesAreAMixture) {
   task_.max_target_tokens = 1;
-  const Leans leans({{9, 0}, {4, 4.2}, {4, 4.2}});
+  const Leans leans({{2, -8}, {0.5, 0.7}, {0.5, 0.7}});
   const auto answer = [&](const std::shared_ptr<HeadHook>& head, EvaluationMode mode, RankScore score) {
     auto plan = plan_with(*backbone_, [&](const BackboneSpec& spec, PlanBuilder& builder) {
       builder.claim(spec.head(), head);
