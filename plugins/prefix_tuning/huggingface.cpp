@@ -122,7 +122,6 @@ pb::ForeignAdapter Format::write(const pb::Values& values, const pb::BackboneSpe
   const pb::Tensor& prefix = stored.at(prefix_name);
   pb::ForeignAdapter result;
   result.config["peft_type"] = std::string("PREFIX_TUNING");
-  result.config["task_type"] = std::string("SEQ_2_SEQ_LM");
   result.config["num_virtual_tokens"] = prefix.size(0);
   result.config["token_dim"] = backbone.d_model;
   result.config["num_layers"] = backbone.encoder_layers;
