@@ -110,7 +110,7 @@ TEST_F(Exchange, TrainingBeginsWithAnAdapterARunOrAFile) {
   std::map<std::string, json> configs;
   for (const std::string& start : {folder(0).string(), (folder(0) / "adapter").string(), adapter.string()}) {
     const fs::path out = path("from" + std::to_string(configs.size()));
-    const Printed printed = run(short_run(task_, out, {"--steps", "0", "--init-from", start}));
+    const Printed printed = run(short_run(task_, out, {"--set", "train.steps=0", "--init-from", start}));
     ASSERT_EQ(printed.status, 0) << printed.err;
     EXPECT_EQ(file_text(only_run(out) / "adapter" / "adapter.safetensors"), file_text(adapter));
     configs[start] = json::parse(file_text(only_run(out) / "record.json")).at("config");
@@ -120,7 +120,7 @@ TEST_F(Exchange, TrainingBeginsWithAnAdapterARunOrAFile) {
   // Another start is another run; scoring it again does not need the start any more.
   const fs::path copy = path("start.safetensors"), out = path("gone");
   fs::copy(folder(1) / "adapter" / "adapter.safetensors", copy);
-  ASSERT_EQ(run(short_run(task_, out, {"--steps", "0", "--init-from", copy.string()})).status, 0);
+  ASSERT_EQ(run(short_run(task_, out, {"--set", "train.steps=0", "--init-from", copy.string()})).status, 0);
   EXPECT_NE(only_run(out).filename(), only_run(path("from2")).filename());
   fs::remove(copy);
   EXPECT_EQ(run({"eval", only_run(out).string()}).status, 0);
@@ -155,7 +155,7 @@ TEST_F(Exchange, ADerivedValueNeedsItsSources) {
   const fs::path first = only_run(path("prefix"));
   expect_mistake(prefix("refused", {"--init-from", (first / "adapter").string()}),
                  "a computed value without what it was computed from", "the folder of the run itself");
-  const Printed printed = run(prefix("goes-on", {"--init-from", first.string(), "--steps", "0"}));
+  const Printed printed = run(prefix("goes-on", {"--init-from", first.string(), "--set", "train.steps=0"}));
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_EQ(file_text(only_run(path("goes-on")) / "adapter" / "adapter.safetensors"),
             file_text(first / "adapter" / "adapter.safetensors"));
@@ -211,7 +211,7 @@ TEST_F(Exchange, AnEnsembleEqualsItsRunsAskedOneByOne) {
 
 TEST_F(Exchange, RunsThatCannotVoteTogetherAreRefused) {
   const fs::path out = path("ranked");
-  ASSERT_EQ(run(short_run(task_, out, {"--set", "eval.mode=rank", "--steps", "0"})).status, 0);
+  ASSERT_EQ(run(short_run(task_, out, {"--set", "eval.mode=rank", "--set", "train.steps=0"})).status, 0);
   expect_mistake({"ensemble", folder(0).string(), only_run(out).string()}, "different settings of evaluation",
                  "evaluated in the same way");
   expect_mistake({"ensemble"}, "RUN", "--help");
@@ -219,7 +219,7 @@ TEST_F(Exchange, RunsThatCannotVoteTogetherAreRefused) {
 
 TEST_F(Exchange, NeighborsFindTheLabelsOfAPromptThatBeganWithThem) {
   const fs::path out = path("began");
-  ASSERT_EQ(run(short_run(task_, out, {"--set", "init=class_label", "--steps", "0"})).status, 0);
+  ASSERT_EQ(run(short_run(task_, out, {"--set", "init=class_label", "--set", "train.steps=0"})).status, 0);
   const std::string began = only_run(out).string();
   const Printed printed = run({"neighbors", began, "--json"});
   ASSERT_EQ(printed.status, 0) << printed.err;
