@@ -70,9 +70,8 @@ def main():
                 model = peft_models.tuned(bench.peer(), config, seed=shape.seed)
                 peft_models.both_ways(checks, bench, f"{name}, {shape_name}", model, here, "lora")
                 peft_models.merged(checks, bench, f"{name}, {shape_name}", model, here)
-                if shape_name != "v1.0":  # ReLU's kinks make a trajectory chaotic
-                    peft_models.trajectory(checks, bench, f"{name}, {shape_name}, trained", config, here, "lora",
-                                           settings, 5e-3)
+                peft_models.trajectory(checks, bench, f"{name}, {shape_name}, trained", config, here, "lora",
+                                       settings, 5e-3)
             if shape_name != "v1.1":
                 continue
             for name, peft_settings in READ_ONLY.items():
