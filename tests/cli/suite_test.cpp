@@ -102,7 +102,7 @@ TEST_F(Suite, AFailedRunIsARowAndTheRestIsNotRunAgain) {
 TEST_F(Suite, IsRefusedBeforeAnythingRuns) {
   const std::vector<std::pair<std::string, std::string>> mistakes = {
       {"  - {method: promt_tuning}\n", "did you mean 'prompt_tuning'?"},
-      {"  - {method: prompt_tuning}\n  - {method: prompt_tuning, name: b, set: {lenght: 3}}\n", "mine.yaml:11: prompt"},
+      {"  - {method: prompt_tuning}\n  - {method: prompt_tuning, name: b, set: {lenght: 3}}\n", "mine.yaml:10: prompt"},
       {"  - {method: prompt_tuning, train: {stesp: 3}}\n", "'train.steps'"},
       {"  - {method: prompt_tuning}\n  - {method: prompt_tuning, name: twice}\n", "are the same run"}};
   for (const auto& [rows, message] : mistakes) {

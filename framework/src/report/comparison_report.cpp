@@ -142,7 +142,15 @@ std::vector<Section> sections(const std::vector<ComparisonRow>& rows) {
   return result;
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+// What went wrong, and what was met, of a message in several lines.
+std::string in_one_line(const std::string& message) {
+  std::string line = message.substr(0, message.find('\n'));
+  const std::string mark = "\n  found:";
+  const std::size_t found = message.find(mark);
+  if (found == std::string::npos) return line;
+  const std::size_t begin = std::min(message.find_first_not_of(' ', found + mark.size()), message.size());
+  return line + " (" + message.substr(begin, message.find('\n', begin) - begin) + ")";
+}
 
 // Runs without a score, a line each.
 std::vector<std::string> unfinished(const Section& section) {
@@ -151,7 +159,7 @@ std::vector<std::string> unfinished(const Section& section) {
     for (const SeedRun& run : row->runs)
       if (run.status != "finished")
         lines.push_back(fmt::format("{}, seed {}: {}{}", row->label, run.seed, run.status,
-                                    run.message.empty() ? "" : ": " + first_line(run.message)));
+                                    run.message.empty() ? "" : ": " + in_one_line(run.message)));
   return lines;
 }
 
@@ -275,7 +283,7 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
     for (const std::string& key : keys) text += escaped_for_csv(plain(json.at(key))) + ",";
     std::string message;
     for (const SeedRun& run : row.runs)
-      if (message.empty()) message = first_line(run.message);
+      if (message.empty()) message = in_one_line(run.message);
     text += plain(json.at("score").at("mean")) + "," + plain(json.at("score").at("sd")) + "," +
             std::to_string(row.runs.size()) + "," + std::to_string(finished(row)) + "," + escaped_for_csv(message) +
             "\n";

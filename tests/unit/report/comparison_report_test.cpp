@@ -23,7 +23,7 @@ ComparisonRow sample() {
   row.backbone = "t5-nano-lm";
   row.runs = {{1, "lora-1", "finished", "", 0.7},
               {2, "lora-2", "finished", "", 0.8},
-              {3, "lora-3", "failed", "no \"memory\", sorry\n  to do: buy", {}}};
+              {3, "lora-3", "failed", "no \"memory\", sorry\n  found:    8 GiB\n  to do:    buy", {}}};
   row.metric = "accuracy";
   row.split = "test";
   row.score = {2, 0.75, 0.0707};
@@ -66,7 +66,7 @@ TEST(ComparisonText, HoldsEveryFigureAndTheFailures) {
                           HasSubstr("41 ms"), HasSubstr("312 MiB"), HasSubstr("3,538,944"), HasSubstr("0.355 %")));
   EXPECT_THAT(text, HasSubstr("442,368–884,736"));
   EXPECT_THAT(text, ContainsRegex("soft +waiting +0 of 1"));
-  EXPECT_THAT(text, HasSubstr("lora, rank 8 | q and v, seed 3: failed: no \"memory\", sorry\n"));
+  EXPECT_THAT(text, HasSubstr("lora, rank 8 | q and v, seed 3: failed: no \"memory\", sorry (8 GiB)\n"));
   EXPECT_THAT(text, Not(HasSubstr("buy")));
 }
 
@@ -93,9 +93,9 @@ TEST(ComparisonMarkdown, IsATableWhoseCellsHoldNoBar) {
 
 TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
   const std::string text = comparison_csv(rows());
-  EXPECT_THAT(text,
-              AllOf(HasSubstr("\"lora, rank 8 | q and v\",lora,movies"), HasSubstr("\"no \"\"memory\"\", sorry\""),
-                    HasSubstr("442368-884736"), HasSubstr(",0.75,0.0707,3,2,")));
+  EXPECT_THAT(text, AllOf(HasSubstr("\"lora, rank 8 | q and v\",lora,movies"),
+                          HasSubstr("\"no \"\"memory\"\", sorry (8 GiB)\""), HasSubstr("442368-884736"),
+                          HasSubstr(",0.75,0.0707,3,2,")));
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     int fields = 1;
