@@ -103,6 +103,8 @@ int ensemble_command(const std::vector<std::string>& words) {
   app.add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   app.add_option("--examples", request.examples, "the first so many; 0: all");
   app.add_option("--threads", request.asked.threads, "processor threads; 0: as the first run had");
+  app.add_option("--batch-size", request.asked.batch_size,
+                 "examples × runs in a batch, one example at least; 0: as the first run had");
   app.add_option("--predictions", predictions, "write each vote as a line of JSON")->type_name("FILE");
   arguments.add_out();
   arguments.add_places();

@@ -53,6 +53,7 @@ int eval_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   arguments.app().add_option("--examples", request.examples, "the first so many; 0: all");
   arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
+  arguments.app().add_option("--batch-size", request.asked.batch_size, "examples in a batch; 0: as the run had");
   arguments.app().add_option("--predictions", predictions, "write each answer as a line of JSON")->type_name("FILE");
   arguments.add_out();
   arguments.add_places();
@@ -71,6 +72,7 @@ int eval_command(const std::vector<std::string>& words) {
                        {"split", outcome.split},
                        {"examples", outcome.examples},
                        {"loss", outcome.loss},
+                       {"seconds", outcome.seconds},
                        {"metrics", record.at("metrics")},
                        {"illegal_rate", record.at("illegal_rate")}};
     print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -32,15 +32,18 @@ void check_alike(const RunRecord& first, const RunRecord& other, const Asked& as
   };
   if (first.backbone.checksum_before != other.backbone.checksum_before)
     refuse("backbones", "backbone", "take runs of one backbone");
-  const auto same = [&](const char* key, const char* except) {
+  const auto same = [&](const char* key, const std::vector<std::string>& except) {
     Json a = first.config.value(key, Json::object()), b = other.config.value(key, Json::object());
-    a.erase(except);
-    b.erase(except);
+    for (const std::string& name : except) {
+      a.erase(name);
+      b.erase(name);
+    }
     return a == b;
   };
-  if (asked.task.empty() && !same("task", "train_examples"))
+  if (asked.task.empty() && !same("task", {"train_examples"}))
     refuse("tasks", "task", "take runs of one task, or name one with --task");
-  if (!same("eval", "split")) refuse("settings of evaluation", "eval", "take runs that are evaluated in the same way");
+  if (!same("eval", {"split", "examples", "batch_size"}))
+    refuse("settings of evaluation", "eval", "take runs that are evaluated in the same way");
 }
 
 std::vector<MetricRecord> metric_records(const Evaluation& evaluation, const std::string& split) {

@@ -1,5 +1,6 @@
 #include "run/evaluate_run.h"
 
+#include "core/clock.h"
 #include "run/adapter.h"
 #include "run/machine.h"
 #include "run/scoring.h"
@@ -32,11 +33,12 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   flag("eval.split", asked.split, "--split");
   config.flags.push_back({"init_from", "", "eval"});  // what training began from may be gone
   if (asked.threads > 0) flag("threads", std::to_string(asked.threads), "--threads");
+  if (asked.batch_size > 0) flag("eval.batch_size", std::to_string(asked.batch_size), "--batch-size");
   return config;
 }
 
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
-  EvaluateOutcome outcome{finished_record(request.run), 0, 0, {}};
+  EvaluateOutcome outcome{finished_record(request.run), 0, 0, {}, 0};
   RunRecord& record = outcome.record;
   Places places = request.places;
   const ConfigRequest config = configuration_of(request.run, record, request.asked, places);
@@ -48,7 +50,9 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
       load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
   Scoring scoring(bench, plan);
   outcome.split = scoring.final_split();
+  const Stopwatch watch;
   const Evaluation evaluation = scoring.evaluate(plan, outcome.split, request.examples, progress);
+  outcome.seconds = watch.wall_seconds();
   outcome.loss = evaluation.loss;
   outcome.examples = evaluation.examples;
   record.task = {bench.task.config.name,

@@ -17,6 +17,7 @@ RunRecord finished_record(const RunFolder& run);
 struct Asked {
   std::string task, split;
   std::int64_t threads = 0;
+  std::int64_t batch_size = 0;
 };
 // The run's configuration for scoring it again. Its method's library is put before the others of `places`.
 ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places);
@@ -34,6 +35,7 @@ struct EvaluateOutcome {
   double loss = 0;   // mean over label tokens
   std::int64_t examples = 0;
   std::string split;
+  double seconds = 0;  // of scoring, loading left out
 };
 
 // Scores a run's adapter again, on its own task or on another. The run's folder is not changed.
