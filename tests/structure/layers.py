@@ -70,7 +70,7 @@ for plugin in plugins:
 
 names = [p for p in plugins if p != "template"]
 if names:
-    literal = re.compile('"(' + "|".join(map(re.escape, names)) + ')"')
+    literal = re.compile(r'(?<!path / )"(' + "|".join(map(re.escape, names)) + ')"')  # runs have a folder adapter/
     for path in sorted((root / "framework").rglob("*.[ch]*")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if literal.search(line.split("//")[0]):
