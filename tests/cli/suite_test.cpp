@@ -22,8 +22,9 @@ struct Printed {
   std::string out, err;
 };
 
-Printed run(const std::vector<std::string>& words) {
-  Program program(words);
+Printed run(const std::vector<std::string>& words,
+            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+  Program program(words, environment);
   const int status = program.wait();
   return {status, program.out(), program.err()};
 }
@@ -123,6 +124,16 @@ TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {
   EXPECT_THAT(printed.out, AllOf(ContainsRegex("short +parity +t5-nano-lm +3 +0 +9 +4 +512\n"),
                                  HasSubstr("9 of 9 runs are left; nothing was trained")));
   EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST_F(Suite, TheProcessorIsDividedWhereNothingSaysOtherwise) {
+  const fs::path free = scratch_.write("free.yaml", "tasks: [" + write_task(scratch_).string() +
+                                                        "]\nrows:\n  - {method: prompt_tuning}\n"
+                                                        "  - {method: prompt_tuning, name: b, threads: 3}\n");
+  const Printed printed = run(suite(free, {"--dry-run", "--json", "--jobs", "2"}), {{"OMP_NUM_THREADS", "5"}});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_EQ(json::parse(printed.out).at(0).at("config").at("threads"), 2);
+  EXPECT_EQ(json::parse(printed.out).at(1).at("config").at("threads"), 3);
 }
 
 // Processes whose parent is `parent`.
