@@ -145,9 +145,9 @@ class InContext final : public pb::LayoutHook {
   std::vector<std::string> shots_for(const pb::LayoutCall& call) const {
     if (wording_.shots == 0) return {};
     if (call.training_set.empty()) {
-      throw pb::ConfigError(pb::Problem{"the task has no training examples to show",
+      throw pb::ConfigError(pb::Problem{"there are no training examples to show",
                                         std::to_string(wording_.shots) + " shots, 0 training examples",
-                                        "a task with a training split", "set shots=0"});
+                                        "a task with a training split; ids from a file have none", "set shots=0"});
     }
     const std::string own = text_of(call.example.input);
     std::vector<std::string> shots;
