@@ -132,7 +132,8 @@ void quantize_nf4(const Tensor& weight, QuantizedWeight& result) {
 void quantize_int8(const Tensor& weight, QuantizedWeight& result) {
   const Tensor most = weight.abs().amax(1);
   result.scales = most / 127.0;
-  result.codes = (weight * (127.0 / most.clamp_min(least_scale)).unsqueeze(1)).round().to(at::kChar);
+  // In double, so that the nearest code does not depend on the order of the roundings.
+  result.codes = (weight.to(at::kDouble) * 127.0 / most.clamp_min(least_scale).unsqueeze(1)).round().to(at::kChar);
 }
 
 // Each byte of two codes as the pair of their values: one look-up for two weights.

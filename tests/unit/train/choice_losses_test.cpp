@@ -118,9 +118,9 @@ TEST_F(ChoiceLosses, GradientIsThatOfTheLoss) {
   const auto plan = prompt_plan(*backbone_);
   const auto config = weighted(1, 1);
   const Tensor gradient = step(plan, config).second;
-  const auto& slot = plan.trained().front();
+  const auto slot = plan.trained().front();
   for (const int64_t column : {0, 7, 19}) {
-    const double change = 1e-2;
+    const double change = 1e-3;
     const auto at = [&](double by) {
       const Tensor kept = slot->value.detach().clone();
       {
@@ -132,7 +132,7 @@ TEST_F(ChoiceLosses, GradientIsThatOfTheLoss) {
       slot->value.copy_(kept);
       return loss;
     };
-    EXPECT_NEAR((at(change) - at(-change)) / (2 * change), gradient[1][column].item<double>(), 2e-3);
+    EXPECT_NEAR((at(change) - at(-change)) / (2 * change), gradient[1][column].item<double>(), 1e-2);
   }
 }
 
