@@ -68,7 +68,7 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .capability(pb::Capability::merges)
       .capability(pb::Capability::identity_at_init)
       .format<ia3::HuggingFaceIa3>()
-      // T-Few's recipe, §3.4 and its released configuration.
+      // T-Few's recipe and its released configuration.
       .recommend("train.optimizer", "adafactor")
       .recommend("train.learning_rate", "3e-3")
       .recommend("train.adafactor.multiply_by_parameter_scale", "true")
