@@ -11,6 +11,7 @@
 #include <ATen/ops/softmax.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace peftbench {
@@ -64,11 +65,12 @@ TEST(SoftWords, Counts) {
   EXPECT_EQ(trained(base, {{"prompts", two}}), (12 + 1) * (3 + 3) * 768);
   const CompiledPlan mixture = testing::plan_of_plugin(base, {}, {{"prompts", two}});
   EXPECT_THAT(mixture.claimed_sites(), Contains("replicas"));
-  for (const auto& parameter : mixture.slots()) {
-    if (parameter->role == Role::buffer && parameter->name == "replicas.weights") {
-      EXPECT_EQ(parameter->shape, Shape{2});
-    }
-  }
+  const auto slots = mixture.slots();
+  const auto weights =
+      std::find_if(slots.begin(), slots.end(), [](const auto& one) { return one->name == "replicas.weights"; });
+  ASSERT_NE(weights, slots.end());
+  EXPECT_EQ((*weights)->shape, Shape{2});
+  EXPECT_EQ((*weights)->role, Role::buffer);
 }
 
 TEST(SoftWords, SitesAreTheInputAndTheOutputOfEachLayer) {
