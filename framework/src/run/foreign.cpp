@@ -190,7 +190,8 @@ std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, co
     if (known->name() == format) return known;
     names.push_back(known->name());
   }
-  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'", {},
+  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'",
+                     {},
                      names.empty() ? "merged: this method has no form of another program" : join(names) + " or merged",
                      names.empty() ? "--format merged writes a whole model, where the method can be merged"
                                    : did_you_mean(format, names)});
