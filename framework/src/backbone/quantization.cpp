@@ -105,13 +105,15 @@ Tensor floats_of(std::int64_t count) { return at::empty({count}, at::kFloat); }
 void quantize_nf4(const Tensor& weight, QuantizedWeight& result) {
   static const auto middles = midpoints(normal_float);
   const std::int64_t count = weight.numel(), blocks = divide_up(count, nf4_block);
-  const Tensor scales = floats_of(blocks);
-  Tensor wide = bytes_of(count + count % 2);
+  // What stays comes first, so that what is thrown away leaves no holes between one weight and the next.
+  result.codes = bytes_of(divide_up(count, 2));
+  result.scales = bytes_of(blocks);
+  result.scale_scales = floats_of(divide_up(blocks, nf4_scale_block));
+  const Tensor scales = floats_of(blocks), wide = bytes_of(count + count % 2);
   auto* codes = wide.mutable_data_ptr<std::uint8_t>();
   nearest_codes(weight.const_data_ptr<float>(), count, nf4_block, middles, codes, scales.mutable_data_ptr<float>());
   if (count % 2) codes[count] = 7;  // the code of 0 fills the last byte
 
-  result.codes = bytes_of(divide_up(count, 2));
   auto* packed = result.codes.mutable_data_ptr<std::uint8_t>();
   for (std::int64_t i = 0; i < result.codes.numel(); ++i)
     packed[i] = static_cast<std::uint8_t>(codes[2 * i] << 4 | codes[2 * i + 1]);
@@ -123,17 +125,27 @@ void quantize_nf4(const Tensor& weight, QuantizedWeight& result) {
   }();
   result.scale_mean = scales.mean().reshape({1});
   const Tensor centred = scales - result.scale_mean;
-  result.scales = bytes_of(blocks);
-  result.scale_scales = floats_of(divide_up(blocks, nf4_scale_block));
   nearest_codes(centred.const_data_ptr<float>(), blocks, nf4_scale_block, dynamic_middles,
                 result.scales.mutable_data_ptr<std::uint8_t>(), result.scale_scales.mutable_data_ptr<float>());
 }
 
 void quantize_int8(const Tensor& weight, QuantizedWeight& result) {
-  const Tensor most = weight.abs().amax(1);
-  result.scales = most / 127.0;
-  // In double, so that the nearest code does not depend on the order of the roundings.
-  result.codes = (weight.to(at::kDouble) * 127.0 / most.clamp_min(least_scale).unsqueeze(1)).round().to(at::kChar);
+  const std::int64_t rows = weight.size(0), columns = weight.size(1);
+  result.codes = at::empty({rows, columns}, at::kChar);
+  result.scales = floats_of(rows);
+  const float* values = weight.const_data_ptr<float>();
+  auto* codes = result.codes.mutable_data_ptr<std::int8_t>();
+  float* scales = result.scales.mutable_data_ptr<float>();
+  at::parallel_for(0, rows, 16, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row) {
+      const float most = largest(values + row * columns, columns);
+      scales[row] = most / 127.0F;
+      // In double, so that the nearest code does not depend on the order of the roundings.
+      const double divisor = std::max(most, least_scale);
+      for (std::int64_t i = row * columns; i < (row + 1) * columns; ++i)
+        codes[i] = static_cast<std::int8_t>(std::nearbyint(static_cast<double>(values[i]) * 127.0 / divisor));
+    }
+  });
 }
 
 // Each byte of two codes as the pair of their values: one look-up for two weights.
