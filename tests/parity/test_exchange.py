@@ -102,6 +102,9 @@ def prompts(options, checks, folder):
     values = tuned.prompt_encoder["default"].embedding.weight.detach()[:7]
     told = json.loads(support.run(options.program, "import", folder / "peft", "--backbone", backbone, "--out",
                                   folder / "ours", "--json"))
+    older = shutil.copytree(folder / "peft", folder / "older")  # as peft wrote it before safetensors
+    torch.save(load_file(older / "adapter_model.safetensors"), older / "adapter_model.bin")
+    (older / "adapter_model.safetensors").unlink()
     checks.equal("import: what it is", (told["method"], told["format"], told["values"]["length"]),
                  ("prompt_tuning", "huggingface", 7))
     for form in ("google", "huggingface"):
@@ -112,7 +115,7 @@ def prompts(options, checks, folder):
     peers = PeftModel.from_pretrained(models.build(shape), folder / "huggingface").eval()
     with torch.no_grad():
         theirs = peers(**support.peer_batch(inputs, labels)).logits
-    for form in ("ours", "google/adapter.npy", "huggingface", "peft"):
+    for form in ("ours", "google/adapter.npy", "huggingface", "peft", "older"):
         ours = support.forward(options.program, backbone, inputs, labels, folder / "out", "--adapter", folder / form)
         checks.close(f"{form}: logits as in peft's own", ours["logits"], support.real_rows(theirs, labels), TOLERANCE)
         runs = folder / "runs" / form
