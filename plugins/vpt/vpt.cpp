@@ -138,8 +138,8 @@ void register_vpt(pb::MethodRegistrar& registrar) {
       .at_least(1)
       .param("head", "none", "none: the backbone's own words; classification: a trained linear map to the classes")
       .choices({"none", "classification"})
-      // The source: SGD with momentum 0.9, which is not here. AdamW takes its place: its steps do not depend on the
-      // size of gradients, which a normed residual stream makes small. The cosine with a tenth of warm-up is theirs.
+      // The source: SGD with momentum 0.9, which is not here. AdamW takes its place, at a rate that is
+      // this project's choice: its steps do not depend on the size of gradients. The cosine with a tenth of warm-up is theirs.
       .recommend("train.optimizer", "adamw")
       .recommend("train.learning_rate", "1e-2")
       .recommend("train.adamw.weight_decay", "1e-4")
