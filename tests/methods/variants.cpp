@@ -68,7 +68,7 @@ const std::vector<Variant>& variants() {
       {"lora_all_linear",
        "lora",
        {{"rank", "4"}, {"targets", "all-linear"}, {"rslora", "true"}},
-       1e-2,
+       3e-3,
        to_nothing,
        {"ffn"}},
       {"ia3", "ia3", {}, 0.1, to_nothing, {"ffn.wo"}},
