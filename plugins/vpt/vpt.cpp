@@ -139,7 +139,8 @@ void register_vpt(pb::MethodRegistrar& registrar) {
       .param("head", "none", "none: the backbone's own words; classification: a trained linear map to the classes")
       .choices({"none", "classification"})
       // The source: SGD with momentum 0.9, which is not here. AdamW takes its place, at a rate that is
-      // this project's choice: its steps do not depend on the size of gradients. The cosine with a tenth of warm-up is theirs.
+      // this project's choice: its steps do not depend on the size of gradients. The cosine with a tenth of warm-up is
+      // theirs.
       .recommend("train.optimizer", "adamw")
       .recommend("train.learning_rate", "1e-2")
       .recommend("train.adamw.weight_decay", "1e-4")
