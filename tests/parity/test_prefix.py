@@ -1,8 +1,8 @@
 """Prefixes of keys and values.
 
-Against peft where it runs, which is a prefix of the decoder's self-attention where d_model = heads · d_kv: logits of its
-adapters here and of ours there, and fifty steps of AdamW, flat and with its projection. Against a second implementation
-on transformers' T5 (second_prefix.py): prefixes of all three attentions and any d_kv, prefix_tuning and p_tuning_v2.
+Against peft where it runs, which is a prefix of the decoder's self-attention where d_model = heads · d_kv: logits of
+its adapters here and of ours there, and fifty steps of AdamW, flat and with its projection. Against a second
+implementation on transformers' T5 (second_prefix.py): prefixes of all three attentions and any d_kv, prefix_tuning and p_tuning_v2.
 """
 
 import json
@@ -67,7 +67,8 @@ def prefix_of_peft(model, shape, projected):
             if tensor.requires_grad:
                 bias = name.endswith("bias")
                 deviation = 0.1 if bias else 1.0 if "embedding" in name else tensor.shape[-1] ** -0.5
-                tensor.copy_(models.uniform("prefix." + name.split("default.")[-1], tensor.shape, deviation, shape.seed))
+                part = "prefix." + name.split("default.")[-1]
+                tensor.copy_(models.uniform(part, tensor.shape, deviation, shape.seed))
     return tuned
 
 
@@ -130,7 +131,8 @@ def export_of_independent_layers(checks, name, bench):
         return
     support.run(program, *arguments)
     peer = PeftModel.from_pretrained(bench.peer(), bench.folder / "independent-peft").eval()
-    ours_equal(checks, f"{name}: independent layers in peft", bench, adapter, peer, bench.folder / "independent-forward")
+    here = bench.folder / "independent-forward"
+    ours_equal(checks, f"{name}: independent layers in peft", bench, adapter, peer, here)
 
 
 def trajectory_with_peft(checks, name, bench, projected, rate):
