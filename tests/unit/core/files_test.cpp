@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <iterator>
+#include <sstream>
+#include <string>
 
 namespace peftbench {
 namespace {
@@ -93,6 +95,30 @@ TEST_F(Files, MapsFilesAndEmptyOnes) {
   write_atomically(folder_ / "empty", "");
   EXPECT_EQ(MappedFile::open(folder_ / "empty")->size(), 0u);
   EXPECT_EQ(read_text(folder_ / "empty"), "");
+}
+
+// kB of mapped files that are in memory.
+long resident_kb() {
+  std::istringstream status(read_text("/proc/self/status"));
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssFile:")) return std::stol(line.substr(8));
+  return -1;
+}
+
+TEST_F(Files, LettingGoGivesMemoryBackAndKeepsTheBytes) {
+  const std::size_t size = std::size_t{8} << 20;
+  std::string bytes(size, 'a');
+  for (std::size_t i = 0; i < size; i += 1000) bytes[i] = static_cast<char>('b' + i % 17);
+  write_atomically(folder_ / "large.bin", bytes);
+  const auto mapped = MappedFile::open(folder_ / "large.bin");
+  EXPECT_TRUE(mapped->text() == bytes);
+  const long before = resident_kb();
+  ASSERT_GT(before, 8 * 1024);
+  mapped->let_go(mapped->data() + 10, size - 20);  // whole pages within
+  EXPECT_LT(resident_kb(), before - 7 * 1024);
+  EXPECT_TRUE(mapped->text() == bytes);
+  mapped->let_go(mapped->data(), 5);  // less than a page
+  mapped->let_go(mapped->data(), 0);
 }
 
 }  // namespace
