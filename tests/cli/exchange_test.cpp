@@ -50,10 +50,21 @@ class Exchange : public testing::Test {
   static void SetUpTestSuite() {
     scratch_ = new Scratch;
     task_ = write_task(*scratch_);
-    for (int i = 0; i < 3; ++i) {
+    const std::vector<std::string> ranked = {"--set", "eval.mode=rank", "--set", "eval.rank_score=mean"};
+    for (int i = 0; i < 2; ++i) {
       const fs::path out = scratch_->path() / folder_names[i];
-      ASSERT_EQ(run(short_run(task_, out, {"--set", "eval.mode=rank"}, std::to_string(i + 1))).status, 0);
+      ASSERT_EQ(run(short_run(task_, out, ranked, std::to_string(i + 1))).status, 0);
     }
+    // Another method, which after its last step answers otherwise than the prompts.
+    std::vector<std::string> lora = {"--method",   "lora",       "--task",    task_.string(),
+                                     "--backbone", "t5-nano-lm", "--out",     path(folder_names[2]),
+                                     "--seed",     "2",          "--threads", "1",
+                                     "--steps",    "24"};
+    for (const char* setting : {"train.batch_size=4", "train.evaluate_every=0", "train.evaluate_at_start=false",
+                                "train.validation_limit=2", "train.learning_rate=0.01"})
+      lora.insert(lora.end(), {"--set", setting});
+    lora.insert(lora.end(), ranked.begin(), ranked.end());
+    ASSERT_EQ(run(lora).status, 0);
   }
   static void TearDownTestSuite() { delete scratch_; }
   static fs::path folder(int i) { return only_run(scratch_->path() / folder_names[i]); }
