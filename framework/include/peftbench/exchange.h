@@ -15,7 +15,7 @@
 namespace peftbench {
 
 // One entry of adapter_config.json: null, a flag, a number, a text, a list of texts, or texts with numbers (Hugging
-// Face's rank_pattern). Entries of other forms are not passed on.
+// Face's rank_pattern). An entry of another form comes as its JSON text, so that a format can refuse it.
 using ForeignValue =
     std::variant<std::monostate, bool, int64_t, double, std::string, Names, std::map<std::string, double>>;
 
@@ -28,7 +28,7 @@ struct PEFTBENCH_API ForeignAdapter {
   int64_t integer(const std::string& key, int64_t otherwise) const;
   double real(const std::string& key, double otherwise) const;
   bool flag(const std::string& key, bool otherwise) const;
-  Names names(const std::string& key) const;                          // a single text is a list of one
+  Names names(const std::string& key) const;  // a single text is a list of one
   std::map<std::string, double> numbers(const std::string& key) const;
   // Throws CheckpointError that lists what there is.
   const Tensor& tensor(const std::string& name) const;
