@@ -41,7 +41,8 @@ def train(options, folder):
     runs = []
     for seed in range(1, MEMBERS + 1):
         record, *_ = run(options.program, "--method", "prompt_tuning", "--task", "movie_sentiment", "--backbone",
-                        "t5-nano-lm", "--seed", seed, "--steps", options.steps, "--threads", options.threads, "--out", folder,
+                        "t5-nano-lm", "--seed", seed, "--steps", options.steps, "--threads", options.threads,
+                        "--out", folder,
                         *(word for flag in flags for word in ("--set", flag)))
         runs.append(folder / record["id"])
     return runs
