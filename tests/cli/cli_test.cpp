@@ -53,7 +53,8 @@ TEST(Help, IsForNewcomers) {
     EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"),
                                    ContainsRegex("methods +the methods"), ContainsRegex("forward +one forward pass")));
   }
-  for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "forward"}) {
+  for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "forward", "ensemble",
+                              "neighbors", "export", "import"}) {
     const Printed printed = run({command, "--help"});
     EXPECT_EQ(printed.status, 0);
     EXPECT_THAT(printed.out, HasSubstr(std::string("Usage: peft-bench ") + command));
