@@ -66,9 +66,7 @@ TEST(Neighbors, StatisticsCountLabelsRowsAndRepetitions) {
   EXPECT_NEAR(s.mean_cosine, 0.6, 1e-12);
 }
 
-TEST(Neighbors, WithoutLabelsNothingPersists) {
-  EXPECT_EQ(neighbor_statistics({{{0, 1.0}}}, {}).label_persistence, 0);
-}
+TEST(Neighbors, WithoutLabelsNothingPersists) { EXPECT_EQ(neighbor_statistics({{{0, 1.0}}}, {}).label_persistence, 0); }
 
 }  // namespace
 }  // namespace peftbench
