@@ -140,7 +140,16 @@ std::vector<Target> targets(const pb::Values& values, const pb::BackboneSpec& ba
     }
     target.rank = static_cast<int64_t>(value);
   });
-  assign(result, values, "alpha_pattern", backbone, [](Target& target, double value) { target.alpha = value; });
+  assign(result, values, "alpha_pattern", backbone, [](Target& target, double value) {
+    if (!std::isfinite(value) || value < 0) {
+      throw pb::ConfigError(
+          pb::Problem{"alpha_pattern: " + target.site.name() + " would have an alpha of " + show(value),
+                      {},
+                      "a number, at least 0",
+                      "correct the number"});
+    }
+    target.alpha = value;
+  });
   for (Target& target : result) {
     const auto rank = static_cast<double>(target.rank);
     target.scale = target.alpha / (values.flag("rslora") ? std::sqrt(rank) : rank);

@@ -175,7 +175,7 @@ class PTuning final : public pb::Method {
   }
 
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
-    check_fields(plan.task().fields);
+    layout_.check_fields(plan.task().fields);
     const pb::InputSite site = backbone.encoder_input();
     const int64_t tokens = layout_.slots();
     const PromptEncoder encoder(plan, site, form(backbone));
@@ -207,18 +207,6 @@ class PTuning final : public pb::Method {
     return {encoder_ == "huggingface_lstm", rows, hidden, layers_, 2 * hidden};
   }
 
-  // Before any text is read, where the task is known.
-  void check_fields(const std::vector<std::string>& known) const {
-    if (known.empty()) return;
-    for (const std::string& field : layout_.fields()) {
-      if (std::find(known.begin(), known.end(), field) != known.end()) continue;
-      std::string there = "{input}";
-      for (const std::string& name : known) there += ", {" + name + "}";
-      throw pb::ConfigError(pb::Problem{"the template asks for a field that the task does not have", "{" + field + "}",
-                                        there, "correct the template"});
-    }
-  }
-
   [[noreturn]] void fixed(const std::string& key, const std::string& value) const {
     throw pb::ConfigError(pb::Problem{"encoder=" + encoder_ + " leaves no choice of " + key,
                                       {},
@@ -242,6 +230,11 @@ class HuggingFace final : public pb::AdapterFormat {
   bool recognises(const pb::ForeignAdapter& adapter) const override { return adapter.text("peft_type") == "P_TUNING"; }
 
   pb::ImportedAdapter read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const override {
+    if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
+      throw pb::CheckpointError(pb::Problem{
+          "the adapter holds more than its prompt", std::to_string(adapter.tensors.size()) + " tensors",
+          "prompt_embeddings alone, and no modules_to_save", "what was trained beside the prompt has no place here"});
+    }
     const int64_t tokens = adapter.integer("num_virtual_tokens", 0);
     const pb::Tensor& rows = adapter.tensor("prompt_embeddings");
     const bool fits = tokens > 0 && rows.dim() == 2 && rows.size(1) == backbone.d_model;

@@ -79,6 +79,11 @@ bool Format::recognises(const pb::ForeignAdapter& adapter) const {
 }
 
 pb::ImportedAdapter Format::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
+  if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
+    throw pb::CheckpointError(pb::Problem{
+        "the adapter holds more than its prefix", std::to_string(adapter.tensors.size()) + " tensors",
+        "prompt_embeddings alone, and no modules_to_save", "what was trained beside the prefix has no place here"});
+  }
   must_be(adapter, "token_dim", backbone.d_model, "d_model");
   must_be(adapter, "num_layers", backbone.encoder_layers, "layers of the encoder");
   must_be(adapter, "num_attention_heads", backbone.num_heads, "heads");

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -32,7 +33,9 @@ class Part {
   }
   bool shows_example() const { return layout_.has_value(); }
   int64_t slots() const { return layout_ ? layout_->slots() : 0; }
-  pb::Names fields() const { return layout_ ? layout_->fields() : pb::Names{}; }
+  void check_fields(const pb::Names& known) const {
+    if (layout_) layout_->check_fields(known);
+  }
   std::vector<pb::Piece> arrange(const std::vector<pb::Piece>& input) const {
     return layout_ ? layout_->arrange(input) : std::vector<pb::Piece>{pb::Piece::of_text(words_)};
   }
@@ -50,10 +53,9 @@ class ShotTemplate {
     return text_of(before_.arrange(example.input)) + example.target + text_of(after_.arrange(example.input));
   }
   int64_t slots() const { return before_.slots() + after_.slots(); }
-  pb::Names fields() const {
-    pb::Names all = before_.fields();
-    for (const std::string& field : after_.fields()) all.push_back(field);
-    return all;
+  void check_fields(const pb::Names& known) const {
+    before_.check_fields(known);
+    after_.check_fields(known);
   }
 
  private:
@@ -120,8 +122,9 @@ class InContext final : public pb::LayoutHook {
     if (found == generated.end()) return generated;
     const std::string rest(found + static_cast<std::ptrdiff_t>(marker.size()), generated.end());
     const std::size_t first = rest.find_first_not_of(" :");
-    if (first == std::string::npos) return "";
-    return rest.substr(first, rest.find_last_not_of(" .") + 1 - first);
+    const std::size_t last = rest.find_last_not_of(" .");
+    if (first == std::string::npos || last == std::string::npos || last < first) return "";
+    return rest.substr(first, last + 1 - first);
   }
 
  private:
@@ -151,14 +154,31 @@ class InContext final : public pb::LayoutHook {
     }
     const std::string own = text_of(call.example.input);
     std::vector<std::string> shots;
-    for (const std::size_t place : draw(call.training_set, wording_.shots, call.seed)) {
+    for (const std::size_t place : drawn(call)) {
       const pb::TextExample& example = call.training_set[place];
       if (text_of(example.input) != own) shots.push_back(wording_.shot.write(example));  // it would tell the answer
     }
     return shots;
   }
 
+  // The same for every example of a run, and drawn once: a training set may be large.
+  std::vector<std::size_t> drawn(const pb::LayoutCall& call) const {
+    const std::scoped_lock lock(mutex_);
+    if (drawn_from_ != &call.training_set || drawn_size_ != call.training_set.size() || drawn_seed_ != call.seed) {
+      drawn_ = draw(call.training_set, wording_.shots, call.seed);
+      drawn_from_ = &call.training_set;
+      drawn_size_ = call.training_set.size();
+      drawn_seed_ = call.seed;
+    }
+    return drawn_;
+  }
+
   Wording wording_;
+  mutable std::mutex mutex_;
+  mutable const void* drawn_from_ = nullptr;
+  mutable std::size_t drawn_size_ = 0;
+  mutable uint64_t drawn_seed_ = 0;
+  mutable std::vector<std::size_t> drawn_;
 };
 
 class PromptDesign final : public pb::Method {
@@ -182,24 +202,12 @@ class PromptDesign final : public pb::Method {
   }
 
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
-    check_fields("template", wording_.query.fields(), plan.task().fields);
-    check_fields("shot_template", wording_.shot.fields(), plan.task().fields);
+    wording_.query.check_fields(plan.task().fields);
+    wording_.shot.check_fields(plan.task().fields);
     plan.claim<InContext>(backbone.layout(), wording_);
   }
 
  private:
-  // Before any text is read, where the task is known.
-  static void check_fields(const std::string& key, const pb::Names& asked, const std::vector<std::string>& known) {
-    if (known.empty()) return;
-    for (const std::string& field : asked) {
-      if (std::find(known.begin(), known.end(), field) != known.end()) continue;
-      std::string there = "{input}";
-      for (const std::string& name : known) there += ", {" + name + "}";
-      throw pb::ConfigError(pb::Problem{key + " asks for a field that the task does not have", "{" + field + "}", there,
-                                        "correct " + key});
-    }
-  }
-
   Wording wording_;
 };
 

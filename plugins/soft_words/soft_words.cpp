@@ -227,6 +227,7 @@ class SoftWords final : public pb::Method {
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
     const Places places(prompts_);
     const pb::Shape shape{places.rows(), backbone.d_model};
+    for (const Prompt& prompt : prompts_) prompt.text.check_fields(plan.task().fields);
     plan.claim<Templates>(backbone.layout(), prompts_);
     const pb::InputSite input = backbone.encoder_input();
     const pb::Parameter words = plan.buffer(input, "words", shape, word_vectors(prompts_));

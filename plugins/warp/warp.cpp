@@ -136,6 +136,7 @@ class Warp final : public pb::Method {
                                         "choose a classification task: `peft-bench tasks` lists them"});
     }
     const pb::SlotTemplate text(template_.empty() ? default_template(plan.task().fields, segment_) : template_);
+    text.check_fields(plan.task().fields);
     plan.claim<Around>(backbone.layout(), text);
     const int64_t d = backbone.d_model;
     if (text.slots() > 0) {  // without prompts this is the authors' WARP_0

@@ -16,6 +16,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 struct Printed {
   int status;
@@ -175,6 +176,40 @@ TEST_F(Suite, CtrlCStopsItsRunsAndTheSameCommandContinuesThem) {
   EXPECT_EQ(printed.status, 0) << printed.err;
   EXPECT_GT(record(id).at("training").at("resumed_from"), 0);
   EXPECT_EQ(record(id).at("training").at("steps"), 60);
+}
+
+// What the suite writes has no place any more: the runs that it cannot go on with keep their steps.
+TEST_F(Suite, AFaultOfItsOwnStopsItsRunsAsCtrlCDoes) {
+  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "100000");
+  Program program(suite(file, {"--jobs", "2"}));
+  std::error_code missing;
+  const auto kept = [&](const json& cell) {
+    return fs::exists(out_ / cell.at("run").get<std::string>() / "checkpoint" / "train.safetensors", missing);
+  };
+  ASSERT_TRUE(wait_for_checkpoint(out_)) << program.err();
+  const json cells = manifest().at("cells");
+  ASSERT_EQ(cells.size(), 2u);
+  for (int i = 0; i < 1200 && !(kept(cells[0]) && kept(cells[1])); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  fs::rename(out_ / "mine.suite", out_ / "moved");
+  scratch_.write("runs/mine.suite", "no folder");
+  const std::vector<pid_t> runs = children(program.pid());
+  ASSERT_EQ(runs.size(), 2u);
+  ::kill(runs.front(), SIGKILL);
+  EXPECT_NE(program.wait(), 0);
+  EXPECT_THAT(program.err(), HasSubstr("mine.suite"));
+  std::vector<std::string> ends = {record(cells[0].at("run")).at("status"), record(cells[1].at("run")).at("status")};
+  EXPECT_THAT(ends, UnorderedElementsAre("running", "interrupted"));
+}
+
+TEST_F(Suite, ARecordThatCannotBeReadIsARow) {
+  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "100000");
+  Program program(suite(file, {"--seeds", "1"}));
+  ASSERT_TRUE(wait_for_checkpoint(out_)) << program.err();
+  scratch_.write("runs/" + manifest().at("cells").at(0).at("run").get<std::string>() + "/record.json", "{");
+  for (const pid_t child : children(program.pid())) ::kill(child, SIGKILL);
+  EXPECT_EQ(program.wait(), 1);
+  EXPECT_THAT(program.out(), ContainsRegex("short +failed +0 of 1"));
 }
 
 TEST_F(Suite, AKilledProcessIsARow) {

@@ -70,8 +70,10 @@ class PEFTBENCH_API SlotTemplate {
  public:
   explicit SlotTemplate(const std::string& text);  // Throws ConfigError: no input in it, or a brace left open
 
-  int64_t slots() const;                          // in all
+  int64_t slots() const;                                              // in all
   const std::vector<std::string>& fields() const { return fields_; }  // {name}s in their order, `input` left out
+  // Throws ConfigError naming a field that is not among the task's; any will do where those are not known (empty).
+  void check_fields(const std::vector<std::string>& known) const;
   // Throws ConfigError naming a field that the example lacks.
   std::vector<Piece> arrange(const std::vector<Piece>& input) const;
 

@@ -24,7 +24,7 @@ class PEFTBENCH_API Method {
 
 enum class Capability {
   merges,               // its linear hooks have merged weights
-  identity_at_init,     // the first forward pass equals the frozen backbone's
+  identity_at_init,     // with the default init, the first forward pass equals the frozen backbone's
   classification_only,  // needs a task with label words
 };
 

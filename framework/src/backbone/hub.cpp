@@ -18,11 +18,6 @@ namespace peftbench {
 
 namespace {
 
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
 std::vector<fs::path> folders_in(const fs::path& parent) {
   std::vector<fs::path> result;
   std::error_code missing;
@@ -65,7 +60,7 @@ std::optional<fs::path> find_snapshot(const fs::path& repository, const std::str
   const fs::path snapshots = repository / "snapshots";
   const fs::path reference = repository / "refs" / (revision.empty() ? "main" : revision);
   std::vector<fs::path> candidates;
-  if (is_file(reference)) {
+  if (file_exists(reference)) {
     std::string commit = read_text(reference);
     commit.erase(commit.find_last_not_of(" \r\n") + 1);
     if (parse_hub_name(commit)) candidates.push_back(snapshots / commit);
@@ -76,7 +71,7 @@ std::optional<fs::path> find_snapshot(const fs::path& repository, const std::str
     candidates.push_back(all.front());
   }
   for (const fs::path& candidate : candidates) {
-    if (is_file(candidate / "config.json")) return candidate;
+    if (file_exists(candidate / "config.json")) return candidate;
   }
   return std::nullopt;
 }
@@ -178,7 +173,7 @@ BackboneSearch backbone_search(const fs::path& home) {
 }
 
 ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search, BackboneNeed need) {
-  if (is_path(name) || is_file(fs::path(name) / "config.json")) {
+  if (is_path(name) || file_exists(fs::path(name) / "config.json")) {
     fs::path folder = fs::path(name).lexically_normal();
     if (!folder.has_filename()) folder = folder.parent_path();
     ResolvedBackbone result{name, folder, read_spec(folder)};
@@ -189,7 +184,7 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
   const std::optional<HubName> hub_name = parse_hub_name(name);
   if (!hub_name) refuse_unknown(name, catalogue, search);
   const fs::path asset = search.home / "assets" / "backbones" / name;
-  if (is_file(asset / "config.json")) return in_folder(name, asset);
+  if (file_exists(asset / "config.json")) return in_folder(name, asset);
 
   // A catalogue's name stands for its own model on the hub, an alias for that model alone.
   const CatalogueEntry* entry = find_entry(catalogue, hub_name->repository);
@@ -212,7 +207,7 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
   std::vector<BackboneListing> result;
   for (const fs::path& folder : folders_in(search.home / "assets" / "backbones")) {
-    if (is_file(folder / "config.json")) result.push_back(describe(folder.filename().string(), folder));
+    if (file_exists(folder / "config.json")) result.push_back(describe(folder.filename().string(), folder));
   }
   std::set<fs::path> listed;
   for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones")) {

@@ -123,7 +123,10 @@ void quantize_nf4(const Tensor& weight, QuantizedWeight& result) {
     std::ranges::copy(dynamic_codes(), table.begin());
     return midpoints(table);
   }();
-  result.scale_mean = scales.mean().reshape({1});
+  // One after another in double: ATen's sum depends on the number of threads, and the checksum must not.
+  double sum = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) sum += scales.const_data_ptr<float>()[b];
+  result.scale_mean = floats_of(1).fill_(static_cast<float>(sum / static_cast<double>(blocks)));
   const Tensor centred = scales - result.scale_mean;
   nearest_codes(centred.const_data_ptr<float>(), blocks, nf4_scale_block, dynamic_middles,
                 result.scales.mutable_data_ptr<std::uint8_t>(), result.scale_scales.mutable_data_ptr<float>());

@@ -33,8 +33,8 @@ std::string ConsoleProgress::line(const Progress& progress, double rate) {
   if (progress.total > 0) {
     text += fmt::format("  {}/{}", with_thousands(progress.done), with_thousands(progress.total));
     if (rate > 0) {
-      text += rate < 0.1 ? "  " + format_duration(1 / rate) + " each"
-                         : fmt::format("  {:.{}f}/s", rate, rate < 10 ? 1 : 0);
+      text +=
+          rate < 0.1 ? "  " + format_duration(1 / rate) + " each" : fmt::format("  {:.{}f}/s", rate, rate < 10 ? 1 : 0);
       if (progress.done < progress.total)
         text += "  " + format_duration(std::ceil(static_cast<double>(progress.total - progress.done) / rate)) + " left";
     }

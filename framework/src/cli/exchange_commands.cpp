@@ -85,7 +85,7 @@ int export_command(const std::vector<std::string>& words) {
       "Writes a trained method in another program's form: huggingface (PEFT), google (a .npy prompt),\n"
       "whatever else its plugin knows, or merged: a whole Hugging Face model with the weights changed.");
   ExportRequest request;
-  std::string directory, runs = "runs";
+  std::string directory;
   CLI::App& app = arguments.app();
   app.add_option("RUN", request.adapter, "a run's folder or id, or an adapter's folder")->required()->type_name("");
   app.add_option("DIR", directory, "the folder to write")->required()->type_name("");

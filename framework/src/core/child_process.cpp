@@ -70,6 +70,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command,
     ::close(file);
     throw Error({"cannot start " + command.front(), reason(number), {}, {}});
   }
+  // Whoever started this process may have made it ignore SIGCHLD: then nothing would be told of how a child ended.
+  ::signal(SIGCHLD, SIG_DFL);
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   int number = pid_ < 0 ? errno : 0;
@@ -94,20 +96,22 @@ void ChildProcess::ended(int status) {
   exit_ = WIFSIGNALED(status) ? ChildExit{128 + WTERMSIG(status), WTERMSIG(status)} : ChildExit{WEXITSTATUS(status), 0};
 }
 
-std::optional<ChildExit> ChildProcess::poll() {
+void ChildProcess::look(int options) {
   int status = 0;
-  if (!exit_ && ::waitpid(pid_, &status, WNOHANG) == pid_) ended(status);
+  const pid_t got = ::waitpid(pid_, &status, options);
+  if (got == pid_)
+    ended(status);
+  else if (got < 0 && errno != EINTR)
+    exit_ = ChildExit{1, 0};  // it is nobody's child any more
+}
+
+std::optional<ChildExit> ChildProcess::poll() {
+  if (!exit_) look(WNOHANG);
   return exit_;
 }
 
 ChildExit ChildProcess::wait() {
-  int status = 0;
-  while (!exit_) {
-    if (::waitpid(pid_, &status, 0) == pid_)
-      ended(status);
-    else if (errno != EINTR)
-      exit_ = ChildExit{1, 0};  // it is nobody's child any more
-  }
+  while (!exit_) look(0);
   return *exit_;
 }
 

@@ -33,6 +33,7 @@ class ChildProcess {
   void signal(int number);
 
  private:
+  void look(int options);  // of waitpid
   void ended(int status);
   pid_t pid_ = -1;
   std::optional<ChildExit> exit_;

@@ -99,6 +99,11 @@ class DescriptorBuffer final : public std::streambuf {
 
 }  // namespace
 
+bool file_exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 std::string read_text(const fs::path& path) {
   const auto fail = [&](int number) {
     throw DataError(Problem{"cannot read " + path.string(), reason(number), "a readable file", {}});

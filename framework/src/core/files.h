@@ -12,6 +12,7 @@ namespace peftbench {
 
 namespace fs = std::filesystem;
 
+bool file_exists(const fs::path& path);       // a regular file; false where nobody can tell
 std::string read_text(const fs::path& path);  // Throws DataError if it cannot be read
 
 // Writes to a temporary name beside `path`, flushes to the disk, renames. Whoever reads sees the old file or the new.

@@ -17,8 +17,7 @@ EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledP
                        "methods without", "leave it out: `peft-bench eval` gives its own vote"});
   const Stopwatch watch;
   const std::size_t members = questions.encoded.size();
-  const std::size_t whole = questions.texts.size();
-  const std::size_t n = questions.limit > 0 ? std::min(static_cast<std::size_t>(questions.limit), whole) : whole;
+  const std::size_t n = questions.texts.size();
   const std::size_t step = std::max<std::size_t>(1, static_cast<std::size_t>(most_sequences) / members);
   std::vector<std::vector<Prediction>> predictions(members, std::vector<Prediction>(n));
   std::vector<Prediction> votes(n);

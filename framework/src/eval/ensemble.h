@@ -15,11 +15,10 @@ struct EnsembleEvaluation {
   double seconds = 0;               // of the forward passes and the vote
 };
 
-// What there is to ask: the first `limit` examples (0: all), as each member lays them out. `texts` are the same.
+// What there is to ask, as each member lays it out. `texts` are the same examples.
 struct EnsembleQuestions {
   std::vector<const std::vector<EncodedExample>*> encoded;  // by member
   const std::vector<TextExample>& texts;
-  std::int64_t limit = 0;
 };
 
 // All members in one forward pass per batch: `plan` is CompiledPlan::stack of theirs. At most `most_sequences`

@@ -22,8 +22,7 @@ constexpr std::int64_t untouched = std::numeric_limits<std::int64_t>::max();
 
 // Lowest layer of the stack through which a gradient must pass for a claim at this site.
 std::int64_t layer_of(std::string_view site, Stack stack, std::int64_t layers) {
-  if (site == "embedding" || site == "shared.weight" || site == "layout")
-    return stack == Stack::encoder ? 0 : untouched;
+  if (site == "embedding" || site == "shared.weight") return stack == Stack::encoder ? 0 : untouched;
   const std::string_view name = name_of(stack);
   if (!site.starts_with(name) || site.size() <= name.size() || site[name.size()] != '.') return untouched;
   site.remove_prefix(name.size() + 1);

@@ -86,7 +86,8 @@ struct Sequence {
 };
 
 // A sequence of one word, or the example as the layout hook arranges it.
-Sequence sample(const BackboneSpec& spec, const PlanGroup& group, const LedgerExample* example) {
+Sequence sample(const BackboneSpec& spec, const PlanGroup& group, const LedgerExample* example,
+                std::int64_t replica = 0) {
   constexpr std::int64_t word = 1;
   std::vector<Tensor> slots = {at::full({word}, -1, at::kLong)};
   std::int64_t plain = word;
@@ -117,7 +118,7 @@ Sequence sample(const BackboneSpec& spec, const PlanGroup& group, const LedgerEx
     };
     plain = rows(example->example.input);
     rows(group.layout->arrange(
-        {example->example, example->training_set, example->tokens, example->max_tokens, 0, example->seed}));
+        {example->example, example->training_set, example->tokens, example->max_tokens, replica, example->seed}));
   }
   const Tensor numbers = at::cat(slots);
   const std::int64_t added_ids = numbers.lt(0).sum().item<std::int64_t>() - plain;
@@ -142,10 +143,13 @@ void measure_lengths(Ledger& ledger, const BackboneSpec& spec, const PlanGroup& 
     ledger.added_encoder_length.reset();
     ledger.prompt_tokens.reset();
   } else if (ledger.added_encoder_length) {
-    const Sequence sequence = sample(spec, group, example);
-    ledger.added_encoder_length = std::max(*ledger.added_encoder_length, added_rows(group, Stack::encoder, sequence));
-    ledger.prompt_tokens = std::max(*ledger.prompt_tokens, sequence.added_ids);
-    ledger.layout_length = std::max(ledger.layout_length, sequence.embedded.layout.rows() - sequence.plain);
+    // Each copy has a layout of its own; the longest is told.
+    for (std::int64_t replica = 0; replica < (group.replica ? group.replica->replicas() : 1); ++replica) {
+      const Sequence sequence = sample(spec, group, example, replica);
+      ledger.added_encoder_length = std::max(*ledger.added_encoder_length, added_rows(group, Stack::encoder, sequence));
+      ledger.prompt_tokens = std::max(*ledger.prompt_tokens, sequence.added_ids);
+      ledger.layout_length = std::max(ledger.layout_length, sequence.embedded.layout.rows() - sequence.plain);
+    }
   }
   PlanGroup plain;
   const auto added = added_rows(group, Stack::decoder, sample(spec, plain, nullptr));

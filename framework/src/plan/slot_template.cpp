@@ -1,3 +1,5 @@
+#include "core/names.h"
+
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
 
@@ -11,6 +13,11 @@ ConfigError fault(const std::string& text, const std::string& what) {
                       {},
                       "[n] for n slots, {input} or {field} for the example, and words",
                       "write for example [3] {input} [3]"});
+}
+
+ConfigError no_field(const std::string& text, const std::string& field, const std::vector<std::string>& there) {
+  return ConfigError({"the template '" + text + "' asks for a field that the task does not have", "{" + field + "}",
+                      there.empty() ? "{input}" : "{input}, or one of " + join(there), "correct the template"});
 }
 
 bool is_number(const std::string& text) {
@@ -65,6 +72,12 @@ int64_t SlotTemplate::slots() const {
   return total;
 }
 
+void SlotTemplate::check_fields(const std::vector<std::string>& known) const {
+  if (known.empty()) return;
+  for (const std::string& field : fields_)
+    if (std::find(known.begin(), known.end(), field) == known.end()) throw no_field(text_, field, known);
+}
+
 std::vector<Piece> SlotTemplate::arrange(const std::vector<Piece>& input) const {
   std::vector<Piece> out;
   for (const Piece& piece : pieces_) {
@@ -75,12 +88,10 @@ std::vector<Piece> SlotTemplate::arrange(const std::vector<Piece>& input) const 
     } else {
       const auto found = std::find_if(input.begin(), input.end(), [&](const Piece& p) { return p.name == piece.name; });
       if (found == input.end()) {
-        std::string there;
+        std::vector<std::string> there;
         for (const Piece& p : input)
-          if (!p.name.empty()) there += (there.empty() ? "" : ", ") + p.name;
-        throw ConfigError({"the template '" + text_ + "' asks for a field that the task does not have",
-                           "{" + piece.name + "}", there.empty() ? "{input}" : "{input}, or one of " + there,
-                           "correct the template"});
+          if (!p.name.empty()) there.push_back(p.name);
+        throw no_field(text_, piece.name, there);
       }
       out.push_back(*found);
     }

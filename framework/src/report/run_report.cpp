@@ -47,8 +47,8 @@ void add_scores(TextSheet& sheet, const RunRecord& record) {
       sheet.add("", fmt::format("{} {} for always answering '{}'", metric.name, format_score(*metric.majority),
                                 record.task.majority_label));
   }
-  const Json::json_pointer mode("/eval/mode"), score("/eval/rank_score");
-  if (record.config.value(mode, "") == "rank")
+  const Json::json_pointer score("/eval/rank_score");
+  if (record.answers == "ranked")
     sheet.add("", "label words ranked by the " + record.config.value(score, "") + " of their log-probabilities");
   if (record.illegal_rate)
     sheet.add("", fmt::format("{} of the answers illegal", format_percent(*record.illegal_rate)));

@@ -1,5 +1,7 @@
 #include "results/comparison.h"
 
+#include <peftbench/error.h>
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -15,6 +17,7 @@ std::map<std::string, std::string> flat(const Json& config) {
   std::map<std::string, std::string> result;
   const Json leaves = config.flatten();
   for (const auto& [pointer, value] : leaves.items()) {
+    if (pointer.empty()) continue;  // a configuration without entries
     std::string key = pointer.substr(1);
     std::replace(key.begin(), key.end(), '/', '.');
     result[key.starts_with("set.") ? key.substr(4) : key] = text_of(value);
@@ -161,8 +164,15 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore
       row = rows.insert(rows.end(), std::move(added));
       records.emplace_back();
     }
-    const std::optional<RunRecord> record = store.find(cell.run);
-    SeedRun run = record ? seed_run(*record) : SeedRun{cell.seed, cell.run, "waiting", "", {}};
+    std::optional<RunRecord> record;
+    SeedRun run{cell.seed, cell.run, "waiting", "", {}};
+    try {
+      record = store.find(cell.run);
+      if (record) run = seed_run(*record);
+    } catch (const DataError& damaged) {  // one run that cannot be read leaves the table of the others
+      run.status = "failed";
+      run.message = damaged.what();
+    }
     if (run.status != "finished" && !cell.message.empty()) {  // the process may have had no time to write its record
       run.status = "failed";
       run.message = cell.message;

@@ -95,6 +95,7 @@ Json to_json(const RunRecord& r) {
                       {"encoder_cache", r.training.encoder_cache}};
   json["metrics"] = Json::array();
   for (const MetricRecord& metric : r.metrics) json["metrics"].push_back(metric_json(metric));
+  json["answers"] = r.answers;
   json["illegal_rate"] = number(r.illegal_rate);
   json["predictions_hash"] = r.predictions_hash;
   json["adapter_hash"] = r.adapter_hash;
@@ -175,6 +176,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   r.training.encoder_cache = training.at("encoder_cache");
 
   for (const Json& metric : json.at("metrics")) r.metrics.push_back(metric_from(metric));
+  r.answers = json.value("answers", "");
   r.illegal_rate = optional_number(json.at("illegal_rate"));
   json.at("predictions_hash").get_to(r.predictions_hash);
   json.at("adapter_hash").get_to(r.adapter_hash);

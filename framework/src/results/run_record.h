@@ -76,7 +76,8 @@ struct RunRecord {
     Json encoder_cache = Json::object();
   } training;
   std::vector<MetricRecord> metrics;
-  std::optional<double> illegal_rate;
+  std::string answers;                 // generated, ranked (label words), or classes (a head's); "" in older records
+  std::optional<double> illegal_rate;  // of answers that are generated
   std::string predictions_hash, adapter_hash;
   std::vector<PhaseCost> phases;
   std::vector<std::string> warnings;

@@ -15,11 +15,6 @@ namespace {
 
 constexpr int format_version = 1;
 
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
 // Values from outside go by way of their texts, so that the schema checks them as it checks a user's.
 GivenValue given(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -29,7 +24,7 @@ GivenValue given(const nlohmann::json& value) {
 
 nlohmann::json read_json(const fs::path& folder) {
   const fs::path file = folder / "adapter.json";
-  if (!is_file(file))
+  if (!file_exists(file))
     throw CheckpointError({"the folder is not an adapter", folder.string(),
                            "adapter.json and adapter.safetensors, as in a run's adapter/; adapter_config.json and "
                            "adapter_model.safetensors of Hugging Face PEFT; or a .npy",
@@ -94,7 +89,7 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
 
 fs::path adapter_folder(const fs::path& path) {
   for (const fs::path& folder : {path, path / "adapter"})
-    if (is_file(folder / "adapter.json")) return folder;
+    if (file_exists(folder / "adapter.json")) return folder;
   return path;
 }
 
@@ -107,7 +102,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
                    json.at("backbone").at("checksum"),
                    json.at("task"),
                    json.at("run"),
-                   {json.at("labels"), json.at("fields")}};
+                   {json.value("labels", Names{}), json.value("fields", Names{})}};
   GivenValues values;
   for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
   info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
@@ -122,7 +117,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
                      const std::string& method) {
   const fs::path folder = adapter_folder(path);
-  if (!is_file(folder / "adapter.json") && is_foreign_adapter(folder))
+  if (!file_exists(folder / "adapter.json") && is_foreign_adapter(folder))
     return read_foreign(folder, finder, backbone, method);
   return {read_adapter_info(folder, finder), read_safetensors(folder / "adapter.safetensors").tensors, {}};
 }

@@ -40,8 +40,10 @@ void check_alike(const RunRecord& first, const RunRecord& other, const Asked& as
     }
     return a == b;
   };
-  if (asked.task.empty() && !same("task", {"train_examples"}))
-    refuse("tasks", "task", "take runs of one task, or name one with --task");
+  // Another task is asked of all of them; its limits are each run's own.
+  std::vector<std::string> of_its_own = {"train_examples"};
+  if (!asked.task.empty()) of_its_own.insert(of_its_own.end(), {"name", "definition", "data"});
+  if (!same("task", of_its_own)) refuse("tasks", "task", "take runs of one task, or name one with --task");
   if (!same("eval", {"split", "examples", "batch_size"}))
     refuse("settings of evaluation", "eval", "take runs that are evaluated in the same way");
 }
@@ -149,7 +151,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   for (const Voter& voter : voters) encoded.push_back(questions.of(voter));
   outcome.load_seconds = watch.wall_seconds();
 
-  const EnsembleEvaluation evaluation = evaluate_ensemble(scoring.evaluator(), plan, {encoded, texts, 0},
+  const EnsembleEvaluation evaluation = evaluate_ensemble(scoring.evaluator(), plan, {encoded, texts},
                                                           bench.setup.config.train.evaluation.batch_size, &progress);
   outcome.seconds = evaluation.seconds;
   outcome.examples = evaluation.votes.examples;

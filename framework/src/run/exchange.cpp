@@ -10,9 +10,14 @@
 namespace peftbench {
 namespace {
 
-bool is_file(const fs::path& path) {
+// Nothing of the user's is written over: two files that belong together could not be replaced at once.
+void refuse_filled(const fs::path& target) {
   std::error_code error;
-  return fs::is_regular_file(path, error);
+  if (!fs::exists(target, error) || (fs::is_directory(target, error) && fs::is_empty(target, error))) return;
+  throw ConfigError({"there is something at " + target.string() + " already",
+                     {},
+                     "a new or an empty folder",
+                     "name another, or remove it first"});
 }
 
 ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const AdapterFormat& format,
@@ -26,8 +31,9 @@ ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const
 }  // namespace
 
 ImportOutcome import_adapter(const ImportRequest& request) {
+  if (request.out) refuse_filled(*request.out);
   const PluginFinder finder(request.places.plugin_files);
-  if (!is_foreign_adapter(request.adapter) && is_file(adapter_folder(request.adapter) / "adapter.json"))
+  if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / "adapter.json"))
     throw ConfigError({"the adapter is one of this program already", request.adapter.string(), {}, "use it as it is"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(request.places.home),
                                                      request.out ? BackboneNeed::weights : BackboneNeed::sizes);
@@ -45,6 +51,7 @@ ImportOutcome import_adapter(const ImportRequest& request) {
 }
 
 ExportOutcome export_adapter(const ExportRequest& request) {
+  refuse_filled(request.out);
   const PluginFinder finder(request.places.plugin_files);
   const AdapterPlace place = find_adapter(request.adapter, request.runs);
   const bool merges = request.format == "merged";

@@ -25,15 +25,10 @@ constexpr const char* older_weights_file = "adapter_model.bin";
 constexpr const char* array_file = "adapter.npy";
 constexpr const char* peft_version = "0.21.2";  // of which the files have the form
 
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
 // The .npy that `path` is or holds.
 std::optional<fs::path> array_of(const fs::path& path) {
-  if (path.extension() == ".npy" && is_file(path)) return path;
-  if (is_file(path / array_file)) return path / array_file;
+  if (path.extension() == ".npy" && file_exists(path)) return path;
+  if (file_exists(path / array_file)) return path / array_file;
   return std::nullopt;
 }
 
@@ -105,21 +100,21 @@ std::string kind_of(const ForeignAdapter& adapter) {
 
 }  // namespace
 
-bool is_foreign_adapter(const fs::path& path) { return is_file(path / config_file) || array_of(path).has_value(); }
+bool is_foreign_adapter(const fs::path& path) { return file_exists(path / config_file) || array_of(path).has_value(); }
 
 std::vector<fs::path> foreign_files(const fs::path& path) {
-  if (!is_file(path / config_file)) return {array_of(path).value_or(path)};
+  if (!file_exists(path / config_file)) return {array_of(path).value_or(path)};
   const fs::path weights = path / weights_file;
-  return {path / config_file, is_file(weights) ? weights : path / older_weights_file};
+  return {path / config_file, file_exists(weights) ? weights : path / older_weights_file};
 }
 
 ForeignAdapter read_foreign_adapter(const fs::path& path) {
   ForeignAdapter adapter;
   TensorMap tensors;
-  if (is_file(path / config_file)) {
+  if (file_exists(path / config_file)) {
     adapter.config = read_config(path / config_file);
     const fs::path weights = foreign_files(path).back();
-    if (!is_file(weights))
+    if (!file_exists(weights))
       throw CheckpointError({"the adapter has a description but no tensors", path.string(),
                              std::string(weights_file) + " or " + older_weights_file, "fetch the whole folder"});
     tensors = weights.extension() == ".bin" ? read_torch_pickle(weights) : read_safetensors(weights).tensors;

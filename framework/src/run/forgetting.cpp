@@ -2,7 +2,9 @@
 
 #include "eval/likelihood.h"
 #include "run/adapter.h"
+#include "run/evaluate_run.h"
 #include "run/machine.h"
+#include "run/scoring.h"
 #include "run/workbench.h"
 
 #include <peftbench/error.h>
@@ -14,12 +16,6 @@
 
 namespace peftbench {
 namespace {
-
-// What the two halves of a piece of text are, before the method lays the input out.
-struct Halves {
-  std::string input;
-  std::vector<std::int64_t> target;  // EOS at the end
-};
 
 std::vector<std::string> texts_of_file(const fs::path& file) {
   std::vector<std::string> texts;
@@ -44,23 +40,6 @@ std::vector<std::string> texts_of_task(const TaskData& task) {
                      "text that was not trained on",
                      "name a file of texts with --text"});
   return texts;
-}
-
-std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Tokenizer& tokenizer, std::int64_t longest) {
-  std::vector<Halves> result;
-  for (const std::string& text : texts) {
-    const std::vector<std::int64_t> ids = tokenizer.encode(text);
-    const auto size = static_cast<std::int64_t>(ids.size());
-    for (std::int64_t first = 0; first + 1 < size; first += longest) {
-      const std::int64_t count = std::min(longest, size - first), half = count / 2;
-      if (half == 0) continue;  // one id left over
-      Halves halves{tokenizer.decode({ids.begin() + first, ids.begin() + first + half}),
-                    {ids.begin() + first + half, ids.begin() + first + count}};
-      halves.target.push_back(tokenizer.eos_id());
-      result.push_back(std::move(halves));
-    }
-  }
-  return result;
 }
 
 // The inputs as the run's task would hold them: the text is its first field, others are empty.
@@ -117,13 +96,10 @@ class LanguageModel {
 
  private:
   std::vector<EncodedExample> encode(const CompiledPlan& plan) const {
-    const BackboneSpec& spec = bench_.backbone->spec();
     const LayoutHook* layout = plan.only() ? plan.only()->layout.get() : nullptr;
-    const TaskConfig& task = bench_.task.config;
-    return encode_all(
-        texts_, *bench_.tokenizer, {task.max_input_tokens, task.max_target_tokens},
-        {layout, &bench_.task.train, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())},
-        spec.pad_id, spec.eos_id);
+    return encode_for(
+        bench_, texts_,
+        {layout, &bench_.task.train, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())});
   }
 
   const Workbench& bench_;
@@ -135,22 +111,31 @@ class LanguageModel {
 
 }  // namespace
 
+std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                              std::int64_t max_tokens, std::int64_t max_input) {
+  // Half of a piece is an input, which the task's limit must not cut; EOS is one of its ids. No piece is less than two.
+  const std::int64_t longest = std::max<std::int64_t>(2, std::min(max_tokens, 2 * (max_input - 1)));
+  std::vector<Halves> result;
+  for (const std::string& text : texts) {
+    const std::vector<std::int64_t> ids = tokenizer.encode(text);
+    const auto size = static_cast<std::int64_t>(ids.size());
+    for (std::int64_t first = 0; first + 1 < size; first += longest) {
+      const std::int64_t count = std::min(longest, size - first), half = count / 2;
+      Halves halves{tokenizer.decode({ids.begin() + first, ids.begin() + first + half}),
+                    {ids.begin() + first + half, ids.begin() + first + count}};
+      halves.target.push_back(tokenizer.eos_id());
+      result.push_back(std::move(halves));
+    }
+  }
+  return result;
+}
+
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress) {
-  const RunRecord record = read_record(request.run.record());
-  if (record.status != "finished")
-    throw DataError({"the run has not finished, so there is no trained method to measure",
-                     "status " + record.status,
-                     {},
-                     "start its command again: it continues"});
+  const RunRecord record = finished_record(request.run);
   Places places = request.places;
-  std::error_code error;
-  if (fs::exists(record.method.plugin, error)) places.plugin_files.push_back(record.method.plugin);
-  ConfigRequest config;
-  config.method = record.method.name;
-  config.file = request.run.config();
-  config.flags.push_back({"init_from", "", "forgetting"});  // what training began from may be gone
-  if (request.threads > 0) config.flags.push_back({"threads", std::to_string(request.threads), "--threads"});
-  Setup setup = set_up(places, config, BackboneNeed::weights);
+  Asked asked;
+  asked.threads = request.threads;
+  Setup setup = set_up(places, configuration_of(request.run, record, asked, places), BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(places, std::move(setup));
@@ -174,9 +159,8 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   }
   if (request.examples > 0 && request.examples < static_cast<std::int64_t>(texts.size()))
     texts.resize(static_cast<std::size_t>(request.examples));
-  // Half of a piece is an input, which the task's limit must not cut.
-  const std::int64_t longest = std::min(request.max_tokens, 2 * (bench.task.config.max_input_tokens - 1));
-  const std::vector<Halves> halves = halves_of(texts, *bench.tokenizer, longest);
+  const std::vector<Halves> halves =
+      halves_of(texts, *bench.tokenizer, request.max_tokens, bench.task.config.max_input_tokens);
   if (halves.empty()) throw DataError({"no text has two tokens", outcome.source, {}, "name another with --text"});
 
   const LanguageModel model(bench, halves, progress);

@@ -3,10 +3,12 @@
 #include "core/progress.h"
 #include "results/result_store.h"
 #include "run/home.h"
+#include "text/tokenizer.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -34,6 +36,15 @@ struct ForgettingOutcome {
   // Equal to the bit.
   bool restored() const { return before == after && checksum_before == checksum_after; }
 };
+
+// What the two halves of a piece of text are, before the method lays the input out.
+struct Halves {
+  std::string input;
+  std::vector<std::int64_t> target;  // EOS at the end
+};
+// Pieces of at most `max_tokens` ids whose input half fits a task's limit of `max_input`. A single id has no halves.
+std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                              std::int64_t max_tokens, std::int64_t max_input);
 
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress);
 

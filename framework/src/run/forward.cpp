@@ -79,9 +79,9 @@ std::vector<int64_t> read_groups(const fs::path& file, std::size_t rows, std::si
     throw fault("the list is not as long as the inputs", std::to_string(json.size()) + " entries");
   std::vector<int64_t> groups;
   for (const auto& entry : json) {
-    if (!entry.is_number_integer() || entry.get<int64_t>() < -1 ||
-        entry.get<int64_t>() >= static_cast<int64_t>(adapters))
-      throw fault("row " + std::to_string(groups.size()) + " has no adapter of that number", entry.dump());
+    const bool known = entry.is_number_unsigned() ? entry.get<std::uint64_t>() < adapters
+                                                  : entry.is_number_integer() && entry.get<int64_t>() == -1;
+    if (!known) throw fault("row " + std::to_string(groups.size()) + " has no adapter of that number", entry.dump());
     groups.push_back(entry.get<int64_t>());
   }
   return groups;
@@ -185,6 +185,19 @@ CompiledPlan load_plans(const ForwardRequest& request, const Places& places, con
   return plans.size() > 1 ? CompiledPlan::stack(plans) : plans.empty() ? CompiledPlan() : plans.front();
 }
 
+// Class scores are no logits of tokens, and a mixture's copies are no rows of the caller's.
+void refuse_what_writes_no_tokens(const CompiledPlan& plan, const ForwardRequest& request) {
+  if (plan.groups().empty()) return;
+  const std::string method = plan.only()->method;
+  if (replicas_of(plan) > 1)
+    throw ConfigError({method + " runs several copies of each example, and makes one outcome of theirs",
+                       std::to_string(replicas_of(plan)) + " copies", "a method that runs each row once",
+                       "use `peft-bench eval`"});
+  if (scores_classes(plan) && (request.labels || request.generate))
+    throw ConfigError({method + " scores classes and writes no tokens", request.generate ? "--generate" : "--labels",
+                       "--output alone, for the encoder's states", "use `peft-bench eval`"});
+}
+
 }  // namespace
 
 ForwardSummary forward(const ForwardRequest& request, const Places& places) {
@@ -218,6 +231,7 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return groups[a] < groups[b]; });
 
   const CompiledPlan plan = load_plans(request, places, *backbone, plain);
+  refuse_what_writes_no_tokens(plan, request);
   backbone->refresh(plan);
   Inputs inputs{*backbone, plan, order, {}, {}};
   inputs.tokens = pack(reordered(rows, order), reordered(groups, order), plan, spec, resolved.folder.value());

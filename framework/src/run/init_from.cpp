@@ -17,17 +17,12 @@
 namespace peftbench {
 namespace {
 
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
 // The file of a run's folder that holds its training tensors.
 std::optional<fs::path> checkpoint_of(const fs::path& path) {
-  if (!is_file(path / "record.json")) return std::nullopt;
+  if (!file_exists(path / "record.json")) return std::nullopt;
   const fs::path folder = RunFolder{path}.checkpoint();
   for (const fs::path& file : {folder / "train.safetensors", folder / "train.previous.safetensors"})
-    if (is_file(file)) return file;
+    if (file_exists(file)) return file;
   return std::nullopt;
 }
 
@@ -95,7 +90,7 @@ std::string hash_of_start(const fs::path& path) {
   std::vector<fs::path> files;
   if (const auto checkpoint = checkpoint_of(path)) {
     files = {*checkpoint};
-  } else if (const fs::path adapter = adapter_folder(path); is_file(adapter / "adapter.safetensors")) {
+  } else if (const fs::path adapter = adapter_folder(path); file_exists(adapter / "adapter.safetensors")) {
     files = {adapter / "adapter.safetensors"};
   } else if (is_foreign_adapter(path)) {
     files = foreign_files(path);
@@ -104,7 +99,7 @@ std::string hash_of_start(const fs::path& path) {
   }
   Sha256 hash;
   for (const fs::path& file : files) {
-    if (!is_file(file))
+    if (!file_exists(file))
       throw CheckpointError({"there is nothing to begin from", path.string(),
                              "the folder of a run or of an adapter, a .safetensors or a .npy", "correct --init-from"});
     hash.update(MappedFile::open(file)->text());
@@ -129,6 +124,10 @@ void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder
     const std::string set = start.info ? differing(start.info->values, bench.setup.config.values) : std::string();
     if (set.empty()) throw;
     throw CheckpointError({error.what(), {}, {}, "it was made with other parameters: " + set});
+  }
+  if (start.info) {
+    if (const std::string set = differing(start.info->values, bench.setup.config.values); !set.empty())
+      warn("the values that training begins from were made with other parameters: " + set);
   }
   const std::string& checksum = start.info ? start.info->backbone_checksum : std::string();
   if (!checksum.empty() && checksum != bench.checksum)

@@ -61,9 +61,6 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
   std::error_code error;
-  if (fs::equivalent(folder, source, error))
-    throw ConfigError(
-        {"the merged model would replace the backbone itself", folder.string(), {}, "name another folder"});
   fs::create_directories(folder);
   TensorMap dense;
   for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());

@@ -223,8 +223,8 @@ Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) c
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{train_examples,
-                              {task.train.front(), task.train, tokens, task.config.max_input_tokens,
-                               static_cast<std::uint64_t>(config_.seed())}});
+                              {(task.validation.empty() ? task.train : task.validation).front(), task.train, tokens,
+                               task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())}});
   return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config),
                      config_.train, sample ? &*sample : nullptr);
 }

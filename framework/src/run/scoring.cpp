@@ -43,6 +43,7 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
     : bench_(bench),
       layout_(plan.only() ? plan.only()->layout : nullptr),
       replicas_(replicas_of(plan)),
+      classes_(scores_classes(plan)),
       cache_(cache_for(bench, plan)),
       evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config,
                  bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
@@ -91,8 +92,11 @@ void Scoring::describe(const Evaluation& evaluation, const std::string& name, Ru
     record.metrics.push_back(line);
   }
   record.task.majority_label = majority ? majority->label : "";
+  const bool ranked = bench_.setup.config.train.evaluation.mode == EvaluationMode::rank;
+  record.answers = classes_ ? "classes" : ranked ? "ranked" : "generated";
   record.illegal_rate.reset();
-  if (!bench_.task.config.labels.empty()) record.illegal_rate = evaluation.illegal_rate;
+  if (!bench_.task.config.labels.empty() && record.answers == "generated")
+    record.illegal_rate = evaluation.illegal_rate;
 }
 
 std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name,

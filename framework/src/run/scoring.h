@@ -48,6 +48,7 @@ class Scoring {
   const Workbench& bench_;
   std::shared_ptr<LayoutHook> layout_;
   std::int64_t replicas_;  // of the plan
+  bool classes_;           // its head scores them
   std::optional<EncoderCache> cache_;
   Evaluator evaluator_;
   std::map<std::string, std::vector<EncodedExample>> encoded_;  // by split

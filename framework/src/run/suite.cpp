@@ -95,19 +95,11 @@ class Pool {
   }
 
   SuiteManifest run() {
-    keep();
-    std::vector<std::size_t> waiting = order();
-    total_ = static_cast<std::int64_t>(waiting.size());
-    std::reverse(waiting.begin(), waiting.end());
-    while (!waiting.empty() || !jobs_.empty()) {
-      if (request_.stop && request_.stop()) stop();
-      while (!waiting.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
-        start(waiting.back());
-        waiting.pop_back();
-      }
-      collect();
-      tell();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    try {
+      run_all();
+    } catch (...) {  // Ctrl-C, or nothing can be written or started any more
+      stop();
+      throw;
     }
     return manifest_;
   }
@@ -121,6 +113,23 @@ class Pool {
     Stopwatch watch;
     ChildProcess process;
   };
+
+  void run_all() {
+    keep();
+    std::vector<std::size_t> waiting = order();
+    total_ = static_cast<std::int64_t>(waiting.size());
+    std::reverse(waiting.begin(), waiting.end());
+    while (!waiting.empty() || !jobs_.empty()) {
+      if (request_.stop && request_.stop()) throw Interrupted();
+      while (!waiting.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
+        start(waiting.back());
+        waiting.pop_back();
+      }
+      collect();
+      tell();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
 
   std::string named(std::size_t index) const {
     const SuiteCell& cell = manifest_.cells[index];
@@ -163,14 +172,19 @@ class Pool {
   void ended(const Job& job, const ChildExit& exit) {
     ++done_;
     SuiteCell& cell = manifest_.cells[job.index];
-    std::string outcome = "no record";
-    const std::optional<RunRecord> record = store_.find(cell.run);
-    if (exit.status != 0 || !record || record->status != "finished") {
-      cell.message = last_words(job.log, exit);
-      outcome = "failed: " + cell.message.substr(0, cell.message.find('\n'));
-    } else if (const MetricRecord* score = record->score()) {
-      outcome = fmt::format("{} {:.3f}", score->name, score->value);
+    std::string outcome = "no score";
+    std::optional<RunRecord> record;
+    try {
+      record = store_.find(cell.run);
+    } catch (const Error& damaged) {
+      cell.message = damaged.what();
     }
+    if (exit.status != 0 || (cell.message.empty() && (!record || record->status != "finished")))
+      cell.message = last_words(job.log, exit);
+    if (!cell.message.empty())
+      outcome = "failed: " + cell.message.substr(0, cell.message.find('\n'));
+    else if (const MetricRecord* score = record->score())
+      outcome = fmt::format("{} {:.3f}", score->name, score->value);
     keep();
     progress_.note(fmt::format("{}: {} ({:.0f} s)", named(job.index), outcome, job.watch.wall_seconds()));
   }
@@ -182,10 +196,9 @@ class Pool {
   }
 
   // Ctrl-C reaches this process alone (ChildProcess): each run is asked once to keep its step.
-  [[noreturn]] void stop() {
+  void stop() {
     for (const auto& job : jobs_) job->process.signal(SIGINT);
     for (const auto& job : jobs_) job->process.wait();
-    throw Interrupted();
   }
 
   const SuiteRequest& request_;
@@ -200,6 +213,7 @@ class Pool {
 }  // namespace
 
 std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
+  refuse_axes(request.settings, request.spec);
   const ResultStore store(request.out);
   Benches benches(request.places);
   std::map<std::string, std::string> rows_by_id;

@@ -34,7 +34,8 @@ struct SuiteRun {
 std::vector<SuiteRun> resolve_suite(const SuiteRequest& request);
 
 // Each run in a process of this program, so that a peak of memory is one run's and a crash is a row. What has finished
-// before is not run again. Throws Interrupted once all processes have kept their checkpoints.
+// before is not run again. Throws Interrupted, or what keeps the suite from going on, once all processes have kept
+// their checkpoints.
 SuiteManifest run_suite(const SuiteRequest& request, const std::vector<SuiteRun>& runs, ProgressSink& progress);
 
 }  // namespace peftbench

@@ -12,14 +12,16 @@
 namespace peftbench {
 namespace {
 
-// What the grid itself decides.
+// What of a suite's file decides this setting, where the grid itself does.
+const char* axis_of(const std::string& key) {
+  if (key == "task.name") return "tasks";
+  if (key == "backbone.name") return "backbones";
+  return key == "seed" ? "seeds" : nullptr;
+}
+
 void refuse_axes(const SettingsBlock& block) {
   for (const Setting& setting : block.settings) {
-    const char* axis = setting.key == "task.name"       ? "tasks"
-                       : setting.key == "backbone.name" ? "backbones"
-                       : setting.key == "seed"          ? "seeds"
-                                                        : nullptr;
-    if (axis)
+    if (const char* axis = axis_of(setting.key))
       throw ConfigError({setting.origin + ": '" + setting.key + "' is not for one row of a suite",
                          {},
                          {},
@@ -86,6 +88,21 @@ fs::path find_suite(const std::string& name_or_file, const fs::path& configs) {
 }
 
 }  // namespace
+
+void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
+  for (const Setting& setting : settings) {
+    const char* axis = axis_of(setting.key);
+    const std::size_t size = setting.key == "task.name"       ? suite.tasks.size()
+                             : setting.key == "backbone.name" ? suite.backbones.size()
+                                                              : suite.seeds.size();
+    if (axis && size > 1)
+      throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
+                             ", and every run would have this one",
+                         {},
+                         "a setting that leaves the suite's grid as it is",
+                         std::string("leave it out, or shorten '") + axis + "' in " + suite.file.string()});
+  }
+}
 
 std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::string& origin) {
   std::vector<std::uint64_t> seeds;

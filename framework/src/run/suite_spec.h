@@ -29,6 +29,10 @@ struct SuiteSpec {
 // A file, or the name of one in configs/suites. Throws ConfigError.
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs);
 
+// Settings that stand over every run may not make several of the suite's tasks, backbones or seeds one. Throws
+// ConfigError.
+void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite);
+
 // "1,2,3" or "1-5". Throws ConfigError naming `origin`.
 std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::string& origin);
 

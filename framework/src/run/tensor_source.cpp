@@ -20,13 +20,28 @@ struct Found {
   TensorMap tensors;
 };
 
+// The file of trained values in a folder: ours (of a run, its adapter, its checkpoint), then Hugging Face's.
+std::optional<fs::path> values_in(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"adapter.safetensors", "adapter/adapter.safetensors", "train.safetensors",
+                           "adapter_model.safetensors", "adapter_model.bin"})
+    if (fs::is_regular_file(folder / name, error)) return folder / name;
+  return std::nullopt;
+}
+
+// Hugging Face's description beside its values; it need not be there.
+std::optional<fs::path> description_of(const fs::path& file) {
+  const fs::path config = file.parent_path() / "adapter_config.json";
+  std::error_code error;
+  if (!file.filename().string().starts_with("adapter_model.") || !fs::is_regular_file(config, error))
+    return std::nullopt;
+  return config;
+}
+
 Found read_any(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    // Ours (a run's folder, its adapter, its checkpoint), then Hugging Face's.
-    for (const char* name : {"adapter.safetensors", "adapter/adapter.safetensors", "train.safetensors",
-                             "adapter_model.safetensors", "adapter_model.bin"})
-      if (fs::is_regular_file(path / name, error)) return read_any(path / name);
+    if (const auto file = values_in(path)) return read_any(*file);
     throw CheckpointError({"the folder holds no trained values", path.string(),
                            "adapter.safetensors, train.safetensors, adapter_model.safetensors or adapter_model.bin",
                            "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
@@ -41,16 +56,24 @@ Found read_any(const fs::path& path) {
 
 // Hugging Face's prompts of a T5 carry rows for the decoder behind those of the encoder, which are never used there.
 std::optional<int64_t> encoder_rows(const fs::path& file) {
-  const fs::path config = file.parent_path() / "adapter_config.json";
-  std::error_code error;
-  if (!file.filename().string().starts_with("adapter_model.") || !fs::exists(config, error)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_text(config), nullptr, false);
+  const auto config = description_of(file);
+  if (!config) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_text(*config), nullptr, false);
   if (!json.is_object() || !json.contains("num_virtual_tokens") || !json["num_virtual_tokens"].is_number_integer())
     return std::nullopt;
   return json["num_virtual_tokens"].get<int64_t>();
 }
 
 }  // namespace
+
+std::vector<fs::path> files_of_values(const fs::path& path) {
+  std::error_code error;
+  const auto file = fs::is_regular_file(path, error) ? path : values_in(path);
+  if (!file) return {};
+  std::vector<fs::path> files = {*file};
+  if (const auto config = description_of(*file)) files.push_back(*config);
+  return files;
+}
 
 Tensor read_parameter(const fs::path& path, const std::string& parameter,
                       const std::function<void(std::string)>& warn) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -14,5 +15,8 @@ namespace peftbench {
 // '|', of which the first found is taken; where the file holds one tensor only, its name does not matter. fp32, a
 // copy. Throws CheckpointError that lists what there is.
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const std::function<void(std::string)>& warn);
+
+// The files that would be read: none where the path is no such place. A run's identity has their hash.
+std::vector<fs::path> files_of_values(const fs::path& path);
 
 }  // namespace peftbench

@@ -4,6 +4,7 @@
 #include "core/random.h"
 #include "plugin/schema.h"
 #include "run/init_from.h"
+#include "run/tensor_source.h"
 
 #include <peftbench/error.h>
 
@@ -28,13 +29,14 @@ KnownNames known_names(const Places& places) {
 // A parameter that names a file stands for what is in it.
 nlohmann::json hashes_of_files(const Values& values) {
   nlohmann::json hashes = nlohmann::json::object();
-  std::error_code error;
   for (const auto& [name, value] : values.all()) {
     const auto* text = std::get_if<std::string>(&value);
     if (!text || text->empty()) continue;
-    const fs::path path = *text;
-    for (const fs::path& file : {path, path / "adapter.safetensors", path / "adapter_model.safetensors"})
-      if (fs::is_regular_file(file, error)) hashes[name] = sha256(MappedFile::open(file)->text());
+    const std::vector<fs::path> files = files_of_values(*text);
+    if (files.empty()) continue;
+    Sha256 hash;
+    for (const fs::path& file : files) hash.update(MappedFile::open(file)->text());
+    hashes[name] = hash.hex();
   }
   return hashes;
 }

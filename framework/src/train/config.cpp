@@ -60,6 +60,7 @@ void check(const TrainConfig& c) {
   require("adamw.weight_decay", c.adamw.weight_decay, 0, unbounded);
   require("evaluation.batch_size", c.evaluation.batch_size, 1, unbounded);
   require("evaluation.beams", c.evaluation.beams, 1, 1024);
+  require("evaluation.max_tokens", c.evaluation.max_tokens, 0, unbounded);
   require("evaluation.length_penalty", c.evaluation.length_penalty, -100, 100);
 }
 

@@ -16,6 +16,7 @@ using testing::HasSubstr;
 class Child : public testing::Test {
  protected:
   ~Child() override {
+    std::signal(SIGCHLD, SIG_DFL);
     std::error_code ignored;
     fs::remove(log_, ignored);
   }
@@ -39,6 +40,23 @@ TEST_F(Child, TellsWhichSignalEndedIt) {
   const ChildExit exit = child.wait();
   EXPECT_EQ(exit.status, 137);
   EXPECT_THAT(exit.text(), HasSubstr("signal 9"));
+}
+
+// As `trap "" CHLD` in a script leaves it: the kernel then forgets a child as it ends.
+TEST_F(Child, IsToldOfWhereSigchldWasIgnored) {
+  std::signal(SIGCHLD, SIG_IGN);
+  ChildProcess child(shell("exit 3"), {}, log_);
+  EXPECT_EQ(child.wait().status, 3);
+}
+
+TEST_F(Child, OneThatTheKernelForgotHasEnded) {
+  ChildProcess child(shell("sleep 60"), {}, log_);
+  std::signal(SIGCHLD, SIG_IGN);
+  child.signal(SIGKILL);
+  std::optional<ChildExit> exit;
+  for (int i = 0; i < 10000 && !exit; ++i, ::usleep(1000)) exit = child.poll();
+  ASSERT_TRUE(exit);
+  EXPECT_NE(exit->status, 0);
 }
 
 TEST_F(Child, IsInAGroupOfItsOwn) {

@@ -37,6 +37,15 @@ TEST_F(Files, WritesWhatItReads) {
   EXPECT_EQ(entries(), 1);
 }
 
+TEST_F(Files, AFolderIsNoFileAndNoFault) {
+  write_atomically(folder_ / "a", "x");
+  EXPECT_TRUE(file_exists(folder_ / "a"));
+  EXPECT_FALSE(file_exists(folder_));
+  EXPECT_FALSE(file_exists(folder_ / "b"));
+  EXPECT_FALSE(file_exists(folder_ / "a" / "b"));
+  EXPECT_FALSE(file_exists(folder_ / std::string(1000, 'x')));  // a name that the system refuses
+}
+
 TEST_F(Files, StreamsManySmallAndLargePieces) {
   const fs::path path = folder_ / "b.txt";
   std::string expected;

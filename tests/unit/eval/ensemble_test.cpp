@@ -97,9 +97,9 @@ class EnsembleTest : public ::testing::Test {
       }));
     }
   }
-  EnsembleEvaluation ensemble(const Evaluator& evaluator, std::int64_t most_sequences, std::int64_t limit = 0) const {
+  EnsembleEvaluation ensemble(const Evaluator& evaluator, std::int64_t most_sequences) const {
     const std::vector<const std::vector<EncodedExample>*> encoded(plans_.size(), &examples_);
-    return evaluate_ensemble(evaluator, CompiledPlan::stack(plans_), {encoded, texts_, limit}, most_sequences);
+    return evaluate_ensemble(evaluator, CompiledPlan::stack(plans_), {encoded, texts_}, most_sequences);
   }
 
   std::shared_ptr<const Backbone> backbone_ = tiny_backbone();
@@ -138,9 +138,9 @@ TEST_F(EnsembleTest, EqualsTheMembersEachOnItsOwnAndTheirVotes) {
 
 TEST_F(EnsembleTest, AnExampleAndItsMembersStayTogetherHoweverSmallTheBatch) {
   const Evaluator evaluator(*backbone_, letters(), task_, {}, 0);
-  const EnsembleEvaluation one = ensemble(evaluator, 1, 6), all = ensemble(evaluator, 1000, 6);
-  ASSERT_EQ(one.votes.examples, 6);
-  for (std::size_t i = 0; i < 6; ++i) {
+  const EnsembleEvaluation one = ensemble(evaluator, 1), all = ensemble(evaluator, 1000);
+  ASSERT_EQ(one.votes.examples, static_cast<std::int64_t>(texts_.size()));
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
     EXPECT_EQ(one.votes.predictions[i].prediction, all.votes.predictions[i].prediction);
     EXPECT_EQ(one.entropy[i], all.entropy[i]);
   }

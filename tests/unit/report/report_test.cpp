@@ -78,6 +78,7 @@ TEST(RunReport, ShowsWhatTheReaderLooksFor) {
   EXPECT_THAT(text, Not(HasSubstr("token ids")));
   EXPECT_THAT(text, Not(HasSubstr("ranked")));
   record.config = {{"eval", {{"mode", "rank"}, {"rank_score", "mean"}}}};
+  record.answers = "ranked";
   record.ledger["prompt_tokens"] = 1234;
   record.backbone.checksum_after = "other";
   record.phases[0].peak_is_of_phase = false;

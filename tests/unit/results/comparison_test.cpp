@@ -138,6 +138,23 @@ TEST_F(Suites, RowsAreInTheirOrderWithRunsThatNeverCameToBe) {
   EXPECT_EQ(store.all().size(), 2u);  // the suite's own folder is no run
 }
 
+TEST_F(Suites, ARecordThatCannotBeReadIsARowOfItsOwn) {
+  const ResultStore store(folder_);
+  store.write(run_of("lora", 8, 1, 0.6));
+  store.write(run_of("lora", 8, 2, 0.7));
+  write_atomically(store.folder_of("lora-movies-s2-8").record(), "{");
+  const SuiteManifest suite{"all",
+                            "all.yaml",
+                            {{"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", ""},
+                             {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", ""}}};
+  const std::vector<ComparisonRow> rows = compare(suite, store);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].score.n, 1);
+  EXPECT_EQ(rows[0].runs.at(1).status, "failed");
+  EXPECT_EQ(rows[0].runs.at(1).seed, 2u);
+  EXPECT_THAT(rows[0].runs.at(1).message, HasSubstr("record.json is not JSON"));
+}
+
 TEST_F(Suites, OneThatIsNotThereIsNamedWithThoseThatAre) {
   write_manifest(folder_, {"methods", "methods.yaml", {}});
   try {

@@ -1,4 +1,4 @@
-#include "run/suite_spec.h"
+#include "run/suite.h"
 
 #include <peftbench/error.h>
 
@@ -11,8 +11,10 @@
 namespace peftbench {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class Suite : public testing::Test {
  protected:
@@ -92,6 +94,28 @@ TEST_F(Suite, AnUnknownOneIsToldWithTheNearest) {
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("did you mean 'mine'?"));
   }
+}
+
+TEST_F(Suite, ASettingForEveryRunMayNotMakeSeveralTasksOne) {
+  const auto refusal = [&](const std::string& axes, const std::string& set) -> std::string {
+    SuiteRequest request;
+    request.spec = read(axes + "rows: [{method: lora}]\n");
+    request.settings = {parse_set(set)};
+    request.out = folder_ / "runs";
+    try {
+      resolve_suite(request);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(refusal("tasks: [movies, books]\n", "task.name=news"),
+              AllOf(HasSubstr("--set task.name=news: the suite has 2 tasks"), HasSubstr("shorten 'tasks' in"),
+                    HasSubstr("mine.yaml")));
+  EXPECT_THAT(refusal("backbones: [a, b, c]\n", "backbone.name=t5"), HasSubstr("the suite has 3 backbones"));
+  // One is as well named there, and other settings are for all. (There is no plugin here to go on with.)
+  EXPECT_THAT(refusal("tasks: movies\n", "task.name=news"), Not(HasSubstr("the suite has")));
+  EXPECT_THAT(refusal("tasks: [movies, books]\n", "train.steps=3"), Not(HasSubstr("the suite has")));
 }
 
 TEST(Seeds, AreNumbersAndRanges) {

@@ -132,17 +132,16 @@ TEST_P(AdafactorReplay, FiveStepsEqualASecondImplementation) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AdafactorReplay,
-                         ::testing::Values(AdafactorCase{3, 4, 0, 0, false}, AdafactorCase{3, 4, 1100000, 0, false},
-                                           AdafactorCase{3, 4, 1100000, 1100000, true},
-                                           AdafactorCase{128, 256, 0, 0, false},
-                                           AdafactorCase{128, 256, 1100000, 0, true},
-                                           AdafactorCase{256, 128, 7, 2, false},
-                                           AdafactorCase{100, 512, 1100000, 0, false}),
-                         [](const auto& test) {
-                           const AdafactorCase& c = test.param;
-                           return std::to_string(c.rows) + "x" + std::to_string(c.columns) + "_case_" + std::to_string(test.index);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AdafactorReplay,
+    ::testing::Values(AdafactorCase{3, 4, 0, 0, false}, AdafactorCase{3, 4, 1100000, 0, false},
+                      AdafactorCase{3, 4, 1100000, 1100000, true}, AdafactorCase{128, 256, 0, 0, false},
+                      AdafactorCase{128, 256, 1100000, 0, true}, AdafactorCase{256, 128, 7, 2, false},
+                      AdafactorCase{100, 512, 1100000, 0, false}),
+    [](const auto& test) {
+      const AdafactorCase& c = test.param;
+      return std::to_string(c.rows) + "x" + std::to_string(c.columns) + "_case_" + std::to_string(test.index);
+    });
 
 // From T5X's step the decay is nearly 1: every element moves by the whole clipped step at first.
 TEST(Adafactor, LateStartMovesByTheWholeRate) {
