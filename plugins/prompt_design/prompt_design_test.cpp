@@ -186,7 +186,7 @@ TEST(PromptDesign, WhatCannotBeAskedIsRefused) {
   for (const char* shot : {"{input} answer:", "{target} alone", ""})
     EXPECT_THAT(refusal({{"shot_template", shot}}), HasSubstr("does not show an example")) << shot;
   EXPECT_EQ(refusal({{"shot_template", "{target}: {text}"}}, {{}, {"text"}}), "accepted");
-  EXPECT_THAT(refusal({{"shot_template", "{target}: {word}"}}, {{}, {"text"}}), HasSubstr("{input}, {text}"));
+  EXPECT_THAT(refusal({{"shot_template", "{target}: {word}"}}, {{}, {"text"}}), HasSubstr("{input}, or one of text"));
   EXPECT_THAT(refusal({{"template", "{word}"}}, {{}, {"text"}}), HasSubstr("asks for a field"));
   try {
     arranged({{{"shots", "2"}}}, {});

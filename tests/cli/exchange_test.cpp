@@ -114,6 +114,32 @@ TEST_F(Exchange, MistakesSayWhatThereIs) {
   scratch_->write("damaged/adapter_config.json", "{");
   expect_mistake({"import", path("damaged"), "--backbone", "t5-nano-lm"}, "no description of an adapter", "not JSON");
   EXPECT_FALSE(fs::exists(path("x")));
+  const fs::path kept = scratch_->write("filled/adapter_config.json", "mine");
+  expect_mistake({"export", one, path("filled"), "--format", "huggingface"}, "there is something at", "name another");
+  EXPECT_EQ(file_text(kept), "mine");
+}
+
+TEST_F(Exchange, ForwardRefusesWhatWritesNoTokens) {
+  scratch_->write("ids.json", "[[5, 6, 1]]");
+  const auto forward = [&](const fs::path& out, const std::vector<std::string>& more) {
+    fs::path adapter;
+    for (const auto& entry : fs::directory_iterator(out)) adapter = entry.path() / "adapter";
+    std::vector<std::string> words = {"forward",        "--backbone",     "t5-nano-lm",
+                                      "--input-ids",    path("ids.json"), "--adapter",
+                                      adapter.string(), "--output",       path("states.safetensors")};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const auto untrained = [&](const std::string& method, const fs::path& out, const std::string& setting) {
+    return run({"--method", method, "--task", task_.string(), "--backbone", "t5-nano-lm", "--out", out.string(),
+                "--threads", "1", "--set", setting, "--set", "train.steps=0", "--set", "eval.examples=2"});
+  };
+  const fs::path head = path("head"), mixture = path("mixture");
+  ASSERT_EQ(untrained("head_tuning", head, "train=head").status, 0);
+  expect_mistake(forward(head, {"--labels", path("ids.json")}), "scores classes", "peft-bench eval");
+  EXPECT_EQ(run(forward(head, {})).status, 0);  // the encoder's states are there
+  ASSERT_EQ(untrained("soft_words", mixture, "prompts=[1: It] {input}|{input} [2: It was]").status, 0);
+  expect_mistake(forward(mixture, {}), "several copies", "peft-bench eval");
 }
 
 TEST_F(Exchange, TrainingBeginsWithAnAdapterARunOrAFile) {

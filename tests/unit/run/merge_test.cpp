@@ -113,10 +113,5 @@ TEST_F(MergedFolder, HoldsTheSourcesSizesAndVocabulary) {
               AllOf(HasSubstr("\"dtype\": \"float32\""), HasSubstr("\"model_type\": \"t5\"")));
 }
 
-TEST_F(MergedFolder, NeverReplacesTheBackbone) {
-  EXPECT_THROW(write_model(folder_ / "source", {}, folder_ / "source"), ConfigError);
-  EXPECT_FALSE(fs::exists(folder_ / "source" / "model.safetensors"));
-}
-
 }  // namespace
 }  // namespace peftbench
