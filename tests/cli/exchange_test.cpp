@@ -137,7 +137,8 @@ TEST_F(Exchange, ForwardRefusesWhatWritesNoTokens) {
   const fs::path head = path("head"), mixture = path("mixture");
   ASSERT_EQ(untrained("head_tuning", head, "train=head").status, 0);
   expect_mistake(forward(head, {"--labels", path("ids.json")}), "scores classes", "peft-bench eval");
-  EXPECT_EQ(run(forward(head, {})).status, 0);  // the encoder's states are there
+  EXPECT_EQ(run(forward(head, {})).status, 0);
+  EXPECT_THAT(file_text(path("states.safetensors")), HasSubstr("class_log_probabilities"));
   ASSERT_EQ(untrained("soft_words", mixture, "prompts=[1: It] {input}|{input} [2: It was]").status, 0);
   expect_mistake(forward(mixture, {}), "several copies", "peft-bench eval");
 }

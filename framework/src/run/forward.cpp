@@ -152,6 +152,10 @@ TensorMap run_forward(const Inputs& in, bool gradient) {
   };
   TensorMap out;
   out["encoder_last_hidden_state"] = as_given(encoder.hidden, encoder.layout);
+  if (scores_classes(in.plan)) {
+    const Tensor scores = class_log_probabilities(in.backbone, encoder, in.plan, context);
+    out["class_log_probabilities"] = scores.index_select(0, places);
+  }
   if (!in.labels) return out;
 
   const DecoderState decoder = decode_labels(in.backbone, encoder, *in.labels, in.plan, context);
@@ -195,7 +199,7 @@ void refuse_what_writes_no_tokens(const CompiledPlan& plan, const ForwardRequest
                        "use `peft-bench eval`"});
   if (scores_classes(plan) && (request.labels || request.generate))
     throw ConfigError({method + " scores classes and writes no tokens", request.generate ? "--generate" : "--labels",
-                       "--output alone, for the encoder's states", "use `peft-bench eval`"});
+                       "--output alone: it gets class_log_probabilities", "use `peft-bench eval`"});
 }
 
 }  // namespace

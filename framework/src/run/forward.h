@@ -31,7 +31,8 @@ struct ForwardSummary {
 };
 
 // Writes encoder_last_hidden_state [B, T, D], rows that a prompt adds included; with labels logits [B, T, V] and
-// loss; with `gradient` input_embeddings_grad [B, T, D]. Zeros where a row has ended.
+// loss; with `gradient` input_embeddings_grad [B, T, D]; where the head scores classes, class_log_probabilities [B, C]
+// and no logits. Zeros where a row has ended.
 ForwardSummary forward(const ForwardRequest& request, const Places& places);
 
 }  // namespace peftbench
