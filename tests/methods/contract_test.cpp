@@ -3,6 +3,7 @@
 #include "backbone/safetensors.h"
 #include "eval/likelihood.h"
 #include "methods/workshop.h"
+#include "run/merge.h"
 #include "support/forward.h"
 #include "support/program.h"
 
@@ -110,21 +111,9 @@ TEST_P(Contract, MergedEqualsUnmergedWhereItMerges) {
     if (!workshop.schema().can(Capability::merges)) continue;
     const CompiledPlan plan = trained(workshop);
     at::NoGradGuard no_grad;
-    workshop.backbone().refresh(plan);
     const Tensor unmerged = workshop.outcome(plan);
-    const BackboneSpec& spec = workshop.backbone().spec();
-    const detail::PlanGroup& group = *plan.only();
-    TensorMap tensors;
-    for (const ParameterSite& site : spec.parameters()) {
-      const Tensor& replaced = group.stand_in[static_cast<std::size_t>(site.index)];
-      tensors[site.tensor] = replaced.defined() ? replaced : workshop.backbone().frozen(site.index);
-    }
-    for (const auto& [name, site] : group.linear_sites) {
-      const auto merged = group.linear[static_cast<std::size_t>(site.index)]->merged(tensors.at(site.tensor_name()));
-      ASSERT_TRUE(merged.has_value()) << name;
-      tensors[site.tensor_name()] = *merged;
-    }
-    const auto merged = Backbone::from_tensors(spec, tensors);
+    // Throws where a site is left over.
+    const auto merged = Backbone::from_tensors(workshop.backbone().spec(), merged_tensors(workshop.backbone(), plan));
     const std::vector<EncodedExample> all = workshop.examples(plan);
     std::vector<std::vector<std::int64_t>> inputs, targets;
     for (const EncodedExample& example : all) {

@@ -129,15 +129,18 @@ CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const B
   return plan;
 }
 
+void check_backbone(const AdapterInfo& info, const Backbone& backbone, const std::string& checksum) {
+  if (checksum.empty() || info.backbone_checksum.empty() || checksum == info.backbone_checksum) return;
+  throw CheckpointError({"the adapter was trained on another backbone",
+                         backbone.spec().name + ", checksum " + checksum.substr(0, 16),
+                         info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
+                         "use the backbone that it was trained on, in the same precision and quantization"});
+}
+
 CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
                           const std::string& checksum) {
   const Adapter adapter = read_adapter(path, finder, backbone.spec());
-  const AdapterInfo& info = adapter.info;
-  if (!checksum.empty() && !info.backbone_checksum.empty() && checksum != info.backbone_checksum)
-    throw CheckpointError({"the adapter was trained on another backbone",
-                           backbone.spec().name + ", checksum " + checksum.substr(0, 16),
-                           info.backbone + ", checksum " + info.backbone_checksum.substr(0, 16),
-                           "use the backbone that it was trained on, in the same precision and quantization"});
+  check_backbone(adapter.info, backbone, checksum);
   return plan_of(adapter, finder, backbone.spec());
 }
 

@@ -42,8 +42,11 @@ Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const Bac
 // A plan with the adapter's values. Throws CheckpointError if tensors are missing, surplus or misshapen.
 CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const BackboneSpec& backbone);
 
-// Both in one. Throws CheckpointError too if the backbone is another one than the adapter was trained on: by its
-// checksum, where `checksum` is not empty and the adapter knows one.
+// Throws CheckpointError if the backbone is another one than the adapter was trained on: by its checksum, where
+// `checksum` is not empty and the adapter knows one.
+void check_backbone(const AdapterInfo& info, const Backbone& backbone, const std::string& checksum);
+
+// All three in one.
 CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
                           const std::string& checksum);
 

@@ -75,8 +75,8 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   const auto backbone = Backbone::load(resolved.folder.value(), place.load);
   const BackboneSpec& spec = backbone->spec();
   const Adapter adapter = read_adapter(place.folder, finder, spec);
-  const CompiledPlan plan = load_adapter(place.folder, finder, *backbone, backbone->checksum());
-  const TensorMap prompts = prompts_of(plan, spec.d_model);
+  check_backbone(adapter.info, *backbone, backbone->checksum());
+  const TensorMap prompts = prompts_of(plan_of(adapter, finder, spec), spec.d_model);
   const auto tokenizer = Tokenizer::load(resolved.folder.value() / "spiece.model");
   NeighborsOutcome outcome;
   outcome.method = adapter.info.method;
