@@ -102,6 +102,12 @@ Tensor SiteCalls::map_frozen(const Tensor& x, int tensor) const {
   return at::linear(x.to(weight.scalar_type()), weight).to(at::kFloat);
 }
 
+Tensor SiteCalls::map_trained(const Tensor& x, const Tensor& weight, LinearWire wire) const {
+  // Mixed precision: the fp32 master weight is rounded for the product alone. Logits stay fp32, as for frozen weights.
+  const bool narrow = backbone_.precision() == Precision::bfloat16 && wire.tensor != backbone_.wiring().lm_head.tensor;
+  return narrow ? at::linear(x.to(at::kBFloat16), weight.to(at::kBFloat16)).to(at::kFloat) : at::linear(x, weight);
+}
+
 Tensor SiteCalls::linear(const Tensor& x, const Rows& rows, LinearWire wire) const {
   const auto site = static_cast<std::size_t>(wire.site);
   const std::function<Tensor()> whole = once([&] { return map_frozen(x, wire.tensor); });
@@ -112,7 +118,7 @@ Tensor SiteCalls::linear(const Tensor& x, const Rows& rows, LinearWire wire) con
         const Tensor replaced = stand_in(range.group, wire.tensor);
         const Tensor input = rows_of(x, range);
         const std::function<Tensor(const Tensor&)> map = [&](const Tensor& other) {
-          return replaced.defined() ? at::linear(other, replaced) : map_frozen(other, wire.tensor);
+          return replaced.defined() ? map_trained(other, replaced, wire) : map_frozen(other, wire.tensor);
         };
         const std::function<Tensor()> base = [&] { return replaced.defined() ? map(input) : rows_of(whole(), range); };
         const auto& hook = range.group->linear[site];

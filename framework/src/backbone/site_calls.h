@@ -45,6 +45,7 @@ class SiteCalls {
 
  private:
   Tensor map_frozen(const Tensor& x, int tensor) const;
+  Tensor map_trained(const Tensor& x, const Tensor& weight, LinearWire wire) const;
   // Calls `hooked` for the ranges whose group has something at the site, takes the rows of `whole` for the rest.
   template <class Has, class Apply>
   Tensor by_range(const Rows& rows, Has has, Apply hooked, const std::function<Tensor()>& whole) const;
