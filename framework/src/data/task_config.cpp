@@ -1,4 +1,5 @@
 #include "core/names.h"
+#include "data/metric_names.h"
 #include "data/task.h"
 #include "data/task_spec.h"
 
@@ -118,6 +119,9 @@ TaskConfig parse_task(const fs::path& file) {
     config.metrics = yaml.at("metrics").texts();
     if (config.metrics.empty())
       yaml.at("metrics").fail("no metric is named", "an empty list", "at least one; the first selects checkpoints");
+    for (const Yaml& item : yaml.at("metrics").items())
+      if (const auto problem = metric_problem(item.text(), config.metrics, config.labels))
+        item.fail(problem->what, problem->found, problem->expected, problem->remedy);
   }
   spec->split.place = yaml.at("source").place();
   if (yaml.has("split")) spec->split = parse_split(yaml.at("split"));

@@ -1,0 +1,133 @@
+#include "data/metric_names.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+#include "data/task.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace peftbench {
+
+namespace {
+
+using Labels = MetricInfo::Labels;
+
+std::string labels_text(const std::vector<std::string>& labels) {
+  return labels.empty() ? "free text" : std::to_string(labels.size()) + " label words: " + join(labels);
+}
+
+// What of an example is missing for a metric, or nothing.
+std::optional<Problem> missing(const MetricInfo& metric, const TextExample& example) {
+  const std::string name = "the metric '" + std::string(metric.name) + "' needs ";
+  if (metric.groups && example.group.empty())
+    return Problem{
+        name + "to know which rows are judged together", "a row without a group", "a group for each row", {}};
+  if (metric.numbers && !number_of(example.target))
+    return Problem{
+        name + "targets that are numbers", "'" + printable(example.target) + "'", "a number such as 3.4", {}};
+  if (metric.numbered && example.label != 0 && example.label != 1)
+    return Problem{name + "to know of each row whether its target is the right answer",
+                   "a row that does not say so",
+                   "0 or 1",
+                   {}};
+  return std::nullopt;
+}
+
+}  // namespace
+
+const std::vector<MetricInfo>& metric_table() {
+  static const std::vector<MetricInfo> table = {
+      {.name = "accuracy", .summary = "share of right labels", .labels = Labels::needed},
+      {.name = "macro_f1", .summary = "mean of the labels' F1", .labels = Labels::needed},
+      {.name = "f1",
+       .summary = "F1 of the second label word; an illegal answer counts as the wrong one of the two",
+       .labels = Labels::two},
+      {.name = "matthews", .summary = "Matthews' correlation", .labels = Labels::needed},
+      {.name = "exact_match", .summary = "share of answers that are the target, or another right answer"},
+      {.name = "f1a", .summary = "f1 over all answers of all questions", .labels = Labels::two},
+      {.name = "em",
+       .summary = "share of groups (questions) with every label right",
+       .labels = Labels::needed,
+       .groups = true},
+      {.name = "squad_em", .summary = "share of normalised answers that equal one of the right ones"},
+      {.name = "squad_f1", .summary = "mean F1 of normalised words with the right answer that is nearest"},
+      {.name = "record_em", .summary = "squad_em, each group (question) counted once", .groups = true},
+      {.name = "record_f1", .summary = "squad_f1, each group (question) counted once", .groups = true},
+      {.name = "pearson",
+       .summary = "Pearson's correlation; an answer that is no number counts as -1",
+       .numbers = true},
+      {.name = "spearman", .summary = "the same of ranks, ties sharing their mean rank", .numbers = true},
+      {.name = "wsc_simple",
+       .summary = "whether the answer names the referent, compared with the row's label",
+       .labels = Labels::none,
+       .numbered = true},
+      {.name = mean_metric, .summary = "mean of the task's other metrics"},
+  };
+  return table;
+}
+
+std::vector<std::string> metric_names() {
+  std::vector<std::string> names;
+  for (const MetricInfo& metric : metric_table()) names.emplace_back(metric.name);
+  return names;
+}
+
+const MetricInfo* find_metric(std::string_view name) {
+  const auto& table = metric_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const MetricInfo& m) { return m.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+std::optional<Problem> metric_problem(const std::string& metric, const std::vector<std::string>& metrics,
+                                      const std::vector<std::string>& labels) {
+  const MetricInfo* info = find_metric(metric);
+  const std::string named = "the metric '" + metric + "'";
+  if (!info) {
+    return Problem{"unknown metric", "'" + printable(metric) + "'", "a metric of docs/tasks.md",
+                   did_you_mean(metric, metric_names())};
+  }
+  if (std::count(metrics.begin(), metrics.end(), metric) > 1)
+    return Problem{named + " stands twice", join(metrics), "each metric once", {}};
+  if (metric == mean_metric && metrics.size() < 3)
+    return Problem{named + " is the mean of the others", join(metrics), "two other metrics at least", {}};
+  if (info->labels == Labels::needed && labels.empty())
+    return Problem{named + " needs label words", labels_text(labels), "the task's 'labels'",
+                   "list the labels, or use exact_match"};
+  if (info->labels == Labels::two && labels.size() != 2)
+    return Problem{named + " needs two label words, the second the one that is looked for", labels_text(labels), "two",
+                   "use macro_f1 for more"};
+  if (info->labels == Labels::none && !labels.empty())
+    return Problem{named + " judges free text", labels_text(labels), "a task without 'labels'", "use accuracy"};
+  return std::nullopt;
+}
+
+void check_metric_needs(const TaskConfig& config, const std::vector<TextExample>& examples,
+                        const std::vector<std::string>& origins) {
+  for (const std::string& name : config.metrics) {
+    const MetricInfo* metric = find_metric(name);
+    if (!metric || !(metric->groups || metric->numbers || metric->numbered)) continue;
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      if (std::optional<Problem> problem = missing(*metric, examples[i])) {
+        problem->what = (i < origins.size() ? origins[i] + ": " : std::string()) + problem->what;
+        problem->remedy = "choose another metric for task '" + config.name + "': docs/tasks.md says what each needs";
+        throw DataError(*problem);
+      }
+    }
+  }
+}
+
+std::optional<double> number_of(std::string_view text) {
+  constexpr std::string_view spaces = " \t\n\v\f\r";
+  const std::size_t first = text.find_first_not_of(spaces);
+  if (first == std::string_view::npos) return std::nullopt;
+  text = text.substr(first, text.find_last_not_of(spaces) - first + 1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace peftbench
