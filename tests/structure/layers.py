@@ -12,7 +12,8 @@ data = {"data", "text"} | plan
 ledger = {"ledger"} | backbone
 evaluate = {"eval"} | backbone | data | ledger
 train = {"train"} | evaluate
-everything = train | {"plugin", "results", "report", "run"}
+pretrain = {"pretrain"} | train
+everything = pretrain | {"plugin", "results", "report", "run"}
 ALLOWED = {
     "core": {"core"},
     "text": {"text", "core"},
@@ -23,6 +24,7 @@ ALLOWED = {
     "ledger": ledger,
     "eval": evaluate,
     "train": train,
+    "pretrain": pretrain,
     "results": {"results", "core"},
     "report": {"report", "results", "core"},
     "run": everything,
