@@ -16,13 +16,18 @@ namespace peftbench {
 
 namespace {
 
-std::vector<LoadedRow> read_rows(const TaskConfig& config, const std::vector<std::string>& files,
-                                 const fs::path& data_root) {
+std::string names_of(const std::vector<fs::path>& files) {
+  std::vector<std::string> names;
+  for (const fs::path& file : files) names.push_back(file.string());
+  return join(names);
+}
+
+std::vector<LoadedRow> read_rows(const TaskConfig& config, const SourceSpec& source,
+                                 const std::vector<fs::path>& files) {
   const Formatter formatter(config);
   std::vector<LoadedRow> rows;
-  for (const std::string& file : files) {
-    const fs::path path = find_source(config, file, data_root);
-    const std::unique_ptr<RowReader> reader = RowReader::open(path, config.spec->source);
+  for (const fs::path& file : files) {
+    const std::unique_ptr<RowReader> reader = RowReader::open(file, source);
     std::size_t read = 0;
     while (reader->next()) {
       ++read;
@@ -33,7 +38,7 @@ std::vector<LoadedRow> read_rows(const TaskConfig& config, const std::vector<std
   }
   if (rows.empty()) {
     throw ConfigError(Problem{config.spec->source.place + ": no row is left",
-                              "the filter refuses every row of " + join(files), "rows that pass 'filter'",
+                              "the filter refuses every row of " + names_of(files), "rows that pass 'filter'",
                               "compare the values in 'filter' with those in the file"});
   }
   return rows;
@@ -82,13 +87,13 @@ std::string hash_of(const TaskData& data) {
 }  // namespace
 
 TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
-  const SourceSpec& source = config.spec->source;
+  const FoundSource source = find_source(config, data_root);
   TaskData data;
   data.config = config;
-  data.source = find_source(config, source.train.front(), data_root);
-  std::vector<LoadedRow> train = read_rows(config, source.train, data_root), validation, test;
-  if (!source.validation.empty()) validation = read_rows(config, source.validation, data_root);
-  if (!source.test.empty()) test = read_rows(config, source.test, data_root);
+  data.source = source.train.front();
+  std::vector<LoadedRow> train = read_rows(config, source.source, source.train), validation, test;
+  if (!source.validation.empty()) validation = read_rows(config, source.source, source.validation);
+  if (!source.test.empty()) test = read_rows(config, source.source, source.test);
   const SplitWants wants{source.validation.empty(), source.test.empty()};
   if (!wants.test) drop_seen(train, inputs_of(test), "train that are in test too", data.notes);
   if (!wants.validation) drop_seen(train, inputs_of(validation), "train that are in validation too", data.notes);
@@ -110,7 +115,7 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
   for (const auto& [rows, name] :
        {std::pair{&train, "train"}, std::pair{&validation, "validation"}, std::pair{&test, "test"}}) {
     if (rows->empty()) {
-      throw DataError(Problem{source.place + ": no row is left for " + name,
+      throw DataError(Problem{source.source.place + ": no row is left for " + name,
                               join(data.notes, "; "),
                               "rows that other splits do not hold",
                               {}});

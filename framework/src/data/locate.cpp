@@ -1,24 +1,192 @@
 #include "data/locate.h"
 
+#include "core/names.h"
 #include "data/task_spec.h"
 
 #include <peftbench/error.h>
 
+#include <glob.h>
+
+#include <algorithm>
+#include <cstdlib>
+
 namespace peftbench {
 
-fs::path find_source(const TaskConfig& config, const std::string& file, const fs::path& data_root) {
+namespace {
+
+bool is_folder(const fs::path& path) {
+  std::error_code unreadable;
+  return fs::is_directory(path, unreadable);
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code unreadable;
+  return fs::exists(path, unreadable);
+}
+
+bool is_pattern(const std::string& file) { return file.find_first_of("*?") != std::string::npos; }
+
+// The files that `file` stands for in this folder, sorted; none where it is not there.
+std::vector<fs::path> resolve(const fs::path& folder, const std::string& file) {
+  if (!is_pattern(file)) return is_there(folder / file) ? std::vector{folder / file} : std::vector<fs::path>{};
+  const fs::path all = folder / file;
+  std::string pattern;
+  const std::size_t plain = all.string().size() - file.size();  // what precedes the pattern is taken as it stands
+  for (std::size_t i = 0; i < all.string().size(); ++i) {
+    const char c = all.string()[i];
+    const bool special = c == '\\' || c == '[' || ((c == '*' || c == '?') && i < plain);
+    if (special) pattern += '\\';
+    pattern += c;
+  }
+  glob_t found{};
+  std::vector<fs::path> result;
+  if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0)
+    result.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  std::erase_if(result, is_folder);
+  std::sort(result.begin(), result.end());  // by bytes: glob's own order follows the locale
+  return result;
+}
+
+std::vector<fs::path> folders_in(const fs::path& parent) {
+  std::vector<fs::path> result;
+  std::error_code unreadable;
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, unreadable)) {
+    if (entry.is_directory(unreadable)) result.push_back(entry.path());
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+// Snapshots of a data set in a hub's cache: of main, of the parquet that the hub made, then whatever else is there.
+std::vector<fs::path> snapshots(const fs::path& cache, std::string name) {
+  if (const std::size_t slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
+  const fs::path set = cache / ("datasets--" + name);
+  std::vector<fs::path> result;
+  for (const char* reference : {"refs/main", "refs/refs/convert/parquet", "refs/convert/parquet"}) {
+    if (!file_exists(set / reference)) continue;
+    std::string commit = read_text(set / reference);
+    commit.erase(commit.find_last_not_of(" \r\n") + 1);
+    const bool plain = !commit.empty() && commit.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    if (plain && is_folder(set / "snapshots" / commit)) result.push_back(set / "snapshots" / commit);
+  }
+  for (const fs::path& folder : folders_in(set / "snapshots")) result.push_back(folder);
+  if (result.empty()) result.push_back(set);  // so that the message says where
+  return result;
+}
+
+// Each folder in which a way's files may lie.
+std::vector<fs::path> folders_for(const TaskConfig& config, const SourceSpec& way, const fs::path& root) {
   const TaskSpec& spec = *config.spec;
-  const fs::path beside = config.file.parent_path() / file;  // file itself if it is absolute
-  if (fs::exists(beside)) return beside;
-  const fs::path folder = data_root / (spec.fetch.empty() ? config.name : spec.fetch);
-  const bool whole = spec.fetch.empty() || fs::exists(folder / ".ready");  // a broken-off fetch is no data
-  if (whole && fs::exists(folder / file)) return folder / file;
-  std::string looked = beside.string();
-  if (fs::path(file).is_relative()) looked += "\n" + (folder / file).string() + (whole ? "" : " (not fetched yet)");
-  throw DataError(
-      Problem{spec.source.place + ": the data of task '" + config.name + "' is not there", "nothing at " + looked,
-              "the file '" + file + "' that the source names",
-              spec.fetch.empty() ? "put it there, or name another path" : "run tools/fetch-data " + spec.fetch});
+  std::vector<fs::path> result;
+  const auto add = [&](const fs::path& folder) {
+    const fs::path normal = folder.lexically_normal();
+    if (std::find(result.begin(), result.end(), normal) == result.end()) result.push_back(normal);
+  };
+  add(config.file.parent_path());
+  if (fs::path(way.train.front()).is_absolute()) return result;
+  add(root / (spec.fetch.empty() ? config.name : spec.fetch));
+  for (const std::string& folder : way.folders) add(root / folder);
+  // All of a folder of the user's with other tasks' files in it is looked through only where a name says whose
+  // they are: in BoolQ/train.jsonl it is BoolQ.
+  const fs::path first = *fs::path(way.train.front()).begin();
+  const bool own_folder = fs::path(way.train.front()).has_parent_path();
+  const fs::path named = (root / "").lexically_normal().parent_path();  // without a slash at its end
+  if (own_folder && !is_pattern(first.string())) {
+    add(root);
+    if (named.filename() == first) add(named.parent_path());
+  } else if (spec.fetch.empty()) {
+    add(root);
+  }
+  if (way.hub.empty()) return result;
+  std::vector<fs::path> caches = hub_caches();
+  caches.insert(caches.begin(), {root, root / "hub"});
+  for (const fs::path& cache : caches) {
+    const bool users = cache == caches[0] || cache == caches[1];  // --data may name a cache, or HF_HOME
+    for (const std::string& name : way.hub) {
+      for (const fs::path& folder : snapshots(cache, name)) {
+        if (!users || is_folder(folder)) add(folder);
+      }
+    }
+  }
+  return result;
+}
+
+// What of a way is in one folder.
+LookedAt look(const SourceSpec& way, const fs::path& folder, FoundSource& found) {
+  LookedAt result{folder, {}, {}, false};
+  found = {way, folder, {}, {}, {}};
+  for (const auto& [names, files] : {std::pair{&way.train, &found.train}, std::pair{&way.validation, &found.validation},
+                                     std::pair{&way.test, &found.test}}) {
+    for (const std::string& name : *names) {
+      const std::vector<fs::path> there = resolve(folder, name);
+      (there.empty() ? result.missing : result.found).push_back(name);
+      for (const fs::path& file : there) {
+        if (std::find(files->begin(), files->end(), file) == files->end()) files->push_back(file);
+      }
+    }
+  }
+  return result;
+}
+
+std::string said(const LookedAt& place) {
+  std::string text = (place.folder.empty() ? "." : place.folder.string()) + ": ";
+  if (place.broken_off) return text + "a fetch that did not end";
+  text += "no " + join(place.missing);
+  return place.found.empty() ? text : text + " (but " + join(place.found) + ")";
+}
+
+}  // namespace
+
+std::vector<fs::path> hub_caches() {
+  std::vector<fs::path> result;
+  const auto add = [&](const char* variable, const fs::path& below) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') return false;
+    const fs::path folder = (fs::path(value) / below).lexically_normal();
+    if (std::find(result.begin(), result.end(), folder) == result.end()) result.push_back(folder);
+    return true;
+  };
+  add("HF_HUB_CACHE", {});
+  add("HF_HOME", "hub");
+  if (!add("XDG_CACHE_HOME", "huggingface/hub")) add("HOME", ".cache/huggingface/hub");
+  return result;
+}
+
+Search search_source(const TaskConfig& config, const fs::path& data_root) {
+  const TaskSpec& spec = *config.spec;
+  const fs::path fetched = spec.fetch.empty() ? fs::path() : (data_root / spec.fetch).lexically_normal();
+  Search search;
+  for (const SourceSpec& way : ways_of(spec.source)) {
+    for (const fs::path& folder : folders_for(config, way, data_root)) {
+      FoundSource found;
+      LookedAt place = look(way, folder, found);
+      place.broken_off = folder == fetched && is_folder(folder) && !is_there(folder / ".ready");
+      const bool all = place.missing.empty() && !place.broken_off;
+      search.places.push_back(std::move(place));
+      if (!all) continue;
+      search.results.push_back(std::move(found));
+      return search;
+    }
+  }
+  return search;
+}
+
+std::string how_to_get(const TaskConfig& config) {
+  const TaskSpec& spec = *config.spec;
+  if (!spec.fetch.empty()) return "run peft-bench tasks --fetch " + spec.fetch;
+  if (!spec.source.advice.empty()) return spec.source.advice;
+  return "put the files there, name another path in 'source', or name the folder that has them with --data";
+}
+
+FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
+  Search search = search_source(config, data_root);
+  if (!search.results.empty()) return std::move(search.results.front());
+  std::vector<std::string> places;
+  for (const LookedAt& place : search.places) places.push_back(said(place));
+  throw DataError(Problem{config.spec->source.place + ": the data of task '" + config.name + "' is not there",
+                          "in " + join(places, "\n"), "the files that the source names, in one folder",
+                          how_to_get(config)});
 }
 
 }  // namespace peftbench

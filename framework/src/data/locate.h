@@ -1,13 +1,45 @@
 #pragma once
 
+#include "data/source_spec.h"
 #include "data/task.h"
 
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
-// Where a file of a task's source lies: beside its YAML, else in the task's folder under `data_root`. Throws a
-// DataError that says where it looked and how to get the data.
-fs::path find_source(const TaskConfig& config, const std::string& file, const fs::path& data_root);
+// Where a task's data was found: one way of its source, all of it in one folder.
+struct FoundSource {
+  SourceSpec source;                              // as the files are read
+  fs::path folder;                                // the names of the files are relative to it
+  std::vector<fs::path> train, validation, test;  // patterns resolved, in order of their names
+};
+
+// A place that was looked at.
+struct LookedAt {
+  fs::path folder;
+  std::vector<std::string> found, missing;  // files or patterns
+  bool broken_off = false;                  // a fetch into this folder did not end
+};
+
+struct Search {
+  std::vector<LookedAt> places;      // in their order, up to the one that has all
+  std::vector<FoundSource> results;  // one, or none
+};
+
+// Looks beside the task's YAML, in the data folder (the task's own folder in it, the source's `folders`, the folder
+// itself, and its parent where the file's folder is the data folder), and in the hub's caches. The first folder that
+// holds all files of a way is taken.
+Search search_source(const TaskConfig& config, const fs::path& data_root);
+
+// The same; throws a DataError that says where it looked and how to get the data.
+FoundSource find_source(const TaskConfig& config, const fs::path& data_root);
+
+// How the user gets the data of this task, one line.
+std::string how_to_get(const TaskConfig& config);
+
+// Caches of Hugging Face's hub: $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub or
+// ~/.cache/huggingface/hub, those that there are.
+std::vector<fs::path> hub_caches();
 
 }  // namespace peftbench

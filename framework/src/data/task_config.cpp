@@ -58,8 +58,6 @@ Json to_json(const TextTemplate& text) {
 
 // All that decides what the examples are and how they are scored, defaults filled in: equal tasks give equal text.
 std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
-  const SourceSpec& source = spec.source;
-  const auto character = [](const std::optional<char>& c) { return c ? Json(std::string(1, *c)) : Json(); };
   Json fields = Json::array(), filter = Json::array(), labels = Json::array();
   for (const MadeField& field : spec.fields) {
     fields.push_back(
@@ -70,15 +68,7 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
   const Json json = {{"name", config.name},
-                     {"source",
-                      {{"format", source.format ? Json(static_cast<int>(*source.format)) : Json()},
-                       {"delimiter", character(source.delimiter)},
-                       {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
-                       {"columns", source.columns},
-                       {"header", source.header},
-                       {"train", source.train},
-                       {"validation", source.validation},
-                       {"test", source.test}}},
+                     {"source", Json::parse(source_json(spec.source))},
                      {"fetch", spec.fetch},
                      {"fields", fields},
                      {"filter", filter},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/source_spec.h"
 #include "data/yaml.h"
 
 #include <cstdint>
@@ -40,18 +41,6 @@ struct RowTest {
   std::string place;
 };
 
-enum class SourceFormat { csv, tsv, jsonl };
-
-struct SourceSpec {
-  std::optional<SourceFormat> format;        // by the file's ending if not given
-  std::optional<char> delimiter;             // by the format if not given
-  std::optional<std::optional<char>> quote;  // the inner one is empty where quotes are plain characters
-  std::vector<std::string> columns;          // names, instead of the header's
-  bool header = true;                        // the first row holds names
-  std::vector<std::string> train, validation, test;
-  std::string place;
-};
-
 // Parts below 1 are fractions of the rows, others numbers of rows.
 struct SplitSpec {
   std::uint64_t seed = 0;
@@ -72,7 +61,6 @@ struct TaskSpec {
 };
 
 // Each reads one key's value and throws ConfigError.
-SourceSpec parse_source(const Yaml& yaml);
 std::vector<MadeField> parse_fields(const Yaml& yaml);
 std::vector<RowTest> parse_filter(const Yaml& yaml);
 SplitSpec parse_split(const Yaml& yaml);

@@ -1,0 +1,219 @@
+#include "data/source_spec.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace peftbench {
+
+namespace {
+
+const std::vector<std::pair<std::string, SourceFormat>> formats = {{"csv", SourceFormat::csv},
+                                                                   {"tsv", SourceFormat::tsv},
+                                                                   {"jsonl", SourceFormat::jsonl},
+                                                                   {"json", SourceFormat::json},
+                                                                   {"parquet", SourceFormat::parquet}};
+
+// Keys that say how files are read; those of a source are the defaults of all its alternatives.
+const std::vector<std::string> reading_keys = {"format",  "delimiter", "quote", "header", "columns",
+                                               "records", "rename",    "hub",   "folders"};
+
+std::optional<char> one_character(const Yaml& yaml, const std::string& what) {
+  std::string text = yaml.text();
+  if (text == "none") return std::nullopt;
+  if (text == "\\t" || text == "tab") text = "\t";
+  if (text.size() != 1 || text == "\n" || text == "\r")
+    yaml.fail(what + " must be one character", printable(text), "one ASCII character");
+  return text.front();
+}
+
+std::vector<std::string> files(const Yaml& yaml) {
+  std::vector<std::string> result = yaml.texts();
+  if (result.empty()) yaml.fail("no file is named", "an empty list", "a file, or a list of files");
+  for (const std::string& file : result) {
+    if (file.empty()) yaml.fail("a file has no name", "nothing", "a path, beside this file or in the data folder");
+    if (invalid_utf8(file) || file.find('\0') != std::string::npos)
+      yaml.fail("not a file's name", printable(file), "a path, beside this file or in the data folder");
+  }
+  return result;
+}
+
+SourceFormat parse_format(const Yaml& yaml) {
+  std::vector<std::string> names;
+  for (const auto& [name, format] : formats) {
+    if (name == yaml.text()) return format;
+    names.push_back(name);
+  }
+  yaml.fail("unknown format", printable(yaml.text()), "one of " + join(names), did_you_mean(yaml.text(), names));
+}
+
+std::vector<std::string> parse_records(const Yaml& yaml) {
+  std::vector<std::string> keys = {""};
+  for (const char c : yaml.text()) {
+    if (c == '.')
+      keys.emplace_back();
+    else
+      keys.back() += c;
+  }
+  if (std::count(keys.begin(), keys.end(), "") > 0) {
+    yaml.fail("not the way to a list of records", printable(yaml.text()), "keys joined by dots: data.paragraphs.qas",
+              "take surplus dots away");
+  }
+  return keys;
+}
+
+std::vector<std::string> parse_hub(const Yaml& yaml) {
+  std::vector<std::string> result = yaml.texts();
+  for (const std::string& name : result) {
+    const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/") ==
+                       std::string::npos;
+    if (!plain || name.empty() || name.front() == '.' || name.front() == '/' || name.find("--") != std::string::npos ||
+        std::count(name.begin(), name.end(), '/') > 1 || name.find("/.") != std::string::npos)
+      yaml.fail("not the name of a data set on the hub", printable(name), "owner/name, or name");
+  }
+  return result;
+}
+
+// Folders under the data folder: none may lead out of it.
+std::vector<std::string> parse_folders(const Yaml& yaml) {
+  std::vector<std::string> result = files(yaml);
+  for (const std::string& folder : result) {
+    const fs::path path(folder);
+    if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end())
+      yaml.fail("not a folder of the data folder", printable(folder), "a relative path without '..'");
+  }
+  return result;
+}
+
+void parse_reading(const Yaml& yaml, SourceSpec& source) {
+  if (yaml.has("format")) source.format = parse_format(yaml.at("format"));
+  if (yaml.has("delimiter")) {
+    source.delimiter = one_character(yaml.at("delimiter"), "the delimiter");
+    if (!source.delimiter)
+      yaml.at("delimiter").fail("the delimiter must be one character", "none", "one ASCII character");
+  }
+  if (yaml.has("quote")) source.quote = one_character(yaml.at("quote"), "the quote");
+  if (yaml.has("columns")) {
+    source.columns = yaml.at("columns").texts();
+    if (source.columns.empty())
+      yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
+    source.header = false;
+  }
+  if (yaml.has("header")) source.header = yaml.at("header").flag();
+  if (!source.header && source.columns.empty()) {
+    yaml.at("header").fail("without a header the columns have no names", "header: false",
+                           "a line 'columns: [name, name, …]'");
+  }
+  if (yaml.has("records")) source.records = parse_records(yaml.at("records"));
+  if (yaml.has("hub")) source.hub = parse_hub(yaml.at("hub"));
+  if (yaml.has("folders")) source.folders = parse_folders(yaml.at("folders"));
+  if (!yaml.has("rename")) return;
+  for (const auto& [name, value] : yaml.at("rename").entries()) {
+    const auto same = [&, &wanted = name](const auto& entry) { return entry.first == wanted; };
+    std::erase_if(source.rename, same);  // an alternative's own stands for the common one
+    if (value.text().empty()) value.fail("a field has no name", "nothing", "the field's name in the file");
+    source.rename.emplace_back(name, value.text());
+  }
+}
+
+void parse_files(const Yaml& yaml, SourceSpec& source) {
+  if (yaml.has("file") == yaml.has("train")) {
+    yaml.fail("the source must name its rows once",
+              yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
+              "'file' to split one file, or 'train' beside 'validation' or 'test'");
+  }
+  source.train = files(yaml.at(yaml.has("file") ? "file" : "train"));
+  for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
+    if (!yaml.has(key)) continue;
+    if (yaml.has("file"))
+      yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
+    *list = files(yaml.at(key));
+    for (const std::string& file : *list) {
+      const auto holds = [&](const std::vector<std::string>& other) {
+        return std::count(other.begin(), other.end(), file) > 0;
+      };
+      if (holds(source.train) || (list == &source.test && holds(source.validation))) {
+        yaml.at(key).fail("a file serves two splits", file, "each file once",
+                          "leave " + std::string(key) + " out: rows of train are then set aside for it");
+      }
+    }
+  }
+}
+
+std::vector<std::string> with(std::vector<std::string> keys, const std::vector<std::string>& more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
+}
+
+nlohmann::ordered_json json_of(const SourceSpec& source) {
+  using Json = nlohmann::ordered_json;
+  const auto character = [](const std::optional<char>& c) {
+    return c ? Json(static_cast<int>(static_cast<unsigned char>(*c))) : Json();
+  };
+  Json json = {{"format", source.format ? Json(static_cast<int>(*source.format)) : Json()},
+               {"delimiter", character(source.delimiter)},
+               {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
+               {"columns", source.columns},
+               {"header", source.header},
+               {"records", source.records},
+               {"rename", source.rename},
+               {"hub", source.hub},
+               {"folders", source.folders},
+               {"train", source.train},
+               {"validation", source.validation},
+               {"test", source.test}};
+  if (!source.any.empty()) json["any"] = Json::array();
+  for (const SourceSpec& way : source.any) json["any"].push_back(json_of(way));
+  return json;
+}
+
+}  // namespace
+
+SourceSpec parse_source(const Yaml& yaml) {
+  SourceSpec source;
+  source.place = yaml.place();
+  if (!yaml.is_map()) {
+    source.train = files(yaml);
+    return source;
+  }
+  const std::vector<std::string> file_keys = {"file", "train", "validation", "test"};
+  yaml.only(with(with(file_keys, {"any", "get"}), reading_keys));
+  parse_reading(yaml, source);
+  if (yaml.has("get")) {
+    source.advice = yaml.at("get").text();
+    if (source.advice.find_first_not_of(" \n") == std::string::npos)
+      yaml.at("get").fail("'get' says nothing", "nothing", "how a user gets the data");
+  }
+  if (!yaml.has("any")) {
+    parse_files(yaml, source);
+    return source;
+  }
+  for (const std::string& key : file_keys) {
+    if (yaml.has(key))
+      yaml.at(key).fail("'" + key + "' stands beside 'any'", key, "files inside the alternatives alone",
+                        "make it one of the alternatives");
+  }
+  const Yaml any = yaml.at("any");
+  if (!any.is_list()) any.fail("'any' must be a list of alternatives", "no list", "lines like '- {train: …}' under it");
+  for (const Yaml& item : any.items()) {
+    item.only(with(file_keys, reading_keys));
+    SourceSpec way = source;
+    way.place = item.place();
+    parse_reading(item, way);
+    parse_files(item, way);
+    source.any.push_back(std::move(way));
+  }
+  if (source.any.empty()) any.fail("'any' is empty", "an empty list", "at least one alternative");
+  return source;
+}
+
+std::vector<SourceSpec> ways_of(const SourceSpec& source) {
+  return source.any.empty() ? std::vector<SourceSpec>{source} : source.any;
+}
+
+std::string source_json(const SourceSpec& source) { return json_of(source).dump(); }
+
+}  // namespace peftbench
