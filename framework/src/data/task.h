@@ -23,6 +23,7 @@ struct TaskConfig {
   std::vector<std::string> metrics;  // first one selects checkpoints; names known to eval/metrics.h
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
+  bool sentinel = false;  // targets begin with <extra_id_0>, as span corruption has them; of a run, not of the YAML
   std::shared_ptr<const TaskSpec> spec;  // source, templates, splits
 };
 

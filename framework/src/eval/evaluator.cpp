@@ -17,6 +17,20 @@
 
 namespace peftbench {
 
+namespace {
+
+const std::string sentinel = "<extra_id_0>";
+
+// What follows the sentinel that every target began with.
+std::string without_sentinel(std::string text) {
+  const std::size_t first = text.find_first_not_of(' ');
+  if (first == std::string::npos || text.compare(first, sentinel.size(), sentinel) != 0) return text;
+  const std::size_t rest = text.find_first_not_of(' ', first + sentinel.size());
+  return rest == std::string::npos ? std::string() : text.substr(rest);
+}
+
+}  // namespace
+
 TextCodec TextCodec::of(std::shared_ptr<const Tokenizer> tokenizer) {
   return {[tokenizer](const std::string& text) { return tokenizer->encode(text); },
           [tokenizer](const std::vector<std::int64_t>& ids) { return tokenizer->decode(ids); }, tokenizer->size()};
@@ -29,13 +43,16 @@ struct Evaluator::Batch {
 };
 
 Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config,
-                     std::uint64_t seed, EncoderCache* cache)
+                     std::uint64_t seed, EncoderCache* cache, Transfer transfer)
     : backbone_(backbone),
       codec_(std::move(codec)),
       task_(std::move(task)),
       config_(config),
       seed_(seed),
-      cache_(cache) {
+      cache_(cache),
+      transfer_(std::move(transfer)),
+      classes_(transfer_.labels.empty() ? task_.labels : transfer_.labels),
+      ranked_(transfer_.map.empty() ? task_.labels : classes_) {
   if (config_.mode == EvaluationMode::rank && task_.labels.empty()) {
     throw ConfigError({"rank classification needs label words",
                        "task '" + task_.name + "' has free-text targets",
@@ -55,10 +72,12 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
                          "use exact_match, or list the task's labels"});
     }
   }
-  for (const auto& label : task_.labels) {
-    label_ids_.push_back(codec_.encode(label));
-    label_texts_.push_back(codec_.decode(label_ids_.back()));
-    label_ids_.back().push_back(backbone_.spec().eos_id);
+  for (const auto& label : task_.labels) label_texts_.push_back(codec_.decode(codec_.encode(label)));
+  const std::vector<std::int64_t> before = task_.sentinel ? codec_.encode(sentinel) : std::vector<std::int64_t>{};
+  for (const auto& label : ranked_) {
+    ranked_ids_.push_back(before);
+    for (const std::int64_t id : codec_.encode(label)) ranked_ids_.back().push_back(id);
+    ranked_ids_.back().push_back(backbone_.spec().eos_id);
   }
 }
 
@@ -77,55 +96,62 @@ std::vector<Answer> Evaluator::generate_answers(const Batch& batch) const {
   const std::vector<std::int64_t>& groups = batch.encoder.layout.groups;
   std::vector<Answer> answers;
   for (const auto& ids : generate(backbone_, batch.encoder, batch.plan, options, codec_.vocabulary)) {
-    Answer answer{codec_.decode(ids), -1};
+    std::string text = codec_.decode(ids);
+    if (task_.sentinel) text = without_sentinel(std::move(text));
     const auto group = static_cast<std::size_t>(groups[answers.size()]);
     if (!batch.plan.groups().empty())
-      if (const auto& layout = batch.plan.groups()[group]->layout) answer.text = layout->answer(answer.text);
-    answer.label = label_of(answer.text);
-    answers.push_back(std::move(answer));
+      if (const auto& layout = batch.plan.groups()[group]->layout) text = layout->answer(text);
+    answers.push_back(translated(std::move(text)));
   }
   return answers;
 }
 
 namespace {
 
-// The label words that stand highest in each row of scores [S, C].
-std::vector<Answer> likeliest(const Tensor& scores, const std::vector<std::string>& labels) {
+// The places that stand highest in each row of scores [S, C].
+std::vector<std::size_t> likeliest(const Tensor& scores) {
   const Tensor best = at::argmax(scores, 1).cpu();
-  std::vector<Answer> answers;
-  for (std::int64_t s = 0; s < best.numel(); ++s) {
-    const std::int64_t label = best.const_data_ptr<std::int64_t>()[s];
-    answers.push_back({labels[static_cast<std::size_t>(label)], static_cast<int>(label)});
-  }
-  return answers;
+  const auto* places = best.const_data_ptr<std::int64_t>();
+  return {places, places + best.numel()};
 }
 
 }  // namespace
 
+// An answer as the task that is scored has it.
+Answer Evaluator::translated(std::string text) const {
+  if (!transfer_.map.empty()) text = transfer_.map.apply(text);
+  const int label = label_of(text);
+  return {std::move(text), label};
+}
+
 std::vector<Answer> Evaluator::rank_labels(const Batch& batch) const {
   std::vector<Tensor> scores;
-  for (const auto& ids : label_ids_) {
+  for (const auto& ids : ranked_ids_) {
     const std::vector<std::vector<std::int64_t>> targets(batch.encoder.layout.sequences(), ids);
     const Tensor copies = score_targets(backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
     Tensor score = combine_replicas(batch.plan, copies, false);
     if (config_.rank_score == RankScore::mean) score = score / static_cast<double>(ids.size());
     scores.push_back(score);
   }
-  return likeliest(at::stack(scores, 1), task_.labels);
+  std::vector<Answer> answers;
+  for (const std::size_t place : likeliest(at::stack(scores, 1))) answers.push_back(translated(ranked_[place]));
+  return answers;
 }
 
 std::vector<Answer> Evaluator::choose_classes(const Batch& batch) const {
   const Tensor scores = class_log_probabilities(backbone_, batch.encoder, batch.plan, RunContext::inference());
-  if (scores.size(1) != static_cast<std::int64_t>(task_.labels.size())) {
+  if (scores.size(1) != static_cast<std::int64_t>(classes_.size())) {
     throw ConfigError({"the method's head does not score the task's classes",
                        std::to_string(scores.size(1)) + " classes",
-                       std::to_string(task_.labels.size()) + ", the label words of task '" + task_.name + "'",
+                       std::to_string(classes_.size()) + ", the label words of task '" + task_.name + "'",
                        "set the method's number of classes"});
   }
   std::vector<Tensor> combined;
   for (std::int64_t c = 0; c < scores.size(1); ++c)
     combined.push_back(combine_replicas(batch.plan, scores.select(1, c), false));
-  return likeliest(at::stack(combined, 1), task_.labels);
+  std::vector<Answer> answers;
+  for (const std::size_t place : likeliest(at::stack(combined, 1))) answers.push_back(translated(classes_[place]));
+  return answers;
 }
 
 EncoderState Evaluator::encode(const CompiledPlan& plan, const ExampleBatch& batch) const {

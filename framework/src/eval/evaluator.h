@@ -6,6 +6,7 @@
 #include "data/task.h"
 #include "eval/config.h"
 #include "eval/encoder_cache.h"
+#include "eval/label_map.h"
 #include "eval/likelihood.h"
 #include "eval/metrics.h"
 #include "eval/voting.h"
@@ -52,9 +53,10 @@ struct MajorityBaseline {
 
 class Evaluator {
  public:
-  // `cache` (may be null) is used for plans that leave the encoder alone.
+  // `cache` (may be null) is used for plans that leave the encoder alone. With a transfer, label words of the task that
+  // was trained on are ranked (if there is a map) or are the classes of the head, and answers are mapped.
   Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config, std::uint64_t seed,
-            EncoderCache* cache = nullptr);
+            EncoderCache* cache = nullptr, Transfer transfer = {});
 
   // The first `limit` examples (0: all). `texts` are the same examples as texts. `groups`: plan of each example in
   // a stacked plan; empty: all 0. Leaves no graph behind; calls plan.refresh itself.
@@ -82,6 +84,7 @@ class Evaluator {
   std::vector<Answer> generate_answers(const Batch& batch) const;
   std::vector<Answer> rank_labels(const Batch& batch) const;
   std::vector<Answer> choose_classes(const Batch& batch) const;
+  Answer translated(std::string text) const;
   Answer vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const;
 
   const Backbone& backbone_;
@@ -90,8 +93,11 @@ class Evaluator {
   EvaluationConfig config_;
   std::uint64_t seed_;
   EncoderCache* cache_;
-  std::vector<std::vector<std::int64_t>> label_ids_;  // with EOS
-  std::vector<std::string> label_texts_;              // as the vocabulary writes them
+  Transfer transfer_;
+  std::vector<std::string> classes_;                   // label words that a head scores
+  std::vector<std::string> ranked_;                    // label words that are ranked
+  std::vector<std::vector<std::int64_t>> ranked_ids_;  // with EOS
+  std::vector<std::string> label_texts_;               // the task's, as the vocabulary writes them
 };
 
 }  // namespace peftbench
