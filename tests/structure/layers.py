@@ -12,8 +12,8 @@ data = {"data", "text"} | plan
 ledger = {"ledger"} | backbone
 evaluate = {"eval"} | backbone | data | ledger
 train = {"train"} | evaluate
-pretrain = {"pretrain"} | train
-everything = pretrain | {"plugin", "results", "report", "run"}
+everything = train | {"plugin", "results", "report", "run"}
+pretrain = {"pretrain"} | everything
 ALLOWED = {
     "core": {"core"},
     "text": {"text", "core"},
@@ -28,7 +28,7 @@ ALLOWED = {
     "results": {"results", "core"},
     "report": {"report", "results", "core"},
     "run": everything,
-    "cli": everything | {"cli"},
+    "cli": pretrain | {"cli"},
 }
 WITHOUT_TORCH = {"core", "results", "report"}
 # The backbone runs plans and never sees who made them; results know nothing of the run that wrote them.

@@ -46,12 +46,13 @@ struct AdafactorConfig {
   std::int64_t min_dim_size_to_factor = 128;
 };
 
-// torch.optim.AdamW's, with its names and defaults.
+// torch.optim.AdamW's, with its names and defaults; the parameter scale is Adafactor's.
 struct AdamWConfig {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;
+  bool multiply_by_parameter_scale = false;
 };
 
 struct TrainConfig {
@@ -137,6 +138,9 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("adamw.beta2", c.adamw.beta2, "decay of the mean of its square");
   visitor("adamw.epsilon", c.adamw.epsilon, "added to the root of the second moment");
   visitor("adamw.weight_decay", c.adamw.weight_decay, "decoupled; multiplied by the learning rate");
+  visitor("adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
+          "multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps where T5 is trained from the "
+          "start");
   visit_evaluation(c.evaluation, visitor);
 }
 

@@ -66,7 +66,7 @@ Tensor hooked_loss(const TrainConfig& config, const LossHook& hook, const Tensor
   const double share = mean ? static_cast<double>(tokens) / static_cast<double>(totals.tokens)
                             : 1.0 / static_cast<double>(totals.micro_batches);
   const Tensor loss = mean ? sum / static_cast<double>(tokens) : sum / share;
-  return hook.apply({loss, log_likelihood, lengths}) * share;
+  return hook.apply({loss, log_likelihood, lengths}) * (share * totals.weight);
 }
 
 void backward(const Tensor& loss) {
@@ -115,7 +115,7 @@ class DecodedLoss {
 
  private:
   double per(std::int64_t count) const {
-    return config_.loss == LossNormalisation::token_mean ? 1.0 / static_cast<double>(count) : 1.0;
+    return config_.loss == LossNormalisation::token_mean ? totals_.weight / static_cast<double>(count) : totals_.weight;
   }
 
   std::int64_t sequences_each() const { return choices_ ? static_cast<std::int64_t>(choices_->size()) : batch_.copies; }

@@ -15,6 +15,7 @@ struct StepTotals {
   std::int64_t micro_batches = 1;
   std::int64_t examples = 0;
   std::int64_t wrong_tokens = 0;  // of the choices that are not an example's label word
+  double weight = 1;              // of these examples' loss, where a step has parts that are normalised apart
 };
 
 // Label tokens of an example as the loss counts them.

@@ -75,6 +75,11 @@ std::int64_t Optimizer::state_bytes() const {
 
 namespace {
 
+double root_mean_square(const Tensor& x) {
+  if (x.numel() == 0) return 0;
+  return at::linalg_vector_norm(x).item<double>() / std::sqrt(static_cast<double>(x.numel()));
+}
+
 // torch.optim.AdamW's operations in their order, so that two trajectories stay together to the last bits.
 class AdamW final : public Optimizer {
  public:
@@ -90,6 +95,8 @@ class AdamW final : public Optimizer {
     Tensor& value = entry.slot->value;
     Tensor& mean = entry["exp_avg"];
     Tensor& square = entry["exp_avg_sq"];
+    constexpr double least_scale = 1e-3;  // Adafactor's epsilon2
+    if (config_.multiply_by_parameter_scale) learning_rate *= std::max(least_scale, root_mean_square(value));
     value.mul_(1 - learning_rate * config_.weight_decay * entry.slot->weight_decay_scale);
     mean.lerp_(gradient, 1 - config_.beta1);
     square.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
@@ -111,11 +118,6 @@ std::optional<std::pair<int64_t, int64_t>> factored_dimensions(at::IntArrayRef s
   const int64_t second = order[order.size() - 2], largest = order.back();
   if (shape[second] < least) return std::nullopt;
   return std::pair{second, largest};
-}
-
-double root_mean_square(const Tensor& x) {
-  if (x.numel() == 0) return 0;
-  return at::linalg_vector_norm(x).item<double>() / std::sqrt(static_cast<double>(x.numel()));
 }
 
 // As T5X runs it. It computes the decay in fp32, where 1 − (t+1)^-0.8 at t = 1,100,000 keeps two digits of

@@ -1,0 +1,96 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "pretrain/pretrain_run.h"
+#include "report/table.h"
+#include "run/machine.h"
+
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
+namespace peftbench {
+namespace {
+
+// A file, or the name of one in configs/pretrain.
+fs::path find_config(const std::string& name, const fs::path& folder) {
+  if (file_exists(name)) return name;
+  if (file_exists(folder / (name + ".yaml"))) return folder / (name + ".yaml");
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& file : fs::directory_iterator(folder, missing))
+    if (file.path().extension() == ".yaml") names.push_back(file.path().stem().string());
+  throw ConfigError({"there is no pre-training configuration '" + name + "'",
+                     "neither that file nor that name in " + folder.string(),
+                     "a YAML file, or a name in configs/pretrain", did_you_mean(name, names)});
+}
+
+}  // namespace
+
+int pretrain_command(const std::vector<std::string>& words) {
+  Arguments arguments("pretrain",
+                      "Trains a T5 of your own: span corruption, prefix LM, supervised tasks, or several of them. The\n"
+                      "same command again goes on where it was stopped, to the same bits (docs/pretraining.md).");
+  std::string name, out;
+  std::optional<std::int64_t> steps, seed, threads;
+  std::int64_t show = 0;
+  bool again = false;
+  arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
+  arguments.app().add_option("--out", out, "folder of checkpoint, log and models; default: runs/pretrain/NAME");
+  arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
+  arguments.app().add_option("--seed", seed, "of every use of chance");
+  arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
+  arguments.app().add_option("--show", show, "print so many examples of each objective, and train nothing");
+  arguments.flag("--again,--fresh", again, "throw away what an earlier call left");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+
+  PretrainRequest request{arguments.places(), {}, {}, again, [] { return stop_signal() != 0; }};
+  request.config = read_pretrain_config(find_config(name, request.places.configs() / "pretrain"));
+  TrainConfig& train = request.config.train;
+  if (steps) train.steps = *steps;
+  if (seed) train.seed = *seed;
+  if (threads) train.threads = *threads;
+  if (train.threads == 0) train.threads = default_threads();
+  check(train);
+  std::erase_if(request.config.snapshots, [&](const Snapshot& snapshot) { return snapshot.step >= train.steps; });
+  request.out = out.empty() ? fs::path("runs") / "pretrain" / request.config.name : fs::path(out);
+
+  listen_for_stop();
+  ConsoleProgress progress;
+  if (show > 0) {
+    const std::string examples = show_examples(request, show, progress);
+    progress.clear();
+    print(examples);
+    return 0;
+  }
+  const PretrainOutcome outcome = pretrain_in(request, progress);
+  progress.clear();
+  if (outcome.was_finished) progress.note("this had finished before; --again trains it anew");
+  const PretrainResult& result = outcome.result;
+  if (arguments.json()) {
+    print(nlohmann::ordered_json{{"model", outcome.model.string()},
+                                 {"steps", result.steps},
+                                 {"tokens", result.tokens},
+                                 {"held_out", result.held_out}}
+              .dump(1) +
+          "\n");
+    return 0;
+  }
+  TextSheet sheet;
+  sheet.add("model", outcome.model.string());
+  sheet.add("steps", with_thousands(result.steps));
+  sheet.add("tokens", with_thousands(result.tokens));
+  for (const auto& [objective, loss] : result.held_out)
+    sheet.add("loss, " + objective, fmt::format("{:.4f} nats a target token, held out", loss));
+  print(sheet.text(terminal_width(1)));
+  return 0;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,122 @@
+#include "pretrain/card.h"
+
+#include "core/names.h"
+#include "pretrain/loss_curve.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+namespace peftbench {
+namespace {
+
+struct Point {
+  std::int64_t step, tokens;
+  std::map<std::string, double> losses;
+};
+
+std::vector<Point> held_out_losses(const fs::path& log, std::int64_t last) {
+  std::vector<Point> points;
+  std::istringstream lines(read_text(log));
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (event.is_discarded() || event.value("event", "") != "evaluation" || event.at("step") > last) continue;
+    points.push_back({event.at("step"), event.at("tokens"), event.at("held_out").get<std::map<std::string, double>>()});
+  }
+  return points;
+}
+
+std::string percent(double part) { return fmt::format("{:.3g} %", 100 * part); }
+
+std::string objectives(const PretrainConfig& config) {
+  std::vector<std::string> parts;
+  const ObjectiveShares& shares = config.shares;
+  if (shares.span_corruption > 0)
+    parts.push_back(fmt::format("span corruption {} (density {}, mean span {})", percent(shares.span_corruption),
+                                config.density, config.mean_span));
+  if (shares.prefix_lm > 0) parts.push_back("prefix LM " + percent(shares.prefix_lm));
+  if (shares.tasks > 0) parts.push_back("supervised tasks " + percent(shares.tasks));
+  return join(parts);
+}
+
+// About `most` of the points, the first and the last among them.
+std::vector<Point> thinned(const std::vector<Point>& points, std::size_t most) {
+  if (points.size() <= most) return points;
+  std::vector<Point> kept;
+  for (std::size_t i = 0; i < most; ++i) kept.push_back(points[i * (points.size() - 1) / (most - 1)]);
+  return kept;
+}
+
+std::string loss_table(const std::vector<Point>& points) {
+  std::string names, line = "|---|---|", rows;
+  for (const auto& [name, loss] : points.front().losses) {
+    names += " " + name + " |";
+    line += "---|";
+  }
+  for (const Point& point : thinned(points, 11)) {
+    rows += fmt::format("| {} | {} |", with_thousands(point.step), with_thousands(point.tokens));
+    for (const auto& [name, loss] : point.losses) rows += fmt::format(" {:.3f} |", loss);
+    rows += "\n";
+  }
+  return "| step | tokens |" + names + "\n" + line + "\n" + rows;
+}
+
+}  // namespace
+
+void write_card(const fs::path& folder, const std::string& name, const PretrainConfig& config, const CardFacts& facts,
+                const fs::path& log) {
+  const std::vector<Point> points = held_out_losses(log, facts.step);
+  const BackboneSpec& s = facts.spec;
+  const TrainConfig& train = config.train;
+  std::string text = "# " + name + "\n" + config.summary + "\n\n";
+  text += fmt::format(
+      "{} parameters: d_model {}, {} heads of {}, d_ff {}, {} + {} layers, vocabulary {}. Written by "
+      "`peft-bench pretrain {}`{}.\n\n",
+      with_thousands(s.parameter_count()), s.d_model, s.num_heads, s.d_kv, s.d_ff, s.encoder_layers, s.decoder_layers,
+      with_thousands(s.vocab_size), config.file.filename().string(),
+      facts.step < train.steps ? fmt::format(", as it was after {} of {} steps", facts.step, train.steps) : "");
+  text += "| | |\n|---|---|\n";
+  text += "| begins with | " + (config.from.empty() ? std::string("random weights") : "`" + config.from + "`") + " |\n";
+  text += "| objectives | " + objectives(config) + " |\n";
+  text += fmt::format("| steps | {} of {} input tokens, packed; inputs up to {} tokens |\n", with_thousands(facts.step),
+                      with_thousands(config.tokens * train.gradient_accumulation), config.input_tokens);
+  if (!points.empty()) text += fmt::format("| tokens seen | {} |\n", with_thousands(points.back().tokens));
+  text += fmt::format("| optimizer | {}, learning rate {}, {}, {} steps of warm-up{} |\n", enum_name(train.optimizer),
+                      train.learning_rate, enum_name(train.schedule), train.warmup_steps,
+                      train.optimizer == OptimizerKind::adamw && train.adamw.multiply_by_parameter_scale
+                          ? ", steps scaled by each tensor's RMS"
+                          : "");
+  text += fmt::format("| precision | linear maps in {}, weights kept in fp32 and stored in {} |\n",
+                      config.compute == Precision::bfloat16 ? "bfloat16" : "float32",
+                      config.stored == Precision::bfloat16 ? "bfloat16" : "float32");
+  text += fmt::format("| hardware | {}, {} threads, {:.0f} min |\n", facts.hardware, train.threads, facts.seconds / 60);
+  text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));
+  if (!facts.text.empty()) {
+    text += "\n## Text\n| source | documents | tokens | times an epoch |\n|---|---|---|---|\n";
+    for (const CardFacts::Text& t : facts.text)
+      text += fmt::format("| {} | {} | {} | {} |\n", t.name, with_thousands(t.documents), with_thousands(t.tokens),
+                          t.weight);
+  }
+  if (!facts.tasks.empty()) {
+    text += "\n## Supervised tasks\n| task | what | examples | rate |\n|---|---|---|---|\n";
+    for (const CardFacts::Task& t : facts.tasks)
+      text += fmt::format("| {} | {} | {} | {} |\n", t.name, t.summary, with_thousands(t.examples), percent(t.rate));
+  }
+  if (!points.empty()) {
+    text += "\n## Loss on held-out examples, nats a target token\n" + loss_table(points) + "\n![loss](loss.svg)\n";
+    std::map<std::string, LossCurve> curves;
+    for (const Point& point : points)
+      for (const auto& [objective, loss] : point.losses)
+        curves[objective].points.emplace_back(static_cast<double>(point.step), loss);
+    std::vector<LossCurve> lines;
+    for (auto& [objective, curve] : curves) lines.push_back({objective, std::move(curve.points)});
+    write_atomically(folder / "loss.svg", draw_curves(lines, name + ": loss on held-out examples"));
+  }
+  if (!facts.from_card.empty()) text += "\n---\nWhat it began with:\n\n" + facts.from_card;
+  write_atomically(folder / "README.md", text);
+}
+
+}  // namespace peftbench

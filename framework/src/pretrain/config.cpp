@@ -1,0 +1,273 @@
+#include "pretrain/config.h"
+
+#include "backbone/config_json.h"
+#include "backbone/model_folder.h"
+#include "core/names.h"
+#include "data/yaml.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <type_traits>
+
+namespace peftbench {
+namespace {
+
+double positive(const Yaml& yaml, bool zero_allowed = false) {
+  const double value = yaml.number();
+  if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed))
+    yaml.fail("not a share or weight", yaml.text(), zero_allowed ? "0 or more" : "a number above 0");
+  return value;
+}
+
+std::int64_t count(const Yaml& yaml, std::int64_t least) {
+  const std::int64_t value = yaml.integer();
+  if (value < least) yaml.fail("too small a number", std::to_string(value), std::to_string(least) + " or more");
+  return value;
+}
+
+Precision precision(const Yaml& yaml) {
+  if (yaml.text() == "float32") return Precision::float32;
+  if (yaml.text() != "bfloat16") yaml.fail("no precision", yaml.text(), "float32 or bfloat16");
+  return Precision::bfloat16;
+}
+
+Activation activation(const Yaml& yaml) {
+  std::vector<std::string> known;
+  for (const Activation a : {Activation::relu, Activation::gelu_tanh, Activation::gelu, Activation::silu}) {
+    if (yaml.text() == name_of(a)) return a;
+    known.emplace_back(name_of(a));
+  }
+  yaml.fail("no activation", yaml.text(), "one of " + join(known), did_you_mean(yaml.text(), known));
+}
+
+void read_model(const Yaml& yaml, PretrainConfig& config) {
+  if (yaml.is_map() && yaml.has("from")) {
+    yaml.only({"from"});
+    config.from = yaml.at("from").text();
+    return;
+  }
+  BackboneSpec& spec = config.sizes;
+  const std::vector<std::pair<const char*, int64_t*>> sizes = {
+      {"vocab_size", &spec.vocab_size},        {"d_model", &spec.d_model}, {"d_kv", &spec.d_kv},
+      {"num_heads", &spec.num_heads},          {"d_ff", &spec.d_ff},       {"encoder_layers", &spec.encoder_layers},
+      {"decoder_layers", &spec.decoder_layers}};
+  std::vector<std::string> keys = {"activation", "gated", "tied", "scale_logits"};
+  for (const auto& [key, field] : sizes) keys.emplace_back(key);
+  yaml.only(keys);
+  for (const auto& [key, field] : sizes) *field = count(yaml.at(key), 1);
+  spec.name = config.name;
+  spec.activation = activation(yaml.at("activation"));
+  spec.gated = yaml.at("gated").flag();
+  spec.tied = yaml.at("tied").flag();
+  spec.scale_logits = yaml.at("scale_logits").flag();
+  if (const auto problems = implausible(spec); !problems.empty())
+    yaml.fail("these are no sizes of a T5", join(problems, "\n"), "sizes as in configs/backbones");
+}
+
+void read_text_shares(const Yaml& yaml, PretrainConfig& config) {
+  if (!yaml.is_map()) {
+    for (const std::string& name : yaml.texts()) config.text.push_back({name, 1});
+    return;
+  }
+  for (const auto& [name, weight] : yaml.entries()) config.text.push_back({name, positive(weight)});
+}
+
+void read_objectives(const Yaml& yaml, PretrainConfig& config) {
+  yaml.only({"span_corruption", "prefix_lm", "tasks"});
+  const auto read = [&](const char* name, double& share, const std::vector<std::string>& keys,
+                        const std::function<void(const Yaml&)>& more) {
+    if (!yaml.has(name)) return;
+    const Yaml part = yaml.at(name);
+    if (!part.is_map()) {
+      share = positive(part, true);
+      return;
+    }
+    std::vector<std::string> all = keys;
+    all.emplace_back("share");
+    part.only(all);
+    share = part.has("share") ? positive(part.at("share"), true) : 1;
+    more(part);
+  };
+  read("span_corruption", config.shares.span_corruption, {"density", "mean_span"}, [&](const Yaml& part) {
+    if (part.has("density")) config.density = part.at("density").number();
+    if (part.has("mean_span")) config.mean_span = part.at("mean_span").number();
+    if (!(config.density > 0 && config.density < 1) || !(config.mean_span >= 1 && std::isfinite(config.mean_span)))
+      part.fail("span corruption cannot be so",
+                "density " + std::to_string(config.density) + ", mean_span " + std::to_string(config.mean_span),
+                "a density between 0 and 1, a mean span of 1 or more");
+  });
+  read("prefix_lm", config.shares.prefix_lm, {}, [](const Yaml&) {});
+  read("tasks", config.shares.tasks, {"tasks", "rate", "cap", "temperature"}, [&](const Yaml& part) {
+    MixturePolicy& policy = config.mixture.policy;
+    config.mixture.tasks = part.at("tasks").texts();
+    if (part.has("cap")) policy.cap = count(part.at("cap"), 1);
+    if (part.has("temperature")) policy.temperature = positive(part.at("temperature"));
+    if (!part.has("rate")) return;
+    const std::string& rate = part.at("rate").text();
+    if (rate != "proportional" && rate != "equal") part.at("rate").fail("no rate", rate, "proportional or equal");
+    policy.kind = rate == "equal" ? MixturePolicy::Kind::equal : MixturePolicy::Kind::proportional;
+  });
+  ObjectiveShares& shares = config.shares;
+  const double sum = shares.span_corruption + shares.prefix_lm + shares.tasks;
+  if (sum <= 0) yaml.fail("nothing is to be learnt", "no objective with a share above 0", "span_corruption: 1");
+  for (double* share : {&shares.span_corruption, &shares.prefix_lm, &shares.tasks}) *share /= sum;
+  if (shares.tasks > 0 && config.mixture.tasks.empty())
+    yaml.fail("the share of tasks names none", yaml.at("tasks").text(), "tasks: {share: 0.5, tasks: [a, b]}");
+}
+
+// Keys of `train:` may stand in sections (adafactor: {…}) or with dots.
+std::map<std::string, Yaml> flat(const Yaml& yaml) {
+  std::map<std::string, Yaml> values;
+  for (const auto& [key, value] : yaml.entries()) {
+    if (!value.is_map()) {
+      values.emplace(key, value);
+      continue;
+    }
+    for (const auto& [inner, innermost] : flat(value)) values.emplace(key + "." + inner, innermost);
+  }
+  return values;
+}
+
+// What the trainer's options mean for runs of methods alone.
+bool of_runs_alone(const std::string& key) {
+  static const std::vector<std::string> keys = {
+      "batch_size",          "evaluate_at_start",   "validation_limit",        "patience",
+      "encoder_cache_bytes", "unlikelihood_weight", "length_normalised_weight"};
+  return key.starts_with("evaluation.") || std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+void read_train(const Yaml& yaml, TrainConfig& train) {
+  std::map<std::string, Yaml> values = flat(yaml);
+  std::vector<std::string> known;
+  visit(train, [&](const std::string& key, auto& field, const std::string&) {
+    using Field = std::decay_t<decltype(field)>;
+    if (of_runs_alone(key)) return;
+    known.push_back(key);
+    const auto found = values.find(key);
+    if (found == values.end()) return;
+    const Yaml& value = found->second;
+    if constexpr (std::is_enum_v<Field>) {
+      const auto named = enum_from<Field>(value.text());
+      if (!named) {
+        const std::vector<std::string> choices = enum_choices<Field>();
+        value.fail("'" + key + "' has no such value", value.text(), "one of " + join(choices));
+      }
+      field = *named;
+    } else if constexpr (std::is_same_v<Field, bool>) {
+      field = value.flag();
+    } else if constexpr (std::is_same_v<Field, double>) {
+      field = value.number();
+    } else {
+      field = value.integer();
+    }
+    values.erase(found);
+  });
+  if (!values.empty()) {
+    const auto& [key, value] = *values.begin();
+    value.fail("unknown key 'train." + key + "'", key, "an option of training", did_you_mean(key, known));
+  }
+  check(train);
+}
+
+std::vector<Snapshot> read_snapshots(const Yaml& yaml, std::int64_t steps) {
+  std::vector<Snapshot> snapshots;
+  for (const auto& [name, at] : yaml.entries()) {
+    const double part = positive(at);
+    const auto step = static_cast<std::int64_t>(part < 1 ? std::llround(part * static_cast<double>(steps)) : part);
+    if (step < 1 || step >= steps)
+      at.fail("a snapshot is not within training", at.text(),
+              "a part of the steps below 1, or a step before " + std::to_string(steps));
+    snapshots.push_back({name, step});
+  }
+  std::sort(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) { return a.step < b.step; });
+  return snapshots;
+}
+
+}  // namespace
+
+PretrainConfig read_pretrain_config(const fs::path& file) {
+  const Yaml yaml = Yaml::load(file);
+  yaml.only({"summary", "model", "vocabulary", "text", "objectives", "lengths", "tokens", "held_out", "precision",
+             "snapshots", "train"});
+  PretrainConfig config;
+  config.name = file.stem().string();
+  config.file = file;
+  if (yaml.has("summary")) config.summary = yaml.at("summary").text();
+  read_model(yaml.at("model"), config);
+  if (yaml.has("vocabulary")) config.vocabulary = yaml.at("vocabulary").text();
+  if (config.from.empty() && config.vocabulary.empty())
+    yaml.fail("no vocabulary is named", "a model of random weights", "vocabulary: PATH of a spiece.model",
+              "train one with `peft-bench vocab`");
+  read_objectives(yaml.at("objectives"), config);
+  if (yaml.has("text")) read_text_shares(yaml.at("text"), config);
+  if (config.text.empty() && config.shares.tasks < 1)
+    yaml.fail("there is no text", "no key 'text'", "text: {sotu: 1, …}",
+              "`tools/fetch-data --list` shows what there is");
+  if (yaml.has("lengths")) {
+    yaml.at("lengths").only({"inputs"});
+    config.input_tokens = count(yaml.at("lengths").at("inputs"), 8);
+  }
+  if (yaml.has("tokens")) config.tokens = count(yaml.at("tokens"), config.input_tokens);
+  if (yaml.has("held_out")) {
+    const Yaml held_out = yaml.at("held_out");
+    held_out.only({"documents", "examples"});
+    if (held_out.has("documents")) config.held_out = held_out.at("documents").number();
+    if (!(config.held_out >= 0 && config.held_out < 1))
+      held_out.fail("not a part of the documents", std::to_string(config.held_out), "0 or more, below 1");
+    if (held_out.has("examples")) config.held_out_examples = count(held_out.at("examples"), 1);
+  }
+  if (yaml.has("precision")) {
+    const Yaml kinds = yaml.at("precision");
+    kinds.only({"compute", "stored"});
+    if (kinds.has("compute")) config.compute = precision(kinds.at("compute"));
+    if (kinds.has("stored")) config.stored = precision(kinds.at("stored"));
+  }
+  config.train.dropout = 0;  // as T5 v1.1 was pre-trained
+  config.train.adafactor.multiply_by_parameter_scale = true;
+  config.train.adafactor.weight_decay_rate = 0;
+  config.train.schedule = ScheduleKind::inverse_sqrt;
+  config.train.learning_rate = 0.01;
+  if (yaml.has("train")) read_train(yaml.at("train"), config.train);
+  if (yaml.has("snapshots")) config.snapshots = read_snapshots(yaml.at("snapshots"), config.train.steps);
+  return config;
+}
+
+nlohmann::json to_json(const PretrainConfig& config) {
+  nlohmann::json text = nlohmann::json::array(), train;
+  for (const TextShare& share : config.text) text.push_back({share.name, share.weight});
+  visit(config.train, [&](const std::string& key, const auto& field, const std::string&) {
+    using Field = std::decay_t<decltype(field)>;
+    // Neither changes what is learnt, and a long run may go on with more processors or be watched more closely.
+    if (of_runs_alone(key) || key == "threads" || key == "checkpoint_every") return;
+    if constexpr (std::is_enum_v<Field>) {
+      train[key] = enum_name(field);
+    } else {
+      train[key] = field;
+    }
+  });
+  return {
+      {"from", config.from},
+      {"sizes",
+       config.from.empty() ? nlohmann::json::parse(config_json(config.sizes, Precision::float32)) : nlohmann::json()},
+      {"text", text},
+      {"shares", {config.shares.span_corruption, config.shares.prefix_lm, config.shares.tasks}},
+      {"density", config.density},
+      {"mean_span", config.mean_span},
+      {"tasks", config.mixture.tasks},
+      {"rate",
+       {static_cast<int>(config.mixture.policy.kind), config.mixture.policy.cap, config.mixture.policy.temperature}},
+      {"input_tokens", config.input_tokens},
+      {"tokens", config.tokens},
+      {"held_out", config.held_out},
+      {"held_out_examples", config.held_out_examples},
+      {"compute", config.compute == Precision::bfloat16 ? "bfloat16" : "float32"},
+      {"train", train}};
+}
+
+}  // namespace peftbench

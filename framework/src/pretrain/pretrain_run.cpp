@@ -1,0 +1,240 @@
+#include "pretrain/pretrain_run.h"
+
+#include "backbone/hub.h"
+#include "backbone/initial_weights.h"
+#include "backbone/model_folder.h"
+#include "backbone/safetensors.h"
+#include "core/clock.h"
+#include "core/hash.h"
+#include "core/random.h"
+#include "data/mixture.h"
+#include "data/task.h"
+#include "pretrain/card.h"
+#include "pretrain/segments.h"
+#include "results/result_store.h"
+#include "run/interrupt.h"
+#include "run/machine.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace peftbench {
+namespace {
+
+std::string hash_of(const TensorMap& tensors) {
+  Sha256 hash;
+  for (const auto& [name, tensor] : tensors) {
+    hash.update(name);
+    const Tensor plain = tensor.contiguous();
+    hash.update(plain.const_data_ptr(), plain.nbytes());
+  }
+  return hash.hex();
+}
+
+// All that a pre-training run works on.
+struct Bench {
+  BackboneSpec spec;
+  TensorMap start;
+  fs::path vocabulary;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<std::shared_ptr<SegmentStream>> streams;  // the pools draw from them
+  std::vector<ExamplePool> pools;
+  std::vector<std::string> sources;  // hashes of text and tasks
+  CardFacts facts;
+};
+
+void open_model(const PretrainRequest& request, Bench& bench) {
+  const PretrainConfig& config = request.config;
+  const fs::path beside = config.file.parent_path();
+  bench.vocabulary = beside / config.vocabulary;
+  if (config.from.empty()) {
+    bench.spec = config.sizes;
+    bench.start = initial_weights(bench.spec, static_cast<std::uint64_t>(config.train.seed));
+  } else {
+    const ResolvedBackbone from = resolve_backbone(config.from, backbone_search(request.places.home));
+    const fs::path folder = from.folder.value();
+    const auto loaded = Backbone::load(folder);
+    bench.spec = loaded->spec();
+    for (const ParameterSite& site : bench.spec.parameters())
+      bench.start.emplace(site.tensor, loaded->frozen(site.index).to(at::kFloat));
+    if (config.vocabulary.empty()) bench.vocabulary = folder / "spiece.model";
+    if (fs::exists(folder / "README.md")) bench.facts.from_card = read_text(folder / "README.md");
+  }
+  bench.tokenizer = Tokenizer::load(bench.vocabulary);
+  bench.facts.spec = bench.spec;
+  if (bench.tokenizer->size() > bench.spec.vocab_size)
+    throw ConfigError({config.file.string() + ": the vocabulary does not fit the model",
+                       std::to_string(bench.tokenizer->size()) + " ids, the 100 sentinels among them",
+                       "at most " + std::to_string(bench.spec.vocab_size) + ", the model's vocab_size",
+                       "raise vocab_size, or train a smaller vocabulary with `peft-bench vocab`"});
+}
+
+void open_text(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {
+  const PretrainConfig& config = request.config;
+  if (config.shares.span_corruption + config.shares.prefix_lm == 0) return;
+  std::vector<WeightedCorpus> corpora;
+  const CorpusOptions options{request.places.data / ".cache" / "corpora", static_cast<int>(config.train.threads),
+                              &progress};
+  for (const TextShare& text : config.text) {
+    const auto corpus = Corpus::open(find_text(text.name, request.places.data), *bench.tokenizer, options);
+    corpora.push_back({corpus, text.weight});
+    bench.sources.push_back(corpus->key());
+    bench.facts.text.push_back({text.name, corpus->documents(), corpus->tokens(), text.weight});
+  }
+  const auto add = [&](const char* name, double share, Objective objective) {
+    if (share == 0) return;
+    const SegmentOptions segments{objective, config.input_tokens, config.density, config.mean_span, config.held_out};
+    const auto stream =
+        std::make_shared<SegmentStream>(corpora, SpecialIds::of(*bench.tokenizer), segments,
+                                        stream_seed(static_cast<std::uint64_t>(config.train.seed), name));
+    bench.streams.push_back(stream);
+    bench.pools.push_back(
+        {name, share, [stream](std::int64_t index) { return stream->at(index); },
+         config.held_out > 0 ? stream->held_out(config.held_out_examples) : std::vector<EncodedExample>{}});
+  };
+  add("span_corruption", config.shares.span_corruption, Objective::span_corruption);
+  add("prefix_lm", config.shares.prefix_lm, Objective::prefix_lm);
+}
+
+struct EncodedTask {
+  std::vector<EncodedExample> train, held_out;
+};
+
+EncodedTask encode_task(const TaskData& task, const Bench& bench, std::int64_t held_out) {
+  const EncodeLimits limits{task.config.max_input_tokens, task.config.max_target_tokens};
+  std::vector<TextExample> first(
+      task.validation.begin(),
+      task.validation.begin() + std::min<std::ptrdiff_t>(held_out, std::ssize(task.validation)));
+  const auto encode = [&](const std::vector<TextExample>& examples) {
+    return encode_all(examples, *bench.tokenizer, limits, {}, bench.spec.pad_id, bench.spec.eos_id);
+  };
+  return {encode(task.train), encode(first)};
+}
+
+void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {
+  const PretrainConfig& config = request.config;
+  if (config.shares.tasks == 0) return;
+  std::vector<fs::path> folders = {request.places.configs() / "pretrain" / "tasks"};
+  for (const fs::path& folder : request.places.task_folders()) folders.push_back(folder);
+  const auto tasks = std::make_shared<std::vector<EncodedTask>>();
+  std::vector<std::int64_t> sizes;
+  const auto each =
+      std::max<std::int64_t>(1, config.held_out_examples / static_cast<std::int64_t>(config.mixture.tasks.size()));
+  ExamplePool pool{"tasks", config.shares.tasks, {}, {}};
+  for (const std::string& name : config.mixture.tasks) {
+    progress.update({"prepare", std::ssize(*tasks), std::ssize(config.mixture.tasks), name});
+    const TaskData data = load_task(read_task_config(name, folders), request.places.data);
+    tasks->push_back(encode_task(data, bench, each));
+    sizes.push_back(std::ssize(tasks->back().train));
+    for (EncodedExample& example : tasks->back().held_out) pool.held_out.push_back(std::move(example));
+    bench.sources.push_back(data.hash + sha256(data.config.canonical));
+    bench.facts.tasks.push_back({data.config.name, data.config.summary, sizes.back(), 0});
+  }
+  const auto sampler = std::make_shared<MixtureSampler>(
+      sizes, config.mixture.policy, stream_seed(static_cast<std::uint64_t>(config.train.seed), "mixture"));
+  for (std::size_t t = 0; t < sizes.size(); ++t) bench.facts.tasks[t].rate = sampler->rates()[t];
+  pool.at = [tasks, sampler](std::int64_t index) {
+    const MixtureSampler::Draw draw = sampler->at(index);
+    return (*tasks)[draw.task].train[static_cast<std::size_t>(draw.example)];
+  };
+  bench.pools.push_back(std::move(pool));
+}
+
+Bench open_bench(const PretrainRequest& request, ProgressSink& progress) {
+  Bench bench;
+  open_model(request, bench);
+  open_text(request, bench, progress);
+  open_tasks(request, bench, progress);
+  return bench;
+}
+
+// Seconds that all processes of a run have worked. Kept apart from the checkpoint, which is the same in every run.
+class WorkTime {
+ public:
+  explicit WorkTime(fs::path file) : file_(std::move(file)) {
+    if (!file_exists(file_)) return;
+    const auto json = nlohmann::json::parse(read_text(file_), nullptr, false);
+    if (json.is_object()) earlier_ = json.value("seconds", 0.0);
+  }
+  double seconds() const { return earlier_ + clock_.wall_seconds(); }
+  void save() const { write_atomically(file_, nlohmann::json{{"seconds", seconds()}}.dump() + "\n"); }
+
+ private:
+  fs::path file_;
+  double earlier_ = 0;
+  Stopwatch clock_;
+};
+
+// Passes progress on and writes the time down now and then, for the case that the process is killed.
+class TimedProgress final : public ProgressSink {
+ public:
+  TimedProgress(ProgressSink& screen, const WorkTime& time) : screen_(screen), time_(time) {}
+  void update(const Progress& progress) override {
+    screen_.update(progress);
+    if (since_.wall_seconds() < 10) return;
+    time_.save();
+    since_ = Stopwatch();
+  }
+  void note(const std::string& line) override { screen_.note(line); }
+
+ private:
+  ProgressSink& screen_;
+  const WorkTime& time_;
+  Stopwatch since_;
+};
+
+}  // namespace
+
+PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen) {
+  const PretrainConfig& config = request.config;
+  const RunFolder folder{request.out};
+  const RunLock lock(folder);
+  if (request.fresh) {
+    fs::remove_all(folder.checkpoint());
+    for (const fs::path& file : {folder.log(), request.out / "time.json"}) fs::remove(file);
+  }
+  use_threads(config.train.threads);
+  const WorkTime time(request.out / "time.json");
+  TimedProgress progress(screen, time);
+  Bench bench = open_bench(request, progress);
+  const nlohmann::json identity = {{"config", to_json(config)},
+                                   {"start", hash_of(bench.start)},
+                                   {"vocabulary", bench.tokenizer->hash()},
+                                   {"sources", bench.sources}};
+  const CheckpointStore checkpoints(folder.checkpoint(), sha256(identity.dump()));
+  write_atomically(request.out / "config.json", identity.dump(1) + "\n");
+  EventLog log(folder.log());
+  const auto keep = [&](const std::string& name, std::int64_t step, const TensorMap& weights) {
+    const fs::path model = request.out / name;
+    write_model_folder(model, bench.spec, weights, config.stored, bench.vocabulary);
+    bench.facts.step = step;
+    bench.facts.hardware = cpu_model();
+    bench.facts.seconds = time.seconds();
+    write_card(model, name, config, bench.facts, folder.log());
+    progress.note("step " + std::to_string(step) + ": " + model.string());
+  };
+  const auto finished = checkpoints.load();
+  const bool was_finished = finished && finished->progress.at("done").get<bool>();
+  PretrainResult result = pretrain({config, bench.spec, std::move(bench.start), std::move(bench.pools), checkpoints,
+                                    log, progress, request.stop, keep});
+  if (!was_finished) time.save();
+  if (result.interrupted) throw Interrupted();
+  return {std::move(result), request.out / config.name, was_finished};
+}
+
+std::string show_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress) {
+  const Bench bench = open_bench(request, progress);
+  std::string text;
+  for (const ExamplePool& pool : bench.pools) {
+    for (std::int64_t i = 0; i < count; ++i)
+      text += "--- " + pool.objective + "\n" + describe(pool.at(i), *bench.tokenizer);
+  }
+  return text;
+}
+
+}  // namespace peftbench

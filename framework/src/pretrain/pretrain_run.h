@@ -1,0 +1,33 @@
+#pragma once
+
+#include "core/progress.h"
+#include "pretrain/pretrainer.h"
+#include "run/home.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace peftbench {
+
+struct PretrainRequest {
+  Places places;
+  PretrainConfig config;
+  fs::path out;        // holds the checkpoint, the log, and a folder for each model
+  bool fresh = false;  // throw away what an earlier process left
+  std::function<bool()> stop;
+};
+
+struct PretrainOutcome {
+  PretrainResult result;
+  fs::path model;  // the folder of the last model
+  bool was_finished = false;
+};
+
+// Prepares text and tasks, then trains. Throws ConfigError, DataError, Interrupted (then the same call goes on).
+PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& progress);
+
+// The first examples of each objective, as text.
+std::string show_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress);
+
+}  // namespace peftbench

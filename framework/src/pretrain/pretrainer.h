@@ -1,0 +1,44 @@
+#pragma once
+
+#include "core/progress.h"
+#include "pretrain/config.h"
+#include "pretrain/example_pool.h"
+#include "text/tokenizer.h"
+#include "train/checkpoint.h"
+#include "train/event_log.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+struct PretrainJob {
+  const PretrainConfig& config;
+  BackboneSpec spec;
+  TensorMap start;  // fp32, by the tensors' names
+  std::vector<ExamplePool> pools;
+  const CheckpointStore& checkpoints;
+  EventLog& log;
+  ProgressSink& progress;
+  std::function<bool()> stop;  // asked after each step; true: keep a checkpoint and return
+  // Called after the step of a snapshot, with its name, and after the last step, with the model's own.
+  std::function<void(const std::string& name, std::int64_t step, const TensorMap& weights)> keep;
+};
+
+struct PretrainResult {
+  std::int64_t steps = 0;
+  bool interrupted = false;
+  std::int64_t tokens = 0;                 // of inputs and targets, all processes together
+  std::int64_t tokens_here = 0;            // of this process
+  double seconds_here = 0;                 // of its steps, wall
+  std::map<std::string, double> held_out;  // loss by objective at the last evaluation, nats a target token
+};
+
+// Trains all weights, or goes on from the checkpoint that is there: to the same bits, however often it was stopped.
+// Each objective's loss is the mean over its own target tokens; a step's loss is their mean by share. Throws Error
+// where the loss is not a number.
+PretrainResult pretrain(PretrainJob job);
+
+}  // namespace peftbench
