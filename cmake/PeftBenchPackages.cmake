@@ -19,19 +19,27 @@ peftbench_require(CLI11 libcli11-dev)
 peftbench_require(Boost libboost-dev 1.74)
 find_package(Threads REQUIRED)
 
-if(NOT TARGET PeftBench::sentencepiece)
-  find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
-  find_library(SENTENCEPIECE_LIBRARY sentencepiece)
-  if(NOT SENTENCEPIECE_INCLUDE_DIR OR NOT SENTENCEPIECE_LIBRARY)
-    message(FATAL_ERROR
-      "sentencepiece was not found.\n"
-      "  expected:   sentencepiece_processor.h and libsentencepiece.so\n"
-      "  what to do: install the Debian package libsentencepiece-dev, or run ./peft-bench once, which does\n")
+# A library that brings no CMake package: PeftBench::NAME.
+function(peftbench_require_library name header debian)
+  if(TARGET PeftBench::${name})
+    return()
   endif()
-  add_library(PeftBench::sentencepiece UNKNOWN IMPORTED GLOBAL)
-  set_target_properties(PeftBench::sentencepiece PROPERTIES
-    IMPORTED_LOCATION "${SENTENCEPIECE_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${SENTENCEPIECE_INCLUDE_DIR}")
-endif()
+  string(TOUPPER ${name} prefix)
+  find_path(${prefix}_INCLUDE_DIR ${header})
+  find_library(${prefix}_LIBRARY ${name})
+  if(NOT ${prefix}_INCLUDE_DIR OR NOT ${prefix}_LIBRARY)
+    message(FATAL_ERROR
+      "${name} was not found.\n"
+      "  expected:   ${header} and lib${name}.so\n"
+      "  what to do: install the Debian package ${debian}, or run ./peft-bench once, which does\n")
+  endif()
+  add_library(PeftBench::${name} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(PeftBench::${name} PROPERTIES
+    IMPORTED_LOCATION "${${prefix}_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${${prefix}_INCLUDE_DIR}")
+endfunction()
+
+peftbench_require_library(sentencepiece sentencepiece_processor.h libsentencepiece-dev)
+peftbench_require_library(utf8proc utf8proc.h libutf8proc-dev)
 
 # Boost.DLL as a header-only library: with std::filesystem nothing of Boost is linked.
 add_library(peftbench_boost_dll INTERFACE)

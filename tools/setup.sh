@@ -60,7 +60,8 @@ watched() { # LABEL FOLDER COMMAND…
 # A tool may come from anywhere; a library must be the distribution's, since CMake looks for that.
 # Not ccache: where it is there, CMake uses it, but a first build is slower with it.
 tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
-libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
+libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-dev libyaml-cpp-dev nlohmann-json3-dev
+           libcli11-dev)
 if [[ $goal == tests ]]; then libraries+=(libgtest-dev libgmock-dev libbenchmark-dev); fi
 
 # The first Python that is new enough and has the module (pip to download, venv to make an environment).
