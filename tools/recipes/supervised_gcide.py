@@ -5,24 +5,41 @@ from .supervised_gcide_entries import dictionary
 
 # Label: the dictionary's marks of the field that a sense belongs to.
 FIELDS = {
-    "zoology": ["Zool.", 'Zo["o]l.', "Zool", "Ornith.", "Ichth.", "Entom."], "botany": ["Bot.", "Bot", "Botany"],
+    "zoology": ["Zool.", 'Zo["o]l.', "Zool", "Ornith.", "Ichth.", "Entom."],
+    "botany": ["Bot.", "Bot", "Botany"],
     "chemistry": ["Chem.", "Physiol. Chem.", "Org. Chem.", "Chem"],
     "medicine": ["Med.", "Surg.", "Med", "Medicine", "Pathol.", "Pharm."],
     "anatomy": ["Anat.", "Physiol.", "Anat"],
     "law": ["Law", "O. Eng. Law", "Scots Law", "Eng. Law", "Law.", "Civil Law", "Rom. Law", "Old Eng. Law"],
-    "sea": ["Naut.", "Shipbuilding", "Naut"], "music": ["Mus.", "Music", "Mus"],
+    "sea": ["Naut.", "Shipbuilding", "Naut"],
+    "music": ["Mus.", "Music", "Mus"],
     "mineral": ["Min.", "Mining", "Metal.", "Crystallog.", "Min"],
-    "building": ["Arch.", "Carp.", "Masonry", "Arch", "Architecture"], "war": ["Mil.", "Fort.", "Mil", "Ordnance", "Gun."],
-    "church": ["Eccl.", "Eccl. Hist.", "R. C. Ch.", "Theol.", "Ch. of Eng."], "earth": ["Geol.", "Paleon.", "Phys. Geog."],
-    "physics": ["Physics", "Opt.", "Elec.", "Mech.", "Physics."], "mathematics": ["Math.", "Geom.", "Arith.", "Alg.", "Trig."],
-    "arms": ["Her."], "star": ["Astron.", "Astrol."], "grammar": ["Gram.", "Rhet.", "Phon.", "Pros.", "Gr. Gram."],
-    "machine": ["Mach.", "Steam Engine", "Steam Eng."], "print": ["Print.", "Photog.", "Engraving", "Bookbinding"],
+    "building": ["Arch.", "Carp.", "Masonry", "Arch", "Architecture"],
+    "war": ["Mil.", "Fort.", "Mil", "Ordnance", "Gun."],
+    "church": ["Eccl.", "Eccl. Hist.", "R. C. Ch.", "Theol.", "Ch. of Eng."],
+    "earth": ["Geol.", "Paleon.", "Phys. Geog."],
+    "physics": ["Physics", "Opt.", "Elec.", "Mech.", "Physics."],
+    "mathematics": ["Math.", "Geom.", "Arith.", "Alg.", "Trig."],
+    "arms": ["Her."],
+    "star": ["Astron.", "Astrol."],
+    "grammar": ["Gram.", "Rhet.", "Phon.", "Pros.", "Gr. Gram."],
+    "machine": ["Mach.", "Steam Engine", "Steam Eng."],
+    "print": ["Print.", "Photog.", "Engraving", "Bookbinding"],
 }
 # Label: how the dictionary shortens the authors' names.
 AUTHORS = {
-    "Shakespeare": ["Shak"], "Milton": ["Milton"], "Dryden": ["Dryden"], "Pope": ["Pope"], "Spenser": ["Spenser"],
-    "Chaucer": ["Chaucer"], "Macaulay": ["Macaulay"], "Addison": ["Addison"], "Bacon": ["Bacon"], "Scott": ["Sir W. Scott"],
-    "Bible": ["Gen", "Matt", "Acts", "Ps", "Ps.", "Luke", "Ex", "Ex.", "Prov", "Deut", "John", "Job", "Isa", "Mark", "Jer"],
+    "Shakespeare": ["Shak"],
+    "Milton": ["Milton"],
+    "Dryden": ["Dryden"],
+    "Pope": ["Pope"],
+    "Spenser": ["Spenser"],
+    "Chaucer": ["Chaucer"],
+    "Macaulay": ["Macaulay"],
+    "Addison": ["Addison"],
+    "Bacon": ["Bacon"],
+    "Scott": ["Sir W. Scott"],
+    "Bible": ["Gen", "Matt", "Acts", "Ps", "Ps.", "Luke", "Ex", "Ex.", "Prov", "Deut", "John", "Job", "Isa", "Mark",
+              "Jer"],
 }
 PARTS = ["noun", "verb", "adjective", "adverb"]
 
@@ -42,12 +59,15 @@ def senses(work):
     return list(seen.values())
 
 
-def classify(name, rows, questions, labels, most, out, plain=0.3):
+def classify(name, rows, questions, labels, most, out):
     """rows: ((word, definition), label)."""
     draws = Draws(name)
     stray = stray_words(definition for (_, definition), _ in rows)
-    write_rows(out, [(word, ask(draws, questions, definition_body(draws, word, definition), label, labels, stray, plain),
-                      label) for (word, definition), label in balanced(draws, rows, most)])
+    made = []
+    for (word, definition), label in balanced(draws, rows, most):
+        body = definition_body(draws, word, definition)
+        made.append((word, ask(draws, questions, body, label, labels, stray), label))
+    write_rows(out, made)
 
 
 def dictionary_subject(work, out):
@@ -59,16 +79,23 @@ def dictionary_subject(work, out):
 
 def dictionary_part_of_speech(work, out):
     rows = [((word, definition), part) for word, part, _, definition in senses(work) if part]
-    classify("dictionary_part_of_speech", rows, ["part of speech", "what part of speech is it", "kind of word",
-                                                 "is this word a noun, a verb, an adjective or an adverb"], PARTS, 3500, out)
+    questions = ["part of speech", "what part of speech is it", "kind of word",
+                 "is this word a noun, a verb, an adjective or an adverb"]
+    classify("dictionary_part_of_speech", rows, questions, PARTS, 3500, out)
 
 
 def word_origin(work, out):
     names = {"Latin", "Greek", "French", "English", "Italian", "Spanish", "Dutch", "German", "Norse", "Arabic"}
     rows = [((entry.word.lower(), entry.senses[0][1]), entry.origin) for entry in dictionary(work)
             if entry.origin in names and entry.senses and entry.word.isascii()]
-    classify("word_origin", rows, ["origin", "which language does the word come from", "language"], sorted(names), 3000,
-             out)
+    draws = Draws("word_origin")
+    stray = stray_words(definition for (_, definition), _ in rows)
+    questions = ["origin", "which language does the word come from", "language"]
+    made = []
+    for (word, definition), label in balanced(draws, rows, 3000):
+        body = draws.pick(["word: {}", "{}", "word: {} definition: {}"]).format(word, definition)
+        made.append((word, ask(draws, questions, body, label, sorted(names), stray), label))
+    write_rows(out, made)
 
 
 def dictionary_word(work, out):
@@ -122,14 +149,15 @@ def dictionary_synonym(work, out):
     draws = Draws("dictionary_synonym")
     groups = synonym_groups(work)
     everything = sorted({word for found in groups.values() for word in found})
+    stray = stray_words(definition for *_, definition in senses(work))
     questions = ["which word means the same", "synonym", "choose the word that is nearest in meaning"]
     made = []
     for word, found in draws.shuffled(groups.items()):
         for answer in draws.sample(found, 5):
             wrong = [other for other in draws.sample(everything, 5) if other not in found and other != word]
             options = some_options(draws, answer, wrong, 4)
-            made.append((word, with_options(draws, questions, draws.pick(["word: {}", "{}"]).format(word), options,
-                                            everything), answer))
+            body = draws.pick(["word: {}", "{}"]).format(word)
+            made.append((word, with_options(draws, questions, body, options, stray), answer))
     write_rows(out, made)
 
 
@@ -155,9 +183,12 @@ def quotation_author(work, out):
             if author in labels]
     draws = Draws("quotation_author")
     stray = stray_words(text for (text, _), _ in rows)
-    write_rows(out, [(text, ask(draws, ["author", "who wrote this", "which author is this"],
-                                draws.pick(["text: {}", "sentence: {}", "{}"]).format(text), label, list(AUTHORS), stray),
-                      label) for (text, _), label in balanced(draws, rows, 1500)])
+    questions = ["author", "who wrote this", "which author is this"]
+    made = []
+    for (text, _), label in balanced(draws, rows, 1500):
+        body = draws.pick(["text: {}", "sentence: {}", "{}"]).format(text)
+        made.append((text, ask(draws, questions, body, label, list(AUTHORS), stray), label))
+    write_rows(out, made)
 
 
 LICENCE = "GPL-2 or later: for training weights, not to be passed on with a program under other terms"

@@ -4,7 +4,6 @@ What it took from WordNet is marked and left out, as is every definition that is
 the classes of those are a task that backbones are evaluated on.
 """
 import dataclasses
-import functools
 import gzip
 import re
 
@@ -83,8 +82,8 @@ def read_sense(text):
     field = re.match(r"\(([A-Z][^)]{1,20})\) ", text)
     text = plain(text[field.end():] if field else text)
     text = re.sub(r"^\([a-z]\) ", "", text)
-    text = re.split(r" \[| ?--|[;,:] as,|[;,:] as in | \([b-z]\) | \"|[.;:] (?:See|Cf\.|Called)|\. ", text)[0]
-    text = text.strip(" .,;:")
+    text = re.split(r" \[| ?--|[;,:] as,|[;,:] as in | \([b-z]\) | \"|[.;:] (?:See|Cf\.|Called)|(?<!\bSt)\. ", text)[0]
+    text = re.sub(r"[,;] esp$", "", text.strip(" .,;:"))
     words = text.split()
     clean = text.isascii() and re.fullmatch(r"[A-Z][A-Za-z0-9 ,;:'()\-.]*", text)
     if not clean or not 3 <= len(words) <= 32 or text.startswith(("See ", "Same as", "Syn", "Note", "imp.", "p.")):
@@ -126,7 +125,8 @@ def read_entry(lines):
             continue
         if text.startswith("Syn:"):
             words = [re.sub(r"\(.*?\)", "", word).strip() for word in re.split(r"[;,.]", plain(text[4:]))]
-            entry.synonyms += [word for word in words if re.fullmatch(r"[a-z]{3,}", word)] if "See" not in text else []
+            if "See" not in text:
+                entry.synonyms += [word for word in words if re.fullmatch(r"(?!adv|adj)[a-z]{3,}", word)]
         elif indent > 6:
             entry.quotations += [found] if (found := read_quotation(text)) else []
         elif not text.startswith(("Note:", "{")) and (sense := read_sense(text)):
@@ -138,9 +138,17 @@ def words_alone(text):
     return " ".join(re.findall(r"[a-z]+", text.lower()))
 
 
-@functools.cache
+_entries = []  # several recipes ask for them in one run
+
+
 def dictionary(work):
     """All entries. `work`: the folder that the package may be unpacked in."""
+    if not _entries:
+        _entries.extend(read_dictionary(work))
+    return _entries
+
+
+def read_dictionary(work):
     data = debian_file("dict-gcide", "usr/share/dictd/gcide.dict.dz",
                        "3e6b2cdcbc1b3664c2f1466e3c8e44012e815c4c67fa83fa61f39777cd6e8517", work)
     evaluated = {words_alone(gloss.definition) for gloss in glosses("noun", work)}
