@@ -20,9 +20,10 @@ const TaskShape task{{"no", "yes"}, {"text"}};
 std::vector<TextExample> texts() {
   std::vector<TextExample> made;
   const auto add = [&](const char* text, int label) {
-    made.push_back({{Piece::of_text("sentence: "), Piece::of_text(text, "text")},
-                    task.labels[static_cast<std::size_t>(label)],
-                    label});
+    TextExample& example = made.emplace_back();
+    example.input = {Piece::of_text("sentence: "), Piece::of_text(text, "text")};
+    example.target = task.labels[static_cast<std::size_t>(label)];
+    example.label = label;
   };
   add("the old man went to the sea", 0);
   add("a great fish", 1);
@@ -78,7 +79,7 @@ TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps) const {
   config.evaluate_every = 0;
   config.evaluate_at_start = false;
   config.seed = 7;
-  const std::vector<EncodedExample> made = examples(plan);
+  const ExamplesInMemory made(examples(plan));
   return peftbench::train(config, {*backbone_, plan, made, {}, {}});
 }
 

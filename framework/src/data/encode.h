@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/example_list.h"
 #include "data/task.h"
 #include "text/tokenizer.h"
 
@@ -11,20 +12,6 @@
 #include <vector>
 
 namespace peftbench {
-
-struct EncodedInput {
-  std::vector<int64_t> ids;    // EOS at the end; pad id at slots
-  std::vector<int64_t> slots;  // −1 or the slot's number, as long as ids; empty without slots
-};
-
-// An example as ids, ready to be packed.
-struct EncodedExample {
-  std::vector<int64_t> input;   // as EncodedInput::ids
-  std::vector<int64_t> slots;   // as EncodedInput::slots
-  std::vector<int64_t> target;  // EOS at the end
-  int label = -1;
-  std::vector<EncodedInput> replicas;  // of the copies after the first, where a layout hook is asked for each
-};
 
 struct EncodeLimits {
   int64_t max_input_tokens = 512;

@@ -5,6 +5,7 @@
 #include "data/rows.h"
 #include "data/split.h"
 #include "data/task.h"
+#include "data/task_mixture.h"
 #include "data/task_spec.h"
 
 #include <peftbench/error.h>
@@ -59,27 +60,18 @@ void drop_seen(std::vector<LoadedRow>& rows, const Inputs& seen, const std::stri
   if (dropped > 0) notes.push_back(with_thousands(static_cast<long long>(dropped)) + " rows left out of " + what);
 }
 
-void keep(std::vector<LoadedRow> rows, std::vector<TextExample>& examples, std::vector<std::string>& origins) {
-  for (LoadedRow& row : rows) {
-    examples.push_back(std::move(row.example));
-    origins.push_back(std::move(row.origin));
-  }
-}
-
-void add(Sha256& hash, std::string_view text) {
-  hash.update(std::to_string(text.size()) + ":");  // lengths, so that no two lists of texts run together
-  hash.update(text);
+TextList keep(std::vector<LoadedRow> rows) {
+  std::vector<StoredText> texts;
+  for (LoadedRow& row : rows) texts.push_back({std::move(row.example), std::move(row.origin)});
+  return TextList(std::make_shared<const TextsInMemory>(std::move(texts)));
 }
 
 std::string hash_of(const TaskData& data) {
   Sha256 hash;
   for (const auto* split : {&data.train, &data.validation, &data.test}) {
-    add(hash, std::to_string(split->size()));
-    for (const TextExample& example : *split) {
-      add(hash, std::to_string(example.input.size()));
-      for (const Piece& piece : example.input) add(hash, piece.name), add(hash, piece.text);
-      add(hash, example.target);
-    }
+    const std::string size = std::to_string(split->size());
+    hash.update(std::to_string(size.size()) + ":" + size);  // so that no two splits run together
+    for (const TextExample& example : *split) add_example(hash, example);
   }
   return hash.hex();
 }
@@ -87,6 +79,7 @@ std::string hash_of(const TaskData& data) {
 }  // namespace
 
 TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
+  if (config.mixture) return load_mixture(config, data_root);
   const FoundSource source = find_source(config, data_root);
   TaskData data;
   data.config = config;
@@ -121,9 +114,9 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
                               {}});
     }
   }
-  keep(std::move(train), data.train, data.train_origin);
-  keep(std::move(validation), data.validation, data.validation_origin);
-  keep(std::move(test), data.test, data.test_origin);
+  data.train = keep(std::move(train));
+  data.validation = keep(std::move(validation));
+  data.test = keep(std::move(test));
   data.hash = hash_of(data);
   return data;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "data/text_list.h"
 
 #include <peftbench/plan.h>
 
@@ -11,7 +12,8 @@
 
 namespace peftbench {
 
-struct TaskSpec;  // data/task_spec.h
+struct TaskSpec;     // data/task_spec.h
+struct TaskMixture;  // data/task_mixture.h
 
 // A task as its YAML file describes it (docs/tasks.md), before any data is read.
 struct TaskConfig {
@@ -24,7 +26,8 @@ struct TaskConfig {
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
   bool sentinel = false;  // targets begin with <extra_id_0>, as span corruption has them; of a run, not of the YAML
-  std::shared_ptr<const TaskSpec> spec;  // source, templates, splits
+  std::shared_ptr<const TaskSpec> spec;        // source, templates, splits; null for a mixture
+  std::shared_ptr<const TaskMixture> mixture;  // the tasks that are mixed; null for a task of its own
 };
 
 // What a method's plan may know of it.
@@ -32,11 +35,11 @@ TaskShape shape_of(const TaskConfig& config);
 
 struct TaskData {
   TaskConfig config;
-  std::vector<TextExample> train, validation, test;
-  std::vector<std::string> train_origin, validation_origin, test_origin;  // "file:line" of each example
-  std::vector<std::string> notes;  // what a reader of the figures should know: rows left out, and why
-  std::string hash;                // SHA-256 over the formatted examples of all splits
-  fs::path source;                 // where the data was found
+  TextList train, validation, test;  // in memory or in files
+  std::vector<std::string> notes;    // what a reader of the figures should know: rows left out, and why
+  std::string hash;                  // SHA-256 over the formatted examples of all splits
+  fs::path source;                   // where the data was found
+  std::vector<TaskData> parts;       // of a mixture its tasks; the splits above are empty then
 };
 
 // `name_or_file`: a name in one of the folders, or the path of a YAML. Errors name file, line, field and remedy.

@@ -107,13 +107,11 @@ struct EncodedTask {
 
 EncodedTask encode_task(const TaskData& task, const Bench& bench, std::int64_t held_out) {
   const EncodeLimits limits{task.config.max_input_tokens, task.config.max_target_tokens};
-  std::vector<TextExample> first(
-      task.validation.begin(),
-      task.validation.begin() + std::min<std::ptrdiff_t>(held_out, std::ssize(task.validation)));
   const auto encode = [&](const std::vector<TextExample>& examples) {
     return encode_all(examples, *bench.tokenizer, limits, {}, bench.spec.pad_id, bench.spec.eos_id);
   };
-  return {encode(task.train), encode(first)};
+  return {encode(task.train.first(task.train.size())),
+          encode(task.validation.first(static_cast<std::size_t>(held_out)))};
 }
 
 void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {

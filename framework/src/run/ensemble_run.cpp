@@ -64,8 +64,8 @@ class Questions {
   const std::vector<EncodedExample>* of(const Voter& voter) {
     const LayoutHook* layout = voter.plan.only()->layout.get();
     if (layout) {
-      const TaskData task = open_task(places_, voter.config);
-      return keep({layout, &task.train, 1, static_cast<std::uint64_t>(voter.config.seed())});
+      const std::vector<TextExample> pool = layout_pool(open_task(places_, voter.config).train);
+      return keep({layout, &pool, 1, static_cast<std::uint64_t>(voter.config.seed())});
     }
     if (!plain_) plain_ = keep({});
     return plain_;
@@ -99,10 +99,10 @@ std::vector<EnsembleMetric> compare(const EnsembleOutcome& outcome, std::vector<
   return metrics;
 }
 
-void write_votes(const EnsembleEvaluation& evaluation, const std::vector<std::string>& origins, const fs::path& file) {
+void write_votes(const EnsembleEvaluation& evaluation, const TextList& split, const fs::path& file) {
   std::string text;
   for (std::size_t i = 0; i < evaluation.votes.predictions.size(); ++i) {
-    nlohmann::ordered_json line = prediction_json(evaluation.votes.predictions[i], origins);
+    nlohmann::ordered_json line = prediction_json(evaluation.votes.predictions[i], split);
     line["votes"] = nlohmann::ordered_json::array();
     for (const Evaluation& member : evaluation.members) line["votes"].push_back(member.predictions[i].prediction);
     line["entropy"] = evaluation.entropy[i];
@@ -142,10 +142,9 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   outcome.task = bench.task.config.name;
   outcome.backbone = bench.setup.backbone.name;
   outcome.split = scoring.final_split();
-  const Scoring::Split split = scoring.split(outcome.split);
-  std::vector<TextExample> texts = *split.texts;
-  if (request.examples > 0 && request.examples < static_cast<std::int64_t>(texts.size()))
-    texts.resize(static_cast<std::size_t>(request.examples));
+  const TextList& split = scoring.split(outcome.split);
+  const std::vector<TextExample> texts =
+      split.first(request.examples > 0 ? static_cast<std::size_t>(request.examples) : split.size());
   Questions questions(bench, places, texts);
   std::vector<const std::vector<EncodedExample>*> encoded;
   for (const Voter& voter : voters) encoded.push_back(questions.of(voter));
@@ -172,7 +171,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   const auto n = static_cast<double>(std::max<std::int64_t>(1, outcome.examples));
   outcome.mean_entropy = std::accumulate(evaluation.entropy.begin(), evaluation.entropy.end(), 0.0) / n;
   outcome.unanimous = static_cast<double>(std::count(evaluation.entropy.begin(), evaluation.entropy.end(), 0.0)) / n;
-  if (request.predictions) write_votes(evaluation, *split.origins, *request.predictions);
+  if (request.predictions) write_votes(evaluation, split, *request.predictions);
   return outcome;
 }
 

@@ -97,9 +97,9 @@ class LanguageModel {
  private:
   std::vector<EncodedExample> encode(const CompiledPlan& plan) const {
     const LayoutHook* layout = plan.only() ? plan.only()->layout.get() : nullptr;
-    return encode_for(
-        bench_, texts_,
-        {layout, &bench_.task.train, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())});
+    const std::vector<TextExample> pool = layout ? layout_pool(bench_.task.train) : std::vector<TextExample>();
+    return encode_for(bench_, texts_,
+                      {layout, &pool, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())});
   }
 
   const Workbench& bench_;

@@ -66,8 +66,7 @@ class Runner {
   void save(const std::string& status, const std::string& message = {});
   void warn(const std::string& message);
   void give_first_values(CompiledPlan& plan);
-  std::vector<EncodedExample> encode_training_set(const Scoring& scoring, const CompiledPlan& plan) const;
-  Ledger measure_plan(const std::vector<EncodedExample>& train_examples) const;
+  Ledger measure_plan(const Scoring& scoring, const ExampleList& train_examples) const;
   void keep_training(const TrainingResult& result);
 
   const RunRequest& request_;
@@ -155,15 +154,15 @@ void Runner::work() {
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
   Scoring scoring(bench_, plan);
-  const std::vector<EncodedExample> train_examples = encode_training_set(scoring, plan);
+  const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   give_first_values(plan);
-  Ledger ledger = measure_plan(train_examples);
+  Ledger ledger = measure_plan(scoring, *train_examples);
   record_.ledger = Json::parse(to_json(ledger).dump());
 
   costs_.begin("train");
   const CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
   EventLog log(folder_.log());
-  TrainingJob job{backbone, plan, train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
+  TrainingJob job{backbone, plan, *train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
   if (!bench_.task.validation.empty()) {
     job.validate = [&](const CompiledPlan& current) {
       costs_.begin("validate");  // so that the time of training is that of its steps
@@ -208,22 +207,17 @@ void Runner::give_first_values(CompiledPlan& plan) {
               [&] { plan.initialise(init_contexts(sources)); });
 }
 
-// Where nothing is trained, no more than the ledger looks at.
-std::vector<EncodedExample> Runner::encode_training_set(const Scoring& scoring, const CompiledPlan& plan) const {
-  const std::vector<TextExample>& all = bench_.task.train;
-  const auto batch = std::min<std::int64_t>(static_cast<std::int64_t>(all.size()), config_.train.batch_size);
-  return plan.trained().empty() ? scoring.encode({all.begin(), all.begin() + batch}) : scoring.encode(all);
-}
-
-Ledger Runner::measure_plan(const std::vector<EncodedExample>& train_examples) const {
+Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_examples) const {
   const TaskData& task = bench_.task;
   const auto tokens = [this](const std::string& text) {
     return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size());
   };
+  const std::vector<EncodedExample> batch =
+      first_of(train_examples, static_cast<std::size_t>(config_.train.batch_size));
   std::optional<PlanSample> sample;
   if (!task.train.empty())
-    sample.emplace(PlanSample{train_examples,
-                              {(task.validation.empty() ? task.train : task.validation).front(), task.train, tokens,
+    sample.emplace(PlanSample{batch,
+                              {(task.validation.empty() ? task.train : task.validation).front(), scoring.pool(), tokens,
                                task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())}});
   return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config),
                      config_.train, sample ? &*sample : nullptr);

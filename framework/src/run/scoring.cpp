@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace peftbench {
@@ -27,11 +28,11 @@ std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector
                     spec.eos_id);
 }
 
-nlohmann::ordered_json prediction_json(const Prediction& p, const std::vector<std::string>& origins) {
+nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
   const auto place = static_cast<std::size_t>(p.index);
   return {{"index", p.index},
           // without its folder, so that the bytes are the same on every machine
-          {"origin", place < origins.size() ? fs::path(origins[place]).filename().string() : ""},
+          {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""},
           {"prediction", p.prediction},
           {"label", p.label},
           {"target", p.target},
@@ -48,21 +49,30 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
       evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config,
                  bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
 
-std::vector<EncodedExample> Scoring::encode(const std::vector<TextExample>& examples) const {
-  return encode_for(
-      bench_, examples,
-      {layout_.get(), &bench_.task.train, replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())});
+const std::vector<TextExample>& Scoring::pool() const {
+  if (!pool_) pool_ = layout_ ? layout_pool(bench_.task.train) : std::vector<TextExample>();
+  return *pool_;
 }
 
-Scoring::Split Scoring::split(const std::string& name) const {
-  const TaskData& task = bench_.task;
-  return name == "test" ? Split{&task.test, &task.test_origin} : Split{&task.validation, &task.validation_origin};
+Arrangement Scoring::arrangement() const {
+  return {layout_.get(), &pool(), replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())};
+}
+
+std::shared_ptr<const ExampleList> Scoring::training_examples(const CompiledPlan& plan) const {
+  const TextList& all = bench_.task.train;
+  const auto batch = static_cast<std::size_t>(bench_.setup.config.train.batch_size);
+  return std::make_shared<const ExamplesInMemory>(
+      encode_for(bench_, all.first(plan.trained().empty() ? batch : all.size()), arrangement()));
+}
+
+const TextList& Scoring::split(const std::string& name) const {
+  return name == "test" ? bench_.task.test : bench_.task.validation;
 }
 
 std::string Scoring::final_split() const {
   const std::string wanted = bench_.setup.config.options.text("eval.split");
   for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
-    if (!split(name).texts->empty()) return name;
+    if (!split(name).empty()) return name;
   throw DataError({"the task has nothing to score on",
                    "neither test nor validation examples",
                    {},
@@ -71,17 +81,24 @@ std::string Scoring::final_split() const {
 
 Evaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,
                              ProgressSink& progress) {
-  const Split data = split(name);
-  const auto [examples, added] = encoded_.try_emplace(name);
-  if (added) examples->second = encode(*data.texts);
-  return evaluator_.evaluate(plan, examples->second, *data.texts, limit, &progress, "evaluate on " + name);
+  const Questions& asked = questions(name, limit);
+  return evaluator_.evaluate(plan, asked.encoded, asked.texts, limit, &progress, "evaluate on " + name);
+}
+
+const Scoring::Questions& Scoring::questions(const std::string& name, std::int64_t limit) {
+  const std::size_t all = split(name).size();
+  const std::size_t wanted = limit > 0 ? std::min(all, static_cast<std::size_t>(limit)) : all;
+  Questions& kept = questions_[name];
+  if (kept.texts.size() < wanted) {
+    kept.texts = split(name).first(wanted);
+    kept.encoded = encode_for(bench_, kept.texts, arrangement());
+  }
+  return kept;
 }
 
 void Scoring::describe(const Evaluation& evaluation, const std::string& name, RunRecord& record) const {
   // The same examples for the majority label, where only the first so many were scored.
-  const std::vector<TextExample>& texts = *split(name).texts;
-  const std::vector<TextExample> scored(texts.begin(), texts.begin() + evaluation.examples);
-  const auto majority = evaluator_.majority(scored);
+  const auto majority = evaluator_.majority(split(name).first(static_cast<std::size_t>(evaluation.examples)));
   record.metrics.clear();
   for (const MetricValue& metric : evaluation.metrics) {
     MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};
@@ -101,10 +118,9 @@ void Scoring::describe(const Evaluation& evaluation, const std::string& name, Ru
 
 std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name,
                                        const fs::path& file) const {
-  const std::vector<std::string>& origins = *split(name).origins;
   std::string text;
   for (const Prediction& p : evaluation.predictions)
-    text += prediction_json(p, origins).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    text += prediction_json(p, split(name)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   write_atomically(file, text);
   return sha256(text);
 }

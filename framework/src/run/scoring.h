@@ -17,7 +17,7 @@ namespace peftbench {
 std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector<TextExample>& examples,
                                        const Arrangement& arrangement);
 // A prediction as a line of predictions.jsonl has it.
-nlohmann::ordered_json prediction_json(const Prediction& prediction, const std::vector<std::string>& origins);
+nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
 
 // Scores a plan on the splits of a workbench's task, and writes down what came out.
 class Scoring {
@@ -25,7 +25,8 @@ class Scoring {
   // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` outlives this.
   Scoring(const Workbench& bench, const CompiledPlan& plan);
 
-  std::vector<EncodedExample> encode(const std::vector<TextExample>& examples) const;
+  // Of the training split; where nothing is trained, no more than the ledger looks at.
+  std::shared_ptr<const ExampleList> training_examples(const CompiledPlan& plan) const;
   const Evaluator& evaluator() const { return evaluator_; }
   EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
   // The split that the options ask for, or validation where there is no test split. Throws DataError without either.
@@ -38,20 +39,25 @@ class Scoring {
   // One line of JSON for each example. Returns the file's hash.
   std::string write_predictions(const Evaluation& evaluation, const std::string& split, const fs::path& file) const;
 
-  struct Split {
-    const std::vector<TextExample>* texts;
-    const std::vector<std::string>* origins;
-  };
-  Split split(const std::string& name) const;
+  const TextList& split(const std::string& name) const;
+  const std::vector<TextExample>& pool() const;  // what a layout may draw from; empty without one
 
  private:
+  // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
+  struct Questions {
+    std::vector<TextExample> texts;
+    std::vector<EncodedExample> encoded;
+  };
+  const Questions& questions(const std::string& split, std::int64_t limit);
+  Arrangement arrangement() const;
   const Workbench& bench_;
   std::shared_ptr<LayoutHook> layout_;
   std::int64_t replicas_;  // of the plan
   bool classes_;           // its head scores them
   std::optional<EncoderCache> cache_;
   Evaluator evaluator_;
-  std::map<std::string, std::vector<EncodedExample>> encoded_;  // by split
+  std::map<std::string, Questions> questions_;  // by split
+  mutable std::optional<std::vector<TextExample>> pool_;
 };
 
 }  // namespace peftbench

@@ -41,22 +41,9 @@ nlohmann::json hashes_of_files(const Values& values) {
   return hashes;
 }
 
-// Keeps these examples, in this order.
-void take(std::vector<TextExample>& examples, std::vector<std::string>& origins,
-          const std::vector<std::size_t>& places) {
-  std::vector<TextExample> kept;
-  std::vector<std::string> kept_origins;
-  for (const std::size_t place : places) {
-    kept.push_back(std::move(examples[place]));
-    if (place < origins.size()) kept_origins.push_back(std::move(origins[place]));
-  }
-  examples = std::move(kept);
-  origins = std::move(kept_origins);
-}
-
-std::vector<std::size_t> shuffled_places(std::size_t count, std::uint64_t seed) {
-  std::vector<std::size_t> places(count);
-  std::iota(places.begin(), places.end(), std::size_t{0});
+std::vector<std::uint32_t> shuffled_places(std::size_t count, std::uint64_t seed) {
+  std::vector<std::uint32_t> places(count);
+  std::iota(places.begin(), places.end(), std::uint32_t{0});
   Random(seed).shuffle(places);
   return places;
 }
@@ -64,16 +51,16 @@ std::vector<std::size_t> shuffled_places(std::size_t count, std::uint64_t seed) 
 // So many examples of the training split, drawn by the seed, in the split's order.
 void draw(TaskData& task, std::int64_t count, std::uint64_t seed) {
   if (count <= 0 || count >= static_cast<std::int64_t>(task.train.size())) return;
-  std::vector<std::size_t> places = shuffled_places(task.train.size(), stream_seed(seed, "train_examples"));
+  std::vector<std::uint32_t> places = shuffled_places(task.train.size(), stream_seed(seed, "train_examples"));
   places.resize(static_cast<std::size_t>(count));
   std::sort(places.begin(), places.end());
-  take(task.train, task.train_origin, places);
+  task.train = task.train.select(places);
 }
 
 // Files are often sorted by label, and a limit takes the first so many. The order is the same for every run.
 void mix(TaskData& task) {
-  take(task.validation, task.validation_origin, shuffled_places(task.validation.size(), stream_seed(0, "validation")));
-  take(task.test, task.test_origin, shuffled_places(task.test.size(), stream_seed(0, "test")));
+  task.validation = task.validation.select(shuffled_places(task.validation.size(), stream_seed(0, "validation")));
+  task.test = task.test.select(shuffled_places(task.test.size(), stream_seed(0, "test")));
 }
 
 }  // namespace

@@ -38,18 +38,21 @@ Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& 
   return choices;
 }
 
-void check_choices(const CompiledPlan& plan, const Choices& choices, const std::vector<EncodedExample>& examples) {
+void check_choices(const CompiledPlan& plan, const Choices& choices, const ExampleList& examples) {
   if (choices.size() < 2) {
     refuse(choices.empty() ? "a task with free-text targets" : "a task with one label word",
            "use a task with label words");
   }
   if (scores_classes(plan)) refuse("a method whose head scores classes", "use a method that writes its answers");
   if (replicas_of(plan) > 1) refuse("a method with replicas", "use a method without");
-  for (const EncodedExample& example : examples) {
-    const bool known = example.label >= 0 && static_cast<std::size_t>(example.label) < choices.size();
-    if (!known || example.target != choices[static_cast<std::size_t>(example.label)])
-      refuse("an example whose target is not its label word, or is cut", "raise task.max_target_tokens");
-  }
+  constexpr std::size_t most = 100'000;  // reading all of a large file first would take minutes
+  for (std::size_t i = 0; i < std::min(examples.size(), most); ++i) check_choice(choices, examples[i]);
+}
+
+void check_choice(const Choices& choices, const EncodedExample& example) {
+  const bool known = example.label >= 0 && static_cast<std::size_t>(example.label) < choices.size();
+  if (!known || example.target != choices[static_cast<std::size_t>(example.label)])
+    refuse("an example whose target is not its label word, or is cut", "raise task.max_target_tokens");
 }
 
 std::int64_t wrong_tokens(const Choices& choices, int label) {

@@ -21,9 +21,10 @@ inline bool compares_choices(const TrainConfig& config) {
   return config.unlikelihood_weight > 0 || config.length_normalised_weight > 0;
 }
 
-// Throws ConfigError where the losses cannot be had: no choices, a head that scores classes, replicas, an example whose
-// target is none of the choices.
-void check_choices(const CompiledPlan& plan, const Choices& choices, const std::vector<EncodedExample>& examples);
+// Throws ConfigError where the losses cannot be had: no choices, a head that scores classes, replicas, an example among
+// the first 100,000 whose target is none of the choices. The trainer checks the others as it meets them.
+void check_choices(const CompiledPlan& plan, const Choices& choices, const ExampleList& examples);
+void check_choice(const Choices& choices, const EncodedExample& example);
 
 // Tokens of all choices but this one.
 std::int64_t wrong_tokens(const Choices& choices, int label);

@@ -75,7 +75,7 @@ class Trainer {
   std::int64_t evaluations_since_best_ = 0;
   bool done_ = false;
   std::int64_t epoch_ = -1;
-  std::vector<std::size_t> order_;  // of the epoch
+  std::vector<std::uint32_t> order_;  // of the epoch
 };
 
 Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
@@ -134,7 +134,7 @@ std::size_t Trainer::example_at(std::int64_t place) {
   if (epoch_ != place / n) {
     epoch_ = place / n;
     order_.resize(job_.examples.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    std::iota(order_.begin(), order_.end(), std::uint32_t{0});
     Random(stream_seed(static_cast<std::uint64_t>(config_.seed), "order", static_cast<std::uint64_t>(epoch_)))
         .shuffle(order_);
   }
@@ -146,6 +146,8 @@ double Trainer::step() {
   StepTotals totals{0, micro_batches};
   const Choices* choices = compares_choices(config_) ? &job_.choices : nullptr;
   std::vector<ExampleBatch> batches;
+  std::vector<EncodedExample> examples;  // of the whole step; the batches point to them
+  examples.reserve(static_cast<std::size_t>(micro_batches * config_.batch_size));
   std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
   std::int64_t place = result_.steps * micro_batches * config_.batch_size;
   for (std::int64_t m = 0; m < micro_batches; ++m) {
@@ -161,7 +163,8 @@ double Trainer::step() {
     batch.copies = replicas_of(job_.plan);
     batch.choices = choices;
     for (const std::size_t index : chosen) {
-      const EncodedExample& example = job_.examples[index];
+      const EncodedExample& example = examples.emplace_back(job_.examples[index]);
+      if (choices) check_choice(*choices, example);
       batch.examples.push_back(&example);
       if (!groups.empty()) batch.groups.push_back(groups[index]);
       count(example, job_.plan, choices, totals);

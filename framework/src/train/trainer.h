@@ -46,7 +46,7 @@ struct TrainingResult {
 struct TrainingJob {
   const Backbone& backbone;
   CompiledPlan& plan;  // initialised; holds the best parameters afterwards
-  const std::vector<EncodedExample>& examples;
+  const ExampleList& examples;
   std::vector<std::int64_t> groups;  // plan of each example in a stacked plan; empty: all 0
   // Scores the plan on the validation split; null where there is none, then the last step is the best.
   std::function<Evaluation(const CompiledPlan&)> validate;

@@ -39,13 +39,12 @@ TEST_F(LoadTaskTest, SplitsOneFileAndFormatsItsRows) {
   EXPECT_EQ(data.train.size(), 80u);
   EXPECT_EQ(data.validation.size(), 10u);
   EXPECT_EQ(data.test.size(), 10u);
-  EXPECT_EQ(data.train_origin.size(), 80u);
   const TextExample& example = data.train.front();
   ASSERT_EQ(example.input.size(), 2u);
   EXPECT_EQ(example.input[0].text, "say: ");
   EXPECT_EQ(example.input[0].name, "");
   EXPECT_EQ(example.input[1].name, "text");
-  const int line = std::stoi(data.train_origin[0].substr(data.train_origin[0].rfind(':') + 1));
+  const int line = std::stoi(data.train.origin(0).substr(data.train.origin(0).rfind(':') + 1));
   EXPECT_EQ(example.input[1].text, "text " + std::to_string(line - 2));
   EXPECT_EQ(example.target, line % 2 == 0 ? "no" : "yes");
   EXPECT_EQ(example.label, line % 2);

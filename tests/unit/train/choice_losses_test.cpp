@@ -175,7 +175,8 @@ TEST_F(ChoiceLosses, TrainingLowersThem) {
   config.unlikelihood_weight = config.length_normalised_weight = 1;
   config.steps = 40;
   config.batch_size = 8;
-  TrainingJob job{*backbone_, plan, examples_, {}, {}};
+  const ExamplesInMemory list(examples_);
+  TrainingJob job{*backbone_, plan, list, {}, {}};
   job.choices = choices;
   const Sums before = by_hand(plan);
   train(config, job);
@@ -188,7 +189,7 @@ TEST_F(ChoiceLosses, SayWhatTheyCannotDo) {
   auto plan = prompt_plan(*backbone_);
   const auto message = [&](const Choices& given, const CompiledPlan& of) -> std::string {
     try {
-      check_choices(of, given, examples_);
+      check_choices(of, given, ExamplesInMemory(examples_));
     } catch (const ConfigError& error) {
       return error.what();
     }
@@ -215,8 +216,8 @@ TEST_F(ChoiceLosses, RefuseHeadsThatScoreClassesAndReplicas) {
       plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& b) { b.claim<Classes>(spec.head()); });
   const auto copies =
       plan_with(*backbone_, [](const BackboneSpec& spec, PlanBuilder& b) { b.claim<Copies>(spec.replicas()); });
-  EXPECT_THROW(check_choices(heads, choices, examples_), ConfigError);
-  EXPECT_THROW(check_choices(copies, choices, examples_), ConfigError);
+  EXPECT_THROW(check_choices(heads, choices, ExamplesInMemory(examples_)), ConfigError);
+  EXPECT_THROW(check_choices(copies, choices, ExamplesInMemory(examples_)), ConfigError);
 }
 
 }  // namespace

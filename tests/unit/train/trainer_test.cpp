@@ -16,7 +16,7 @@ class TrainerTest : public ::testing::Test {
   }
 
   std::shared_ptr<const Backbone> backbone_ = tiny_backbone();
-  std::vector<EncodedExample> examples_ = some_examples(10);
+  ExamplesInMemory examples_{some_examples(10)};
 };
 
 // Validation whose values are given beforehand, one an evaluation.
@@ -228,7 +228,8 @@ TEST_F(TrainerTest, PlansThatShareABatchDoNotMix) {
     std::vector<EncodedExample> own;
     for (std::size_t i = group; i < examples_.size(); i += 2) own.push_back(examples_[i]);
     auto alone = prompt_plan(*backbone_);
-    train(config, {*backbone_, alone, own, {}, {}, nullptr, nullptr, nullptr, nullptr});
+    const ExamplesInMemory list(own);
+    train(config, {*backbone_, alone, list, {}, {}, nullptr, nullptr, nullptr, nullptr});
     const Tensor together = both.groups()[group]->slots.front()->value;
     EXPECT_LE(difference(together, alone.trained().front()->value), 1e-4) << group;
   }
