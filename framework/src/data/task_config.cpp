@@ -1,6 +1,7 @@
 #include "core/names.h"
 #include "data/metric_names.h"
 #include "data/task.h"
+#include "data/task_mixture.h"
 #include "data/task_spec.h"
 
 #include <peftbench/error.h>
@@ -87,8 +88,10 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
 
 TaskConfig parse_task(const fs::path& file) {
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"name", "summary", "source", "fetch", "fields", "filter", "input", "target", "labels", "metrics", "split",
-             "limits"});
+  const bool mixture = yaml.has("mixture");
+  if (mixture) yaml.only({"name", "summary", "mixture"});
+  yaml.only({"name", "summary", "mixture", "source", "fetch", "fields", "filter", "input", "target", "labels",
+             "metrics", "split", "limits"});
   TaskConfig config;
   auto spec = std::make_shared<TaskSpec>();
   config.file = file;
@@ -97,6 +100,10 @@ TaskConfig parse_task(const fs::path& file) {
     yaml.fail("not a name for a task", config.name, "letters, digits, - and _");
   }
   if (yaml.has("summary")) config.summary = one_line(yaml.at("summary"), "the summary");
+  if (mixture) {
+    config.mixture = std::make_shared<const TaskMixture>(parse_mixture(yaml.at("mixture")));
+    return config;
+  }
   spec->source = parse_source(yaml.at("source"));
   if (yaml.has("fetch")) spec->fetch = one_line(yaml.at("fetch"), "the recipe");
   if (yaml.has("fields")) spec->fields = parse_fields(yaml.at("fields"));
@@ -151,9 +158,8 @@ TaskConfig named_task(const std::string& name, const fs::path& file) {
   return config;
 }
 
-}  // namespace
-
-TaskConfig read_task_config(const std::string& name_or_file, const std::vector<fs::path>& folders) {
+// A mixture without its tasks.
+TaskConfig find_task(const std::string& name_or_file, const std::vector<fs::path>& folders) {
   if (is_path(name_or_file)) return parse_task(name_or_file);
   const std::map<std::string, fs::path> tasks = find_tasks(folders);
   if (const auto found = tasks.find(name_or_file); found != tasks.end()) return named_task(name_or_file, found->second);
@@ -164,7 +170,15 @@ TaskConfig read_task_config(const std::string& name_or_file, const std::vector<f
                             "a task's name, or the path of its YAML file", did_you_mean(name_or_file, names)});
 }
 
+}  // namespace
+
+TaskConfig read_task_config(const std::string& name_or_file, const std::vector<fs::path>& folders) {
+  return with_tasks(find_task(name_or_file, folders),
+                    [&](const std::string& name) { return find_task(name, folders); });
+}
+
 TaskShape shape_of(const TaskConfig& config) {
+  if (config.mixture) return shape_of_mixture(config);
   TaskShape shape{config.labels, {}};
   for (const TemplatePart& part : config.spec->input.parts)
     if (part.field) shape.fields.push_back(part.text);
@@ -173,7 +187,10 @@ TaskShape shape_of(const TaskConfig& config) {
 
 std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders) {
   std::vector<TaskConfig> result;
-  for (const auto& [name, file] : find_tasks(folders)) result.push_back(named_task(name, file));
+  for (const auto& [name, file] : find_tasks(folders)) {
+    result.push_back(
+        with_tasks(named_task(name, file), [&](const std::string& task) { return find_task(task, folders); }));
+  }
   return result;
 }
 
