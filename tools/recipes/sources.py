@@ -142,3 +142,25 @@ def debian_files(package, version, pattern, sha256, folder):
     root = unpack_deb(archive, folder)
     files = sorted(file for file in root.glob(pattern) if file.is_file() and not file.is_symlink())
     return [(str(file.relative_to(root)), file.read_bytes()) for file in files]
+
+
+def debian_descriptions(codename, sha256, folder):
+    """The long descriptions of a release's packages, which apt's lists hold; of a release that is no longer edited."""
+    if not has_apt():
+        raise Failure("the descriptions are part of Debian's package lists, and this system has no apt-get",
+                      "fetch them on a Debian system and copy the folder that it made", 2)
+    # Lists of its own, with descriptions, which many systems leave out: the system's stay as they are.
+    (folder / "lists" / "partial").mkdir(parents=True)
+    (folder / "cache" / "archives" / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}",
+               "-o", "Acquire::Languages=en"]
+    subprocess.run(["apt-get", "update", *options], capture_output=True)
+    targets = subprocess.run(
+        ["apt-get", "indextargets", *options, "--format", "$(FILENAME)", "Created-By: Translations", "Language: en",
+         "Origin: Debian", f"Codename: {codename}", "Component: main"], capture_output=True, text=True).stdout.split()
+    if not targets:
+        raise Failure(f"apt-get could not fetch the package lists of Debian {codename}",
+                      f"check the network, and that /etc/apt names Debian's {codename} main", 2)
+    data = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", targets[0]], capture_output=True).stdout
+    check_sha256(data, sha256, f"the list of descriptions of Debian {codename}")
+    return data

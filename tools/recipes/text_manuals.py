@@ -35,4 +35,18 @@ RECIPES = {
         pages("postgresql-doc-15", "15.20-0+deb12u1", "4c44bf2c599f208b3f46454a6cf7a72e25ec46ff74d37b59dd31ad76b00eebb7",
               "usr/share/doc/postgresql-doc-15/html/*.html", ["navheader", "navfooter", "toc", "synopsis"],
               leave_out=r"bookindex|/release-")),
+    "text/debian_faq": (
+        "questions and answers on Debian (Debian's debian-faq 11.1)", "GPL-2 or later",
+        pages("debian-faq", "11.1", "427426e0cfa6888622fc1d72631071cb4b5a1f86ccde722e7820bcef284de5d0",
+              "usr/share/doc/debian/FAQ/*.en.html", ["navheader", "navfooter", "toc"])),
+    "text/debian_policy": (
+        "Debian's policy manuals (Debian's debian-policy 4.6.2)", "GPL-2 or later",
+        pages("debian-policy", "4.6.2.0", "ef9d01b625c3b87c3a845c2cd1b66f1a16e9240b2b9e5bee53472a00e8457a39",
+              "usr/share/doc/debian-policy/**/*.html", ["navheader", "navfooter", "toc", "sphinxsidebar", "related"],
+              leave_out=r"-1\.html|genindex|search\.html")),
+    "text/developers_reference": (
+        "how Debian's developers work (Debian's developers-reference 12.18)", "GPL-2 or later",
+        pages("developers-reference", "12.18", "0dba82f6fa16e373f2a84ad07e7971aa9264ad2e7d2ae46b37edbc9c5fd57e2e",
+              "usr/share/developers-reference/*.html", ["sphinxsidebar", "related", "footer", "headerlink"],
+              leave_out=r"genindex|search\.html|developers-reference\.html")),
 }
