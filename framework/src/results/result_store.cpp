@@ -26,6 +26,12 @@ std::vector<std::string> run_ids(const fs::path& folder) {
 
 }  // namespace
 
+fs::path RunFolder::predictions(const std::string& task) const {
+  std::string name = task;
+  std::replace(name.begin(), name.end(), '/', '-');
+  return path / ("predictions-" + name + ".jsonl");
+}
+
 RunLock::RunLock(const RunFolder& folder) {
   std::error_code error;
   fs::create_directories(folder.path, error);

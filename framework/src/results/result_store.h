@@ -17,6 +17,8 @@ struct RunFolder {
   fs::path record() const { return path / "record.json"; }
   fs::path log() const { return path / "log.jsonl"; }
   fs::path predictions() const { return path / "predictions.jsonl"; }
+  // Of another task than the run's own.
+  fs::path predictions(const std::string& task) const;
   fs::path checkpoint() const { return path / "checkpoint"; }
   fs::path adapter() const { return path / "adapter"; }
 };

@@ -35,6 +35,39 @@ MetricRecord metric_from(const Json& json) {
   return metric;
 }
 
+Json task_json(const TaskScore& task) {
+  Json json = {{"task", task.task},         {"source", task.source}, {"hash", task.hash},    {"trained", task.trained},
+               {"rate", number(task.rate)}, {"train", task.train},   {"scored", task.scored}};
+  json["metrics"] = Json::array();
+  for (const MetricRecord& metric : task.metrics) json["metrics"].push_back(metric_json(metric));
+  json["majority_label"] = task.majority_label;
+  json["answers"] = task.answers;
+  json["illegal_rate"] = number(task.illegal_rate);
+  json["loss"] = number(task.loss);
+  json["predictions"] = task.predictions;
+  json["predictions_hash"] = task.predictions_hash;
+  return json;
+}
+
+TaskScore task_from(const Json& json) {
+  TaskScore task;
+  json.at("task").get_to(task.task);
+  json.at("source").get_to(task.source);
+  json.at("hash").get_to(task.hash);
+  json.at("trained").get_to(task.trained);
+  task.rate = optional_number(json.at("rate"));
+  json.at("train").get_to(task.train);
+  json.at("scored").get_to(task.scored);
+  for (const Json& metric : json.at("metrics")) task.metrics.push_back(metric_from(metric));
+  json.at("majority_label").get_to(task.majority_label);
+  json.at("answers").get_to(task.answers);
+  task.illegal_rate = optional_number(json.at("illegal_rate"));
+  task.loss = optional_number(json.at("loss"));
+  json.at("predictions").get_to(task.predictions);
+  json.at("predictions_hash").get_to(task.predictions_hash);
+  return task;
+}
+
 }  // namespace
 
 double RunRecord::wall_seconds() const {
@@ -99,6 +132,8 @@ Json to_json(const RunRecord& r) {
   json["illegal_rate"] = number(r.illegal_rate);
   json["predictions_hash"] = r.predictions_hash;
   json["adapter_hash"] = r.adapter_hash;
+  json["tasks"] = Json::array();
+  for (const TaskScore& task : r.tasks) json["tasks"].push_back(task_json(task));
   json["phases"] = Json::array();
   for (const PhaseCost& p : r.phases)
     json["phases"].push_back({{"name", p.name},
@@ -180,6 +215,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   r.illegal_rate = optional_number(json.at("illegal_rate"));
   json.at("predictions_hash").get_to(r.predictions_hash);
   json.at("adapter_hash").get_to(r.adapter_hash);
+  for (const Json& task : json.value("tasks", Json::array())) r.tasks.push_back(task_from(task));
   for (const Json& phase : json.at("phases")) {
     PhaseCost cost;
     phase.at("name").get_to(cost.name);

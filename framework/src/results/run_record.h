@@ -34,6 +34,20 @@ struct MetricRecord {
   std::optional<double> majority;    // the same metric for always answering the most frequent label
 };
 
+// The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
+struct TaskScore {
+  std::string task, source, hash;
+  bool trained = false;                 // a task of the mixture; false: a transfer
+  std::optional<double> rate;           // in the mixture
+  std::int64_t train = 0, scored = 0;   // examples of its training split; examples that were scored
+  std::vector<MetricRecord> metrics;    // the first is its score
+  std::string majority_label, answers;  // as the record's own
+  std::optional<double> illegal_rate;
+  std::optional<double> loss;  // mean per target token; nothing for classes
+  std::string predictions;     // file in the run's folder
+  std::string predictions_hash;
+};
+
 // All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.
 // A record is written when a run starts, and again with every change of status.
 struct RunRecord {
@@ -79,6 +93,7 @@ struct RunRecord {
   std::string answers;                 // generated, ranked (label words), or classes (a head's); "" in older records
   std::optional<double> illegal_rate;  // of answers that are generated
   std::string predictions_hash, adapter_hash;
+  std::vector<TaskScore> tasks;  // of a mixture, and of transfers; their metrics are not among those above
   std::vector<PhaseCost> phases;
   std::vector<std::string> warnings;
 

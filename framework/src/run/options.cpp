@@ -23,7 +23,13 @@ MethodSchema make_options() {
   schema.param("task.max_input_tokens", 0, "longer inputs are cut; 0: as the task's file has it").range(0, no_limit);
   schema.param("task.max_target_tokens", 0, "longest target or answer; 0: as the task's file has it")
       .range(0, no_limit);
-  schema.param("task.train_examples", 0, "train on so many examples, drawn by the seed; 0: all").range(0, no_limit);
+  schema
+      .param("task.train_examples", 0,
+             "train on so many examples (of a mixture: of each task), drawn by the seed; 0: all")
+      .range(0, no_limit);
+  schema.param("task.sentinel", false,
+               "begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
+               "stripped before scoring");
   schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
   schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});
   schema
@@ -35,6 +41,9 @@ MethodSchema make_options() {
                "folder, or a .safetensors; empty: with the method's own");
   schema.param("eval.split", "test", "split of the final score").choices({"test", "validation"});
   schema.param("eval.examples", 0, "score the first so many examples at the end; 0: all").range(0, no_limit);
+  schema.param("eval.tasks", Names{}, "other tasks that what was trained is scored on at the end");
+  schema.param("eval.label_map", Names{},
+               "from:to, parts of answers that are replaced where another task is scored: duplicate:equivalent");
   const TrainConfig standard;
   visit(standard, [&](const std::string& key, const auto& field, const std::string& help) {
     using Field = std::decay_t<decltype(field)>;

@@ -29,10 +29,12 @@ Tensor right_ones(const Tensor& scores, const Tensor& right) {
 
 }  // namespace
 
-Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& tokenizer, std::int64_t eos_id) {
+Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& tokenizer, std::int64_t eos_id,
+                       const std::vector<std::int64_t>& before) {
   Choices choices;
   for (const std::string& label : labels) {
-    choices.push_back(tokenizer.encode(label));
+    choices.push_back(before);
+    for (const std::int64_t id : tokenizer.encode(label)) choices.back().push_back(id);
     choices.back().push_back(eos_id);
   }
   return choices;

@@ -14,7 +14,9 @@ namespace peftbench {
 
 // The label words of a task as the decoder writes them, EOS at the end; empty for free text.
 using Choices = std::vector<std::vector<std::int64_t>>;
-Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& tokenizer, std::int64_t eos_id);
+// `before`: ids that every target begins with.
+Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& tokenizer, std::int64_t eos_id,
+                       const std::vector<std::int64_t>& before = {});
 
 // The losses that Liu et al. 2022 (T-Few) add to that of the right answer ask for all choices of each example.
 inline bool compares_choices(const TrainConfig& config) {

@@ -130,6 +130,7 @@ TrainingResult Trainer::run() {
 }
 
 std::size_t Trainer::example_at(std::int64_t place) {
+  if (job_.draw) return job_.draw(place);
   const auto n = static_cast<std::int64_t>(job_.examples.size());
   if (epoch_ != place / n) {
     epoch_ = place / n;

@@ -56,6 +56,9 @@ struct TrainingJob {
   ProgressSink* progress = nullptr;
   Choices choices = {};             // for the losses that compare label words; may be empty without them
   std::function<bool()> stop = {};  // asked after each step; true: keep a checkpoint and return
+  // Index of the example at each place of the run, from the place alone; null: epoch by epoch, each in an order of its
+  // own.
+  std::function<std::size_t(std::int64_t)> draw = {};
 };
 
 // Encoder outputs of this plan can be computed once an example: no claim changes them, and no dropout does.
