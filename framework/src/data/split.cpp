@@ -4,10 +4,13 @@
 
 #include <peftbench/error.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 
 namespace peftbench {
 
@@ -16,36 +19,24 @@ namespace {
 // Sets of rows that grow together; the first row of a set stands for it.
 class Groups {
  public:
-  explicit Groups(std::size_t rows) : parent_(rows) { std::iota(parent_.begin(), parent_.end(), std::size_t{0}); }
-  std::size_t find(std::size_t row) {
+  explicit Groups(std::size_t rows) : parent_(rows) { std::iota(parent_.begin(), parent_.end(), std::uint32_t{0}); }
+  std::uint32_t find(std::uint32_t row) {
     while (parent_[row] != row) row = parent_[row] = parent_[parent_[row]];
     return row;
   }
-  void join(std::size_t a, std::size_t b) {
+  void join(std::uint32_t a, std::uint32_t b) {
     a = find(a), b = find(b);
     if (a < b) parent_[b] = a;
     if (b < a) parent_[a] = b;
   }
+  std::vector<std::uint32_t> take() {
+    for (std::uint32_t row = 0; row < parent_.size(); ++row) parent_[row] = find(row);
+    return std::move(parent_);
+  }
 
  private:
-  std::vector<std::size_t> parent_;
+  std::vector<std::uint32_t> parent_;
 };
-
-std::vector<std::vector<std::size_t>> group(const std::vector<RowKeys>& rows) {
-  Groups groups(rows.size());
-  std::unordered_map<std::string_view, std::size_t> first;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    for (const std::string& key : rows[row].keys) groups.join(first.emplace(key, row).first->second, row);
-  }
-  std::vector<std::vector<std::size_t>> result;
-  std::unordered_map<std::size_t, std::size_t> place;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    const auto [found, fresh] = place.emplace(groups.find(row), result.size());
-    if (fresh) result.emplace_back();
-    result[found->second].push_back(row);
-  }
-  return result;
-}
 
 std::size_t wanted(double part, std::size_t rows) {
   return static_cast<std::size_t>(part < 1 ? std::max(1.0, std::round(part * static_cast<double>(rows))) : part);
@@ -53,37 +44,68 @@ std::size_t wanted(double part, std::size_t rows) {
 
 }  // namespace
 
-std::vector<Split> split_rows(const std::vector<RowKeys>& rows, const SplitSpec& spec, SplitWants wants) {
-  std::vector<Split> result(rows.size(), Split::train);
-  std::vector<std::vector<std::size_t>> groups = group(rows);
-  Random(stream_seed(spec.seed, "split")).shuffle(groups);
+void KeyTable::add(const RowKeys& keys) {
+  if (rows_ == std::numeric_limits<std::uint32_t>::max()) {
+    throw DataError(Problem{"the source has too many rows", "more than 4,294,967,295", "fewer than that",
+                            "make a task of each part of it, and mix them"});
+  }
+  for (const std::string& key : keys.keys) {
+    const auto hash = static_cast<std::uint64_t>(std::hash<std::string_view>()(key));
+    entries_.push_back(
+        {static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(rows_)});
+  }
+  ++rows_;
+}
+
+std::vector<std::uint32_t> KeyTable::take_groups() {
+  Groups groups(rows_);
+  std::sort(entries_.begin(), entries_.end());
+  for (std::size_t i = 1; i < entries_.size(); ++i) {
+    const Entry &a = entries_[i - 1], &b = entries_[i];
+    if (a[0] == b[0] && a[1] == b[1]) groups.join(a[2], b[2]);
+  }
+  std::vector<Entry>().swap(entries_);
+  rows_ = 0;
+  return groups.take();
+}
+
+std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants wants) {
+  const std::size_t rows = keys.rows();
+  const std::vector<std::uint32_t> first = keys.take_groups();  // a group's first row is its number
+  std::vector<std::uint32_t> sizes(rows), order;
+  for (const std::uint32_t group : first) {
+    if (sizes[group]++ == 0) order.push_back(group);
+  }
+  Random(stream_seed(spec.seed, "split")).shuffle(order);
   const auto refuse = [&](const std::string& what, const std::string& found) {
     throw ConfigError(Problem{spec.place + ": " + what, found, "rows for train, validation and test",
                               spec.by.empty() ? "set smaller parts in 'split', or name more data"
                                               : "set smaller parts in 'split', or another field in 'split.by'"});
   };
-  std::size_t left = rows.size();
+  std::vector<Split> result(rows, Split::train);
+  std::size_t left = rows;
   // A group that is too large for what is still wanted waits for the next split, and in the end for train.
   const auto take = [&](Split split, double part, const std::string& name) {
-    const std::size_t want = wanted(part, rows.size());
+    const std::size_t want = wanted(part, rows);
     std::size_t have = 0;
-    for (std::vector<std::size_t>& rows_of : groups) {
-      if (rows_of.empty() || have + rows_of.size() > want) continue;
-      for (const std::size_t row : rows_of) result[row] = split;
-      have += rows_of.size();
-      rows_of.clear();
+    for (const std::uint32_t group : order) {
+      if (sizes[group] == 0 || have + sizes[group] > want) continue;
+      result[group] = split;
+      have += sizes[group];
+      sizes[group] = 0;
       if (have == want) break;
     }
     left -= have;
     if (have == 0 || left == 0) {
       refuse(have == 0 ? "no group of rows is small enough for the " + name + " split"
                        : "the " + name + " split leaves no rows for train",
-             std::to_string(rows.size()) + " rows in " + std::to_string(groups.size()) + " groups, of which " +
+             std::to_string(rows) + " rows in " + std::to_string(order.size()) + " groups, of which " +
                  std::to_string(want) + " rows are wanted for " + name);
     }
   };
   if (wants.test) take(Split::test, spec.test, "test");
   if (wants.validation) take(Split::validation, spec.validation, "validation");
+  for (std::size_t row = 0; row < rows; ++row) result[row] = result[first[row]];
   return result;
 }
 

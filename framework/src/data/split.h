@@ -2,15 +2,32 @@
 
 #include "data/task_spec.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace peftbench {
 
-// What keeps rows together, and where each row comes from.
+// What keeps rows together.
 struct RowKeys {
   std::vector<std::string> keys;  // rows that share one belong together, over any chain of rows
+};
+
+// The keys of many rows as 64-bit hashes: 12 bytes a key, whatever the rows hold. Two keys that happen to have one hash
+// (of 100 million, a chance of 1 in 4,000) keep two rows together that need not be, and harm nothing else.
+class KeyTable {
+ public:
+  void add(const RowKeys& keys);  // of the next row. Throws DataError above 2³² − 1 rows
+  std::size_t rows() const { return rows_; }
+  // For each row the first one that hangs together with it. Gives the keys' memory back.
+  std::vector<std::uint32_t> take_groups();
+
+ private:
+  using Entry = std::array<std::uint32_t, 3>;  // the hash in two halves, the row: without padding
+  std::vector<Entry> entries_;
+  std::size_t rows_ = 0;
 };
 
 enum class Split : std::uint8_t { train, validation, test };
@@ -21,6 +38,6 @@ struct SplitWants {
 
 // Where each row goes: whole groups, drawn by the seed, until a split has the rows it wants. Depends on the seed
 // and the rows alone, not on the machine. Throws ConfigError where a split would stay empty.
-std::vector<Split> split_rows(const std::vector<RowKeys>& rows, const SplitSpec& spec, SplitWants wants);
+std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants wants);
 
 }  // namespace peftbench

@@ -14,12 +14,17 @@ namespace peftbench {
 namespace {
 
 SplitSpec spec(double validation, double test, std::uint64_t seed = 0) {
-  return {seed, validation, test, {}, "task.yaml:1"};
+  SplitSpec made;
+  made.seed = seed;
+  made.validation = validation;
+  made.test = test;
+  made.place = "task.yaml:1";
+  return made;
 }
 
-std::vector<RowKeys> distinct(int rows) {
-  std::vector<RowKeys> result;
-  for (int i = 0; i < rows; ++i) result.push_back({{std::to_string(i)}});
+KeyTable distinct(int rows) {
+  KeyTable result;
+  for (int i = 0; i < rows; ++i) result.add({{std::to_string(i)}});
   return result;
 }
 
@@ -60,7 +65,9 @@ TEST(SplitTest, RowsThatShareAKeyStayTogetherOverAnyChain) {
     for (int i = 0; i < 200; ++i) {
       rows.push_back({{"a" + std::to_string(random.below(300)), "b" + std::to_string(random.below(300))}});
     }
-    const auto splits = split_rows(rows, spec(0.2, 0.2, static_cast<std::uint64_t>(round)), {true, true});
+    KeyTable table;
+    for (const RowKeys& row : rows) table.add(row);
+    const auto splits = split_rows(std::move(table), spec(0.2, 0.2, static_cast<std::uint64_t>(round)), {true, true});
     std::map<std::string, Split> where;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       for (const std::string& key : rows[i].keys) {
@@ -73,7 +80,8 @@ TEST(SplitTest, RowsThatShareAKeyStayTogetherOverAnyChain) {
 TEST(SplitTest, RefusesEmptySplits) {
   EXPECT_THROW(split_rows(distinct(2), spec(0.5, 0.5), {true, true}), ConfigError);
   EXPECT_THROW(split_rows(distinct(10), spec(0.1, 10), {true, true}), ConfigError);
-  const std::vector<RowKeys> one_group(100, RowKeys{{"same"}});
+  KeyTable one_group;
+  for (int i = 0; i < 100; ++i) one_group.add({{"same"}});
   try {
     split_rows(one_group, spec(0.1, 0.1), {true, true});
     FAIL();
