@@ -2,36 +2,38 @@
 
 #include "core/names.h"
 #include "core/utf8.h"
+#include "data/preprocess.h"
 #include "data/task_spec.h"
 
 #include <peftbench/error.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace peftbench {
 
 namespace {
 
-double number(const std::string& text, const RowReader& row, const std::string& field, const std::string& place) {
-  std::string_view digits = text;
-  while (digits.starts_with(' ')) digits.remove_prefix(1);
-  while (digits.ends_with(' ')) digits.remove_suffix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size()) {
-    row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),
-             "a number, as " + place + " asks");
-  }
-  return value;
-}
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // White space is one space to a tokenizer, so rows that differ in it alone are identical.
 void add_folded(const std::string& text, std::string& key) {
   for (const char c : text) {
-    const bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
-    if (!space || key.back() != ' ') key += space ? ' ' : c;
+    if (!is_space(c) || key.back() != ' ') key += is_space(c) ? ' ' : c;
+  }
+}
+
+// One space for each run of white space, over the bounds of pieces too.
+void join_spaces(std::vector<Piece>& pieces) {
+  bool after_space = false;
+  for (Piece& piece : pieces) {
+    std::string text;
+    for (const char c : piece.text) {
+      const bool space = is_space(c) || c == '\f';
+      if (!space || !after_space) text += space ? ' ' : c;
+      after_space = space;
+    }
+    piece.text = std::move(text);
   }
 }
 
@@ -42,58 +44,72 @@ Formatter::Formatter(const TaskConfig& config) : config_(config), spec_(*config.
   for (const auto& [raw, word] : spec_.raw_labels) labels_.emplace(raw, word);
 }
 
-std::string Formatter::value(const RowReader& row, const std::string& name, const std::string& place) const {
-  const auto made = made_.find(name);
-  if (made == made_.end()) return raw(row, name, place);
-  const MadeField& field = *made->second;
-  std::optional<std::string> text = row.field(field.from);
-  if (!text) text = field.otherwise;
-  if (!text) return raw(row, field.from, field.place);
-  if (field.cuts.empty()) return *text;
-  const double x = number(*text, row, field.from, field.place);
-  return field
-      .words[static_cast<std::size_t>(std::upper_bound(field.cuts.begin(), field.cuts.end(), x) - field.cuts.begin())];
-}
-
 bool Formatter::passes(const RowReader& row) const {
+  const RowFields fields(row, made_);
   return std::all_of(spec_.filter.begin(), spec_.filter.end(), [&](const RowTest& test) {
-    const std::string text = value(row, test.field, test.place);
-    const auto listed = [&] { return std::find(test.values.begin(), test.values.end(), text) != test.values.end(); };
-    if (test.kind == RowTest::Kind::in) return listed();
-    if (test.kind == RowTest::Kind::not_in) return !listed();
-    const double x = number(text, row, test.field, test.place);
-    if (test.kind == RowTest::Kind::min) return x >= test.low;
-    if (test.kind == RowTest::Kind::max) return x <= test.high;
+    using Kind = RowTest::Kind;
+    if (test.kind == Kind::in || test.kind == Kind::not_in) {
+      const std::string text = fields.text(test.field, test.place);
+      const bool listed = std::find(test.values.begin(), test.values.end(), text) != test.values.end();
+      return listed == (test.kind == Kind::in);
+    }
+    const double x = fields.number(test.field, test.place);
+    if (test.kind == Kind::min) return x >= test.low;
+    if (test.kind == Kind::max) return x <= test.high;
     return x <= test.low || x >= test.high;
   });
 }
 
-LoadedRow Formatter::format(const RowReader& row) const {
+LoadedRow Formatter::format(const RowReader& row, Split split) const {
+  RowFields fields(row, made_);
   LoadedRow loaded;
+  TextExample& example = loaded.example;
   loaded.origin = row.place();
-  std::string key = "=";  // told apart from the keys of 'by'
+  if (spec_.preprocess) loaded.labelled = spec_.preprocess->apply(fields, example);
+  if (!spec_.references.empty()) {
+    example.references = fields.list(spec_.references);
+    if (example.references.empty()) loaded.labelled = false;
+  }
+  loaded.labelled = loaded.labelled && (split != Split::test || has_label(fields));
+  if (!loaded.labelled && split != Split::test) {
+    const std::string who = spec_.preprocess ? "the preprocessor '" + spec_.preprocess->name + "'" : "the task";
+    row.fail("the row has no right answer", "the fields " + join(row.names()), "what " + who + " takes the answer from",
+             "leave such rows out with 'filter'; only a file that 'test' names may lack its labels");
+  }
+
+  if (!config_.prefix.empty()) example.input.push_back(Piece::of_text(config_.prefix + " "));
+  std::string key = "=";  // told apart from the other keys
   for (const TemplatePart& part : spec_.input.parts) {
-    loaded.example.input.push_back(part.field ? Piece::of_text(value(row, part.text, spec_.input.place), part.text)
-                                              : Piece::of_text(part.text));
-    add_folded(loaded.example.input.back().text, key);
+    example.input.push_back(part.field ? Piece::of_text(fields.text(part.text, spec_.input.place), part.text)
+                                       : Piece::of_text(part.text));
+    add_folded(example.input.back().text, key);
   }
+  if (spec_.preprocess && spec_.preprocess->one_space) join_spaces(example.input);
   loaded.keys.keys.push_back(std::move(key));
-  for (const std::string& field : spec_.split.by) {
-    loaded.keys.keys.push_back(field + "=" + value(row, field, spec_.split.place));
+  for (const std::string& field : spec_.split.by)
+    loaded.keys.keys.push_back(field + "=" + fields.text(field, spec_.split.place));
+  for (const std::string& field : spec_.group)
+    example.group += (example.group.empty() ? "" : "/") + fields.text(field, spec_.group_place);
+  if (!example.group.empty()) loaded.keys.keys.push_back("group==" + example.group);
+
+  if (!loaded.labelled) {
+    example.target = "<unk>";
+    return loaded;
   }
-  for (const TemplatePart& part : spec_.target.parts) {
-    loaded.example.target += part.field ? value(row, part.text, spec_.target.place) : part.text;
-  }
-  if (!config_.labels.empty()) set_label(row, loaded.example);
+  for (const TemplatePart& part : spec_.target.parts)
+    example.target += part.field ? fields.text(part.text, spec_.target.place) : part.text;
+  if (!config_.labels.empty()) set_label(row, example);
   return loaded;
 }
 
-std::string Formatter::raw(const RowReader& row, const std::string& name, const std::string& place) const {
-  if (std::optional<std::string> text = row.field(name)) return std::move(*text);
-  std::vector<std::string> there = row.names();
-  for (const MadeField& field : spec_.fields) there.push_back(field.name);
-  row.fail("the field '" + name + "' is missing", "the fields " + join(there),
-           "'" + name + "', which " + place + " asks for", did_you_mean(name, there));
+bool Formatter::has_label(const RowFields& fields) const {
+  std::string target;
+  for (const TemplatePart& part : spec_.target.parts) {
+    const std::optional<std::string> text = part.field ? fields.find(part.text) : part.text;
+    if (!text) return false;
+    target += *text;
+  }
+  return config_.labels.empty() || target != "-1" || labels_.contains(target);
 }
 
 void Formatter::set_label(const RowReader& row, TextExample& example) const {
@@ -109,6 +125,21 @@ void Formatter::set_label(const RowReader& row, TextExample& example) const {
   example.target = found->second;
   example.label =
       static_cast<int>(std::find(config_.labels.begin(), config_.labels.end(), found->second) - config_.labels.begin());
+}
+
+std::vector<LoadedRow> Formatter::for_training(LoadedRow row) const {
+  using Training = Preprocessor::Training;
+  const Training training = spec_.preprocess ? spec_.preprocess->training : Training::as_it_is;
+  std::vector<LoadedRow> result;
+  if (training == Training::each_answer) {
+    for (const std::string& answer : row.example.references) {
+      result.push_back(row);
+      result.back().example.target = answer;
+    }
+  } else if (training == Training::as_it_is || row.example.label == 1) {
+    result.push_back(std::move(row));
+  }
+  return result;
 }
 
 }  // namespace peftbench

@@ -1,36 +1,42 @@
 #pragma once
 
+#include "data/row_fields.h"
 #include "data/rows.h"
 #include "data/split.h"
 #include "data/task.h"
 
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace peftbench {
 
-// A row that passed the filter, formatted.
+// A row that passed the filter, formatted as it is scored.
 struct LoadedRow {
   TextExample example;
   std::string origin;
   RowKeys keys;  // the first is the input's text
+  bool labelled = true;
 };
 
-// Applies a task's fields, filter and templates to the rows of a file.
+// Applies a task's fields, filter, preprocessor and templates to the rows of a file.
 class Formatter {
  public:
   explicit Formatter(const TaskConfig& config);
   bool passes(const RowReader& row) const;
-  LoadedRow format(const RowReader& row) const;
+  // A row of a test file may lack its label, as benchmarks keep theirs: the target is "<unk>" then, as T5's is. Any
+  // other row without one is a DataError.
+  LoadedRow format(const RowReader& row, Split split = Split::train) const;
+  // What a row becomes that falls into the training split: itself, nothing, or an example for each right answer.
+  std::vector<LoadedRow> for_training(LoadedRow row) const;
 
  private:
-  std::string value(const RowReader& row, const std::string& name, const std::string& place) const;
-  std::string raw(const RowReader& row, const std::string& name, const std::string& place) const;
+  bool has_label(const RowFields& fields) const;
   void set_label(const RowReader& row, TextExample& example) const;
 
   const TaskConfig& config_;
   const TaskSpec& spec_;
-  std::unordered_map<std::string, const MadeField*> made_;
+  MadeFields made_;
   std::unordered_map<std::string, std::string> labels_;
 };
 

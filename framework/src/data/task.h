@@ -25,10 +25,14 @@ struct TaskConfig {
   std::vector<std::string> metrics;  // first one selects checkpoints; names known to eval/metrics.h
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
+  std::string prefix;  // written before every input with a space after it, as T5 names its tasks; empty: nothing
   bool sentinel = false;  // targets begin with <extra_id_0>, as span corruption has them; of a run, not of the YAML
   std::shared_ptr<const TaskSpec> spec;        // source, templates, splits; null for a mixture
   std::shared_ptr<const TaskMixture> mixture;  // the tasks that are mixed; null for a task of its own
 };
+
+// Leaves the prefix out of the task, or of all tasks of a mixture.
+void drop_prefix(TaskConfig& config);
 
 // What a method's plan may know of it.
 TaskShape shape_of(const TaskConfig& config);
@@ -36,6 +40,7 @@ TaskShape shape_of(const TaskConfig& config);
 struct TaskData {
   TaskConfig config;
   TextList train, validation, test;  // in memory or in files
+  bool test_labelled = true;         // false: no row of test has its label, so none can be scored
   std::vector<std::string> notes;    // what a reader of the figures should know: rows left out, and why
   std::string hash;                  // SHA-256 over the formatted examples of all splits
   fs::path source;                   // where the data was found

@@ -1,5 +1,6 @@
 #include "core/names.h"
 #include "data/metric_names.h"
+#include "data/preprocess.h"
 #include "data/task.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
@@ -68,21 +69,26 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
     filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
-  const Json json = {{"name", config.name},
-                     {"source", Json::parse(source_json(spec.source))},
-                     {"fetch", spec.fetch},
-                     {"fields", fields},
-                     {"filter", filter},
-                     {"input", to_json(spec.input)},
-                     {"target", to_json(spec.target)},
-                     {"labels", labels},
-                     {"metrics", config.metrics},
-                     {"split",
-                      {{"seed", spec.split.seed},
-                       {"validation", spec.split.validation},
-                       {"test", spec.split.test},
-                       {"by", spec.split.by}}},
-                     {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
+  Json json = {{"name", config.name},
+               {"source", Json::parse(source_json(spec.source))},
+               {"fetch", spec.fetch},
+               {"fields", fields},
+               {"filter", filter},
+               {"input", to_json(spec.input)},
+               {"target", to_json(spec.target)},
+               {"labels", labels},
+               {"metrics", config.metrics},
+               {"split",
+                {{"seed", spec.split.seed},
+                 {"validation", spec.split.validation},
+                 {"test", spec.split.test},
+                 {"by", spec.split.by}}},
+               {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
+  if (!config.prefix.empty()) json["prefix"] = config.prefix;
+  if (spec.preprocess) json["preprocess"] = spec.preprocess->name;
+  if (!spec.group.empty()) json["group"] = spec.group;
+  if (!spec.references.empty()) json["references"] = spec.references;
+  if (spec.split.keep_overlap) json["split"]["overlap"] = "keep";
   return json.dump();
 }
 
@@ -90,14 +96,16 @@ TaskConfig parse_task(const fs::path& file) {
   const Yaml yaml = Yaml::load(file);
   const bool mixture = yaml.has("mixture");
   if (mixture) yaml.only({"name", "summary", "mixture"});
-  yaml.only({"name", "summary", "mixture", "source", "fetch", "fields", "filter", "input", "target", "labels",
-             "metrics", "split", "limits"});
+  yaml.only({"name", "summary", "mixture", "source", "fetch", "fields", "filter", "preprocess", "prefix", "input",
+             "target", "labels", "references", "group", "metrics", "split", "limits"});
   TaskConfig config;
   auto spec = std::make_shared<TaskSpec>();
   config.file = file;
   config.name = yaml.has("name") ? one_line(yaml.at("name"), "the name") : file.stem().string();
-  if (config.name.find_first_of("/\\ ") != std::string::npos) {
-    yaml.fail("not a name for a task", config.name, "letters, digits, - and _");
+  const fs::path parts(config.name);  // a folder of tasks is part of its tasks' names
+  if (config.name.find_first_of("\\ ") != std::string::npos || parts.is_absolute() || !parts.has_filename() ||
+      parts != parts.lexically_normal() || config.name.starts_with('.')) {
+    yaml.fail("not a name for a task", config.name, "letters, digits, - and _, or a folder's name before it: glue/rte");
   }
   if (yaml.has("summary")) config.summary = one_line(yaml.at("summary"), "the summary");
   if (mixture) {
@@ -108,9 +116,26 @@ TaskConfig parse_task(const fs::path& file) {
   if (yaml.has("fetch")) spec->fetch = one_line(yaml.at("fetch"), "the recipe");
   if (yaml.has("fields")) spec->fields = parse_fields(yaml.at("fields"));
   if (yaml.has("filter")) spec->filter = parse_filter(yaml.at("filter"));
+  if (yaml.has("preprocess")) spec->preprocess = &parse_preprocessor(yaml.at("preprocess"));
+  if (yaml.has("prefix")) {
+    config.prefix = one_line(yaml.at("prefix"), "the prefix");
+    if (config.prefix.find(' ') != std::string::npos)
+      yaml.at("prefix").fail("the prefix is more than one word", "'" + config.prefix + "'",
+                             "one word: the first that T5 writes", "put the others at the beginning of 'input'");
+  }
   spec->input = parse_template(yaml.at("input"));
   spec->target = parse_template(yaml.at("target"));
   if (yaml.has("labels")) parse_labels(yaml.at("labels"), config, *spec);
+  if (yaml.has("references")) {
+    spec->references = one_line(yaml.at("references"), "the list of right answers");
+    if (!config.labels.empty())
+      yaml.at("references")
+          .fail("a row with label words has one right answer", "'labels' beside 'references'", "one of them");
+  }
+  if (yaml.has("group")) {
+    spec->group = yaml.at("group").texts();
+    spec->group_place = yaml.at("group").place();
+  }
   config.metrics = {config.labels.empty() ? "exact_match" : "accuracy"};
   if (yaml.has("metrics")) {
     config.metrics = yaml.at("metrics").texts();
@@ -134,16 +159,20 @@ TaskConfig parse_task(const fs::path& file) {
 }
 
 bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos || name.ends_with(".yaml") || name.ends_with(".yml");
+  std::error_code unreadable;
+  return name.ends_with(".yaml") || name.ends_with(".yml") ||
+         (name.find('/') != std::string::npos && fs::exists(name, unreadable));
 }
 
-// Tasks of the folders by name; of two with one name the earlier folder's.
+// Tasks of the folders by name, that of a folder inside before it: glue/rte. Of two with one name the earlier folder's.
 std::map<std::string, fs::path> find_tasks(const std::vector<fs::path>& folders) {
   std::map<std::string, fs::path> found;
   for (const fs::path& folder : folders) {
     std::error_code absent;  // a folder that is not there holds no tasks
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, absent)) {
-      if (entry.path().extension() == ".yaml") found.emplace(entry.path().stem().string(), entry.path());
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, absent)) {
+      if (entry.path().extension() != ".yaml") continue;
+      const fs::path name = entry.path().lexically_relative(folder).replace_extension();
+      found.emplace(name.generic_string(), entry.path());
     }
   }
   return found;
@@ -160,9 +189,9 @@ TaskConfig named_task(const std::string& name, const fs::path& file) {
 
 // A mixture without its tasks.
 TaskConfig find_task(const std::string& name_or_file, const std::vector<fs::path>& folders) {
-  if (is_path(name_or_file)) return parse_task(name_or_file);
   const std::map<std::string, fs::path> tasks = find_tasks(folders);
   if (const auto found = tasks.find(name_or_file); found != tasks.end()) return named_task(name_or_file, found->second);
+  if (is_path(name_or_file)) return parse_task(name_or_file);
   std::vector<std::string> names, places;
   for (const auto& [name, file] : tasks) names.push_back(name);
   for (const fs::path& folder : folders) places.push_back(folder.string());

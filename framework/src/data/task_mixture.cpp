@@ -146,6 +146,21 @@ TaskData load_mixture(const TaskConfig& config, const fs::path& data_root) {
   return data;
 }
 
+void drop_prefix(TaskConfig& config) {
+  if (!config.mixture) {
+    if (config.prefix.empty()) return;
+    config.prefix.clear();
+    auto json = nlohmann::ordered_json::parse(config.canonical);
+    json.erase("prefix");
+    config.canonical = json.dump();
+    return;
+  }
+  TaskMixture mixture = *config.mixture;
+  for (TaskConfig& task : mixture.tasks) drop_prefix(task);
+  config.canonical = canonical_json(config, mixture);
+  config.mixture = std::make_shared<const TaskMixture>(std::move(mixture));
+}
+
 std::vector<const TaskData*> parts_of(const TaskData& data) {
   if (data.parts.empty()) return {&data};
   std::vector<const TaskData*> parts;

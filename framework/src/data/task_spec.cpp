@@ -119,11 +119,12 @@ std::vector<RowTest> parse_filter(const Yaml& yaml) {
 
 namespace {
 
-double split_part(const Yaml& yaml) {
+double split_part(const Yaml& yaml, bool or_none) {
   const double part = yaml.number();
+  if (or_none && part == 0) return 0;
   if (part <= 0 || (part >= 1 && part != std::floor(part)) || part > 1e12) {
     yaml.fail("a split's size is a fraction or a number of rows", yaml.text(),
-              "0.1 for a tenth of the rows, 500 for 500 rows");
+              std::string("0.1 for a tenth of the rows, 500 for 500 rows") + (or_none ? ", 0 for no such split" : ""));
   }
   return part;
 }
@@ -133,15 +134,21 @@ double split_part(const Yaml& yaml) {
 SplitSpec parse_split(const Yaml& yaml) {
   SplitSpec split;
   split.place = yaml.place();
-  yaml.only({"seed", "validation", "test", "by"});
+  yaml.only({"seed", "validation", "test", "by", "overlap"});
   if (yaml.has("seed")) {
     const long long seed = yaml.at("seed").integer();
     if (seed < 0) yaml.at("seed").fail("a seed must not be negative", std::to_string(seed), "0 or more");
     split.seed = static_cast<std::uint64_t>(seed);
   }
-  if (yaml.has("validation")) split.validation = split_part(yaml.at("validation"));
-  if (yaml.has("test")) split.test = split_part(yaml.at("test"));
+  if (yaml.has("validation")) split.validation = split_part(yaml.at("validation"), false);
+  if (yaml.has("test")) split.test = split_part(yaml.at("test"), true);
   if (yaml.has("by")) split.by = yaml.at("by").texts();
+  if (yaml.has("overlap")) {
+    const std::string& overlap = yaml.at("overlap").text();
+    if (overlap != "keep" && overlap != "drop")
+      yaml.at("overlap").fail("not what becomes of rows that stand in two splits", printable(overlap), "keep or drop");
+    split.keep_overlap = overlap == "keep";
+  }
   return split;
 }
 

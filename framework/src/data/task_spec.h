@@ -41,13 +41,16 @@ struct RowTest {
   std::string place;
 };
 
-// Parts below 1 are fractions of the rows, others numbers of rows.
+// Parts below 1 are fractions of the rows, others numbers of rows; 0 of test: there is none, validation is scored.
 struct SplitSpec {
   std::uint64_t seed = 0;
   double validation = 0.1, test = 0.1;
   std::vector<std::string> by;  // rows that agree in one of these fields stay together
+  bool keep_overlap = false;    // of the files' own splits: rows that stand in two stay in both
   std::string place;
 };
+
+struct Preprocessor;  // data/preprocess.h
 
 // All that a task's YAML says beyond TaskConfig.
 struct TaskSpec {
@@ -55,7 +58,11 @@ struct TaskSpec {
   std::string fetch;  // recipe of tools/fetch-data; empty for data of the user's
   std::vector<MadeField> fields;
   std::vector<RowTest> filter;
+  const Preprocessor* preprocess = nullptr;  // null: none
   TextTemplate input, target;
+  std::vector<std::string> group;  // fields whose texts, joined, tell which rows are judged together
+  std::string group_place;         // file:line
+  std::string references;          // the list of all right answers; empty: the target alone
   std::vector<std::pair<std::string, std::string>> raw_labels;  // what the target template gives → label word
   SplitSpec split;
 };

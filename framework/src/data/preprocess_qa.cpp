@@ -1,0 +1,42 @@
+#include "data/preprocessors.h"
+
+namespace peftbench {
+
+namespace {
+
+bool is_punctuation(char c) {
+  return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+}
+
+// Spaces around each ASCII punctuation mark, then one space for each run of white space.
+std::string pad_punctuation(const std::string& text) {
+  std::string result;
+  const auto add_space = [&] {
+    if (result.empty() || result.back() != ' ') result += ' ';
+  };
+  for (const char c : text) {
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r') {
+      add_space();
+    } else if (is_punctuation(c)) {
+      add_space();
+      result += c;
+      result += ' ';
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+bool preprocess_squad(RowFields& fields, TextExample& example) {
+  const std::string asked = "the preprocessor 'squad'";
+  for (const char* name : {"question", "context"}) fields.set(name, pad_punctuation(fields.text(name, asked)));
+  for (const std::string& answer : fields.list("answers")) example.references.push_back(pad_punctuation(answer));
+  if (example.references.empty()) return false;
+  fields.set("answer", example.references.front());
+  return true;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "data/preprocess.h"
+
+namespace peftbench {
+
+// The named preprocessors of preprocess.cpp's table: T5's formats (Raffel et al. 2020, appendix D) to the character.
+// False where the row has no right answer.
+bool preprocess_multirc(RowFields& fields, TextExample& example);
+bool preprocess_record(RowFields& fields, TextExample& example);
+bool preprocess_squad(RowFields& fields, TextExample& example);
+bool preprocess_stsb(RowFields& fields, TextExample& example);
+bool preprocess_wnli(RowFields& fields, TextExample& example);
+bool preprocess_wsc(RowFields& fields, TextExample& example);
+
+// 0 or 1 of a field that is true, false, 1 or 0; −1 where it is absent or −1. Throws DataError for anything else.
+int truth(const RowFields& fields, const std::string& name, const std::string& asked_by);
+
+}  // namespace peftbench

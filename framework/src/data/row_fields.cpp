@@ -1,0 +1,73 @@
+#include "data/row_fields.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+namespace peftbench {
+
+namespace {
+
+double parse_number(const std::string& text, const RowReader& row, const std::string& field,
+                    const std::string& asked_by) {
+  std::string_view digits = text;
+  while (digits.starts_with(' ')) digits.remove_prefix(1);
+  while (digits.ends_with(' ')) digits.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
+    row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),
+             "a number, as " + asked_by + " asks");
+  }
+  return value;
+}
+
+}  // namespace
+
+std::optional<std::string> RowFields::find(const std::string& name) const {
+  if (const auto found = set_.find(name); found != set_.end()) return found->second;
+  const auto made = made_.find(name);
+  if (made == made_.end()) return row_.field(name);
+  const MadeField& field = *made->second;
+  std::optional<std::string> text = row_.field(field.from);
+  if (!text) text = field.otherwise;
+  if (!text || field.cuts.empty()) return text;
+  const double x = parse_number(*text, row_, field.from, field.place);
+  return field
+      .words[static_cast<std::size_t>(std::upper_bound(field.cuts.begin(), field.cuts.end(), x) - field.cuts.begin())];
+}
+
+std::string RowFields::text(const std::string& name, const std::string& asked_by) const {
+  if (std::optional<std::string> text = find(name)) return std::move(*text);
+  const auto made = made_.find(name);
+  const bool own = made != made_.end();
+  const std::string& missing = own ? made->second->from : name;
+  std::vector<std::string> there = row_.names();
+  for (const auto& [key, field] : made_) there.push_back(key);
+  std::sort(there.end() - static_cast<std::ptrdiff_t>(made_.size()), there.end());
+  row_.fail("the field '" + missing + "' is missing", "the fields " + join(there),
+            "'" + missing + "', which " + (own ? made->second->place : asked_by) + " asks for",
+            did_you_mean(missing, there));
+}
+
+double RowFields::number(const std::string& name, const std::string& asked_by) const {
+  return parse_number(text(name, asked_by), row_, name, asked_by);
+}
+
+std::vector<std::string> RowFields::list(const std::string& name) const {
+  const std::string holder = row_.count(name) == 0 ? name + ".text" : name;
+  std::vector<std::string> items;
+  for (std::size_t i = 0; i < row_.count(holder); ++i) {
+    const std::string item = holder + "." + std::to_string(i);
+    std::optional<std::string> text = row_.field(item + ".text");
+    if (!text) text = row_.field(item);
+    if (text) items.push_back(std::move(*text));
+  }
+  return items;
+}
+
+}  // namespace peftbench
