@@ -27,6 +27,8 @@ MethodSchema make_options() {
       .param("task.train_examples", 0,
              "train on so many examples (of a mixture: of each task), drawn by the seed; 0: all")
       .range(0, no_limit);
+  schema.param("task.prefix", true,
+               "write the task's name before its inputs where its file has one, as T5 does; false: leave it out");
   schema.param("task.sentinel", false,
                "begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
                "stripped before scoring");

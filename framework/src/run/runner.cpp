@@ -10,6 +10,7 @@
 #include "run/scoring.h"
 
 #include "core/hash.h"
+#include "data/task_mixture.h"
 #include "plugin/schema.h"
 #include "train/trainer.h"
 
@@ -153,6 +154,12 @@ void Runner::work() {
   costs_.begin("prepare");
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
+  if (!plan.trained().empty() && sizes_of(bench_.task).train == 0) {
+    throw ConfigError({"the task " + bench_.task.config.name + " has nothing to train on",
+                       "rows for scoring alone",
+                       {},
+                       "train on another task and score this one with --eval-task " + bench_.task.config.name});
+  }
   Scoring scoring(bench_, plan);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   give_first_values(plan);

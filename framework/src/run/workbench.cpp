@@ -82,6 +82,7 @@ TaskConfig configured_task(const Places& places, const RunConfig& config) {
   TaskConfig task = read_task_config(config.task(), places.task_folders());
   if (const auto tokens = config.options.integer("task.max_input_tokens")) task.max_input_tokens = tokens;
   if (const auto tokens = config.options.integer("task.max_target_tokens")) task.max_target_tokens = tokens;
+  if (!config.options.flag("task.prefix")) drop_prefix(task);
   return task;
 }
 
@@ -139,7 +140,9 @@ nlohmann::json Workbench::identity() const {
 }
 
 std::string Workbench::run_id() const {
-  return setup.plugin->name + "-" + task.config.name + "-s" + std::to_string(setup.config.seed()) + "-" +
+  std::string name = task.config.name;
+  std::replace(name.begin(), name.end(), '/', '-');  // a run is one folder
+  return setup.plugin->name + "-" + name + "-s" + std::to_string(setup.config.seed()) + "-" +
          sha256(identity().dump()).substr(0, 10);
 }
 
