@@ -41,7 +41,7 @@ std::uint64_t hash_of(const std::string& text) {
   return std::stoull(hex.substr(0, 16), nullptr, 16);
 }
 
-std::string key_of(const TextSource& source, const Tokenizer& tokenizer) {
+std::string key_of(const Documents& source, const Tokenizer& tokenizer) {
   Sha256 hash;
   hash.update(magic);
   hash.update(tokenizer.hash());
@@ -132,7 +132,7 @@ void tokenize(std::vector<Document>& batch, const Tokenizer& tokenizer, int thre
   if (failure) std::rethrow_exception(failure);
 }
 
-void make(const fs::path& path, const std::string& key, const TextSource& source, const Tokenizer& tokenizer,
+void make(const fs::path& path, const std::string& key, const Documents& source, const Tokenizer& tokenizer,
           const CorpusOptions& options) {
   ProgressSink& progress = options.progress != nullptr ? *options.progress : silent_progress();
   fs::create_directories(path.parent_path());
@@ -191,7 +191,7 @@ std::shared_ptr<Corpus> Corpus::read(const fs::path& path, const std::string& ke
   return corpus;
 }
 
-std::shared_ptr<const Corpus> Corpus::open(const TextSource& source, const Tokenizer& tokenizer,
+std::shared_ptr<const Corpus> Corpus::open(const Documents& source, const Tokenizer& tokenizer,
                                            const CorpusOptions& options) {
   const std::string key = key_of(source, tokenizer);
   const fs::path path = options.cache / (key.substr(0, 32) + ".corpus");

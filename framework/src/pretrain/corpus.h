@@ -23,7 +23,7 @@ class Corpus {
  public:
   // Tokenizes the source, unless a file in the cache was made of the same bytes with the same vocabulary. A damaged
   // one is made again. The file's bytes do not depend on the number of threads. Throws DataError.
-  static std::shared_ptr<const Corpus> open(const TextSource& source, const Tokenizer& tokenizer,
+  static std::shared_ptr<const Corpus> open(const Documents& source, const Tokenizer& tokenizer,
                                             const CorpusOptions& options);
 
   int64_t documents() const { return documents_; }

@@ -43,7 +43,7 @@ std::vector<std::string> fetched_texts(const fs::path& folder) {
 
 }  // namespace
 
-TextSource find_text(const std::string& what, const fs::path& data_root) {
+Documents find_text(const std::string& what, const fs::path& data_root) {
   std::error_code ignored;
   fs::path place = what;
   if (!fs::exists(place, ignored) && what.find('/') == std::string::npos) place = data_root / "text" / what;
@@ -68,7 +68,7 @@ TextSource find_text(const std::string& what, const fs::path& data_root) {
                           "fetch it: tools/fetch-data " + what + " (--list names all), or give a file's path"});
 }
 
-DocumentReader::DocumentReader(const TextSource& source) : source_(source) {}
+DocumentReader::DocumentReader(Documents source) : source_(std::move(source)) {}
 
 bool DocumentReader::next() {
   while (next_in_file()) {
