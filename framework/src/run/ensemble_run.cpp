@@ -164,7 +164,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   outcome.metrics = compare(outcome, metric_records(evaluation.votes, outcome.split));
   if (const auto majority = scoring.evaluator().majority(texts)) {
     for (EnsembleMetric& metric : outcome.metrics)
-      for (const MetricValue& constant : majority->metrics)
+      for (const auto& constant : majority->metrics)
         if (constant.name == metric.name) metric.vote.majority = constant.value;
   }
   if (labels) outcome.illegal_rate = evaluation.votes.illegal_rate;
