@@ -1,8 +1,9 @@
 #include "eval/evaluator.h"
 
 #include "backbone/generation.h"
-#include "core/names.h"
 #include "core/random.h"
+#include "data/metric_names.h"
+#include "eval/scorers.h"
 
 #include <peftbench/error.h>
 
@@ -60,16 +61,9 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
                        "set eval.mode=greedy"});
   }
   for (const auto& metric : task_.metrics) {
-    const auto& known = metric_names();
-    if (std::find(known.begin(), known.end(), metric) == known.end()) {
-      throw ConfigError(
-          {"task '" + task_.name + "' names an unknown metric", "'" + metric + "'", {}, did_you_mean(metric, known)});
-    }
-    if (metric_needs_labels(metric) && task_.labels.empty()) {
-      throw ConfigError({"metric '" + metric + "' needs label words",
-                         "task '" + task_.name + "' has free-text targets",
-                         {},
-                         "use exact_match, or list the task's labels"});
+    if (auto problem = metric_problem(metric, task_.metrics, task_.labels)) {
+      problem->what = "task '" + task_.name + "': " + problem->what;
+      throw ConfigError(*problem);
     }
   }
   for (const auto& label : task_.labels) label_texts_.push_back(codec_.decode(codec_.encode(label)));
@@ -191,26 +185,35 @@ Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, s
 
 Prediction Evaluator::judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const {
   const TextExample& example = texts[index];
-  Prediction p{static_cast<std::int64_t>(index), answer.text, answer.label, example.target, example.label, false};
-  p.correct = p.target_label >= 0 ? p.label == p.target_label
-                                  : p.prediction == p.target || p.prediction == codec_.decode(codec_.encode(p.target));
+  Prediction p{static_cast<std::int64_t>(index),
+               answer.text,
+               answer.label,
+               example.target,
+               example.label,
+               false,
+               example.references,
+               example.group};
+  // The vocabulary may write a right answer in another way (a letter that it lacks): that is all a model can write.
+  const auto& metrics = task_.metrics;
+  if (std::find(metrics.begin(), metrics.end(), "exact_match") != metrics.end() && !is_right("exact_match", p)) {
+    std::vector<std::string> rights = p.references.empty() ? std::vector{p.target} : p.references;
+    const auto written = [&](const std::string& right) { return codec_.decode(codec_.encode(right)) == p.prediction; };
+    if (std::any_of(rights.begin(), rights.end(), written)) {
+      rights.push_back(p.prediction);
+      p.references = std::move(rights);
+    }
+  }
+  judge_answer(p, task_.metrics, static_cast<int>(task_.labels.size()));
   return p;
 }
 
 Evaluation Evaluator::summarise(std::vector<Prediction> predictions) const {
   Evaluation result;
   result.examples = static_cast<std::int64_t>(predictions.size());
-  std::vector<Outcome> outcomes;
-  std::int64_t illegal = 0;
-  for (const auto& prediction : predictions) {
-    outcomes.push_back({prediction.label, prediction.target_label, prediction.correct});
-    if (!task_.labels.empty() && prediction.label < 0) ++illegal;
-  }
+  const auto illegal = std::count_if(predictions.begin(), predictions.end(), [](const auto& p) { return p.illegal; });
   if (!predictions.empty())
     result.illegal_rate = static_cast<double>(illegal) / static_cast<double>(predictions.size());
-  for (const auto& metric : task_.metrics) {
-    result.metrics.push_back(compute_metric(metric, outcomes, static_cast<int>(task_.labels.size()), seed_));
-  }
+  result.metrics = compute_metrics(task_.metrics, predictions, static_cast<int>(task_.labels.size()), seed_);
   result.predictions = std::move(predictions);
   return result;
 }
@@ -289,15 +292,14 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
 
 std::optional<MajorityBaseline> Evaluator::majority(const std::vector<TextExample>& split) const {
   std::vector<int> labels;
-  for (const auto& example : split) labels.push_back(example.label);
-  const int label = majority_label(labels);
-  if (label < 0) return std::nullopt;
-  std::vector<Outcome> outcomes;
-  for (const auto& example : split) outcomes.push_back({label, example.label, label == example.label});
-  MajorityBaseline baseline{task_.labels.at(label), {}};
-  for (const auto& metric : task_.metrics) {
-    baseline.metrics.push_back(compute_metric(metric, outcomes, static_cast<int>(task_.labels.size()), seed_));
+  std::vector<Prediction> targets;
+  for (const auto& example : split) {
+    labels.push_back(example.label);
+    targets.push_back({0, {}, -1, example.target, example.label, false, example.references, example.group});
   }
+  MajorityBaseline baseline{{}, constant_answers(task_.metrics, targets, task_.labels)};
+  if (baseline.metrics.empty()) return std::nullopt;
+  if (!task_.labels.empty()) baseline.label = task_.labels.at(static_cast<std::size_t>(majority_label(labels)));
   return baseline;
 }
 

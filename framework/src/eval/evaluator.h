@@ -27,28 +27,18 @@ struct TextCodec {
   static TextCodec of(std::shared_ptr<const Tokenizer> tokenizer);
 };
 
-struct Prediction {
-  std::int64_t index = 0;  // place in the split
-  std::string prediction;  // text that was generated, or the label word that was chosen
-  int label = -1;          // −1: not one of the label words
-  std::string target;
-  int target_label = -1;
-  bool correct = false;
-};
-
 struct Evaluation {
   std::int64_t examples = 0;
   double loss = 0;  // teacher-forced, mean over label tokens (over examples with a head that scores classes)
   std::vector<MetricValue> metrics;  // in the task's order
-  double illegal_rate = 0;           // answers that are none of the label words
+  double illegal_rate = 0;           // answers that are none of the label words, or no number where one is asked for
   std::vector<Prediction> predictions;
 };
 
-// The best constant answer: the most frequent label of the very split that is scored, which is the harder bar where
-// training's differs.
+// What one constant answer reaches on the very split that is scored, which is the harder bar where training's differs.
 struct MajorityBaseline {
-  std::string label;
-  std::vector<MetricValue> metrics;
+  std::string label;                    // the most frequent; empty where there are no label words
+  std::vector<ConstantAnswer> metrics;  // in the task's order
 };
 
 class Evaluator {
@@ -71,7 +61,7 @@ class Evaluator {
   Evaluation summarise(std::vector<Prediction> predictions) const;  // metrics; no loss
   const TaskConfig& task() const { return task_; }
 
-  // Nothing for free text.
+  // Nothing for free text whose metrics know no constant answer.
   std::optional<MajorityBaseline> majority(const std::vector<TextExample>& split) const;
 
   // Place of the text among the label words, or −1.

@@ -1,13 +1,15 @@
 #include "eval/metrics.h"
 
-#include "core/names.h"
 #include "core/random.h"
-
-#include <peftbench/error.h>
+#include "data/metric_names.h"
+#include "eval/normalize.h"
+#include "eval/scorers.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace peftbench {
@@ -16,55 +18,47 @@ namespace {
 
 constexpr int resamples = 1000;
 
-// How often each (target, predicted) pair occurred, −1 for whatever is no label word.
-using Confusion = std::map<std::pair<int, int>, double>;
-
-double macro_f1(const Confusion& confusion, int labels) {
-  std::vector<double> hits(labels, 0), targets(labels, 0), predictions(labels, 0);
-  for (const auto& [cell, count] : confusion) {
-    const auto [target, predicted] = cell;
-    if (target >= 0 && target < labels) targets[target] += count;
-    if (predicted >= 0 && predicted < labels) predictions[predicted] += count;
-    if (target == predicted && target >= 0 && target < labels) hits[target] += count;
-  }
-  double sum = 0;
-  for (int k = 0; k < labels; ++k) {
-    const double both = targets[k] + predictions[k];
-    if (both > 0) sum += 2 * hits[k] / both;
-  }
-  return labels > 0 ? sum / labels : 0;
+std::vector<std::string> without_mean(const std::vector<std::string>& names) {
+  std::vector<std::string> others;
+  for (const std::string& name : names)
+    if (name != mean_metric) others.push_back(name);
+  return others;
 }
 
-double matthews(const Confusion& confusion) {
-  std::map<int, double> targets, predictions;
-  double correct = 0, n = 0;
-  for (const auto& [cell, count] : confusion) {
-    targets[cell.first] += count;
-    predictions[cell.second] += count;
-    if (cell.first == cell.second) correct += count;
-    n += count;
-  }
-  double product = 0, target_squares = 0, prediction_squares = 0;
-  for (const auto& [label, count] : targets) {
-    target_squares += count * count;
-    if (const auto other = predictions.find(label); other != predictions.end()) product += count * other->second;
-  }
-  for (const auto& [label, count] : predictions) prediction_squares += count * count;
-  const double spread = (n * n - prediction_squares) * (n * n - target_squares);
-  return spread > 0 ? (correct * n - product) / std::sqrt(spread) : 0;
+Scorer::Weights once_each(const std::vector<Prediction>& predictions) {
+  return Scorer::Weights(predictions.size(), 1.0);
 }
 
-template <class Statistic>
-std::pair<double, double> bootstrap(const std::vector<Outcome>& outcomes, std::uint64_t seed, Statistic&& statistic) {
-  Random random(stream_seed(seed, "bootstrap"));
-  std::vector<double> values(resamples);
-  for (double& value : values) {
-    Confusion confusion;
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      const Outcome& drawn = outcomes[random.below(outcomes.size())];
-      confusion[{drawn.target, drawn.predicted}] += 1;
+// What is drawn together: the unit of each prediction.
+struct Units {
+  std::vector<std::size_t> of;
+  std::size_t count = 0;
+};
+
+Units units_of(const std::vector<Prediction>& predictions, bool grouped) {
+  Units units;
+  std::unordered_map<std::string_view, std::size_t> groups;
+  for (const Prediction& p : predictions) {
+    if (!grouped || p.group.empty()) {
+      units.of.push_back(units.count++);
+      continue;
     }
-    value = statistic(confusion);
+    const auto [group, added] = groups.emplace(p.group, units.count);
+    if (added) ++units.count;
+    units.of.push_back(group->second);
+  }
+  return units;
+}
+
+std::pair<double, double> bootstrap(const Scorer& scorer, const Units& units, std::uint64_t seed) {
+  Random random(stream_seed(seed, "bootstrap"));
+  std::vector<double> values(resamples), drawn(units.count);
+  Scorer::Weights weights(units.of.size());
+  for (double& value : values) {
+    std::fill(drawn.begin(), drawn.end(), 0.0);
+    for (std::size_t i = 0; i < units.count; ++i) drawn[random.below(units.count)] += 1;
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = drawn[units.of[i]];
+    value = scorer.value(weights);
   }
   std::sort(values.begin(), values.end());
   const auto percentile = [&](double p) {
@@ -76,43 +70,65 @@ std::pair<double, double> bootstrap(const std::vector<Outcome>& outcomes, std::u
   return {percentile(0.025), percentile(0.975)};
 }
 
-MetricValue proportion(const std::string& name, double hits, std::int64_t n) {
+std::pair<double, double> wilson(double p, std::int64_t n) {
   constexpr double z = 1.959963984540054;
-  if (n == 0) return {name, 0, 0, 0, 1};
-  const double count = static_cast<double>(n), p = hits / count, square = z * z / count;
+  const double count = static_cast<double>(n), square = z * z / count;
   const double centre = (p + square / 2) / (1 + square);
   const double half = z / (1 + square) * std::sqrt(p * (1 - p) / count + square / (4 * count));
-  return {name, p, n, hits == 0 ? 0.0 : centre - half, hits == count ? 1.0 : centre + half};
+  return {p <= 0 ? 0.0 : centre - half, p >= 1 ? 1.0 : centre + half};
+}
+
+MetricValue measure(const std::string& name, const std::vector<std::string>& others,
+                    const std::vector<Prediction>& predictions, int labels, std::uint64_t seed) {
+  const Scorer scorer = make_scorer(name, others, predictions, labels);
+  if (predictions.empty()) return {name, 0, 0, scorer.lowest, 1};
+  const double value = scorer.value(once_each(predictions));
+  const auto [low, high] =
+      scorer.share ? wilson(value, scorer.n) : bootstrap(scorer, units_of(predictions, scorer.grouped), seed);
+  return {name, value, scorer.n, low, high};
+}
+
+// The metric that decides what is right: the first.
+std::string_view deciding(const std::vector<std::string>& metrics) {
+  const auto first = std::find_if(metrics.begin(), metrics.end(), [](const auto& m) { return m != mean_metric; });
+  return first == metrics.end() ? std::string_view() : std::string_view(*first);
+}
+
+bool of_numbers(std::string_view metric) {
+  const MetricInfo* info = find_metric(metric);
+  return info && info->numbers;
 }
 
 }  // namespace
 
-const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names = {"accuracy", "macro_f1", "matthews", "exact_match"};
-  return names;
+std::vector<MetricValue> compute_metrics(const std::vector<std::string>& names,
+                                         const std::vector<Prediction>& predictions, int labels, std::uint64_t seed) {
+  std::vector<MetricValue> values;
+  for (const std::string& name : names) values.push_back(measure(name, without_mean(names), predictions, labels, seed));
+  return values;
 }
 
-bool metric_needs_labels(const std::string& name) { return name != "exact_match"; }
-
-MetricValue compute_metric(const std::string& name, const std::vector<Outcome>& outcomes, int labels,
+MetricValue compute_metric(const std::string& name, const std::vector<Prediction>& predictions, int labels,
                            std::uint64_t seed) {
-  const auto n = static_cast<std::int64_t>(outcomes.size());
-  const auto count = [&](auto&& holds) {
-    return static_cast<double>(std::count_if(outcomes.begin(), outcomes.end(), holds));
-  };
-  if (name == "exact_match") return proportion(name, count([](const Outcome& o) { return o.correct; }), n);
-  if (name == "accuracy") {
-    return proportion(name, count([](const Outcome& o) { return o.target >= 0 && o.predicted == o.target; }), n);
-  }
-  if (name != "macro_f1" && name != "matthews") {
-    throw ConfigError({"unknown metric", "'" + name + "'", {}, did_you_mean(name, metric_names())});
-  }
-  if (n == 0) return {name, 0, 0, name == "matthews" ? -1.0 : 0.0, 1};
-  Confusion confusion;
-  for (const Outcome& outcome : outcomes) confusion[{outcome.target, outcome.predicted}] += 1;
-  const auto statistic = [&](const Confusion& c) { return name == "macro_f1" ? macro_f1(c, labels) : matthews(c); };
-  const auto [low, high] = bootstrap(outcomes, seed, statistic);
-  return {name, statistic(confusion), n, low, high};
+  return measure(name, {}, predictions, labels, seed);
+}
+
+double metric_value(const std::string& name, const std::vector<std::string>& names,
+                    const std::vector<Prediction>& predictions, int labels) {
+  return make_scorer(name, without_mean(names), predictions, labels).value(once_each(predictions));
+}
+
+void judge_answer(Prediction& p, const std::vector<std::string>& metrics, int labels) {
+  const std::string_view metric = deciding(metrics);
+  if (metric == "wsc_simple") p.label = names_referent(p.prediction, p.target);
+  if (metric.starts_with("squad_") || metric.starts_with("record_")) p.judged = normalize_squad(p.prediction);
+  p.illegal = of_numbers(metric) ? !number_of(p.prediction) : (labels > 0 || metric == "wsc_simple") && p.label < 0;
+  p.correct = is_right(metric, p);
+}
+
+bool answers_may_be_illegal(const std::vector<std::string>& metrics, int labels) {
+  const std::string_view metric = deciding(metrics);
+  return labels > 0 || of_numbers(metric) || metric == "wsc_simple";
 }
 
 int majority_label(const std::vector<int>& labels) {
@@ -127,6 +143,45 @@ int majority_label(const std::vector<int>& labels) {
       best = label;
       most = count;
     }
+  }
+  return best;
+}
+
+std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics,
+                                             const std::vector<Prediction>& targets,
+                                             const std::vector<std::string>& labels) {
+  std::vector<ConstantAnswer> best;
+  if (targets.empty()) return best;
+  if (labels.empty()) {
+    const auto wrong = std::count_if(targets.begin(), targets.end(), [](const auto& p) { return p.target_label == 0; });
+    if (std::find(metrics.begin(), metrics.end(), "wsc_simple") != metrics.end())
+      best.push_back(
+          {"wsc_simple", static_cast<double>(wrong) / static_cast<double>(targets.size()), "a wrong referent"});
+    return best;
+  }
+  std::vector<int> given;
+  for (const Prediction& p : targets) given.push_back(p.target_label);
+  const int most_frequent = majority_label(given);
+  if (most_frequent < 0) return best;
+  std::vector<Prediction> answers = targets;
+  const auto value = [&](const std::string& metric, int label) {
+    for (Prediction& p : answers) {
+      p.label = label;
+      p.prediction = labels[static_cast<std::size_t>(label)];
+    }
+    return metric_value(metric, metrics, answers, static_cast<int>(labels.size()));
+  };
+  for (const std::string& metric : metrics) {
+    int label = most_frequent;
+    double most = value(metric, label);
+    for (int other = 0; other < static_cast<int>(labels.size()); ++other) {
+      if (other == most_frequent) continue;
+      const double reached = value(metric, other);
+      if (reached <= most) continue;
+      most = reached;
+      label = other;
+    }
+    best.push_back({metric, most, labels[static_cast<std::size_t>(label)]});
   }
   return best;
 }

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "eval/metrics.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace peftbench {
+
+// A metric over predictions, prepared once and evaluated for many draws of them.
+struct Scorer {
+  using Weights = std::vector<double>;  // how often each prediction was drawn; equal within a group
+
+  std::int64_t n = 0;    // predictions that count: one of each group, where the metric says so
+  bool share = false;    // the share of right ones among n that do not depend on each other
+  bool grouped = false;  // groups must be drawn whole
+  double lowest = 0;     // that the metric can be
+  std::function<double(const Weights&)> value;
+};
+
+// `predictions` outlive it. `names`: the metrics that `mean` is the mean of, itself left out. Throws ConfigError for an
+// unknown name.
+Scorer make_scorer(std::string_view name, const std::vector<std::string>& names,
+                   const std::vector<Prediction>& predictions, int labels);
+
+// Whether the answer is right: of a metric that has no right and wrong (a correlation), whether it equals the target.
+bool is_right(std::string_view metric, const Prediction& prediction);
+
+// The answer as SQuAD's scorer sees it, against the nearest right answer.
+double squad_f1(const Prediction& prediction);
+bool squad_match(const Prediction& prediction);
+
+}  // namespace peftbench
