@@ -2,6 +2,7 @@
 #include "core/names.h"
 #include "data/formatter.h"
 #include "data/locate.h"
+#include "data/metric_names.h"
 #include "data/rows.h"
 #include "data/split.h"
 #include "data/task.h"
@@ -153,6 +154,8 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
   data.train = keep(std::move(train));
   data.validation = keep(std::move(validation));
   data.test = keep(std::move(test));
+  check_metric_needs(config, data.validation);
+  check_metric_needs(config, data.test);
   data.hash = hash_of(data);
   return data;
 }

@@ -3,6 +3,7 @@
 #include "core/names.h"
 #include "core/utf8.h"
 #include "data/task.h"
+#include "data/text_list.h"
 
 #include <algorithm>
 #include <charconv>
@@ -103,15 +104,19 @@ std::optional<Problem> metric_problem(const std::string& metric, const std::vect
   return std::nullopt;
 }
 
-void check_metric_needs(const TaskConfig& config, const std::vector<TextExample>& examples,
-                        const std::vector<std::string>& origins) {
-  for (const std::string& name : config.metrics) {
-    const MetricInfo* metric = find_metric(name);
-    if (!metric || !(metric->groups || metric->numbers || metric->numbered)) continue;
-    for (std::size_t i = 0; i < examples.size(); ++i) {
-      if (std::optional<Problem> problem = missing(*metric, examples[i])) {
-        problem->what = (i < origins.size() ? origins[i] + ": " : std::string()) + problem->what;
-        problem->remedy = "choose another metric for task '" + config.name + "': docs/tasks.md says what each needs";
+void check_metric_needs(const TaskConfig& config, const TextList& examples) {
+  std::vector<const MetricInfo*> metrics;
+  for (const std::string& name : config.metrics)
+    if (const MetricInfo* metric = find_metric(name); metric && (metric->groups || metric->numbers || metric->numbered))
+      metrics.push_back(metric);
+  if (metrics.empty()) return;
+  for (auto text = examples.begin(); text != examples.end(); ++text) {
+    const StoredText stored = text.stored();
+    for (const MetricInfo* metric : metrics) {
+      if (std::optional<Problem> problem = missing(*metric, stored.example)) {
+        problem->what = stored.origin + ": " + problem->what;
+        problem->remedy = std::string(metric->groups ? "name the fields that tell the groups with 'group', or " : "") +
+                          "choose another metric for task '" + config.name + "': docs/tasks.md says what each needs";
         throw DataError(*problem);
       }
     }

@@ -9,8 +9,8 @@
 
 namespace peftbench {
 
-struct TaskConfig;   // data/task.h
-struct TextExample;  // peftbench/layout.h
+struct TaskConfig;  // data/task.h
+class TextList;     // data/text_list.h
 
 // What a metric reads, besides the text of answers and targets. eval/metrics.h computes; here is what a task's file can
 // be checked against before any data is read.
@@ -37,9 +37,8 @@ inline constexpr std::string_view mean_metric = "mean";
 std::optional<Problem> metric_problem(const std::string& metric, const std::vector<std::string>& metrics,
                                       const std::vector<std::string>& labels);
 
-// Throws DataError naming the first example that lacks what the task's metrics need. `origins` are as long.
-void check_metric_needs(const TaskConfig& config, const std::vector<TextExample>& examples,
-                        const std::vector<std::string>& origins);
+// Throws DataError naming the first example that lacks what the task's metrics need.
+void check_metric_needs(const TaskConfig& config, const TextList& examples);
 
 // The number that a text is, white space around it left out; nothing where it is none, or not finite.
 std::optional<double> number_of(std::string_view text);
