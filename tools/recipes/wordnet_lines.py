@@ -18,6 +18,7 @@ class Gloss:
     words: list
     pointers: list  # (symbol, synset, part of speech, number of the word here, number of the word there)
     definition: str  # without the examples
+    examples: list
 
 
 def read_gloss(line):
@@ -30,7 +31,9 @@ def read_gloss(line):
     for start in range(at + 1, at + 1 + 4 * int(fields[at]), 4):
         symbol, synset, part, ends = fields[start:start + 4]
         pointers.append((symbol, synset, part, int(ends[:2], 16), int(ends[2:], 16)))
-    return Gloss(fields[0], int(fields[1]), words, pointers, text.split('; "')[0].strip().rstrip(";").strip())
+    definition, *examples = text.split('; "')
+    return Gloss(fields[0], int(fields[1]), words, pointers, definition.strip().rstrip(";").strip(),
+                 [example.partition('"')[0].strip() for example in examples])
 
 
 def glosses(part, work):
