@@ -186,6 +186,14 @@ TaskShape shape_of_mixture(const TaskConfig& config) {
   return shape;
 }
 
+std::vector<std::string> label_words(const TaskConfig& config) {
+  std::vector<std::string> words;
+  for (const TaskConfig* part : parts_of(config))
+    for (const std::string& label : part->labels)
+      if (std::count(words.begin(), words.end(), label) == 0) words.push_back(label);
+  return words;
+}
+
 SplitSizes sizes_of(const TaskData& data) {
   SplitSizes sizes;
   for (const TaskData* part : parts_of(data)) {

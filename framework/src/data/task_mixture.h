@@ -36,6 +36,9 @@ std::vector<const TaskConfig*> parts_of(const TaskConfig& config);
 // one task or another.
 TaskShape shape_of_mixture(const TaskConfig& config);
 
+// The label words of a task; of a mixture those of its tasks, each once.
+std::vector<std::string> label_words(const TaskConfig& config);
+
 // Examples of all parts.
 struct SplitSizes {
   std::int64_t train = 0, validation = 0, test = 0;

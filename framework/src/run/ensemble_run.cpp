@@ -44,7 +44,7 @@ void check_alike(const RunRecord& first, const RunRecord& other, const Asked& as
   std::vector<std::string> of_its_own = {"train_examples"};
   if (!asked.task.empty()) of_its_own.insert(of_its_own.end(), {"name", "definition", "data"});
   if (!same("task", of_its_own)) refuse("tasks", "task", "take runs of one task, or name one with --task");
-  if (!same("eval", {"split", "examples", "batch_size"}))
+  if (!same("eval", {"split", "examples", "batch_size", "tasks", "label_map"}))
     refuse("settings of evaluation", "eval", "take runs that are evaluated in the same way");
 }
 
@@ -73,7 +73,8 @@ class Questions {
 
  private:
   const std::vector<EncodedExample>* keep(const Arrangement& arrangement) {
-    kept_.push_back(std::make_unique<std::vector<EncodedExample>>(encode_for(bench_, texts_, arrangement)));
+    kept_.push_back(
+        std::make_unique<std::vector<EncodedExample>>(encode_for(bench_, bench_.task.config, texts_, arrangement)));
     return kept_.back().get();
   }
   const Workbench& bench_;
@@ -130,6 +131,11 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   use_threads(setup->config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(places, std::move(*setup));
+  if (bench.task.config.mixture)
+    throw ConfigError({"an ensemble votes on one task",
+                       bench.task.config.name + " is a mixture",
+                       {},
+                       "name one of its tasks with --task"});
   const PluginFinder finder(places.plugin_files);
   std::vector<CompiledPlan> plans;
   for (std::size_t i = 0; i < voters.size(); ++i) {
@@ -141,8 +147,8 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   EnsembleOutcome outcome;
   outcome.task = bench.task.config.name;
   outcome.backbone = bench.setup.backbone.name;
-  outcome.split = scoring.final_split();
-  const TextList& split = scoring.split(outcome.split);
+  outcome.split = scoring.first().split_for(bench.setup.config.options.text("eval.split"));
+  const TextList& split = scoring.first().split(outcome.split);
   const std::vector<TextExample> texts =
       split.first(request.examples > 0 ? static_cast<std::size_t>(request.examples) : split.size());
   Questions questions(bench, places, texts);
@@ -150,7 +156,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   for (const Voter& voter : voters) encoded.push_back(questions.of(voter));
   outcome.load_seconds = watch.wall_seconds();
 
-  const EnsembleEvaluation evaluation = evaluate_ensemble(scoring.evaluator(), plan, {encoded, texts},
+  const EnsembleEvaluation evaluation = evaluate_ensemble(scoring.first().evaluator(), plan, {encoded, texts},
                                                           bench.setup.config.train.evaluation.batch_size, &progress);
   outcome.seconds = evaluation.seconds;
   outcome.examples = evaluation.votes.examples;
@@ -162,7 +168,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
                                labels ? std::optional(own.illegal_rate) : std::nullopt});
   }
   outcome.metrics = compare(outcome, metric_records(evaluation.votes, outcome.split));
-  if (const auto majority = scoring.evaluator().majority(texts)) {
+  if (const auto majority = scoring.first().evaluator().majority(texts)) {
     for (EnsembleMetric& metric : outcome.metrics)
       for (const auto& constant : majority->metrics)
         if (constant.name == metric.name) metric.vote.majority = constant.value;

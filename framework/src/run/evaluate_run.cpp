@@ -1,6 +1,7 @@
 #include "run/evaluate_run.h"
 
 #include "core/clock.h"
+#include "data/task_mixture.h"
 #include "run/adapter.h"
 #include "run/machine.h"
 #include "run/scoring.h"
@@ -31,7 +32,9 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   };
   flag("task.name", asked.task, "--task");
   flag("eval.split", asked.split, "--split");
+  if (!asked.label_map.empty()) config.flags.push_back({"eval.label_map", asked.label_map, "--label-map"});
   config.flags.push_back({"init_from", "", "eval"});  // what training began from may be gone
+  config.flags.push_back({"eval.tasks", Names{}, "eval"});
   if (asked.threads > 0) flag("threads", std::to_string(asked.threads), "--threads");
   if (asked.batch_size > 0) flag("eval.batch_size", std::to_string(asked.batch_size), "--batch-size");
   return config;
@@ -46,24 +49,32 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(places, std::move(setup));
-  CompiledPlan plan =
-      load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
-  Scoring scoring(bench, plan);
-  outcome.split = scoring.final_split();
+  const PluginFinder finder(places.plugin_files);
+  CompiledPlan plan = load_adapter(request.run.adapter(), finder, *bench.backbone, bench.checksum);
+  Transfer transfer;
+  if (bench.task.config.name != record.task.name) {
+    transfer.map = LabelMap(bench.setup.config.options.names("eval.label_map"));
+    transfer.labels = read_adapter_info(request.run.adapter(), finder).shape.labels;
+  }
+  Scoring scoring(bench, plan, transfer);
+  if (const std::string& warning = scoring.first().warning(); !warning.empty()) progress.note("warning: " + warning);
   const Stopwatch watch;
-  const Evaluation evaluation = scoring.evaluate(plan, outcome.split, request.examples, progress);
+  const RunEvaluation evaluation =
+      scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), request.examples, progress);
   outcome.seconds = watch.wall_seconds();
-  outcome.loss = evaluation.loss;
-  outcome.examples = evaluation.examples;
+  outcome.loss = evaluation.whole.loss;
+  outcome.examples = evaluation.whole.examples;
+  const SplitSizes sizes = sizes_of(bench.task);
   record.task = {bench.task.config.name,
                  bench.task.source.string(),
                  bench.task.hash,
                  "",
-                 static_cast<std::int64_t>(bench.task.train.size()),
-                 static_cast<std::int64_t>(bench.task.validation.size()),
-                 static_cast<std::int64_t>(bench.task.test.size())};
-  scoring.describe(evaluation, outcome.split, record);
-  if (request.predictions) scoring.write_predictions(evaluation, outcome.split, *request.predictions);
+                 sizes.train,
+                 sizes.validation,
+                 sizes.test};
+  scoring.describe(evaluation, record);
+  outcome.split = record.metrics.front().split;
+  if (request.predictions) scoring.write_predictions(evaluation, *request.predictions);
   return outcome;
 }
 

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -16,6 +17,7 @@ RunRecord finished_record(const RunFolder& run);
 // What a user may ask of a run otherwise than it was trained; empty or 0: as it was.
 struct Asked {
   std::string task, split;
+  std::vector<std::string> label_map;  // from:to, where the task is another
   std::int64_t threads = 0;
   std::int64_t batch_size = 0;
 };

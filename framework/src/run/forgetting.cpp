@@ -1,5 +1,6 @@
 #include "run/forgetting.h"
 
+#include "data/task_mixture.h"
 #include "eval/likelihood.h"
 #include "run/adapter.h"
 #include "run/evaluate_run.h"
@@ -30,9 +31,11 @@ std::vector<std::string> texts_of_file(const fs::path& file) {
 
 std::vector<std::string> texts_of_task(const TaskData& task) {
   std::vector<std::string> texts;
-  for (const TextExample& example : task.test.empty() ? task.validation : task.test) {
-    texts.emplace_back();
-    for (const Piece& piece : example.input) texts.back() += piece.text;
+  for (const TaskData* part : parts_of(task)) {
+    for (const TextExample& example : part->test.empty() ? part->validation : part->test) {
+      texts.emplace_back();
+      for (const Piece& piece : example.input) texts.back() += piece.text;
+    }
   }
   if (texts.empty())
     throw DataError({"the task " + task.config.name + " has neither test nor validation examples",
@@ -97,8 +100,9 @@ class LanguageModel {
  private:
   std::vector<EncodedExample> encode(const CompiledPlan& plan) const {
     const LayoutHook* layout = plan.only() ? plan.only()->layout.get() : nullptr;
-    const std::vector<TextExample> pool = layout ? layout_pool(bench_.task.train) : std::vector<TextExample>();
-    return encode_for(bench_, texts_,
+    const TaskData& first = *parts_of(bench_.task).front();
+    const std::vector<TextExample> pool = layout ? layout_pool(first.train) : std::vector<TextExample>();
+    return encode_for(bench_, bench_.task.config, texts_,
                       {layout, &pool, replicas_of(plan), static_cast<std::uint64_t>(bench_.setup.config.seed())});
   }
 
@@ -155,7 +159,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
         other ? load_task(read_task_config(request.task, places.task_folders()), places.data) : bench.task;
     texts = texts_of_task(data);
     outcome.source =
-        "the inputs of " + data.config.name + "'s " + (data.test.empty() ? "validation" : "test") + " split";
+        "the inputs of " + data.config.name + "'s " + (sizes_of(data).test == 0 ? "validation" : "test") + " split";
   }
   if (request.examples > 0 && request.examples < static_cast<std::int64_t>(texts.size()))
     texts.resize(static_cast<std::size_t>(request.examples));

@@ -17,10 +17,12 @@
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -66,6 +68,7 @@ class Runner {
   void work();
   void save(const std::string& status, const std::string& message = {});
   void warn(const std::string& message);
+  void check_mixture(const CompiledPlan& plan);
   void give_first_values(CompiledPlan& plan);
   Ledger measure_plan(const Scoring& scoring, const ExampleList& train_examples) const;
   void keep_training(const TrainingResult& result);
@@ -122,13 +125,8 @@ void Runner::describe() {
   r.threads = static_cast<int>(config_.train.threads);
   r.method = {plugin.name,          plugin.version, plugin.summary,         plugin.reference,
               plugin.path.string(), plugin.note,    to_json(config_.values)};
-  r.task = {task.config.name,
-            task.source.string(),
-            task.hash,
-            "",
-            static_cast<std::int64_t>(task.train.size()),
-            static_cast<std::int64_t>(task.validation.size()),
-            static_cast<std::int64_t>(task.test.size())};
+  const SplitSizes sizes = sizes_of(task);
+  r.task = {task.config.name, task.source.string(), task.hash, "", sizes.train, sizes.validation, sizes.test};
   const ResolvedBackbone& backbone = bench_.setup.backbone;
   r.backbone = {backbone.name,
                 backbone.folder->string(),
@@ -160,6 +158,7 @@ void Runner::work() {
                        {},
                        "train on another task and score this one with --eval-task " + bench_.task.config.name});
   }
+  check_mixture(plan);
   Scoring scoring(bench_, plan);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   give_first_values(plan);
@@ -170,15 +169,17 @@ void Runner::work() {
   const CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
   EventLog log(folder_.log());
   TrainingJob job{backbone, plan, *train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
-  if (!bench_.task.validation.empty()) {
+  if (scoring.can_validate()) {
     job.validate = [&](const CompiledPlan& current) {
       costs_.begin("validate");  // so that the time of training is that of its steps
-      Evaluation evaluation = scoring.evaluate(current, "validation", config_.train.validation_limit, progress_);
+      Evaluation evaluation = scoring.validate(current, config_.train.validation_limit, progress_);
       costs_.begin("train");
       return evaluation;
     };
   }
-  job.choices = encode_choices(bench_.task.config.labels, *bench_.tokenizer, backbone.spec().eos_id);
+  job.choices = encode_choices(bench_.task.config.labels, *bench_.tokenizer, backbone.spec().eos_id,
+                               bench_.target_prefix(bench_.task.config));
+  job.draw = scoring.draw();
   job.stop = [this] { return stopped(); };
   const TrainingResult result = train(config_.train, job);
   keep_training(result);
@@ -187,12 +188,13 @@ void Runner::work() {
   record_.ledger = Json::parse(to_json(ledger).dump());
 
   costs_.begin("evaluate");
-  const std::string split = scoring.final_split();
-  if (split != config_.options.text("eval.split"))
-    warn("the task has no test split: the score is of the validation split");
-  const Evaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
-  scoring.describe(evaluation, split, record_);
-  record_.predictions_hash = scoring.write_predictions(evaluation, split, folder_.predictions());
+  const std::string split = config_.options.text("eval.split");
+  const RunEvaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
+  for (const std::string& own : std::set<std::string>(evaluation.splits.begin(), evaluation.splits.end()))
+    if (own != split) warn("the task has no labelled " + split + " split: the score is of the " + own + " split");
+  scoring.describe(evaluation, record_);
+  record_.predictions_hash = scoring.write_predictions(evaluation, folder_.predictions());
+  for (const std::string& warning : scoring.score_others(plan, folder_, record_, progress_)) warn(warning);
   AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
                     bench_.checksum, record_.task.name, record_.id,     shape_of(bench_.task.config)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
@@ -204,18 +206,33 @@ void Runner::work() {
                  "the method " + plugin.name + " writes to frozen tensors: report it to its author"});
 }
 
+// What cannot be done with several tasks at once; how often each will be seen.
+void Runner::check_mixture(const CompiledPlan& plan) {
+  if (!bench_.task.config.mixture || plan.trained().empty()) return;
+  if (compares_choices(config_.train))
+    throw ConfigError({"losses over label words are of one task",
+                       bench_.task.config.name + " is a mixture",
+                       {},
+                       "set train.unlikelihood_weight and train.length_normalised_weight to 0"});
+  std::string line = "rates (" + describe_policy(bench_.task.config.mixture->policy) + "):";
+  const std::vector<double> rates = rates_of(bench_.task);
+  for (std::size_t t = 0; t < rates.size(); ++t)
+    line += fmt::format("{} {} {:.4f}", t ? "," : "", bench_.task.parts[t].config.name, rates[t]);
+  progress_.note(line);
+}
+
 void Runner::give_first_values(CompiledPlan& plan) {
   const auto note = [this](std::string text) { warn(text); };
   if (const std::string& start = config_.options.text("init_from"); !start.empty())
     return begin_from(start, bench_, PluginFinder(request_.places.plugin_files), plan, note);
-  const InitSources sources{*bench_.backbone, bench_.tokenizer, bench_.task.config.labels,
+  const InitSources sources{*bench_.backbone, bench_.tokenizer, label_words(bench_.task.config),
                             static_cast<std::uint64_t>(config_.seed()), note};
   call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
 }
 
 Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_examples) const {
-  const TaskData& task = bench_.task;
+  const TaskData& task = scoring.first().task();
   const auto tokens = [this](const std::string& text) {
     return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size());
   };
@@ -224,9 +241,9 @@ Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_exa
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{batch,
-                              {(task.validation.empty() ? task.train : task.validation).front(), scoring.pool(), tokens,
-                               task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())}});
-  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(task.config),
+                              {(task.validation.empty() ? task.train : task.validation).front(), scoring.first().pool(),
+                               tokens, task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())}});
+  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(bench_.task.config),
                      config_.train, sample ? &*sample : nullptr);
 }
 

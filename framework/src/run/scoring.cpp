@@ -1,14 +1,14 @@
 #include "run/scoring.h"
 
 #include "core/hash.h"
-#include "eval/likelihood.h"
+#include "data/metric_names.h"
+#include "data/task_mixture.h"
 
 #include <peftbench/error.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
-#include <memory>
+#include <cmath>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -18,111 +18,163 @@ std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan
   return EncoderCache(*bench.backbone, bench.setup.config.train.encoder_cache_bytes);
 }
 
+// The mean of independent scores. Its interval is made of theirs by the method of variance estimates recovery (Zou and
+// Donner 2008): distances to the limits add as squares.
+MetricValue mean_of(const std::vector<const MetricValue*>& scores) {
+  MetricValue mean{std::string(mean_metric), 0, 0, 0, 0};
+  const auto count = static_cast<double>(scores.size());
+  double below = 0, above = 0;
+  for (const MetricValue* score : scores) {
+    mean.value += score->value / count;
+    mean.n += score->n;
+    below += (score->value - score->low) * (score->value - score->low);
+    above += (score->high - score->value) * (score->high - score->value);
+  }
+  mean.low = mean.value - std::sqrt(below) / count;
+  mean.high = mean.value + std::sqrt(above) / count;
+  return mean;
+}
+
 }  // namespace
 
-std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector<TextExample>& examples,
-                                       const Arrangement& arrangement) {
-  const BackboneSpec& spec = bench.backbone->spec();
-  return encode_all(examples, *bench.tokenizer,
-                    {bench.task.config.max_input_tokens, bench.task.config.max_target_tokens}, arrangement, spec.pad_id,
-                    spec.eos_id);
+Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan, const Transfer& transfer)
+    : bench_(bench), cache_(cache_for(bench, plan)) {
+  const TaskConfig& task = bench.task.config;
+  if (task.mixture && scores_classes(plan)) throw ConfigError(mixture_has_no_classes(bench.setup.plugin->name, task));
+  for (const TaskData* part : parts_of(bench.task))
+    parts_.push_back(
+        std::make_unique<TaskScoring>(TaskScoring::Subject{bench, *part, {part}, cache(), transfer}, plan));
+  const LabelMap map(bench.setup.config.options.names("eval.label_map"));
+  for (const TaskData& other : bench.eval_tasks)
+    others_.push_back(std::make_unique<TaskScoring>(
+        TaskScoring::Subject{bench, other, parts_of(bench.task), cache(), {map, label_words(task)}}, plan));
 }
 
-nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
-  const auto place = static_cast<std::size_t>(p.index);
-  return {{"index", p.index},
-          // without its folder, so that the bytes are the same on every machine
-          {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""},
-          {"prediction", p.prediction},
-          {"label", p.label},
-          {"target", p.target},
-          {"target_label", p.target_label},
-          {"correct", p.correct}};
-}
-
-Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan)
-    : bench_(bench),
-      layout_(plan.only() ? plan.only()->layout : nullptr),
-      replicas_(replicas_of(plan)),
-      classes_(scores_classes(plan)),
-      cache_(cache_for(bench, plan)),
-      evaluator_(*bench.backbone, TextCodec::of(bench.tokenizer), bench.task.config,
-                 bench.setup.config.train.evaluation, static_cast<std::uint64_t>(bench.setup.config.seed()), cache()) {}
-
-const std::vector<TextExample>& Scoring::pool() const {
-  if (!pool_) pool_ = layout_ ? layout_pool(bench_.task.train) : std::vector<TextExample>();
-  return *pool_;
-}
-
-Arrangement Scoring::arrangement() const {
-  return {layout_.get(), &pool(), replicas_, static_cast<std::uint64_t>(bench_.setup.config.seed())};
-}
-
-std::shared_ptr<const ExampleList> Scoring::training_examples(const CompiledPlan& plan) const {
-  const TextList& all = bench_.task.train;
-  const auto batch = static_cast<std::size_t>(bench_.setup.config.train.batch_size);
-  return std::make_shared<const ExamplesInMemory>(
-      encode_for(bench_, all.first(plan.trained().empty() ? batch : all.size()), arrangement()));
-}
-
-const TextList& Scoring::split(const std::string& name) const {
-  return name == "test" ? bench_.task.test : bench_.task.validation;
-}
-
-std::string Scoring::final_split() const {
-  const std::string wanted = bench_.setup.config.options.text("eval.split");
-  for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
-    if (!split(name).empty()) return name;
-  throw DataError({"the task has nothing to score on",
-                   "neither test nor validation examples",
-                   {},
-                   "give the task a test split: docs/tasks.md shows how"});
-}
-
-Evaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,
-                             ProgressSink& progress) {
-  const Questions& asked = questions(name, limit);
-  return evaluator_.evaluate(plan, asked.encoded, asked.texts, limit, &progress, "evaluate on " + name);
-}
-
-const Scoring::Questions& Scoring::questions(const std::string& name, std::int64_t limit) {
-  const std::size_t all = split(name).size();
-  const std::size_t wanted = limit > 0 ? std::min(all, static_cast<std::size_t>(limit)) : all;
-  Questions& kept = questions_[name];
-  if (kept.texts.size() < wanted) {
-    kept.texts = split(name).first(wanted);
-    kept.encoded = encode_for(bench_, kept.texts, arrangement());
+std::shared_ptr<const ExampleList> Scoring::training_examples(const CompiledPlan& plan) {
+  const bool trained = !plan.trained().empty();
+  if (!bench_.task.config.mixture) return first().training_examples(trained);
+  std::vector<std::shared_ptr<const ExampleList>> lists;
+  std::vector<std::int64_t> sizes;
+  for (const auto& part : parts_) {
+    lists.push_back(part->training_examples(trained));
+    sizes.push_back(static_cast<std::int64_t>(lists.back()->size()));
   }
-  return kept;
+  joined_ = std::make_shared<const JoinedExamples>(std::move(lists));
+  sampler_.emplace(sizes, bench_.task.config.mixture->policy, static_cast<std::uint64_t>(bench_.setup.config.seed()));
+  return joined_;
 }
 
-void Scoring::describe(const Evaluation& evaluation, const std::string& name, RunRecord& record) const {
-  // The same examples for the majority label, where only the first so many were scored.
-  const auto majority = evaluator_.majority(split(name).first(static_cast<std::size_t>(evaluation.examples)));
-  record.metrics.clear();
-  for (const MetricValue& metric : evaluation.metrics) {
-    MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};
-    if (majority) {
-      for (const MetricValue& other : majority->metrics)
-        if (other.name == metric.name) line.majority = other.value;
-    }
-    record.metrics.push_back(line);
+std::function<std::size_t(std::int64_t)> Scoring::draw() const {
+  if (!sampler_) return {};
+  return [this](std::int64_t place) {
+    const MixtureSampler::Draw drawn = sampler_->at(place);
+    return joined_->index(drawn.task, static_cast<std::size_t>(drawn.example));
+  };
+}
+
+bool Scoring::can_validate() const {
+  return std::all_of(parts_.begin(), parts_.end(), [](const auto& part) { return !part->task().validation.empty(); });
+}
+
+RunEvaluation Scoring::evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit,
+                                ProgressSink& progress) {
+  std::vector<Evaluation> evaluations;
+  std::vector<std::string> splits;
+  for (const auto& part : parts_) {
+    splits.push_back(part->split_for(split));
+    evaluations.push_back(part->evaluate(plan, splits.back(), limit, progress));
   }
-  record.task.majority_label = majority ? majority->label : "";
-  const bool ranked = bench_.setup.config.train.evaluation.mode == EvaluationMode::rank;
-  record.answers = classes_ ? "classes" : ranked ? "ranked" : "generated";
-  record.illegal_rate.reset();
-  if (!bench_.task.config.labels.empty() && record.answers == "generated")
-    record.illegal_rate = evaluation.illegal_rate;
+  return whole_of(std::move(evaluations), std::move(splits));
 }
 
-std::string Scoring::write_predictions(const Evaluation& evaluation, const std::string& name,
-                                       const fs::path& file) const {
+Evaluation Scoring::validate(const CompiledPlan& plan, std::int64_t limit, ProgressSink& progress) {
+  return evaluate(plan, "validation", limit, progress).whole;
+}
+
+RunEvaluation Scoring::whole_of(std::vector<Evaluation> evaluations, std::vector<std::string> splits) const {
+  if (!bench_.task.config.mixture) return {std::move(evaluations.front()), {}, std::move(splits)};
+  RunEvaluation result{{}, std::move(evaluations), std::move(splits)};
+  std::vector<const MetricValue*> scores;
+  double loss = 0, illegal = 0;
+  std::int64_t tokens = 0, labelled = 0;
+  for (std::size_t t = 0; t < parts_.size(); ++t) {
+    const Evaluation& part = result.parts[t];
+    scores.push_back(&part.metrics.front());
+    result.whole.examples += part.examples;
+    const std::int64_t own = parts_[t]->label_tokens(part, result.splits[t]);
+    loss += part.loss * static_cast<double>(own);
+    tokens += own;
+    if (parts_[t]->task().config.labels.empty()) continue;
+    illegal += part.illegal_rate * static_cast<double>(part.examples);
+    labelled += part.examples;
+  }
+  result.whole.metrics = {mean_of(scores)};
+  if (tokens > 0) result.whole.loss = loss / static_cast<double>(tokens);
+  if (labelled > 0) result.whole.illegal_rate = illegal / static_cast<double>(labelled);
+  return result;
+}
+
+void Scoring::describe(const RunEvaluation& evaluation, RunRecord& record) const {
+  record.tasks.clear();
+  if (!bench_.task.config.mixture) {
+    TaskScore own = first().describe(evaluation.whole, evaluation.splits.front());
+    record.metrics = std::move(own.metrics);
+    record.task.majority_label = own.majority_label;
+    record.answers = own.answers;
+    record.illegal_rate = own.illegal_rate;
+    return;
+  }
+  const std::vector<double> rates = rates_of(bench_.task);
+  std::optional<double> majority = 0;
+  bool labels = false;
+  for (std::size_t t = 0; t < parts_.size(); ++t) {
+    TaskScore part = parts_[t]->describe(evaluation.parts[t], evaluation.splits[t]);
+    part.trained = true;
+    part.rate = rates[t];
+    const std::optional<double> own = part.metrics.front().majority;
+    majority = majority && own ? std::optional(*majority + *own / static_cast<double>(parts_.size())) : std::nullopt;
+    record.answers = part.answers;
+    labels = labels || part.illegal_rate;
+    record.tasks.push_back(std::move(part));
+  }
+  const MetricValue& mean = evaluation.whole.metrics.front();
+  const bool one_split = std::all_of(evaluation.splits.begin(), evaluation.splits.end(),
+                                     [&](const auto& split) { return split == evaluation.splits.front(); });
+  record.metrics = {{one_split ? evaluation.splits.front() : "test or validation", mean.name, mean.value, mean.n,
+                     Interval{mean.low, mean.high}, majority}};
+  record.task.majority_label.clear();
+  record.illegal_rate = labels ? std::optional(evaluation.whole.illegal_rate) : std::nullopt;
+}
+
+std::string Scoring::write_predictions(const RunEvaluation& evaluation, const fs::path& file) const {
   std::string text;
-  for (const Prediction& p : evaluation.predictions)
-    text += prediction_json(p, split(name)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (evaluation.parts.empty()) {
+    text = first().prediction_lines(evaluation.whole, evaluation.splits.front(), false);
+  } else {
+    for (std::size_t t = 0; t < parts_.size(); ++t)
+      text += parts_[t]->prediction_lines(evaluation.parts[t], evaluation.splits[t], true);
+  }
   write_atomically(file, text);
   return sha256(text);
+}
+
+std::vector<std::string> Scoring::score_others(const CompiledPlan& plan, const RunFolder& folder, RunRecord& record,
+                                               ProgressSink& progress) {
+  std::vector<std::string> warnings;
+  const Values& options = bench_.setup.config.options;
+  for (const auto& other : others_) {
+    if (!other->warning().empty()) warnings.push_back(other->warning());
+    const std::string split = other->split_for(options.text("eval.split"));
+    const Evaluation evaluation = other->evaluate(plan, split, options.integer("eval.examples"), progress);
+    TaskScore score = other->describe(evaluation, split);
+    const fs::path file = folder.predictions(score.task);
+    const std::string text = other->prediction_lines(evaluation, split, false);
+    write_atomically(file, text);
+    score.predictions = file.filename().string();
+    score.predictions_hash = sha256(text);
+    record.tasks.push_back(std::move(score));
+  }
+  return warnings;
 }
 
 }  // namespace peftbench

@@ -1,63 +1,65 @@
 #pragma once
 
-#include "core/progress.h"
-#include "eval/evaluator.h"
-#include "results/run_record.h"
-#include "run/workbench.h"
+#include "data/joined_examples.h"
+#include "data/mixture.h"
+#include "results/result_store.h"
+#include "run/task_scoring.h"
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <map>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace peftbench {
 
-// Examples as ids, within the task's limits.
-std::vector<EncodedExample> encode_for(const Workbench& bench, const std::vector<TextExample>& examples,
-                                       const Arrangement& arrangement);
-// A prediction as a line of predictions.jsonl has it.
-nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
+// Of all tasks that a run was trained on. One task is the whole; a mixture's whole has the mean of its tasks' first
+// metrics for its score, and no predictions of its own.
+struct RunEvaluation {
+  Evaluation whole;
+  std::vector<Evaluation> parts;    // of a mixture, in its order
+  std::vector<std::string> splits;  // on which each part was scored; of one task its own
+};
 
-// Scores a plan on the splits of a workbench's task, and writes down what came out.
+// Scores a plan on the tasks of a workbench, and writes down what came out.
 class Scoring {
  public:
-  // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` outlives this.
-  Scoring(const Workbench& bench, const CompiledPlan& plan);
+  // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` outlives this. With a
+  // transfer the workbench's task is not the one that the plan was trained on.
+  Scoring(const Workbench& bench, const CompiledPlan& plan, const Transfer& transfer = {});
 
-  // Of the training split; where nothing is trained, no more than the ledger looks at.
-  std::shared_ptr<const ExampleList> training_examples(const CompiledPlan& plan) const;
-  const Evaluator& evaluator() const { return evaluator_; }
+  // Of the training splits, one task's after another's; where nothing is trained, no more than the ledger looks at.
+  std::shared_ptr<const ExampleList> training_examples(const CompiledPlan& plan);
+  // Which of these examples stands where in training; null where the trainer's own order is meant. Not longer than
+  // this.
+  std::function<std::size_t(std::int64_t)> draw() const;
+
+  const TaskScoring& first() const { return *parts_.front(); }  // the task, or a mixture's first
   EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
-  // The split that the options ask for, or validation where there is no test split. Throws DataError without either.
-  std::string final_split() const;
+  bool can_validate() const;
 
-  Evaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit, ProgressSink& progress);
+  // On `split`, or where a task has none, on another that it has: what the final score is of.
+  RunEvaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit,
+                         ProgressSink& progress);
+  // During training, on the validation splits.
+  Evaluation validate(const CompiledPlan& plan, std::int64_t limit, ProgressSink& progress);
 
-  // Metrics, majority label and rate of illegal answers, into the record.
-  void describe(const Evaluation& evaluation, const std::string& split, RunRecord& record) const;
-  // One line of JSON for each example. Returns the file's hash.
-  std::string write_predictions(const Evaluation& evaluation, const std::string& split, const fs::path& file) const;
+  // Metrics, majority label and rate of illegal answers, into the record; of a mixture its tasks' too.
+  void describe(const RunEvaluation& evaluation, RunRecord& record) const;
+  // One line of JSON for each example, which names its task where there are several. Returns the file's hash.
+  std::string write_predictions(const RunEvaluation& evaluation, const fs::path& file) const;
 
-  const TextList& split(const std::string& name) const;
-  const std::vector<TextExample>& pool() const;  // what a layout may draw from; empty without one
+  // Scores the plan on the workbench's other tasks, into the record and files of the folder. Returns warnings.
+  std::vector<std::string> score_others(const CompiledPlan& plan, const RunFolder& folder, RunRecord& record,
+                                        ProgressSink& progress);
 
  private:
-  // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
-  struct Questions {
-    std::vector<TextExample> texts;
-    std::vector<EncodedExample> encoded;
-  };
-  const Questions& questions(const std::string& split, std::int64_t limit);
-  Arrangement arrangement() const;
+  RunEvaluation whole_of(std::vector<Evaluation> evaluations, std::vector<std::string> splits) const;
   const Workbench& bench_;
-  std::shared_ptr<LayoutHook> layout_;
-  std::int64_t replicas_;  // of the plan
-  bool classes_;           // its head scores them
   std::optional<EncoderCache> cache_;
-  Evaluator evaluator_;
-  std::map<std::string, Questions> questions_;  // by split
-  mutable std::optional<std::vector<TextExample>> pool_;
+  std::vector<std::unique_ptr<TaskScoring>> parts_, others_;
+  std::shared_ptr<const JoinedExamples> joined_;  // training examples of a mixture
+  std::optional<MixtureSampler> sampler_;
 };
 
 }  // namespace peftbench

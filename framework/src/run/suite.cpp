@@ -31,8 +31,8 @@ class Benches {
   std::string run_id(Setup setup) {
     const Values& options = setup.config.options;
     std::string key;
-    for (const char* name : {"task.name", "task.max_input_tokens", "task.max_target_tokens", "backbone.name",
-                             "backbone.precision", "backbone.quantization", "init_from"})
+    for (const char* name : {"task.name", "task.max_input_tokens", "task.max_target_tokens", "task.prefix",
+                             "eval.tasks", "backbone.name", "backbone.precision", "backbone.quantization", "init_from"})
       key += to_text(options.all().at(name)) + "\n";
     auto bench = benches_.find(key);
     if (bench == benches_.end()) bench = benches_.emplace(key, open_workbench(places_, setup)).first;
@@ -41,10 +41,6 @@ class Benches {
   }
 
  private:
-  static std::string to_text(const Value& value) {
-    if (const auto* text = std::get_if<std::string>(&value)) return *text;
-    return std::to_string(std::get<std::int64_t>(value));
-  }
   const Places& places_;
   std::map<std::string, Workbench> benches_;
 };
@@ -59,6 +55,12 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
   const std::string origin = suite.spec.file.string();
   if (!task.empty()) request.flags.push_back({"task.name", task, origin});
   if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin});
+  if (!suite.spec.eval_tasks.empty()) {
+    Names others;
+    for (const std::string& other : suite.spec.eval_tasks)
+      if (other != task) others.push_back(other);
+    request.flags.push_back({"eval.tasks", others, origin});
+  }
   request.flags.push_back({"seed", std::to_string(seed), origin});
   request.settings = suite.settings;
   return request;
@@ -210,6 +212,14 @@ class Pool {
   std::int64_t done_ = 0, total_ = 0;
 };
 
+// Why the method can do its task not at all, or not another that it is scored on.
+std::optional<Problem> misfit_of_any(const Places& places, const Setup& setup, const TaskConfig& task) {
+  std::optional<Problem> problem = misfit(*setup.plugin, task);
+  for (const std::string& other : setup.config.options.names("eval.tasks"))
+    if (!problem) problem = misfit(*setup.plugin, read_task_config(other, places.task_folders()));
+  return problem;
+}
+
 }  // namespace
 
 std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
@@ -226,7 +236,7 @@ std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
           const TaskConfig task_config = configured_task(request.places, setup.config);
           SuiteRun run{{row.name, setup.plugin->name, task_config.name, setup.backbone.name, seed, "", ""},
                        setup.config};
-          if (const auto problem = misfit(*setup.plugin, task_config)) {
+          if (const auto problem = misfit_of_any(request.places, setup, task_config)) {
             run.cell.message = ConfigError(*problem).what();
           } else {
             run.cell.run = benches.run_id(std::move(setup));

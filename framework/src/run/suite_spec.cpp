@@ -16,6 +16,7 @@ namespace {
 const char* axis_of(const std::string& key) {
   if (key == "task.name") return "tasks";
   if (key == "backbone.name") return "backbones";
+  if (key == "eval.tasks") return "eval_tasks";
   return key == "seed" ? "seeds" : nullptr;
 }
 
@@ -94,6 +95,7 @@ void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
     const char* axis = axis_of(setting.key);
     const std::size_t size = setting.key == "task.name"       ? suite.tasks.size()
                              : setting.key == "backbone.name" ? suite.backbones.size()
+                             : setting.key == "eval.tasks"    ? 1  // does not make runs equal
                                                               : suite.seeds.size();
     if (axis && size > 1)
       throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
@@ -128,7 +130,7 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   const fs::path file = find_suite(name_or_file, configs);
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"summary", "tasks", "backbones", "seeds", "defaults", "rows"});
+  yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows"});
   SuiteSpec suite;
   suite.file = file;
   suite.name = file.stem().string();
@@ -137,6 +139,7 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), file, {});
   // An empty name is what configs/defaults.yaml says.
   suite.tasks = yaml.has("tasks") ? distinct(yaml.at("tasks")) : std::vector<std::string>{""};
+  if (yaml.has("eval_tasks")) suite.eval_tasks = distinct(yaml.at("eval_tasks"));
   suite.backbones = yaml.has("backbones") ? distinct(yaml.at("backbones")) : std::vector<std::string>{""};
   suite.seeds = {1};
   if (yaml.has("seeds")) suite.seeds = parse_seeds(join(distinct(yaml.at("seeds")), ","), yaml.at("seeds").place());

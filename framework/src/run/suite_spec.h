@@ -23,6 +23,7 @@ struct SuiteSpec {
   SettingsBlock defaults;  // of all rows
   std::vector<SuiteRow> rows;
   std::vector<std::string> tasks, backbones;
+  std::vector<std::string> eval_tasks;  // on which every run is scored too, its own task left out
   std::vector<std::uint64_t> seeds;
 };
 

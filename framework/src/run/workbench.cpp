@@ -1,7 +1,10 @@
 #include "run/workbench.h"
 
 #include "core/hash.h"
+#include "core/names.h"
 #include "core/random.h"
+#include "data/task_mixture.h"
+#include "eval/label_map.h"
 #include "plugin/schema.h"
 #include "run/init_from.h"
 #include "run/tensor_source.h"
@@ -63,6 +66,34 @@ void mix(TaskData& task) {
   task.test = task.test.select(shuffled_places(task.test.size(), stream_seed(0, "test")));
 }
 
+void arrange(TaskData& task, const RunConfig& config) {
+  for (TaskData& part : task.parts) arrange(part, config);
+  mix(task);
+  draw(task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
+}
+
+// The options over the task's file, in a mixture over each task's.
+void configure(TaskConfig& task, const Values& options) {
+  if (const auto tokens = options.integer("task.max_input_tokens")) task.max_input_tokens = tokens;
+  if (const auto tokens = options.integer("task.max_target_tokens")) task.max_target_tokens = tokens;
+  task.sentinel = options.flag("task.sentinel");
+  if (!task.mixture) return;
+  TaskMixture mixture = *task.mixture;
+  for (TaskConfig& part : mixture.tasks) configure(part, options);
+  task.mixture = std::make_shared<const TaskMixture>(std::move(mixture));
+}
+
+TaskConfig read_configured(const Places& places, const RunConfig& config, const std::string& name) {
+  TaskConfig task = read_task_config(name, places.task_folders());
+  configure(task, config.options);
+  if (!config.options.flag("task.prefix")) drop_prefix(task);
+  return task;
+}
+
+nlohmann::json identity_of(const TaskData& task) {
+  return {{"name", task.config.name}, {"definition", sha256(task.config.canonical)}, {"data", task.hash}};
+}
+
 }  // namespace
 
 Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need) {
@@ -79,11 +110,7 @@ Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need) {
 TaskConfig configured_task(const Places& places, const RunConfig& config) {
   if (config.task().empty())
     throw ConfigError({"no task is named", {}, "--task NAME", "`peft-bench tasks` lists what there is"});
-  TaskConfig task = read_task_config(config.task(), places.task_folders());
-  if (const auto tokens = config.options.integer("task.max_input_tokens")) task.max_input_tokens = tokens;
-  if (const auto tokens = config.options.integer("task.max_target_tokens")) task.max_target_tokens = tokens;
-  if (!config.options.flag("task.prefix")) drop_prefix(task);
-  return task;
+  return read_configured(places, config, config.task());
 }
 
 TaskShape task_shape(const Places& places, const RunConfig& config) {
@@ -92,24 +119,57 @@ TaskShape task_shape(const Places& places, const RunConfig& config) {
 
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task) {
   if (!plugin.schema.can(Capability::classification_only) || !task.labels.empty()) return std::nullopt;
+  if (task.mixture) return mixture_has_no_classes(plugin.name, task);
   return Problem{plugin.name + " needs a task with label words",
                  task.name + " has free text for its answers",
                  {},
                  "choose a classification task: `peft-bench tasks` lists them"};
 }
 
+Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixture) {
+  std::vector<std::string> names;
+  for (const TaskConfig& task : mixture.mixture->tasks) names.push_back(task.name);
+  return {method + " scores the classes of one task", mixture.name + " is a mixture: " + join(names),
+          "a method that writes its answers, as model_tuning does", "choose one of the tasks"};
+}
+
 TaskData open_task(const Places& places, const RunConfig& config) {
   TaskData task = load_task(configured_task(places, config), places.data);
-  mix(task);
-  draw(task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
+  arrange(task, config);
   return task;
 }
 
+std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config) {
+  std::vector<TaskData> tasks;
+  const LabelMap checked(config.options.names("eval.label_map"));
+  if (config.options.names("eval.tasks").empty()) return tasks;
+  std::vector<std::string> taken;
+  const TaskConfig own = configured_task(places, config);
+  for (const TaskConfig* part : parts_of(own)) taken.push_back(part->name);
+  for (const std::string& name : config.options.names("eval.tasks")) {
+    const TaskConfig task = read_configured(places, config, name);
+    if (task.mixture)
+      throw ConfigError({"a mixture is not a task to try what was trained on", "'" + name + "' in eval.tasks",
+                         "tasks that have a source", "name its tasks"});
+    if (std::find(taken.begin(), taken.end(), task.name) != taken.end())
+      throw ConfigError({"a task of eval.tasks is scored anyway", "'" + task.name + "'",
+                         "other tasks than those that are trained on, each once", "leave it out"});
+    taken.push_back(task.name);
+    tasks.push_back(load_task(task, places.data));
+    arrange(tasks.back(), config);
+  }
+  return tasks;
+}
+
 Workbench open_workbench(const Places& places, Setup setup) {
-  Workbench bench{std::move(setup), {}, {}, {}, {}, {}};
+  Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
   if (const auto problem = misfit(*bench.setup.plugin, configured_task(places, config))) throw ConfigError(*problem);
+  for (const std::string& name : config.options.names("eval.tasks"))
+    if (const auto problem = misfit(*bench.setup.plugin, read_configured(places, config, name)))
+      throw ConfigError(*problem);
   bench.task = open_task(places, config);
+  bench.eval_tasks = open_eval_tasks(places, config);
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");
   bench.backbone = Backbone::load(folder, config.load_options());
@@ -130,13 +190,17 @@ nlohmann::json Workbench::identity() const {
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
   json["init_from"] = start_hash;
-  json["task"]["name"] = task.config.name;
-  json["task"]["definition"] = sha256(task.config.canonical);
-  json["task"]["data"] = task.hash;
+  json["task"].update(identity_of(task));
+  json["eval"]["tasks"] = nlohmann::json::array();
+  for (const TaskData& other : eval_tasks) json["eval"]["tasks"].push_back(identity_of(other));
   json["backbone"]["name"] = setup.backbone.name;
   json["backbone"]["checksum"] = checksum;
   json["vocabulary"] = tokenizer->hash();
   return json;
+}
+
+std::vector<std::int64_t> Workbench::target_prefix(const TaskConfig& config) const {
+  return config.sentinel ? std::vector<std::int64_t>{tokenizer->sentinel(0)} : std::vector<std::int64_t>{};
 }
 
 std::string Workbench::run_id() const {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -27,6 +28,7 @@ Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need);
 struct Workbench {
   Setup setup;
   TaskData task;
+  std::vector<TaskData> eval_tasks;  // others that are scored at the end
   std::shared_ptr<const Backbone> backbone;
   std::string checksum;  // of the backbone
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -34,14 +36,19 @@ struct Workbench {
 
   // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.
   nlohmann::json identity() const;
+  // What every target of the task begins with.
+  std::vector<std::int64_t> target_prefix(const TaskConfig& config) const;
   std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
 };
 // The task's data in the run's order, with the training examples that its seed draws.
 TaskData open_task(const Places& places, const RunConfig& config);
+// The data of eval.tasks. Throws ConfigError for the run's own tasks, mixtures and the same task twice.
+std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config);
 Workbench open_workbench(const Places& places, Setup setup);
 
 // Why the method cannot do the task, if it cannot.
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);
+Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixture);
 
 // The task as this configuration has it: its file, with the lengths of the options.
 TaskConfig configured_task(const Places& places, const RunConfig& config);

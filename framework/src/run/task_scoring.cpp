@@ -1,0 +1,173 @@
+#include "run/task_scoring.h"
+
+#include "core/names.h"
+#include "eval/likelihood.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace peftbench {
+
+std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
+                                       const std::vector<TextExample>& examples, const Arrangement& arrangement) {
+  const BackboneSpec& spec = bench.backbone->spec();
+  return encode_all(examples, *bench.tokenizer,
+                    {task.max_input_tokens, task.max_target_tokens, bench.target_prefix(task)}, arrangement,
+                    spec.pad_id, spec.eos_id);
+}
+
+nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
+  const auto place = static_cast<std::size_t>(p.index);
+  return {{"index", p.index},
+          // without its folder, so that the bytes are the same on every machine
+          {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""},
+          {"prediction", p.prediction},
+          {"label", p.label},
+          {"target", p.target},
+          {"target_label", p.target_label},
+          {"correct", p.correct}};
+}
+
+TaskScoring::TaskScoring(Subject subject, const CompiledPlan& plan)
+    : subject_(std::move(subject)),
+      layout_(plan.only() ? plan.only()->layout : nullptr),
+      replicas_(replicas_of(plan)),
+      classes_(scores_classes(plan)),
+      evaluator_(*subject_.bench.backbone, TextCodec::of(subject_.bench.tokenizer), subject_.task.config,
+                 subject_.bench.setup.config.train.evaluation,
+                 static_cast<std::uint64_t>(subject_.bench.setup.config.seed()), subject_.cache, subject_.transfer) {
+  check_transfer();
+}
+
+// Answers that cannot be right are found before anything is computed.
+void TaskScoring::check_transfer() {
+  const std::vector<std::string>&learnt = subject_.transfer.labels, &labels = subject_.task.config.labels;
+  if (learnt.empty() || labels.empty()) return;
+  const LabelMap& map = subject_.transfer.map;
+  std::vector<int> class_of(labels.size(), -1);
+  for (std::size_t k = learnt.size(); k-- > 0;)
+    if (const int label = evaluator_.label_of(map.apply(learnt[k])); label >= 0)
+      class_of[static_cast<std::size_t>(label)] = static_cast<int>(k);
+  const auto unreached = std::count(class_of.begin(), class_of.end(), -1);
+  const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank && !map.empty();
+  const std::string found = join(learnt) + " was learnt; " + join(labels) + " are the answers of '" +
+                            subject_.task.config.name + "'",
+                    remedy = "map them: --set eval.label_map=" + learnt.front() + ":" + labels.front();
+  const bool none = unreached == static_cast<std::ptrdiff_t>(labels.size());
+  if ((ranked && none) || (classes_ && unreached > 0))
+    throw ConfigError({"the answers of the task that was trained on do not become those of another", found,
+                       classes_ ? "a learnt word for each answer" : "learnt words that are mapped to answers", remedy});
+  if (none && !ranked && subject_.bench.setup.config.train.evaluation.mode != EvaluationMode::rank)
+    warning_ = "no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy;
+  if (classes_) class_of_ = class_of;
+}
+
+const std::vector<TextExample>& TaskScoring::pool() const {
+  if (pool_) return *pool_;
+  pool_.emplace();
+  if (!layout_) return *pool_;
+  for (const TaskData* task : subject_.shots) {
+    std::vector<TextExample> some = layout_pool(task->train);
+    std::move(some.begin(), some.end(), std::back_inserter(*pool_));
+  }
+  return *pool_;
+}
+
+Arrangement TaskScoring::arrangement() const {
+  return {layout_.get(), &pool(), replicas_, static_cast<std::uint64_t>(subject_.bench.setup.config.seed())};
+}
+
+std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) const {
+  const TextList& all = task().train;
+  const auto batch = static_cast<std::size_t>(subject_.bench.setup.config.train.batch_size);
+  return std::make_shared<const ExamplesInMemory>(
+      encode_for(subject_.bench, task().config, all.first(trained ? all.size() : batch), arrangement()));
+}
+
+const TextList& TaskScoring::split(const std::string& name) const {
+  return name == "test" ? task().test : task().validation;
+}
+
+std::string TaskScoring::split_for(const std::string& wanted) const {
+  for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
+    if (!split(name).empty() && (name != "test" || task().test_labelled)) return name;
+  throw DataError({"task '" + task().config.name + "' has nothing to score on",
+                   "neither test nor validation examples with labels",
+                   {},
+                   "give the task a test split: docs/tasks.md shows how"});
+}
+
+Evaluation TaskScoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,
+                                 ProgressSink& progress) {
+  const Questions& asked = questions(name, limit);
+  const bool named = !subject_.transfer.labels.empty() || subject_.bench.task.config.mixture;
+  return evaluator_.evaluate(plan, asked.encoded, asked.texts, limit, &progress,
+                             "evaluate on " + (named ? task().config.name + ", " : "") + name);
+}
+
+const TaskScoring::Questions& TaskScoring::questions(const std::string& name, std::int64_t limit) {
+  const std::size_t all = split(name).size();
+  const std::size_t wanted = limit > 0 ? std::min(all, static_cast<std::size_t>(limit)) : all;
+  Questions& kept = questions_[name];
+  if (kept.texts.size() < wanted) {
+    kept.texts = split(name).first(wanted);
+    kept.encoded = encode_for(subject_.bench, task().config, kept.texts, arrangement());
+    if (!class_of_.empty())
+      for (EncodedExample& example : kept.encoded)
+        if (example.label >= 0) example.label = class_of_[static_cast<std::size_t>(example.label)];
+  }
+  return kept;
+}
+
+std::int64_t TaskScoring::label_tokens(const Evaluation& evaluation, const std::string& name) const {
+  if (classes_) return evaluation.examples;
+  const std::vector<EncodedExample>& encoded = questions_.at(name).encoded;
+  std::int64_t tokens = 0;
+  for (std::int64_t i = 0; i < evaluation.examples; ++i)
+    tokens += static_cast<std::int64_t>(encoded[static_cast<std::size_t>(i)].target.size());
+  return tokens;
+}
+
+TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string& name) const {
+  TaskScore score;
+  score.task = task().config.name;
+  score.source = task().source.string();
+  score.hash = task().hash;
+  score.train = static_cast<std::int64_t>(task().train.size());
+  score.scored = evaluation.examples;
+  score.loss = evaluation.loss;
+  // The same examples for the majority label, where only the first so many were scored.
+  const auto majority = evaluator_.majority(split(name).first(static_cast<std::size_t>(evaluation.examples)));
+  for (const MetricValue& metric : evaluation.metrics) {
+    MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};
+    if (majority) {
+      for (const auto& other : majority->metrics)
+        if (other.name == metric.name) line.majority = other.value;
+    }
+    score.metrics.push_back(line);
+  }
+  score.majority_label = majority ? majority->label : "";
+  const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank;
+  score.answers = classes_ ? "classes" : ranked ? "ranked" : "generated";
+  // Ranked words may be mapped to what is no answer too.
+  const bool may_be_illegal = score.answers == "generated" || !subject_.transfer.labels.empty();
+  if (!task().config.labels.empty() && may_be_illegal) score.illegal_rate = evaluation.illegal_rate;
+  return score;
+}
+
+std::string TaskScoring::prediction_lines(const Evaluation& evaluation, const std::string& name, bool named) const {
+  std::string text;
+  for (const Prediction& p : evaluation.predictions) {
+    nlohmann::ordered_json line;
+    if (named) line["task"] = task().config.name;
+    line.update(prediction_json(p, split(name)));
+    text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  }
+  return text;
+}
+
+}  // namespace peftbench

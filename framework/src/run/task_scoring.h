@@ -1,0 +1,78 @@
+#pragma once
+
+#include "core/progress.h"
+#include "eval/evaluator.h"
+#include "results/run_record.h"
+#include "run/workbench.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Examples as ids, within a task's limits.
+std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
+                                       const std::vector<TextExample>& examples, const Arrangement& arrangement);
+// A prediction as a line of predictions.jsonl has it.
+nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
+
+// Scores a plan on one task: its own, one of its mixture's, or one that it was not trained on.
+class TaskScoring {
+ public:
+  struct Subject {
+    const Workbench& bench;
+    const TaskData& task;
+    std::vector<const TaskData*> shots;  // whose training examples a layout may draw from
+    EncoderCache* cache = nullptr;
+    Transfer transfer = {};  // where the task is not the one that was trained on
+  };
+  // `plan` decides how examples are laid out. What the subject refers to outlives this. Throws ConfigError where the
+  // method's answers can be none of the task's.
+  TaskScoring(Subject subject, const CompiledPlan& plan);
+
+  const TaskData& task() const { return subject_.task; }
+  const Evaluator& evaluator() const { return evaluator_; }
+  const std::vector<TextExample>& pool() const;  // what a layout may draw from; empty without one
+  const TextList& split(const std::string& name) const;
+  // `wanted`, or where the task has no such examples with labels another split. Throws DataError where it has none.
+  std::string split_for(const std::string& wanted) const;
+
+  // The training split; where nothing is trained, no more than the ledger looks at.
+  std::shared_ptr<const ExampleList> training_examples(bool trained) const;
+  Evaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit, ProgressSink& progress);
+  std::int64_t label_tokens(const Evaluation& evaluation, const std::string& split) const;  // the loss is a mean over
+
+  // All of the score but where its predictions lie.
+  TaskScore describe(const Evaluation& evaluation, const std::string& split) const;
+  // A line of JSON for each example. With `named` they begin with the task's name.
+  std::string prediction_lines(const Evaluation& evaluation, const std::string& split, bool named) const;
+  // What a reader of the score should know; empty if nothing.
+  const std::string& warning() const { return warning_; }
+
+ private:
+  // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
+  struct Questions {
+    std::vector<TextExample> texts;
+    std::vector<EncodedExample> encoded;
+  };
+  const Questions& questions(const std::string& split, std::int64_t limit);
+  Arrangement arrangement() const;
+  void check_transfer();
+
+  Subject subject_;
+  std::shared_ptr<LayoutHook> layout_;
+  std::int64_t replicas_;  // of the plan
+  bool classes_;           // its head scores them
+  Evaluator evaluator_;
+  std::vector<int> class_of_;                   // the head's class for each label of another task
+  std::map<std::string, Questions> questions_;  // by split
+  mutable std::optional<std::vector<TextExample>> pool_;
+  std::string warning_;
+};
+
+}  // namespace peftbench
