@@ -88,17 +88,18 @@ def clipped(text, most):
     return " ".join(kept[:most])
 
 
-def food_reviews(work, out):
-    draws = Draws("food_reviews")
-    tables = r_data("r-cran-modeldata", "1.1.0-1", "modeldata", FOOD_SHA256, ["training_data", "testing_data"], work)
+def food_opinions(work, out):
+    """Of the task food_reviews the training rows alone: its test rows stay unseen."""
+    draws = Draws("food_opinions")
+    table, = r_data("r-cran-modeldata", "1.1.0-1", "modeldata", FOOD_SHA256, ["training_data"], work)
     rows = []
-    for table in tables:
-        for product, review, score in zip(table["product"].words(), table["review"].words(), table["score"].words()):
-            text = " ".join(re.sub(r"<[^>]*>", " ", review).split())
-            rows.append(((product, text), int(score != "great")))
+    for product, review, score in zip(table["product"].words(), table["review"].words(), table["score"].words()):
+        text = " ".join(re.sub(r"<[^>]*>", " ", review).split())
+        rows.append(((product, text), int(score != "great")))
+    fewest = min(sum(side == one for _, side in rows) for one in (0, 1))
     stray = stray_words(text for (_, text), _ in rows)
     made = []
-    for (product, text), side in balanced(draws, rows, 2000):
+    for (product, text), side in balanced(draws, rows, fewest):
         parts = re.split(r"(?<=[.!?])\s+", text)
         ending = " ".join(parts[-2:])
         for part in dict.fromkeys([clipped(text, 45), clipped(ending, 45)]):
@@ -116,7 +117,7 @@ RECIPES = {
     "supervised/sentence_sentiment": (
         f"sentences of books and speeches, good or bad by the words in them: {LISTS}, text/all's books, 35 MB",
         LIST_TERMS + "; the sentences under the terms of text/all", sentence_sentiment),
-    "supervised/food_reviews": (
-        "5,000 reviews of fine foods, great or other (Debian's r-cran-modeldata 1.1.0, 4.3 MB)",
-        "package MIT; the reviews belong to their authors: for study, not to be passed on", food_reviews),
+    "supervised/food_opinions": (
+        "beginnings and endings of 4,000 reviews of fine foods (Debian's r-cran-modeldata 1.1.0, 4.3 MB)",
+        "package MIT; the reviews belong to their authors: for study, not to be passed on", food_opinions),
 }

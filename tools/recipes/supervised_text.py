@@ -3,12 +3,14 @@ import json
 import re
 
 from .sources import npm
-from .supervised_forms import Draws, ask, balanced, sentence_body, some_options, stray_words, with_options, write_rows
+from .supervised_forms import (Draws, ask, balanced, sentence_body, some_options, stray_words, with_options,
+                               write_rows)
 from .supervised_sentences import document_sentences, from_each, sentences
 from .text import archive_files
 
 SOURCE_LABELS = {"sotu": "speech", "austen": "novel", "moby_dick": "sea", "shakespeare": "play", "bible": "Bible",
-                 "anarchism": "politics", "debian_handbook": "system", "python_doc": "program", "postgresql_doc": "data"}
+                 "anarchism": "politics", "debian_handbook": "system", "python_doc": "program",
+                 "postgresql_doc": "data"}
 AGES = {"early": (1790, 1850), "middle": (1850, 1930), "late": (1930, 2100)}
 YES_NO = ["yes", "no"]
 
@@ -142,7 +144,8 @@ def find_word(work, out):
             continue
         at = draws.index(len(words) - 1)
         longest = [word for word in words if len(word) == max(map(len, words))]
-        tasks = [("first word", words[0]), ("second word", words[1]), ("third word", words[2]), ("last word", words[-1])]
+        tasks = [("first word", words[0]), ("second word", words[1]), ("third word", words[2])]
+        tasks += [("last word", words[-1])]
         tasks += [("longest word", longest[0])] if len(longest) == 1 else []
         if words.count(words[at]) == 1:
             tasks += 2 * [(f"word after {words[at]}", words[at + 1])]

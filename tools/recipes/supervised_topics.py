@@ -6,16 +6,17 @@ from .sources import debian_files
 from .supervised_forms import Draws, ask, balanced, definition_body, sentence_body, stray_words, write_rows
 
 # Label: files of the package, which are its subjects.
-SAYINGS = {"art": ["art"], "computer": ["computers", "linux", "perl", "debian"], "school": ["education"], "food": ["food"],
-           "child": ["kids"], "law": ["law"], "love": ["love"], "medicine": ["medicine", "drugs"], "news": ["news"],
-           "politic": ["politics"], "science": ["science"], "song": ["songs-poems"], "sport": ["sports"],
-           "star": ["startrek"], "work": ["work"], "wisdom": ["wisdom"]}
+SAYINGS = {"art": ["art"], "computer": ["computers", "linux", "perl", "debian"], "school": ["education"],
+           "food": ["food"], "child": ["kids"], "law": ["law"], "love": ["love"], "medicine": ["medicine", "drugs"],
+           "news": ["news"], "politic": ["politics"], "science": ["science"], "song": ["songs-poems"],
+           "sport": ["sports"], "star": ["startrek"], "work": ["work"], "wisdom": ["wisdom"]}
 # Label: the dictionary's marks.
-TERMS = {"language": ["language"], "network": ["networking", "protocol", "web"], "program": ["programming", "algorithm"],
-         "system": ["operating system"], "company": ["company"], "machine": ["hardware", "processor", "computer"],
-         "message": ["communications", "messaging", "chat"], "number": ["mathematics", "logic", "theory"],
-         "memory": ["storage"], "table": ["database"], "character": ["character"], "person": ["person"],
-         "picture": ["graphics"], "game": ["games"], "slang": ["jargon", "humour"]}
+TERMS = {"language": ["language"], "network": ["networking", "protocol", "web"],
+         "program": ["programming", "algorithm"], "system": ["operating system"], "company": ["company"],
+         "machine": ["hardware", "processor", "computer"], "message": ["communications", "messaging", "chat"],
+         "number": ["mathematics", "logic", "theory"], "memory": ["storage"], "table": ["database"],
+         "character": ["character"], "person": ["person"], "picture": ["graphics"], "game": ["games"],
+         "slang": ["jargon", "humour"]}
 
 
 def readable(text):
