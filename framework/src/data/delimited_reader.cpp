@@ -10,26 +10,21 @@ namespace peftbench {
 namespace {
 
 constexpr int end_of_file = std::char_traits<char>::eof();
-constexpr char byte_order_mark[] = {'\xef', '\xbb', '\xbf'};
 
 std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + std::string(1, delimiter) + "'"; }
 
 }  // namespace
 
-DelimitedReader::DelimitedReader(fs::path file, char delimiter, std::optional<char> quote,
-                                 std::vector<std::string> columns, bool header)
+DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form)
     : RowReader(std::move(file)),
-      in_(file_, std::ios::binary),
-      delimiter_(delimiter),
-      quote_(quote),
-      columns_(std::move(columns)) {
-  char mark[3] = {};
-  if (!in_.read(mark, 3) || !std::equal(mark, mark + 3, byte_order_mark)) {
-    in_.clear();
-    in_.seekg(0);
-  }
-  if (header) {
-    if (!read_row()) fail("the file is empty", "no line", "a header and rows");
+      in_(file_),
+      delimiter_(form.delimiter),
+      quote_(form.quote),
+      skip_short_rows_(form.skip_short_rows),
+      columns_(std::move(form.columns)) {
+  if (form.header) {
+    if (!read_row())
+      fail("the file is empty", "no line", "a header and rows", "get the file again, or name another one");
     if (columns_.empty()) columns_ = row_;  // else the names of the task stand for those of the file
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -41,9 +36,8 @@ DelimitedReader::DelimitedReader(fs::path file, char delimiter, std::optional<ch
 }
 
 bool DelimitedReader::read_row() {
-  std::streambuf& in = *in_.rdbuf();
   for (;;) {
-    if (in.sgetc() == end_of_file) return false;
+    if (in_.sgetc() == end_of_file) return false;
     line_ = next_line_;
     row_.clear();
     bool quoted = false;
@@ -55,13 +49,12 @@ bool DelimitedReader::read_row() {
 
 // True if another value follows in the row.
 bool DelimitedReader::read_value(std::string& value, bool& quoted) {
-  std::streambuf& in = *in_.rdbuf();
   const int delimiter = static_cast<unsigned char>(delimiter_);
-  if (quote_ && in.sgetc() == static_cast<unsigned char>(*quote_)) {
-    in.sbumpc();
+  if (quote_ && in_.sgetc() == static_cast<unsigned char>(*quote_)) {
+    in_.sbumpc();
     read_quoted(value);
     quoted = true;
-    const int after = in.sgetc();
+    const int after = in_.sgetc();
     if (after != end_of_file && after != '\n' && after != '\r' && after != delimiter) {
       fail("text after a closing quote",
            "'" + printable(std::string(1, static_cast<char>(after))) + "' after \"" + printable(value, 40) + "\"",
@@ -69,9 +62,9 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
            "double the quotes inside a quoted field, or set 'quote: none' if quotes are plain characters");
     }
   }
-  int c = in.sbumpc();
-  for (; c != end_of_file && c != '\n' && c != delimiter; c = in.sbumpc()) {
-    if (c == '\r' && (in.sgetc() == '\n' || in.sgetc() == end_of_file)) continue;
+  int c = in_.sbumpc();
+  for (; c != end_of_file && c != '\n' && c != delimiter; c = in_.sbumpc()) {
+    if (c == '\r' && (in_.sgetc() == '\n' || in_.sgetc() == end_of_file)) continue;
     value += static_cast<char>(c);
   }
   check_utf8(value);
@@ -80,18 +73,17 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
 }
 
 void DelimitedReader::read_quoted(std::string& value) {
-  std::streambuf& in = *in_.rdbuf();
   const int quote = static_cast<unsigned char>(*quote_);
   for (;;) {
-    const int c = in.sbumpc();
+    const int c = in_.sbumpc();
     if (c == end_of_file) {
       fail("a quoted field has no end", "the end of the file in a field that begins " + printable(value, 40),
            "a closing " + std::string(1, *quote_),
            "close the quote, or set 'quote: none' if quotes are plain characters");
     }
     if (c == quote) {
-      if (in.sgetc() != quote) return;
-      in.sbumpc();
+      if (in_.sgetc() != quote) return;
+      in_.sbumpc();
     }
     if (c == '\n') ++next_line_;
     value += static_cast<char>(c);
@@ -99,16 +91,19 @@ void DelimitedReader::read_quoted(std::string& value) {
 }
 
 bool DelimitedReader::next() {
-  if (!read_row()) return false;
-  if (row_.size() != columns_.size()) {
-    fail("the wrong number of columns", std::to_string(row_.size()),
-         std::to_string(columns_.size()) + " (" + join(columns_) + "), separated by " + spoken(delimiter_),
-         "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
+  while (read_row()) {
+    if (row_.size() == columns_.size()) return true;
+    if (!skip_short_rows_ || row_.size() > columns_.size()) {
+      fail("the wrong number of columns", std::to_string(row_.size()),
+           std::to_string(columns_.size()) + " (" + join(columns_) + "), separated by " + spoken(delimiter_),
+           "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
+    }
+    ++skipped_;
   }
-  return true;
+  return false;
 }
 
-std::optional<std::string> DelimitedReader::field(const std::string& name) const {
+std::optional<std::string> DelimitedReader::value(const std::string& name) const {
   const auto found = index_.find(name);
   if (found == index_.end()) return std::nullopt;
   return row_[found->second];

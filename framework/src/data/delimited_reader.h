@@ -1,29 +1,37 @@
 #pragma once
 
 #include "data/rows.h"
+#include "data/text_source.h"
 
-#include <fstream>
 #include <unordered_map>
 
 namespace peftbench {
+
+struct DelimitedForm {
+  char delimiter;
+  std::optional<char> quote;
+  std::vector<std::string> columns;  // empty: the header's
+  bool header;
+  bool skip_short_rows;  // rows with too few columns are passed over
+};
 
 // RFC 4180 with any delimiter: quoted fields hold delimiters, line breaks and doubled quotes. Lines end in LF or
 // CRLF; empty lines are no rows. A quote inside an unquoted field is a plain character.
 class DelimitedReader final : public RowReader {
  public:
-  DelimitedReader(fs::path file, char delimiter, std::optional<char> quote, std::vector<std::string> columns,
-                  bool header);
+  DelimitedReader(fs::path file, DelimitedForm form);
   bool next() override;
-  std::optional<std::string> field(const std::string& name) const override;
-  std::vector<std::string> names() const override { return columns_; }
 
  private:
+  std::optional<std::string> value(const std::string& name) const override;
+  std::vector<std::string> fields() const override { return columns_; }
   bool read_row();  // into row_; false at the end
   bool read_value(std::string& value, bool& quoted);
   void read_quoted(std::string& value);
-  std::ifstream in_;
+  TextSource in_;
   char delimiter_;
   std::optional<char> quote_;
+  bool skip_short_rows_;
   std::vector<std::string> columns_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::string> row_;

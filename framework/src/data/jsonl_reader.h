@@ -1,24 +1,18 @@
 #pragma once
 
-#include "data/rows.h"
-
-#include <nlohmann/json.hpp>
-
-#include <fstream>
+#include "data/nested_reader.h"
+#include "data/text_source.h"
 
 namespace peftbench {
 
-// One JSON object a line; empty lines are no rows.
-class JsonlReader final : public RowReader {
+// One JSON object a line; empty lines are no rows, nor is a first line with nothing but a header, as MRQA has it.
+class JsonlReader final : public NestedReader {
  public:
-  explicit JsonlReader(fs::path file);
-  bool next() override;
-  std::optional<std::string> field(const std::string& name) const override;
-  std::vector<std::string> names() const override;
+  JsonlReader(fs::path file, std::vector<std::string> records);
 
  private:
-  std::ifstream in_;
-  nlohmann::json row_;
+  bool next_document(Json& document) override;
+  TextSource in_;
 };
 
 }  // namespace peftbench

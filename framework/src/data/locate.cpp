@@ -84,13 +84,14 @@ std::vector<fs::path> folders_for(const TaskConfig& config, const SourceSpec& wa
     if (std::find(result.begin(), result.end(), normal) == result.end()) result.push_back(normal);
   };
   add(config.file.parent_path());
-  if (fs::path(way.train.front()).is_absolute()) return result;
+  const fs::path file = (way.train.empty() ? way.test : way.train).front();
+  if (file.is_absolute()) return result;
   add(root / (spec.fetch.empty() ? config.name : spec.fetch));
   for (const std::string& folder : way.folders) add(root / folder);
   // All of a folder of the user's with other tasks' files in it is looked through only where a name says whose
   // they are: in BoolQ/train.jsonl it is BoolQ.
-  const fs::path first = *fs::path(way.train.front()).begin();
-  const bool own_folder = fs::path(way.train.front()).has_parent_path();
+  const fs::path first = *file.begin();
+  const bool own_folder = file.has_parent_path();
   const fs::path named = (root / "").lexically_normal().parent_path();  // without a slash at its end
   if (own_folder && !is_pattern(first.string())) {
     add(root);

@@ -2,11 +2,15 @@
 
 #include "core/utf8.h"
 #include "data/delimited_reader.h"
+#include "data/json_reader.h"
 #include "data/jsonl_reader.h"
+#include "data/parquet_reader.h"
+#include "data/text_source.h"
 
 #include <peftbench/error.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace peftbench {
 
@@ -14,14 +18,30 @@ namespace {
 
 SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
   if (source.format) return *source.format;
-  const std::string ending = file.extension().string();
+  const std::string ending = text_ending(file);
   if (ending == ".csv") return SourceFormat::csv;
   if (ending == ".tsv") return SourceFormat::tsv;
   if (ending == ".jsonl" || ending == ".ndjson") return SourceFormat::jsonl;
+  if (ending == ".json") return SourceFormat::json;
+  if (ending == ".parquet") return SourceFormat::parquet;
   throw ConfigError(Problem{source.place + ": the format of " + file.filename().string() + " is not known",
                             ending.empty() ? "a name without an ending" : "the ending " + ending,
-                            ".csv, .tsv or .jsonl",
-                            "add 'format: csv', 'format: tsv' or 'format: jsonl' to the source"});
+                            ".csv, .tsv, .jsonl or .json (each also with .gz after it), or .parquet",
+                            "add 'format: csv' (or tsv, jsonl, json, parquet) to the source"});
+}
+
+std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& source) {
+  const SourceFormat format = format_of(file, source);
+  if (format == SourceFormat::parquet) return open_parquet(file, source.records);
+  // Many data sets write objects line by line and call the file .json.
+  if (format == SourceFormat::jsonl || (format == SourceFormat::json && JsonReader::is_jsonl(file)))
+    return std::make_unique<JsonlReader>(file, source.records);
+  if (format == SourceFormat::json) return std::make_unique<JsonReader>(file, source.records);
+  // TSV has no quotes by custom (GLUE, this project's own files): text like 9" stands for itself.
+  const bool csv = format == SourceFormat::csv;
+  const std::optional<char> quote = source.quote ? *source.quote : csv ? std::optional<char>('"') : std::nullopt;
+  return std::make_unique<DelimitedReader>(file, DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote,
+                                                               source.columns, source.header, source.skip_short_rows});
 }
 
 }  // namespace
@@ -29,19 +49,36 @@ SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
 RowReader::~RowReader() = default;
 
 std::unique_ptr<RowReader> RowReader::open(const fs::path& file, const SourceSpec& source) {
-  const SourceFormat format = format_of(file, source);
-  const auto refuse = [&](const std::string& what, const std::string& found) {
-    throw DataError(Problem{file.string() + ": " + what, found, "a file of rows", {}});
+  const auto refuse = [&](const std::string& what, const std::string& found, const std::string& remedy) {
+    throw DataError(Problem{file.string() + ": " + what, found, "a file of rows", remedy});
   };
-  if (!fs::is_regular_file(file)) refuse("not a file", fs::is_directory(file) ? "a folder" : "something else");
-  if (!std::ifstream(file)) refuse("cannot be read", "no permission to read it");
-  if (fs::file_size(file) == 0) refuse("the file is empty", "0 bytes");
-  if (format == SourceFormat::jsonl) return std::make_unique<JsonlReader>(file);
-  // TSV has no quotes by custom (GLUE, this project's own files): text like 9" stands for itself.
-  const bool csv = format == SourceFormat::csv;
-  const std::optional<char> quote = source.quote ? *source.quote : csv ? std::optional<char>('"') : std::nullopt;
-  return std::make_unique<DelimitedReader>(file, source.delimiter.value_or(csv ? ',' : '\t'), quote, source.columns,
-                                           source.header);
+  if (!fs::is_regular_file(file))
+    refuse("not a file", fs::is_directory(file) ? "a folder" : "something else", "name the file in it");
+  if (!std::ifstream(file)) refuse("cannot be read", "no permission to read it", "chmod u+r FILE");
+  if (fs::file_size(file) == 0) refuse("the file is empty", "0 bytes", "get the file again, or name another one");
+  std::unique_ptr<RowReader> reader = reader_of(file, source);
+  reader->rename_ = source.rename;
+  return reader;
+}
+
+std::string RowReader::name_in_file(const std::string& name) const {
+  for (const auto& [ours, theirs] : rename_) {
+    if (name == ours) return theirs;
+    if (name.starts_with(ours) && name[ours.size()] == '.') return theirs + name.substr(ours.size());
+  }
+  return name;
+}
+
+std::optional<std::string> RowReader::field(const std::string& name) const { return value(name_in_file(name)); }
+std::size_t RowReader::count(const std::string& name) const { return items(name_in_file(name)); }
+std::size_t RowReader::items(const std::string&) const { return 0; }
+
+std::vector<std::string> RowReader::names() const {
+  std::vector<std::string> result = fields();
+  for (const auto& [ours, theirs] : rename_) {
+    if (std::find(result.begin(), result.end(), ours) == result.end()) result.push_back(ours);
+  }
+  return result;
 }
 
 std::string RowReader::place() const { return file_.string() + ":" + std::to_string(std::max<std::int64_t>(line_, 1)); }

@@ -1,17 +1,20 @@
 #pragma once
 
-#include "data/task_spec.h"
+#include "core/files.h"
+#include "data/source_spec.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace peftbench {
 
-// The rows of a CSV, TSV or JSONL file, one at a time. Throws DataError that names file and line.
+// The rows of a CSV, TSV, JSONL, JSON or parquet file, one at a time; no more than a part of the file is in memory.
+// Throws DataError that names file and line (or row).
 class RowReader {
  public:
   // Throws DataError where the file is absent, empty or of no known format.
@@ -21,18 +24,30 @@ class RowReader {
   virtual bool next() = 0;  // to the next row; false after the last
   // The text of a field of this row (numbers and truth values as JSON writes them); empty where there is none.
   // Nested fields of JSON are named a.b, items of a list a.0.
-  virtual std::optional<std::string> field(const std::string& name) const = 0;
-  virtual std::vector<std::string> names() const = 0;  // the fields there are
+  std::optional<std::string> field(const std::string& name) const;
+  std::size_t count(const std::string& name) const;  // items of the list of this name; 0 where there is none
+  std::vector<std::string> names() const;            // the fields there are
 
-  std::string place() const;  // file:line of this row
+  virtual std::string place() const;                 // file:line of this row
+  std::int64_t skipped() const { return skipped_; }  // rows passed over so far, as the source wants it
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected,
                          const std::string& remedy = {}) const;
 
  protected:
   explicit RowReader(fs::path file) : file_(std::move(file)) {}
+  // As the public ones, by the file's own names.
+  virtual std::optional<std::string> value(const std::string& name) const = 0;
+  virtual std::size_t items(const std::string& name) const;
+  virtual std::vector<std::string> fields() const = 0;
+
   void check_utf8(std::string_view text) const;
   fs::path file_;
   std::int64_t line_ = 0;  // on which this row begins; 0 before the first
+  std::int64_t skipped_ = 0;
+
+ private:
+  std::string name_in_file(const std::string& name) const;
+  std::vector<std::pair<std::string, std::string>> rename_;
 };
 
 }  // namespace peftbench

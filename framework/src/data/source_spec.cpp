@@ -18,8 +18,10 @@ const std::vector<std::pair<std::string, SourceFormat>> formats = {{"csv", Sourc
                                                                    {"parquet", SourceFormat::parquet}};
 
 // Keys that say how files are read; those of a source are the defaults of all its alternatives.
-const std::vector<std::string> reading_keys = {"format",  "delimiter", "quote", "header", "columns",
-                                               "records", "rename",    "hub",   "folders"};
+const std::vector<std::string> reading_keys = {"format",     "delimiter", "quote",  "header", "columns",
+                                               "short_rows", "records",   "rename", "hub",    "folders"};
+
+const std::vector<std::string> file_keys = {"file", "train", "validation", "test"};
 
 std::optional<char> one_character(const Yaml& yaml, const std::string& what) {
   std::string text = yaml.text();
@@ -107,6 +109,12 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
     yaml.at("header").fail("without a header the columns have no names", "header: false",
                            "a line 'columns: [name, name, …]'");
   }
+  if (yaml.has("short_rows")) {
+    const std::string& wish = yaml.at("short_rows").text();
+    if (wish != "skip" && wish != "refuse")
+      yaml.at("short_rows").fail("unknown wish", printable(wish), "skip or refuse (the default)");
+    source.skip_short_rows = wish == "skip";
+  }
   if (yaml.has("records")) source.records = parse_records(yaml.at("records"));
   if (yaml.has("hub")) source.hub = parse_hub(yaml.at("hub"));
   if (yaml.has("folders")) source.folders = parse_folders(yaml.at("folders"));
@@ -119,18 +127,50 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
   }
 }
 
-void parse_files(const Yaml& yaml, SourceSpec& source) {
-  if (yaml.has("file") == yaml.has("train")) {
-    yaml.fail("the source must name its rows once",
-              yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
-              "'file' to split one file, or 'train' beside 'validation' or 'test'");
+// A split's value may be {any: [a, b]}: then the first way has a, the second b.
+bool is_any(const Yaml& yaml, const std::string& key) { return yaml.has(key) && yaml.at(key).is_map(); }
+
+std::vector<Yaml> choices(const Yaml& yaml) {
+  yaml.only({"any"});
+  return yaml.at("any").items();
+}
+
+// How many ways the splits name.
+std::size_t ways_in(const Yaml& yaml) {
+  std::size_t ways = 1;
+  for (const std::string& key : file_keys) {
+    if (!is_any(yaml, key)) continue;
+    const std::size_t count = choices(yaml.at(key)).size();
+    if (count < 2) yaml.at(key).fail("'any' names no choice", std::to_string(count), "two alternatives or more");
+    if (ways > 1 && count != ways) {
+      yaml.at(key).fail("the splits have different numbers of alternatives", std::to_string(count),
+                        std::to_string(ways) + ": the first of each belong together, then the second, …");
+    }
+    ways = count;
   }
-  source.train = files(yaml.at(yaml.has("file") ? "file" : "train"));
+  return ways;
+}
+
+std::vector<std::string> files_of(const Yaml& yaml, const std::string& key, std::size_t way) {
+  return files(is_any(yaml, key) ? choices(yaml.at(key))[way] : yaml.at(key));
+}
+
+void parse_files(const Yaml& yaml, std::size_t way, SourceSpec& source) {
+  const bool scored_alone = yaml.has("test") && !yaml.has("file") && !yaml.has("train") && !yaml.has("validation");
+  if (!scored_alone && yaml.has("file") == yaml.has("train")) {
+    yaml.fail(
+        "the source must name its rows once",
+        yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
+        "'file' to split one file, 'train' beside 'validation' or 'test', or 'test' alone for a task that is only "
+        "scored",
+        "a line 'file: NAME' under 'source'");
+  }
+  if (!scored_alone) source.train = files_of(yaml, yaml.has("file") ? "file" : "train", way);
   for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
     if (!yaml.has(key)) continue;
     if (yaml.has("file"))
       yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
-    *list = files(yaml.at(key));
+    *list = files_of(yaml, key, way);
     for (const std::string& file : *list) {
       const auto holds = [&](const std::vector<std::string>& other) {
         return std::count(other.begin(), other.end(), file) > 0;
@@ -140,6 +180,17 @@ void parse_files(const Yaml& yaml, SourceSpec& source) {
                           "leave " + std::string(key) + " out: rows of train are then set aside for it");
       }
     }
+  }
+}
+
+// Adds the ways that one map names.
+void add_ways(const Yaml& yaml, const SourceSpec& common, std::vector<SourceSpec>& ways) {
+  const std::size_t count = ways_in(yaml);
+  for (std::size_t way = 0; way < count; ++way) {
+    SourceSpec source = common;
+    source.place = yaml.place();
+    parse_files(yaml, way, source);
+    ways.push_back(std::move(source));
   }
 }
 
@@ -158,6 +209,7 @@ nlohmann::ordered_json json_of(const SourceSpec& source) {
                {"quote", source.quote ? Json::array({character(*source.quote)}) : Json()},
                {"columns", source.columns},
                {"header", source.header},
+               {"short_rows", source.skip_short_rows},
                {"records", source.records},
                {"rename", source.rename},
                {"hub", source.hub},
@@ -179,7 +231,6 @@ SourceSpec parse_source(const Yaml& yaml) {
     source.train = files(yaml);
     return source;
   }
-  const std::vector<std::string> file_keys = {"file", "train", "validation", "test"};
   yaml.only(with(with(file_keys, {"any", "get"}), reading_keys));
   parse_reading(yaml, source);
   if (yaml.has("get")) {
@@ -188,7 +239,10 @@ SourceSpec parse_source(const Yaml& yaml) {
       yaml.at("get").fail("'get' says nothing", "nothing", "how a user gets the data");
   }
   if (!yaml.has("any")) {
-    parse_files(yaml, source);
+    std::vector<SourceSpec> ways;
+    add_ways(yaml, source, ways);
+    if (ways.size() == 1) return ways.front();
+    source.any = std::move(ways);
     return source;
   }
   for (const std::string& key : file_keys) {
@@ -200,11 +254,10 @@ SourceSpec parse_source(const Yaml& yaml) {
   if (!any.is_list()) any.fail("'any' must be a list of alternatives", "no list", "lines like '- {train: …}' under it");
   for (const Yaml& item : any.items()) {
     item.only(with(file_keys, reading_keys));
-    SourceSpec way = source;
-    way.place = item.place();
-    parse_reading(item, way);
-    parse_files(item, way);
-    source.any.push_back(std::move(way));
+    SourceSpec common = source;
+    common.any.clear();
+    parse_reading(item, common);
+    add_ways(item, common, source.any);
   }
   if (source.any.empty()) any.fail("'any' is empty", "an empty list", "at least one alternative");
   return source;

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <cstdint>
+#include <memory>
+#include <streambuf>
+#include <string>
+#include <vector>
+
+struct gzFile_s;
+
+namespace peftbench {
+
+// The bytes of a text file, unpacked on the way where its name ends in .gz; a byte order mark at the front is dropped.
+// Throws DataError that names file and line where the file cannot be read or the packed data are broken.
+class TextSource final : public std::streambuf {
+ public:
+  explicit TextSource(fs::path file);
+
+  bool line(std::string& text);  // the next line without its LF; false at the end
+
+ protected:
+  int_type underflow() override;
+
+ private:
+  [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& remedy) const;
+  bool fill();
+  struct Close {
+    void operator()(gzFile_s* file) const;
+  };
+  fs::path file_;
+  bool packed_;
+  std::unique_ptr<gzFile_s, Close> in_;
+  std::vector<char> buffer_;
+  std::int64_t lines_ = 0, bytes_ = 0;  // handed out before this buffer
+};
+
+bool is_packed(const fs::path& file);           // its name ends in .gz
+std::string text_ending(const fs::path& file);  // of its name without .gz: ".csv" of a.csv.gz
+
+}  // namespace peftbench
