@@ -3,7 +3,12 @@
 #include <peftbench/error.h>
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 
 namespace peftbench {
 
@@ -145,6 +150,37 @@ void check(const std::vector<Piece>& pieces) {
   }
 }
 
+constexpr std::size_t chunk = 4096;  // examples that are laid out before they are tokenized
+
+// Calls `work` for 0…count−1 from so many threads, and throws what the first of them threw that failed.
+void in_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
+  constexpr std::size_t together = 32;
+  const std::size_t most = (count + together - 1) / together;
+  const std::size_t helpers = std::min(most, static_cast<std::size_t>(std::max(threads, 1)));
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::size_t failed = count;
+  std::exception_ptr failure;
+  const auto run = [&] {
+    for (std::size_t first = next.fetch_add(together); first < count; first = next.fetch_add(together)) {
+      for (std::size_t i = first; i < std::min(count, first + together); ++i) {
+        try {
+          work(i);
+        } catch (...) {
+          const std::lock_guard lock(mutex);
+          if (i < failed) failed = i, failure = std::current_exception();
+          return;
+        }
+      }
+    }
+  };
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < helpers; ++i) others.emplace_back(run);
+  run();
+  others.clear();  // joins them
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace
 
 EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
@@ -164,30 +200,35 @@ EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook
 
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
-                                       int64_t eos_id) {
+                                       int64_t eos_id, int threads) {
   static const std::vector<TextExample> none;
   const std::vector<TextExample>& training_set = arrangement.training_set ? *arrangement.training_set : none;
   const Tokenize tokenize = [&](const std::string& text) { return tokenizer.encode(text); };
   const Encoder encoder(tokenize, limits, pad_id, eos_id);
   const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenize(text).size()); };
-  std::vector<EncodedExample> result;
-  result.reserve(examples.size());
-  for (const TextExample& example : examples) {
-    if (arrangement.hook == nullptr) {
-      result.push_back(encoder.encode(example.input, example));
-      continue;
-    }
-    for (int64_t replica = 0; replica < arrangement.replicas; ++replica) {
-      std::vector<Piece> pieces = arrangement.hook->arrange(
-          {example, training_set, tokens, limits.max_input_tokens, replica, arrangement.seed});
-      check(pieces);
-      EncodedExample encoded = encoder.encode(std::move(pieces), example);
-      if (replica == 0) {
-        result.push_back(std::move(encoded));
-      } else {
-        result.back().replicas.push_back({std::move(encoded.input), std::move(encoded.slots)});
+  const auto copies = static_cast<std::size_t>(arrangement.replicas);
+  std::vector<EncodedExample> result(examples.size());
+  for (std::size_t first = 0; first < examples.size(); first += chunk) {
+    const std::size_t count = std::min(chunk, examples.size() - first);
+    std::vector<std::vector<Piece>> arranged;  // of each example its copies
+    for (std::size_t i = first; arrangement.hook && i < first + count; ++i) {
+      for (std::size_t copy = 0; copy < copies; ++copy) {
+        arranged.push_back(arrangement.hook->arrange({examples[i], training_set, tokens, limits.max_input_tokens,
+                                                      static_cast<int64_t>(copy), arrangement.seed}));
+        check(arranged.back());
       }
     }
+    in_parallel(count, threads, [&](std::size_t i) {
+      const TextExample& example = examples[first + i];
+      EncodedExample& encoded = result[first + i];
+      if (!arrangement.hook) {
+        encoded = encoder.encode(example.input, example);
+        return;
+      }
+      encoded = encoder.encode(std::move(arranged[i * copies]), example);
+      for (std::size_t copy = 1; copy < copies; ++copy)
+        encoded.replicas.push_back(encoder.encode_input(std::move(arranged[i * copies + copy])));
+    });
   }
   return result;
 }

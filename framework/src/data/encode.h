@@ -34,9 +34,9 @@ EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook
                          int64_t pad_id, int64_t eos_id);
 
 // Tokenizes adjacent text pieces as one string. Slots do not count towards the limit; text is cut at the end, EOS is
-// kept.
+// kept. Threads tokenize; a hook is called from one, in the order of the examples.
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
-                                       int64_t eos_id);
+                                       int64_t eos_id, int threads = 1);
 
 }  // namespace peftbench

@@ -1,103 +1,30 @@
+#include "data/load_task.h"
+
 #include "core/hash.h"
 #include "core/names.h"
-#include "data/formatter.h"
 #include "data/locate.h"
 #include "data/metric_names.h"
-#include "data/rows.h"
-#include "data/split.h"
-#include "data/task.h"
+#include "data/preprocess.h"
+#include "data/row_stream.h"
+#include "data/row_table.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
+#include "data/text_file.h"
 
+#include <peftbench/abi.h>
 #include <peftbench/error.h>
 
-#include <algorithm>
-#include <unordered_set>
+#include <nlohmann/json.hpp>
+
+#include <limits>
 #include <utility>
 
 namespace peftbench {
 
 namespace {
 
-std::string names_of(const std::vector<fs::path>& files) {
-  std::vector<std::string> names;
-  for (const fs::path& file : files) names.push_back(file.string());
-  return join(names);
-}
-
-std::vector<LoadedRow> read_rows(const TaskConfig& config, const SourceSpec& source,
-                                 const std::vector<fs::path>& files, Split split) {
-  const Formatter formatter(config);
-  std::vector<LoadedRow> rows;
-  for (const fs::path& file : files) {
-    const std::unique_ptr<RowReader> reader = RowReader::open(file, source);
-    std::size_t read = 0;
-    while (reader->next()) {
-      ++read;
-      if (formatter.passes(*reader)) rows.push_back(formatter.format(*reader, split));
-    }
-    if (read == 0)
-      reader->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
-  }
-  if (rows.empty()) {
-    throw ConfigError(Problem{config.spec->source.place + ": no row is left",
-                              "the filter refuses every row of " + names_of(files), "rows that pass 'filter'",
-                              "compare the values in 'filter' with those in the file"});
-  }
-  return rows;
-}
-
-using Inputs = std::unordered_set<std::string>;
-Inputs inputs_of(const std::vector<LoadedRow>& rows) {
-  Inputs result;
-  for (const LoadedRow& row : rows) result.insert(row.keys.keys.front());
-  return result;
-}
-
-// Splits that the source gives as files may overlap: what is scored must not have been trained on.
-void drop_seen(std::vector<LoadedRow>& rows, const Inputs& seen, const std::string& what,
-               std::vector<std::string>& notes) {
-  const std::size_t dropped =
-      std::erase_if(rows, [&](const LoadedRow& row) { return seen.contains(row.keys.keys.front()); });
-  if (dropped > 0) notes.push_back(with_thousands(static_cast<long long>(dropped)) + " rows left out of " + what);
-}
-
-// The splits that files give; those that are set aside from train share nothing with it anyway.
-void drop_overlap(std::vector<LoadedRow>& train, std::vector<LoadedRow>& validation, const std::vector<LoadedRow>& test,
-                  std::vector<std::string>& notes) {
-  if (!test.empty()) drop_seen(train, inputs_of(test), "train that are in test too", notes);
-  if (!validation.empty()) drop_seen(train, inputs_of(validation), "train that are in validation too", notes);
-  if (!test.empty() && !validation.empty())
-    drop_seen(validation, inputs_of(test), "validation that are in test too", notes);
-}
-
-// A test file has all of its labels or none. False for none.
-bool check_labels(const std::vector<LoadedRow>& test, std::vector<std::string>& notes) {
-  const auto bare = std::find_if(test.begin(), test.end(), [](const LoadedRow& row) { return !row.labelled; });
-  if (bare == test.end()) return true;
-  if (std::any_of(test.begin(), test.end(), [](const LoadedRow& row) { return row.labelled; })) {
-    throw DataError(Problem{bare->origin + ": the row has no label, but others of the test split have",
-                            "no answer, or the label -1", "a label in every row of test, or in none",
-                            "leave such rows out with 'filter'"});
-  }
-  notes.emplace_back("the rows of test have no labels: validation is scored in its place");
-  return false;
-}
-
-std::vector<LoadedRow> for_training(const TaskConfig& config, std::vector<LoadedRow> rows) {
-  const Formatter formatter(config);
-  std::vector<LoadedRow> result;
-  for (LoadedRow& row : rows) {
-    for (LoadedRow& example : formatter.for_training(std::move(row))) result.push_back(std::move(example));
-  }
-  return result;
-}
-
-TextList keep(std::vector<LoadedRow> rows) {
-  std::vector<StoredText> texts;
-  for (LoadedRow& row : rows) texts.push_back({std::move(row.example), std::move(row.origin)});
-  return TextList(std::make_shared<const TextsInMemory>(std::move(texts)));
-}
+using Json = nlohmann::json;
+using Places = std::vector<std::uint32_t>;
 
 std::string hash_of(const TaskData& data) {
   Sha256 hash;
@@ -109,54 +36,157 @@ std::string hash_of(const TaskData& data) {
   return hash.hex();
 }
 
+// All that the texts follow from.
+std::string key_of(const TaskConfig& config, const FoundSource& source, const DataStorage& storage) {
+  Json files = Json::array();
+  for (const auto* paths : {&source.train, &source.validation, &source.test}) {
+    files.push_back(Json::array());
+    for (const fs::path& path : *paths) files.back().push_back(content_hash(path, storage));
+  }
+  return sha256(Json{
+      {"program", PEFTBENCH_VERSION},
+      {"version", preprocessing_version},
+      {"task", config.canonical},
+      {"prefix", config.prefix},
+      {"files",
+       files}}.dump());
+}
+
+// Reads a task's source into texts and splits, or opens what an earlier run made of it.
+class Loader {
+ public:
+  Loader(const TaskConfig& config, const FoundSource& source, const DataStorage& storage)
+      : config_(config),
+        source_(source),
+        storage_(storage),
+        key_(storage.keep ? key_of(config, source, storage) : ""),
+        texts_(storage, config.name, key_, "texts"),
+        splits_(storage, config.name, key_, "splits") {
+    for (const auto* paths : {&source.train, &source.validation, &source.test})
+      for (const fs::path& path : *paths) sources_.push_back(path.string());
+  }
+
+  void load(TaskData& data) {
+    if (open(data)) return;
+    RowTable table(config_.spec->split, !source_.validation.empty(), !source_.test.empty(), source_.train.empty());
+    RowStream rows(config_, source_, storage_.progress);
+    const Formatter formatter(config_);
+    const bool expands =
+        config_.spec->preprocess && config_.spec->preprocess->training != Preprocessor::Training::as_it_is;
+    std::vector<LoadedRow> trained;  // what the last row trains, waiting to be written
+    std::size_t written = 0, record = 0;
+    const auto store = store_texts(
+        [&](StoredText& text) {
+          if (written < trained.size()) {
+            text = {std::move(trained[written].example), std::move(trained[written].origin)};
+            ++written;
+          } else {
+            LoadedRow row;
+            Split split{};
+            if (!rows.next(row, split)) return false;
+            trained.clear();
+            written = 0;
+            std::int32_t count = -1;
+            if (expands && split == Split::train) {
+              trained = formatter.for_training(row);
+              count = static_cast<std::int32_t>(trained.size());
+              if (count == 1 && trained.front().example.target == row.example.target) {  // the row itself
+                trained.clear();
+                count = -1;
+              }
+            }
+            table.add(row, split, static_cast<std::uint32_t>(record), count);
+            text = {std::move(row.example), std::move(row.origin)};
+          }
+          if (++record == std::numeric_limits<std::uint32_t>::max()) {
+            throw DataError(Problem{config_.spec->source.place + ": the source has too many rows",
+                                    "more than 4,294,967,294", "fewer than that",
+                                    "make a task of each part of it, and mix them"});
+          }
+          return true;
+        },
+        sources_, texts_, storage_.memory_bytes);
+    RowTable::Splits splits = table.finish();
+    data.notes = splits.notes;
+    data.test_labelled = splits.test_labelled;
+    share(data, store, std::move(splits.train), std::move(splits.validation), std::move(splits.test));
+    check(data);
+    check_metric_needs(config_, data.validation);
+    check_metric_needs(config_, data.test);
+    data.hash = hash_of(data);
+    if (storage_.keep && !store->key().empty()) keep(data);
+  }
+
+ private:
+  static void share(TaskData& data, const std::shared_ptr<const TextStore>& store, Places train, Places validation,
+                    Places test) {
+    data.train = TextList(store, std::move(train));
+    data.validation = TextList(store, std::move(validation));
+    data.test = TextList(store, std::move(test));
+  }
+
+  bool open(TaskData& data) const {
+    const auto texts = texts_.find(), splits = splits_.find();
+    if (!texts || !splits) return false;
+    Places train = splits->numbers("train"), validation = splits->numbers("validation"), test = splits->numbers("test");
+    for (const Places* places : {&train, &validation, &test})
+      for (const std::uint32_t place : *places)
+        if (place >= texts->size()) splits->fail("a row that is not among the texts");
+    const Json about = Json::parse(splits->section("about"));
+    about.at("notes").get_to(data.notes);
+    about.at("hash").get_to(data.hash);
+    about.at("test_labelled").get_to(data.test_labelled);
+    share(data, std::make_shared<const TextsInFile>(texts, sources_), std::move(train), std::move(validation),
+          std::move(test));
+    return true;
+  }
+
+  void keep(const TaskData& data) const {
+    const std::string about =
+        Json{{"notes", data.notes}, {"hash", data.hash}, {"test_labelled", data.test_labelled}}.dump();
+    splits_.write([&](RecordWriter& writer) {
+      writer.finish({{"about", about},
+                     {"train", data.train.place_bytes()},
+                     {"validation", data.validation.place_bytes()},
+                     {"test", data.test.place_bytes()}});
+    });
+  }
+
+  void check(const TaskData& data) const {
+    const SplitSpec& split = config_.spec->split;
+    const bool scored_alone = source_.train.empty();
+    for (const auto& [list, name] :
+         {std::pair{&data.train, "train"}, std::pair{&data.validation, "validation"}, std::pair{&data.test, "test"}}) {
+      const bool wanted = list == &data.test ? scored_alone || split.test > 0 || !source_.test.empty() : !scored_alone;
+      if (list->empty() && wanted) {
+        throw DataError(Problem{source_.source.place + ": no row is left for " + name,
+                                join(data.notes, "; "),
+                                "rows that other splits do not hold",
+                                {}});
+      }
+    }
+  }
+
+  const TaskConfig& config_;
+  const FoundSource& source_;
+  const DataStorage& storage_;
+  std::string key_;
+  StoredRecords texts_, splits_;
+  std::vector<std::string> sources_;
+};
+
 }  // namespace
 
-TaskData load_task(const TaskConfig& config, const fs::path& data_root) {
-  if (config.mixture) return load_mixture(config, data_root);
+TaskData load_task(const TaskConfig& config, const fs::path& data_root) { return load_task(config, data_root, {}); }
+
+TaskData load_task(const TaskConfig& config, const fs::path& data_root, DataStorage storage) {
+  if (config.mixture) return load_mixture(config, data_root, storage);
+  if (storage.folder.empty()) storage.folder = data_root / ".cache" / "tasks";
   const FoundSource source = find_source(config, data_root);
   TaskData data;
   data.config = config;
-  const bool scored_alone = source.train.empty();  // rows of test, to score what another task trained
-  data.source = (scored_alone ? source.test : source.train).front();
-  std::vector<LoadedRow> train, validation, test;
-  if (!scored_alone) train = read_rows(config, source.source, source.train, Split::train);
-  if (!source.validation.empty()) validation = read_rows(config, source.source, source.validation, Split::validation);
-  if (!source.test.empty()) test = read_rows(config, source.source, source.test, Split::test);
-  data.test_labelled = check_labels(test, data.notes);
-  const SplitSpec& split = config.spec->split;
-  const SplitWants wants{!scored_alone && source.validation.empty(),
-                         !scored_alone && source.test.empty() && split.test > 0};
-  if (!split.keep_overlap) drop_overlap(train, validation, test, data.notes);
-  if (wants.validation || wants.test) {
-    KeyTable keys;
-    for (const LoadedRow& row : train) keys.add(row.keys);
-    const std::vector<Split> splits = split_rows(std::move(keys), split, wants);
-    std::vector<LoadedRow> kept;
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      (splits[i] == Split::test         ? test
-       : splits[i] == Split::validation ? validation
-                                        : kept)
-          .push_back(std::move(train[i]));
-    }
-    train = std::move(kept);
-  }
-  train = for_training(config, std::move(train));
-  for (const auto& [rows, name] :
-       {std::pair{&train, "train"}, std::pair{&validation, "validation"}, std::pair{&test, "test"}}) {
-    const bool wanted = rows == &test ? scored_alone || split.test > 0 || !source.test.empty() : !scored_alone;
-    if (rows->empty() && wanted) {
-      throw DataError(Problem{source.source.place + ": no row is left for " + name,
-                              join(data.notes, "; "),
-                              "rows that other splits do not hold",
-                              {}});
-    }
-  }
-  data.train = keep(std::move(train));
-  data.validation = keep(std::move(validation));
-  data.test = keep(std::move(test));
-  check_metric_needs(config, data.validation);
-  check_metric_needs(config, data.test);
-  data.hash = hash_of(data);
+  data.source = (source.train.empty() ? source.test : source.train).front();
+  Loader(config, source, storage).load(data);
   return data;
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -45,16 +44,24 @@ std::size_t wanted(double part, std::size_t rows) {
 }  // namespace
 
 void KeyTable::add(const RowKeys& keys) {
-  if (rows_ == std::numeric_limits<std::uint32_t>::max()) {
-    throw DataError(Problem{"the source has too many rows", "more than 4,294,967,295", "fewer than that",
-                            "make a task of each part of it, and mix them"});
-  }
   for (const std::string& key : keys.keys) {
     const auto hash = static_cast<std::uint64_t>(std::hash<std::string_view>()(key));
     entries_.push_back(
         {static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(rows_)});
   }
   ++rows_;
+}
+
+void KeyTable::drop(const std::vector<bool>& rows) {
+  std::vector<std::uint32_t> number(rows_);
+  std::uint32_t kept = 0;
+  for (std::size_t row = 0; row < rows_; ++row) {
+    number[row] = kept;
+    if (!rows[row]) ++kept;
+  }
+  std::erase_if(entries_, [&](const Entry& entry) { return rows[entry[2]]; });
+  for (Entry& entry : entries_) entry[2] = number[entry[2]];
+  rows_ = kept;
 }
 
 std::vector<std::uint32_t> KeyTable::take_groups() {
@@ -64,7 +71,7 @@ std::vector<std::uint32_t> KeyTable::take_groups() {
     const Entry &a = entries_[i - 1], &b = entries_[i];
     if (a[0] == b[0] && a[1] == b[1]) groups.join(a[2], b[2]);
   }
-  std::vector<Entry>().swap(entries_);
+  std::deque<Entry>().swap(entries_);
   rows_ = 0;
   return groups.take();
 }

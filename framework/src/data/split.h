@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,15 @@ struct RowKeys {
 // (of 100 million, a chance of 1 in 4,000) keep two rows together that need not be, and harm nothing else.
 class KeyTable {
  public:
-  void add(const RowKeys& keys);  // of the next row. Throws DataError above 2³² − 1 rows
+  void add(const RowKeys& keys);  // of the next row, of at most 2³² − 1
   std::size_t rows() const { return rows_; }
+  void drop(const std::vector<bool>& rows);  // these rows; those that stay are numbered anew
   // For each row the first one that hangs together with it. Gives the keys' memory back.
   std::vector<std::uint32_t> take_groups();
 
  private:
   using Entry = std::array<std::uint32_t, 3>;  // the hash in two halves, the row: without padding
-  std::vector<Entry> entries_;
+  std::deque<Entry> entries_;                  // a vector that grows needs twice the room
   std::size_t rows_ = 0;
 };
 

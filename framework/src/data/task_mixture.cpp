@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "core/names.h"
+#include "data/load_task.h"
 #include "data/metric_names.h"
 
 #include <peftbench/error.h>
@@ -132,13 +133,13 @@ TaskConfig with_tasks(TaskConfig config, const std::function<TaskConfig(const st
   return config;
 }
 
-TaskData load_mixture(const TaskConfig& config, const fs::path& data_root) {
+TaskData load_mixture(const TaskConfig& config, const fs::path& data_root, const DataStorage& storage) {
   TaskData data;
   data.config = config;
   data.source = config.file;
   Sha256 hash;
   for (const TaskConfig& task : config.mixture->tasks) {
-    data.parts.push_back(load_task(task, data_root));
+    data.parts.push_back(load_task(task, data_root, storage));
     hash.update(data.parts.back().hash);
     for (const std::string& note : data.parts.back().notes) data.notes.push_back(task.name + ": " + note);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "data/mixture.h"
+#include "data/storage.h"
 #include "data/task.h"
 #include "data/yaml.h"
 
@@ -26,7 +27,7 @@ TaskMixture parse_mixture(const Yaml& yaml);
 TaskConfig with_tasks(TaskConfig config, const std::function<TaskConfig(const std::string&)>& read);
 
 // Each task of the mixture as load_task gives it, in TaskData::parts.
-TaskData load_mixture(const TaskConfig& config, const fs::path& data_root);
+TaskData load_mixture(const TaskConfig& config, const fs::path& data_root, const DataStorage& storage);
 
 // A mixture's tasks, or the task itself.
 std::vector<const TaskData*> parts_of(const TaskData& data);

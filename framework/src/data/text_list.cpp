@@ -76,8 +76,18 @@ std::vector<TextExample> TextList::first(std::size_t count) const {
   return result;
 }
 
-std::string TextList::hash() const {
+std::string_view TextList::place_bytes() const {
+  if (!places_) return {};
+  return {reinterpret_cast<const char*>(places_->data()), places_->size() * sizeof(std::uint32_t)};
+}
+
+std::string TextList::identity() const {
   Sha256 hash;
+  if (const std::string key = store_ ? store_->key() : ""; !key.empty()) {
+    hash.update(key);
+    hash.update(place_bytes());
+    return hash.hex();
+  }
   for (const TextExample& example : *this) add_example(hash, example);
   return hash.hex();
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace peftbench {
@@ -28,6 +29,7 @@ class TextStore {
     virtual StoredText at(std::size_t index) = 0;  // cheapest in order
   };
   virtual std::unique_ptr<Reader> reader() const = 0;  // not longer than the store
+  virtual std::string key() const { return {}; }       // equal for stores of equal texts; empty if it has none
 };
 
 class TextsInMemory final : public TextStore {
@@ -55,7 +57,9 @@ class TextList {
   // These of the list's examples, in this order.
   TextList select(const std::vector<std::uint32_t>& places) const;
   std::vector<TextExample> first(std::size_t count) const;  // in memory; all if there are fewer
-  std::string hash() const;                                 // SHA-256 over all examples in their order
+  std::string_view place_bytes() const;                     // of a list made with places, for a file
+  // Equal for lists of equal examples: from the store's key where it has one, else a hash over all of them.
+  std::string identity() const;
 
   // One pass; each example is made as it is looked at.
   class Iterator {

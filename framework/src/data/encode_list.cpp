@@ -1,0 +1,83 @@
+#include "data/encode_list.h"
+
+#include "core/hash.h"
+#include "data/example_file.h"
+
+#include <peftbench/abi.h>
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace peftbench {
+
+namespace {
+
+constexpr std::size_t chunk = 4096;  // texts that are in memory at once
+
+std::string key_of(const TextList& texts, const EncodeSettings& settings, const Arrangement& arrangement,
+                   const std::string& layout) {
+  const EncodeLimits& limits = settings.limits;
+  nlohmann::json key = {{"program", PEFTBENCH_VERSION},
+                        {"version", preprocessing_version},
+                        {"texts", texts.identity()},
+                        {"vocabulary", settings.tokenizer.hash()},
+                        {"limits", {limits.max_input_tokens, limits.max_target_tokens}},
+                        {"target_prefix", limits.target_prefix},
+                        {"ends", {settings.pad_id, settings.eos_id}}};
+  if (arrangement.hook) key["layout"] = {layout, arrangement.replicas, arrangement.seed};
+  return sha256(key.dump());
+}
+
+// Encodes a list piece by piece.
+class Encoding {
+ public:
+  Encoding(const TextList& texts, const EncodeSettings& settings, const Arrangement& arrangement,
+           const DataStorage& storage)
+      : texts_(texts), settings_(settings), arrangement_(arrangement), storage_(storage), next_(texts.begin()) {}
+
+  bool next(EncodedExample& example) {
+    if (place_ == encoded_.size() && !fill()) return false;
+    example = std::move(encoded_[place_++]);
+    return true;
+  }
+
+ private:
+  bool fill() {
+    if (done_ == texts_.size()) return false;
+    std::vector<TextExample> some;
+    for (; some.size() < chunk && done_ < texts_.size(); ++done_, ++next_) some.push_back(*next_);
+    encoded_ = encode_all(some, settings_.tokenizer, settings_.limits, arrangement_, settings_.pad_id, settings_.eos_id,
+                          storage_.threads);
+    place_ = 0;
+    if (storage_.progress && texts_.size() > chunk) {
+      storage_.progress->update(
+          {"prepare", static_cast<std::int64_t>(done_), static_cast<std::int64_t>(texts_.size()), "ids of texts"});
+    }
+    return true;
+  }
+
+  const TextList& texts_;
+  const EncodeSettings& settings_;
+  const Arrangement& arrangement_;
+  const DataStorage& storage_;
+  TextList::Iterator next_;
+  std::size_t done_ = 0, place_ = 0;
+  std::vector<EncodedExample> encoded_;
+};
+
+}  // namespace
+
+std::shared_ptr<const ExampleList> encode_list(const TextList& texts, const EncodeSettings& settings,
+                                               const Arrangement& arrangement, const DataStorage& storage,
+                                               const std::string& task, const std::string& layout) {
+  DataStorage own = storage;
+  if (arrangement.hook && layout.empty()) own.keep = false;
+  const StoredRecords records(own, task, own.keep ? key_of(texts, settings, arrangement, layout) : "", "ids");
+  if (const auto kept = records.find()) return std::make_shared<const ExamplesInFile>(kept);
+  Encoding encoding(texts, settings, arrangement, own);
+  return store_examples([&](EncodedExample& example) { return encoding.next(example); }, records, own.memory_bytes);
+}
+
+}  // namespace peftbench

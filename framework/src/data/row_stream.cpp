@@ -1,0 +1,63 @@
+#include "data/row_stream.h"
+
+#include "core/names.h"
+#include "data/task_spec.h"
+
+#include <peftbench/error.h>
+
+#include <utility>
+
+namespace peftbench {
+
+RowStream::RowStream(const TaskConfig& config, const FoundSource& source, ProgressSink* progress)
+    : config_(config), source_(source), progress_(progress), formatter_(config) {
+  for (const auto& [split, paths] :
+       {std::pair{Split::train, &source.train}, std::pair{Split::validation, &source.validation},
+        std::pair{Split::test, &source.test}}) {
+    for (const fs::path& path : *paths) files_.push_back({split, path, &path == &paths->back()});
+  }
+}
+
+bool RowStream::next(LoadedRow& row, Split& split) {
+  constexpr std::int64_t every = 1 << 16;
+  while (file_ < files_.size()) {
+    const File& file = files_[file_];
+    if (!reader_) {
+      reader_ = RowReader::open(file.path, source_.source);
+      read_ = 0;
+    }
+    while (reader_->next()) {
+      ++read_;
+      if (++all_ % every == 0 && progress_)
+        progress_->update({"load", all_, 0, "rows of " + file.path.filename().string()});
+      if (!formatter_.passes(*reader_)) continue;
+      ++passed_;
+      row = formatter_.format(*reader_, file.split);
+      split = file.split;
+      return true;
+    }
+    if (!next_file()) return false;
+  }
+  return false;
+}
+
+// What a file and a split must have held.
+bool RowStream::next_file() {
+  if (read_ == 0)
+    reader_->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
+  if (files_[file_].last) {
+    if (passed_ == 0) {
+      std::vector<std::string> names;
+      for (const File& file : files_)
+        if (file.split == files_[file_].split) names.push_back(file.path.string());
+      throw ConfigError(Problem{config_.spec->source.place + ": no row is left",
+                                "the filter refuses every row of " + join(names), "rows that pass 'filter'",
+                                "compare the values in 'filter' with those in the file"});
+    }
+    passed_ = 0;
+  }
+  reader_.reset();
+  return ++file_ < files_.size();
+}
+
+}  // namespace peftbench

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "data/formatter.h"
+#include "data/split.h"
+#include "data/task_spec.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// What is kept of each row of a source while its texts are written away: enough to say which split it belongs to.
+class RowTable {
+ public:
+  // `scored_alone`: there is only a test split, of rows to be scored.
+  RowTable(const SplitSpec& spec, bool validation_given, bool test_given, bool scored_alone);
+
+  // A row whose text is the record `record`, and of which the `trained` records after it are what it trains; −1: it
+  // trains as it is.
+  void add(const LoadedRow& row, Split split, std::uint32_t record, std::int32_t trained);
+
+  // The records of each split.
+  struct Splits {
+    std::vector<std::uint32_t> train, validation, test;
+    bool test_labelled = true;  // a test file has all of its labels or none
+    std::vector<std::string> notes;
+  };
+  // Throws ConfigError where a split stays empty, DataError where some rows of a test file lack their labels.
+  Splits finish();
+
+ private:
+  using Hashes = std::vector<std::uint64_t>;  // 64 bits of each row's input: see KeyTable
+  struct Rows {
+    std::vector<std::uint32_t> records;  // empty where every row is one record: first, first + 1, …
+    std::uint32_t first = 0, count = 0;
+    Hashes inputs;  // where rows may stand in another split too
+    std::vector<bool> dropped;
+    std::uint32_t record(std::uint32_t row) const { return records.empty() ? first + row : records[row]; }
+  };
+  void drop_seen(Rows& rows, const Rows& seen, const std::string& what);
+  void drop_overlap();
+  void check_labels();
+  void share_out(const std::vector<Split>& splits);
+
+  SplitSpec spec_;
+  SplitWants wants_;
+  bool compare_;  // whether splits that files give may overlap and must not
+  KeyTable keys_;
+  Rows train_, validation_, test_;
+  std::vector<std::int32_t> trained_;  // by row of train; empty where all train as they are
+  std::string bare_origin_;            // of the first test row without a label
+  std::size_t bare_ = 0;
+  Splits result_;
+};
+
+}  // namespace peftbench

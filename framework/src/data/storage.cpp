@@ -1,0 +1,150 @@
+#include "data/storage.h"
+
+#include "core/hash.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+namespace peftbench {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t remembered_from = 8 << 20;  // smaller files are hashed each time
+constexpr std::int64_t second = 1'000'000'000;
+
+// What changes when a file does.
+struct FileState {
+  std::uint64_t size = 0, inode = 0;
+  std::int64_t modified = 0, changed = 0;  // ns
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+
+FileState state_of(const fs::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  const auto nanoseconds = [](const timespec& time) { return std::int64_t{time.tv_sec} * second + time.tv_nsec; };
+  return {static_cast<std::uint64_t>(status.st_size), static_cast<std::uint64_t>(status.st_ino),
+          nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
+std::string hash_bytes(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::vector<char> block(1 << 20);
+  Sha256 hash;
+  while (in.read(block.data(), static_cast<std::streamsize>(block.size())), in.gcount() > 0)
+    hash.update(block.data(), static_cast<std::size_t>(in.gcount()));
+  if (in.bad() || !in.eof())
+    throw DataError(Problem{"cannot read " + file.string(), "an error of the disk", "a readable file", {}});
+  return hash.hex();
+}
+
+std::string plain(std::string name) {
+  std::replace_if(
+      name.begin(), name.end(),
+      [](unsigned char c) { return !(std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'); }, '-');
+  return name;
+}
+
+// What killed processes left behind. Those of running ones are younger.
+void sweep(const fs::path& folder) {
+  std::error_code error;
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const bool temporary = entry.path().filename().string().find(".tmp-") != std::string::npos;
+    if (temporary && entry.last_write_time(error) < old && !error) fs::remove(entry.path(), error);
+  }
+}
+
+bool can_write(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  return ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
+
+void note(const DataStorage& storage, const std::string& line) {
+  if (storage.progress) storage.progress->note(line);
+}
+
+}  // namespace
+
+StoredRecords::StoredRecords(const DataStorage& storage, const std::string& task, const std::string& key,
+                             const std::string& ending)
+    : storage_(storage), key_(key), path_(storage.folder / (plain(task) + "-" + key.substr(0, 20) + "." + ending)) {}
+
+std::shared_ptr<const RecordFile> StoredRecords::find() const {
+  if (!storage_.keep) return nullptr;
+  RecordFile::Opened opened = RecordFile::open(path_, key_);
+  if (!opened.damage.empty()) note(storage_, path_.string() + " is made anew: " + opened.damage);
+  return std::move(opened.file);
+}
+
+std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(RecordWriter&)>& write) const {
+  static std::atomic<unsigned> counter{0};
+  const bool writable = can_write(storage_.folder);
+  const bool keep = storage_.keep && writable;
+  fs::path path = path_;
+  if (!keep) {
+    const fs::path folder = writable ? storage_.folder : fs::temp_directory_path();
+    path = folder / (path_.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
+                     std::to_string(counter.fetch_add(1)));
+    if (storage_.keep)
+      note(storage_, storage_.folder.string() + " cannot be written: the prepared data is not kept for the next run");
+  } else {
+    sweep(storage_.folder);
+  }
+  write_atomically(path, [&](std::ostream& out) {
+    RecordWriter writer(out, key_);
+    write(writer);
+  });
+  RecordFile::Opened opened = RecordFile::open(path, key_);
+  std::error_code ignored;
+  if (!keep) fs::remove(path, ignored);
+  if (!opened.file) {
+    throw DataError(Problem{"what was written cannot be read: " + path.string(), opened.damage, "the same bytes",
+                            "check the disk; or name another data folder with --data"});
+  }
+  return std::move(opened.file);
+}
+
+std::string content_hash(const fs::path& file, const DataStorage& storage) {
+  const FileState state = state_of(file);
+  if (state.size < remembered_from || !storage.keep) return hash_bytes(file);
+  const Json about = {state.size, state.inode, state.modified, state.changed};
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(file, error);
+  const fs::path memory = storage.folder / "hashes" / (sha256(whole.string()).substr(0, 20) + ".json");
+  if (file_exists(memory)) {
+    const Json kept = Json::parse(read_text(memory), nullptr, false);
+    const auto is = [&](const char* name, const Json& value) { return kept.contains(name) && kept.at(name) == value; };
+    if (kept.is_object() && is("file", whole.string()) && is("state", about) && kept.contains("sha256") &&
+        kept.at("sha256").is_string())
+      return kept.at("sha256").get<std::string>();
+  }
+  if (storage.progress) storage.progress->update({"load", 0, 0, "hash of " + file.filename().string()});
+  const std::string hash = hash_bytes(file);
+  if (state_of(file) != state) {
+    throw DataError(Problem{file.string() + " changed while it was read", "another size or time than before",
+                            "a file that nobody writes to", "start again when it is whole"});
+  }
+  // Within the clock's grain a file can change and keep its times.
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (now - state.changed > 2 * second && can_write(memory.parent_path()))
+    write_atomically(memory, Json{{"file", whole.string()}, {"state", about}, {"sha256", hash}}.dump());
+  return hash;
+}
+
+}  // namespace peftbench
