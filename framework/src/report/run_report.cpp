@@ -43,9 +43,7 @@ void add_counts(TextSheet& sheet, const Json& ledger) {
 void add_scores(TextSheet& sheet, const RunRecord& record) {
   for (const MetricRecord& metric : record.metrics) {
     sheet.add(&metric == &record.metrics.front() ? "score" : "", metric_text(metric));
-    if (metric.majority)
-      sheet.add("", fmt::format("{} {} for always answering '{}'", metric.name, format_score(*metric.majority),
-                                record.task.majority_label));
+    if (metric.majority) sheet.add("", metric.name + " " + constant_text(metric, record.task.majority_label));
   }
   const Json::json_pointer score("/eval/rank_score");
   if (record.answers == "ranked")
@@ -77,6 +75,12 @@ void add_costs(TextSheet& sheet, const RunRecord& record) {
 }
 
 }  // namespace
+
+std::string constant_text(const MetricRecord& metric, const std::string& majority_label) {
+  const std::string& answer = metric.majority_answer.empty() ? majority_label : metric.majority_answer;
+  if (answer.empty()) return format_score(*metric.majority) + " for constant answers";  // of several tasks
+  return fmt::format("{} for always answering '{}'", format_score(*metric.majority), answer);
+}
 
 std::string describe_run(const RunRecord& record, const std::string& folder, std::size_t width) {
   TextSheet sheet;

@@ -20,6 +20,7 @@ Json metric_json(const MetricRecord& metric) {
   Json json = {{"split", metric.split}, {"name", metric.name}, {"value", metric.value}, {"n", metric.n}};
   json["interval"] = metric.interval ? Json::array({metric.interval->low, metric.interval->high}) : Json(nullptr);
   json["majority"] = number(metric.majority);
+  json["majority_answer"] = metric.majority_answer;
   return json;
 }
 
@@ -32,6 +33,7 @@ MetricRecord metric_from(const Json& json) {
   if (const Json& interval = json.at("interval"); !interval.is_null())
     metric.interval = Interval{interval.at(0).get<double>(), interval.at(1).get<double>()};
   metric.majority = optional_number(json.at("majority"));
+  metric.majority_answer = json.value("majority_answer", "");
   return metric;
 }
 
@@ -215,7 +217,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   r.illegal_rate = optional_number(json.at("illegal_rate"));
   json.at("predictions_hash").get_to(r.predictions_hash);
   json.at("adapter_hash").get_to(r.adapter_hash);
-  for (const Json& task : json.value("tasks", Json::array())) r.tasks.push_back(task_from(task));
+  for (const Json& score : json.value("tasks", Json::array())) r.tasks.push_back(task_from(score));
   for (const Json& phase : json.at("phases")) {
     PhaseCost cost;
     phase.at("name").get_to(cost.name);

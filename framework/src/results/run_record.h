@@ -27,11 +27,12 @@ struct Interval {
 
 struct MetricRecord {
   std::string split;  // validation, test
-  std::string name;   // accuracy, macro_f1, matthews, exact_match
+  std::string name;   // accuracy, macro_f1, …: data/metric_names.h
   double value = 0;
-  std::int64_t n = 0;                // examples
+  std::int64_t n = 0;                // examples, or groups of them where a group counts once
   std::optional<Interval> interval;  // 95 %
-  std::optional<double> majority;    // the same metric for always answering the most frequent label
+  std::optional<double> majority;    // the same metric for the best constant answer
+  std::string majority_answer = {};  // that answer; "" in older records: the task's majority_label
 };
 
 // The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
