@@ -22,7 +22,7 @@ def archive_files(data, pattern):
 
 def plain(text):
     """Without the underscores that plain-text editions set around emphasis."""
-    return re.sub(r"\b_([^_\n]+)_\b|(?<!\w)_([^_]+)_(?!\w)", lambda found: found[1] or found[2], text)
+    return re.sub(r"(?<!\w)_([^_]+)_(?!\w)", r"\1", text)
 
 
 def sotu(work, out):

