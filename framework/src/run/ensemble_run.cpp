@@ -130,7 +130,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   }
   use_threads(setup->config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(places, std::move(*setup));
+  const Workbench bench = open_workbench(places, std::move(*setup), &progress);
   if (bench.task.config.mixture)
     throw ConfigError({"an ensemble votes on one task",
                        bench.task.config.name + " is a mixture",
@@ -160,7 +160,8 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
                                                           bench.setup.config.train.evaluation.batch_size, &progress);
   outcome.seconds = evaluation.seconds;
   outcome.examples = evaluation.votes.examples;
-  const bool labels = !bench.task.config.labels.empty();
+  const TaskConfig& task = bench.task.config;
+  const bool labels = answers_may_be_illegal(task.metrics, static_cast<int>(task.labels.size()));
   for (std::size_t i = 0; i < voters.size(); ++i) {
     const RunRecord& record = voters[i].record;
     const Evaluation& own = evaluation.members[i];
@@ -169,9 +170,13 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   }
   outcome.metrics = compare(outcome, metric_records(evaluation.votes, outcome.split));
   if (const auto majority = scoring.first().evaluator().majority(texts)) {
-    for (EnsembleMetric& metric : outcome.metrics)
-      for (const auto& constant : majority->metrics)
-        if (constant.name == metric.name) metric.vote.majority = constant.value;
+    for (EnsembleMetric& metric : outcome.metrics) {
+      for (const ConstantAnswer& constant : majority->metrics) {
+        if (constant.name != metric.name) continue;
+        metric.vote.majority = constant.value;
+        metric.vote.majority_answer = constant.answer;
+      }
+    }
   }
   if (labels) outcome.illegal_rate = evaluation.votes.illegal_rate;
   const auto n = static_cast<double>(std::max<std::int64_t>(1, outcome.examples));

@@ -1,7 +1,9 @@
 #include "run/task_scoring.h"
 
 #include "core/names.h"
+#include "data/encode_list.h"
 #include "eval/likelihood.h"
+#include "eval/prediction_file.h"
 
 #include <peftbench/error.h>
 
@@ -17,19 +19,16 @@ std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig&
   const BackboneSpec& spec = bench.backbone->spec();
   return encode_all(examples, *bench.tokenizer,
                     {task.max_input_tokens, task.max_target_tokens, bench.target_prefix(task)}, arrangement,
-                    spec.pad_id, spec.eos_id);
+                    spec.pad_id, spec.eos_id, bench.storage.threads);
 }
 
 nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
   const auto place = static_cast<std::size_t>(p.index);
-  return {{"index", p.index},
-          // without its folder, so that the bytes are the same on every machine
-          {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""},
-          {"prediction", p.prediction},
-          {"label", p.label},
-          {"target", p.target},
-          {"target_label", p.target_label},
-          {"correct", p.correct}};
+  // The origin without its folder, so that the bytes are the same on every machine.
+  nlohmann::ordered_json json = {
+      {"index", p.index}, {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""}};
+  json.update(to_json(p));
+  return json;
 }
 
 TaskScoring::TaskScoring(Subject subject, const CompiledPlan& plan)
@@ -82,10 +81,20 @@ Arrangement TaskScoring::arrangement() const {
 }
 
 std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) const {
-  const TextList& all = task().train;
-  const auto batch = static_cast<std::size_t>(subject_.bench.setup.config.train.batch_size);
-  return std::make_shared<const ExamplesInMemory>(
-      encode_for(subject_.bench, task().config, all.first(trained ? all.size() : batch), arrangement()));
+  const Workbench& bench = subject_.bench;
+  const TaskConfig& config = task().config;
+  if (!trained) {
+    const auto batch = static_cast<std::size_t>(bench.setup.config.train.batch_size);
+    return std::make_shared<const ExamplesInMemory>(
+        encode_for(bench, config, task().train.first(batch), arrangement()));
+  }
+  const BackboneSpec& spec = bench.backbone->spec();
+  const EncodeSettings settings{*bench.tokenizer,
+                                {config.max_input_tokens, config.max_target_tokens, bench.target_prefix(config)},
+                                spec.pad_id,
+                                spec.eos_id};
+  return encode_list(task().train, settings, arrangement(), bench.storage, config.name,
+                     layout_ ? bench.layout_key() : "");
 }
 
 const TextList& TaskScoring::split(const std::string& name) const {
@@ -145,8 +154,11 @@ TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string&
   for (const MetricValue& metric : evaluation.metrics) {
     MetricRecord line{name, metric.name, metric.value, metric.n, Interval{metric.low, metric.high}, {}};
     if (majority) {
-      for (const auto& other : majority->metrics)
-        if (other.name == metric.name) line.majority = other.value;
+      for (const ConstantAnswer& constant : majority->metrics) {
+        if (constant.name != metric.name) continue;
+        line.majority = constant.value;
+        line.majority_answer = constant.answer;
+      }
     }
     score.metrics.push_back(line);
   }
@@ -155,7 +167,9 @@ TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string&
   score.answers = classes_ ? "classes" : ranked ? "ranked" : "generated";
   // Ranked words may be mapped to what is no answer too.
   const bool may_be_illegal = score.answers == "generated" || !subject_.transfer.labels.empty();
-  if (!task().config.labels.empty() && may_be_illegal) score.illegal_rate = evaluation.illegal_rate;
+  const TaskConfig& config = task().config;
+  if (may_be_illegal && answers_may_be_illegal(config.metrics, static_cast<int>(config.labels.size())))
+    score.illegal_rate = evaluation.illegal_rate;
   return score;
 }
 
