@@ -29,6 +29,7 @@ constexpr Command commands[] = {
     {"suite", "run a grid of methods, tasks and seeds, and print the table", suite_command},
     {"report", "a table of the runs in a folder, from their records alone", report_command},
     {"eval", "score a finished run again, or on another task", eval_command},
+    {"score", "score predictions that stand in files, a run's or another program's", score_command},
     {"ensemble", "several runs asked together, with a vote", ensemble_command},
     {"neighbors", "the words that a trained prompt lies near", neighbors_command},
     {"export", "write a trained method in another program's form, or merged into the model", export_command},

@@ -18,6 +18,7 @@ int tasks_command(const std::vector<std::string>& words);
 int backbones_command(const std::vector<std::string>& words);
 int params_command(const std::vector<std::string>& words);
 int eval_command(const std::vector<std::string>& words);
+int score_command(const std::vector<std::string>& words);
 int ensemble_command(const std::vector<std::string>& words);
 int neighbors_command(const std::vector<std::string>& words);
 int import_command(const std::vector<std::string>& words);

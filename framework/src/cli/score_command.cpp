@@ -1,0 +1,129 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "core/names.h"
+#include "data/metric_names.h"
+#include "data/task.h"
+#include "eval/prediction_file.h"
+#include "report/format.h"
+#include "report/table.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Scored {
+  std::string file;
+  std::size_t examples = 0;
+  std::vector<MetricValue> metrics;
+  std::vector<ConstantAnswer> constants;
+  std::optional<double> illegal_rate;
+
+  const ConstantAnswer* constant(const std::string& metric) const {
+    const auto found =
+        std::find_if(constants.begin(), constants.end(), [&](const auto& c) { return c.name == metric; });
+    return found == constants.end() ? nullptr : &*found;
+  }
+};
+
+Scored score(const std::string& file, const std::vector<std::string>& metrics, const std::vector<std::string>& labels,
+             std::uint64_t seed) {
+  std::vector<Prediction> predictions = read_predictions(file, labels);
+  check_scorable(predictions, metrics, file);
+  const int count = static_cast<int>(labels.size());
+  std::size_t illegal = 0;
+  for (Prediction& p : predictions) {
+    judge_answer(p, metrics, count);
+    illegal += p.illegal ? 1 : 0;
+  }
+  Scored result{file,
+                predictions.size(),
+                compute_metrics(metrics, predictions, count, seed),
+                constant_answers(metrics, predictions, labels),
+                {}};
+  if (answers_may_be_illegal(metrics, count))
+    result.illegal_rate = static_cast<double>(illegal) / static_cast<double>(predictions.size());
+  return result;
+}
+
+Json as_json(const Scored& scored) {
+  Json json = {{"file", scored.file}, {"examples", scored.examples}, {"metrics", Json::array()}};
+  for (const MetricValue& m : scored.metrics) {
+    const ConstantAnswer* constant = scored.constant(m.name);
+    json["metrics"].push_back({{"name", m.name},
+                               {"value", m.value},
+                               {"n", m.n},
+                               {"interval", {m.low, m.high}},
+                               {"majority", constant ? Json(constant->value) : Json()},
+                               {"majority_answer", constant ? Json(constant->answer) : Json()}});
+  }
+  json["illegal_rate"] = scored.illegal_rate ? Json(*scored.illegal_rate) : Json();
+  return json;
+}
+
+std::string as_text(const Scored& scored) {
+  TextSheet sheet;
+  for (const MetricValue& m : scored.metrics) {
+    std::string line = fmt::format("{}  [{}, {}]  of {}", format_score(m.value), format_score(m.low),
+                                   format_score(m.high), with_thousands(m.n));
+    if (const ConstantAnswer* constant = scored.constant(m.name))
+      line += fmt::format(", against {} for always answering '{}'", format_score(constant->value), constant->answer);
+    sheet.add(m.name, line);
+  }
+  if (scored.illegal_rate) sheet.add("illegal", format_percent(*scored.illegal_rate) + " of the answers");
+  return scored.file + "\n" + sheet.text(terminal_width(1));
+}
+
+}  // namespace
+
+int score_command(const std::vector<std::string>& words) {
+  Arguments arguments("score",
+                      "Scores predictions again that stand in files: a run's predictions.jsonl, or another program's\n"
+                      "answers, a line of JSON each: {\"prediction\": \"…\", \"target\": \"…\"}. Nothing is loaded.");
+  std::vector<std::string> files, metrics, labels;
+  std::string task;
+  std::uint64_t seed = 0;
+  CLI::App& app = arguments.app();
+  app.add_option("FILE", files, "predictions; may be several")->required()->type_name("");
+  app.add_option("--task", task, "whose metrics and label words hold")->type_name("NAME");
+  app.add_option("--metrics", metrics, "metrics, in place of the task's")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAME,…");
+  app.add_option("--labels", labels, "label words in the order of their numbers, in place of the task's")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("WORD,…");
+  app.add_option("--seed", seed, "of the intervals' bootstrap")->capture_default_str();
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  if (!task.empty()) {
+    const TaskConfig config = read_task_config(task, arguments.places().task_folders());
+    if (metrics.empty()) metrics = config.metrics;
+    if (labels.empty()) labels = config.labels;
+  }
+  if (metrics.empty())
+    throw ConfigError({"no metric is named", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
+  for (const std::string& metric : metrics)
+    if (const auto problem = metric_problem(metric, metrics, labels)) throw ConfigError(*problem);
+  Json json = Json::array();
+  std::string text;
+  for (const std::string& file : files) {
+    const Scored scored = score(file, metrics, labels, seed);
+    if (arguments.json())
+      json.push_back(as_json(scored));
+    else
+      text += as_text(scored);
+  }
+  print(arguments.json() ? json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : text);
+  return 0;
+}
+
+}  // namespace peftbench

@@ -1,0 +1,133 @@
+#include "eval/prediction_file.h"
+
+#include "core/names.h"
+#include "core/utf8.h"
+#include "data/metric_names.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+namespace peftbench {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// One line, read strictly.
+class Line {
+ public:
+  Line(Json json, std::string place) : json_(std::move(json)), place_(std::move(place)) {
+    if (!json_.is_object()) fail("not a prediction", json_.dump(), R"({"prediction": "…", "target": "…"})");
+  }
+  std::string text(const char* key) const {
+    const auto found = json_.find(key);
+    if (found == json_.end())
+      fail(std::string("'") + key + "' is missing", names(), std::string("a text '") + key + "'");
+    if (!found->is_string()) fail(std::string("'") + key + "' is not a text", found->dump(), "a text");
+    return found->get<std::string>();
+  }
+  bool has(const char* key) const { return json_.contains(key); }
+  std::vector<std::string> texts(const char* key) const {
+    std::vector<std::string> result;
+    if (!has(key)) return result;
+    const Json& list = json_.at(key);
+    const auto is_text = [](const Json& item) { return item.is_string(); };
+    if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_text))
+      fail(std::string("'") + key + "' is not a list of texts", list.dump(), R"(["…"])");
+    for (const Json& item : list) result.push_back(item.get<std::string>());
+    return result;
+  }
+  // A label as the file has it, else its place among the words.
+  int label(const char* key, const std::string& word, const std::vector<std::string>& labels) const {
+    const int most = labels.empty() ? std::numeric_limits<short>::max() : static_cast<int>(labels.size()) - 1;
+    if (has(key)) {
+      const Json& value = json_.at(key);
+      if (!value.is_number_integer() || value.get<std::int64_t>() < -1 || value.get<std::int64_t>() > most)
+        fail(std::string("'") + key + "' is not a label", value.dump(), "-1 (none) to " + std::to_string(most));
+      return value.get<int>();
+    }
+    const auto found = std::find(labels.begin(), labels.end(), word);
+    return found == labels.end() ? -1 : static_cast<int>(found - labels.begin());
+  }
+  [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected) const {
+    throw DataError({place_ + ": " + what, printable(found), expected, "docs/results-schema.md shows a line"});
+  }
+
+ private:
+  std::string names() const {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : json_.items()) keys.push_back(key);
+    return keys.empty() ? "no fields" : "the fields " + join(keys);
+  }
+  Json json_;
+  std::string place_;
+};
+
+Prediction prediction_of(const Line& line, std::int64_t index, const std::vector<std::string>& labels) {
+  Prediction p;
+  p.index = index;
+  p.prediction = line.text("prediction");
+  p.target = line.text("target");
+  p.references = line.texts("references");
+  if (line.has("group")) p.group = line.text("group");
+  p.label = line.label("label", p.prediction, labels);
+  p.target_label = line.label("target_label", p.target, labels);
+  if (!labels.empty() && p.target_label < 0)
+    line.fail("the target is none of the label words", "'" + p.target + "'", "one of " + join(labels));
+  return p;
+}
+
+}  // namespace
+
+Json to_json(const Prediction& p) {
+  Json json = {{"index", p.index},   {"prediction", p.prediction},     {"label", p.label},
+               {"target", p.target}, {"target_label", p.target_label}, {"correct", p.correct}};
+  if (p.judged) json["judged"] = *p.judged;
+  if (!p.references.empty()) json["references"] = p.references;
+  if (!p.group.empty()) json["group"] = p.group;
+  return json;
+}
+
+std::vector<Prediction> read_predictions(const fs::path& file, const std::vector<std::string>& labels) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw DataError({"cannot read " + file.string(), {}, "a file of predictions, a line of JSON each", {}});
+  std::vector<Prediction> predictions;
+  std::int64_t number = 0;
+  for (std::string text; std::getline(in, text);) {
+    const std::string place = file.string() + ":" + std::to_string(++number);
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded())
+      throw DataError(
+          {place + ": not JSON", printable(text), R"({"prediction": "…", "target": "…"} on each line)", {}});
+    predictions.push_back(
+        prediction_of(Line(std::move(json), place), static_cast<std::int64_t>(predictions.size()), labels));
+  }
+  if (predictions.empty()) throw DataError({file.string() + " holds no predictions", "no line", "a line for each", {}});
+  return predictions;
+}
+
+void check_scorable(const std::vector<Prediction>& predictions, const std::vector<std::string>& metrics,
+                    const fs::path& file) {
+  for (const std::string& name : metrics) {
+    const MetricInfo* metric = find_metric(name);
+    if (!metric) continue;
+    for (const Prediction& p : predictions) {
+      std::string lacks;
+      if (metric->groups && p.group.empty()) lacks = "a 'group'";
+      if (metric->numbers && !number_of(p.target)) lacks = "a target that is a number";
+      if (metric->numbered && p.target_label != 0 && p.target_label != 1) lacks = "a 'target_label' of 0 or 1";
+      if (lacks.empty()) continue;
+      throw DataError({file.string() + ": the metric '" + name + "' cannot score this",
+                       "prediction " + std::to_string(p.index + 1) + ": '" + printable(p.prediction) + "'", lacks,
+                       "choose another metric, or add what is missing"});
+    }
+  }
+}
+
+}  // namespace peftbench

@@ -1,0 +1,118 @@
+#include "eval/prediction_file.h"
+
+#include "core/random.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class PredictionFileTest : public testing::Test {
+ protected:
+  ~PredictionFileTest() override { fs::remove(file_); }
+  std::vector<Prediction> read(const std::string& text, const std::vector<std::string>& labels = {}) const {
+    std::ofstream(file_, std::ios::binary) << text;
+    return read_predictions(file_, labels);
+  }
+  std::string fault(const std::string& text, const std::vector<std::string>& labels = {}) const {
+    try {
+      read(text, labels);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  }
+  const fs::path file_ = fs::temp_directory_path() / ("peftbench-predictions-" + std::to_string(::getpid()) + ".jsonl");
+};
+
+TEST_F(PredictionFileTest, WhatIsWrittenIsRead) {
+  const Prediction whole{0, "The \"cat\"\n", 1, "cat", 0, true, {"cat", "a cat"}, "7/1", "cat", true};
+  const Prediction plain{1, "", -1, "größer", -1};
+  const auto read_back = read(to_json(whole).dump() + "\n\n" + to_json(plain).dump() + "\r\n");
+  ASSERT_EQ(read_back.size(), 2u);
+  EXPECT_EQ(read_back[0].prediction, whole.prediction);
+  EXPECT_EQ(read_back[0].label, 1);
+  EXPECT_EQ(read_back[0].target_label, 0);
+  EXPECT_THAT(read_back[0].references, ElementsAre("cat", "a cat"));
+  EXPECT_EQ(read_back[0].group, "7/1");
+  EXPECT_EQ(read_back[1].target, "größer");
+  EXPECT_EQ(read_back[1].index, 1);
+  EXPECT_TRUE(read_back[1].references.empty());
+}
+
+TEST_F(PredictionFileTest, LabelsAreFoundAmongTheWords) {
+  const auto found = read(R"({"prediction": "bad", "target": "good"})"
+                          "\n"
+                          R"({"prediction": "awful", "target": "bad"})"
+                          "\n"
+                          R"({"prediction": "whatever", "label": 1, "target": "bad"})",
+                          {"bad", "good"});
+  EXPECT_EQ(found[0].label, 0);
+  EXPECT_EQ(found[0].target_label, 1);
+  EXPECT_EQ(found[1].label, -1);
+  EXPECT_EQ(found[2].label, 1);
+}
+
+TEST_F(PredictionFileTest, SaysWhichLineIsWrong) {
+  const std::string good = R"({"prediction": "a", "target": "b"})";
+  EXPECT_THAT(fault(good + "\n{\"prediction\": "), AllOf(HasSubstr(".jsonl:2: not JSON"), HasSubstr("on each line")));
+  EXPECT_THAT(fault("[1]"), HasSubstr(":1: not a prediction"));
+  EXPECT_THAT(fault(R"({"target": "b"})"), AllOf(HasSubstr("'prediction' is missing"), HasSubstr("the fields target")));
+  EXPECT_THAT(fault(R"({"prediction": 3, "target": "b"})"), HasSubstr("'prediction' is not a text"));
+  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "references": "c"})"), HasSubstr("not a list of texts"));
+  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "label": 2})", {"b", "c"}), HasSubstr("-1 (none) to 1"));
+  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "target_label": -2})"), HasSubstr("is not a label"));
+  EXPECT_THAT(fault(good, {"x", "y"}), HasSubstr("none of the label words"));
+  EXPECT_THAT(fault(" \n"), HasSubstr("holds no predictions"));
+}
+
+TEST_F(PredictionFileTest, MutilatedFilesArePredictionsOrDataErrors) {
+  Random random(3);
+  const std::string line = to_json(Prediction{3, "a 'b'", 1, "c", 0, false, {"c", "d"}, "g"}).dump();
+  int read_well = 0;
+  for (int round = 0; round < 500; ++round) {
+    std::string text = line;
+    for (std::uint64_t n = 1 + random.below(3); n > 0; --n) {
+      const std::size_t at = random.below(text.size());
+      if (random.below(2) == 0)
+        text.erase(at, 1 + random.below(4));
+      else
+        text.insert(at, 1, "{}[]:,\"\n-19\xff"[random.below(12)]);
+    }
+    try {
+      read_well += read(text).empty() ? 0 : 1;
+    } catch (const DataError&) {
+    }
+  }
+  EXPECT_GT(read_well, 20);
+}
+
+TEST_F(PredictionFileTest, MetricsSayWhatIsMissing) {
+  const auto lacking = [&](const std::vector<std::string>& metrics, const Prediction& p) -> std::string {
+    try {
+      check_scorable({p}, metrics, "mine.jsonl");
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Prediction p{4, "x", 1, "y", -1};
+  EXPECT_THAT(lacking({"accuracy", "em"}, p), AllOf(HasSubstr("mine.jsonl"), HasSubstr("'em'"), HasSubstr("'group'")));
+  EXPECT_THAT(lacking({"pearson"}, p), AllOf(HasSubstr("prediction 5"), HasSubstr("a number")));
+  EXPECT_THAT(lacking({"wsc_simple"}, p), HasSubstr("'target_label'"));
+  EXPECT_EQ(lacking({"squad_f1", "exact_match"}, p), "");
+}
+
+}  // namespace
+}  // namespace peftbench
