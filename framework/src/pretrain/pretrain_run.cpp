@@ -7,8 +7,9 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/random.h"
+#include "data/encode_list.h"
+#include "data/load_task.h"
 #include "data/mixture.h"
-#include "data/task.h"
 #include "pretrain/card.h"
 #include "pretrain/segments.h"
 #include "results/result_store.h"
@@ -102,16 +103,16 @@ void open_text(const PretrainRequest& request, Bench& bench, ProgressSink& progr
 }
 
 struct EncodedTask {
-  std::vector<EncodedExample> train, held_out;
+  std::shared_ptr<const ExampleList> train;  // may lie in a file
+  std::vector<EncodedExample> held_out;
 };
 
-EncodedTask encode_task(const TaskData& task, const Bench& bench, std::int64_t held_out) {
+EncodedTask encode_task(const TaskData& task, const Bench& bench, const DataStorage& storage, std::int64_t held_out) {
   const EncodeLimits limits{task.config.max_input_tokens, task.config.max_target_tokens};
-  const auto encode = [&](const std::vector<TextExample>& examples) {
-    return encode_all(examples, *bench.tokenizer, limits, {}, bench.spec.pad_id, bench.spec.eos_id);
-  };
-  return {encode(task.train.first(task.train.size())),
-          encode(task.validation.first(static_cast<std::size_t>(held_out)))};
+  const EncodeSettings settings{*bench.tokenizer, limits, bench.spec.pad_id, bench.spec.eos_id};
+  return {encode_list(task.train, settings, {}, storage, task.config.name),
+          encode_all(task.validation.first(static_cast<std::size_t>(held_out)), *bench.tokenizer, limits, {},
+                     bench.spec.pad_id, bench.spec.eos_id, storage.threads)};
 }
 
 void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {
@@ -124,11 +125,13 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
   const auto each =
       std::max<std::int64_t>(1, config.held_out_examples / static_cast<std::int64_t>(config.mixture.tasks.size()));
   ExamplePool pool{"tasks", config.shares.tasks, {}, {}};
+  const DataStorage storage{request.places.data / ".cache" / "tasks", true, DataStorage().memory_bytes,
+                            static_cast<int>(config.train.threads), &progress};
   for (const std::string& name : config.mixture.tasks) {
     progress.update({"prepare", std::ssize(*tasks), std::ssize(config.mixture.tasks), name});
-    const TaskData data = load_task(read_task_config(name, folders), request.places.data);
-    tasks->push_back(encode_task(data, bench, each));
-    sizes.push_back(std::ssize(tasks->back().train));
+    const TaskData data = load_task(read_task_config(name, folders), request.places.data, storage);
+    tasks->push_back(encode_task(data, bench, storage, each));
+    sizes.push_back(static_cast<std::int64_t>(tasks->back().train->size()));
     for (EncodedExample& example : tasks->back().held_out) pool.held_out.push_back(std::move(example));
     bench.sources.push_back(data.hash + sha256(data.config.canonical));
     bench.facts.tasks.push_back({data.config.name, data.config.summary, sizes.back(), 0});
@@ -138,7 +141,7 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
   for (std::size_t t = 0; t < sizes.size(); ++t) bench.facts.tasks[t].rate = sampler->rates()[t];
   pool.at = [tasks, sampler](std::int64_t index) {
     const MixtureSampler::Draw draw = sampler->at(index);
-    return (*tasks)[draw.task].train[static_cast<std::size_t>(draw.example)];
+    return (*tasks)[draw.task].train->at(static_cast<std::size_t>(draw.example));
   };
   bench.pools.push_back(std::move(pool));
 }

@@ -48,7 +48,7 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   Setup setup = set_up(places, config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(places, std::move(setup));
+  const Workbench bench = open_workbench(places, std::move(setup), &progress);
   const PluginFinder finder(places.plugin_files);
   CompiledPlan plan = load_adapter(request.run.adapter(), finder, *bench.backbone, bench.checksum);
   Transfer transfer;

@@ -142,7 +142,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   Setup setup = set_up(places, configuration_of(request.run, record, asked, places), BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
-  const Workbench bench = open_workbench(places, std::move(setup));
+  const Workbench bench = open_workbench(places, std::move(setup), &progress);
   CompiledPlan plan =
       load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
 

@@ -32,6 +32,10 @@ MethodSchema make_options() {
   schema.param("task.sentinel", false,
                "begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
                "stripped before scoring");
+  schema.param("data.cache", true,
+               "keep prepared data that does not stay in memory under .cache/ in the data folder, for the next run");
+  schema.param("data.memory_bytes", 16 << 20, "texts, or ids, of a task that take more than this go to a file")
+      .range(0, no_limit);
   schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
   schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});
   schema

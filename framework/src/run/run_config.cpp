@@ -77,7 +77,7 @@ class Resolver {
     for (const std::string& key : all)
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
-      near = {"method", "task", "backbone", "seed", "threads", "init_from", "set", "train", "eval", "on"};
+      near = {"method", "task", "backbone", "seed", "threads", "init_from", "set", "train", "eval", "data", "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
       remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);

@@ -27,6 +27,21 @@
 namespace peftbench {
 namespace {
 
+// Reading and tokenizing much data takes long, and the user may want to stop it.
+class Stoppable final : public ProgressSink {
+ public:
+  Stoppable(const RunRequest& request, ProgressSink& screen) : request_(request), screen_(screen) {}
+  void update(const Progress& progress) override {
+    screen_.update(progress);
+    if (request_.stop && request_.stop()) throw Interrupted();
+  }
+  void note(const std::string& line) override { screen_.note(line); }
+
+ private:
+  const RunRequest& request_;
+  ProgressSink& screen_;
+};
+
 // One run in its folder.
 class Runner {
  public:
@@ -293,7 +308,8 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(request.places, std::move(setup));
+  Stoppable stoppable(request, progress);
+  const Workbench bench = open_workbench(request.places, std::move(setup), &stoppable);
   return Runner(request, bench, progress, costs).run();
 }
 

@@ -3,6 +3,7 @@
 #include "core/hash.h"
 #include "core/names.h"
 #include "core/random.h"
+#include "data/load_task.h"
 #include "data/task_mixture.h"
 #include "eval/label_map.h"
 #include "plugin/schema.h"
@@ -90,6 +91,11 @@ TaskConfig read_configured(const Places& places, const RunConfig& config, const 
   return task;
 }
 
+DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
+  return {places.data / ".cache" / "tasks", config.options.flag("data.cache"),
+          config.options.integer("data.memory_bytes"), static_cast<int>(config.train.threads), progress};
+}
+
 nlohmann::json identity_of(const TaskData& task) {
   return {{"name", task.config.name}, {"definition", sha256(task.config.canonical)}, {"data", task.hash}};
 }
@@ -133,13 +139,13 @@ Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixt
           "a method that writes its answers, as model_tuning does", "choose one of the tasks"};
 }
 
-TaskData open_task(const Places& places, const RunConfig& config) {
-  TaskData task = load_task(configured_task(places, config), places.data);
+TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress) {
+  TaskData task = load_task(configured_task(places, config), places.data, storage_of(places, config, progress));
   arrange(task, config);
   return task;
 }
 
-std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config) {
+std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config, ProgressSink* progress) {
   std::vector<TaskData> tasks;
   const LabelMap checked(config.options.names("eval.label_map"));
   if (config.options.names("eval.tasks").empty()) return tasks;
@@ -155,21 +161,22 @@ std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& con
       throw ConfigError({"a task of eval.tasks is scored anyway", "'" + task.name + "'",
                          "other tasks than those that are trained on, each once", "leave it out"});
     taken.push_back(task.name);
-    tasks.push_back(load_task(task, places.data));
+    tasks.push_back(load_task(task, places.data, storage_of(places, config, progress)));
     arrange(tasks.back(), config);
   }
   return tasks;
 }
 
-Workbench open_workbench(const Places& places, Setup setup) {
+Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress) {
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
+  bench.storage = storage_of(places, config, progress);
   if (const auto problem = misfit(*bench.setup.plugin, configured_task(places, config))) throw ConfigError(*problem);
   for (const std::string& name : config.options.names("eval.tasks"))
     if (const auto problem = misfit(*bench.setup.plugin, read_configured(places, config, name)))
       throw ConfigError(*problem);
-  bench.task = open_task(places, config);
-  bench.eval_tasks = open_eval_tasks(places, config);
+  bench.task = open_task(places, config, progress);
+  bench.eval_tasks = open_eval_tasks(places, config, progress);
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");
   bench.backbone = Backbone::load(folder, config.load_options());
@@ -187,6 +194,7 @@ Workbench open_workbench(const Places& places, Setup setup) {
 
 nlohmann::json Workbench::identity() const {
   nlohmann::json json = to_json(setup.config);
+  json.erase("data");  // where data lies changes no result
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
   json["init_from"] = start_hash;
@@ -197,6 +205,13 @@ nlohmann::json Workbench::identity() const {
   json["backbone"]["checksum"] = checksum;
   json["vocabulary"] = tokenizer->hash();
   return json;
+}
+
+std::string Workbench::layout_key() const {
+  nlohmann::json json = identity();
+  for (const char* key : {"train", "eval", "threads"}) json.erase(key);
+  json["plugin"] = sha256(MappedFile::open(setup.plugin->path)->text());  // its version may stay as it is written
+  return sha256(json.dump());
 }
 
 std::vector<std::int64_t> Workbench::target_prefix(const TaskConfig& config) const {

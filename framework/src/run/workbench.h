@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/hub.h"
+#include "data/storage.h"
 #include "data/task.h"
 #include "plugin/finder.h"
 #include "run/home.h"
@@ -33,18 +34,22 @@ struct Workbench {
   std::string checksum;  // of the backbone
   std::shared_ptr<const Tokenizer> tokenizer;
   std::string start_hash;  // of what training begins from; empty for the method's own first values
+  DataStorage storage = {};
 
   // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.
   nlohmann::json identity() const;
   // What every target of the task begins with.
   std::vector<std::int64_t> target_prefix(const TaskConfig& config) const;
+  // What the ids that a layout hook gives follow from: the file that holds them is kept under it.
+  std::string layout_key() const;
   std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
 };
 // The task's data in the run's order, with the training examples that its seed draws.
-TaskData open_task(const Places& places, const RunConfig& config);
+TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress = nullptr);
 // The data of eval.tasks. Throws ConfigError for the run's own tasks, mixtures and the same task twice.
-std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config);
-Workbench open_workbench(const Places& places, Setup setup);
+std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config, ProgressSink* progress = nullptr);
+// `progress` outlives the workbench.
+Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
 
 // Why the method cannot do the task, if it cannot.
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);
