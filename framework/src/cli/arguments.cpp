@@ -47,8 +47,14 @@ void Arguments::add_set() {
 }
 
 void Arguments::setting(const std::string& names, const std::string& key, const std::string& help) {
-  settings_.push_back(std::make_unique<Flag>(Flag{names, key, {}, nullptr}));
+  settings_.push_back(std::make_unique<Flag>(Flag{names, key, {}, {}, nullptr}));
   settings_.back()->option = app_.add_option(names, settings_.back()->value, help)->type_name("VALUE");
+}
+
+void Arguments::list_setting(const std::string& names, const std::string& key, const std::string& help) {
+  settings_.push_back(std::make_unique<Flag>(Flag{names, key, {}, {}, nullptr}));
+  settings_.back()->option =
+      app_.add_option(names, settings_.back()->list, help)->type_name("VALUE")->delimiter(',')->allow_extra_args(false);
 }
 
 bool Arguments::parse(std::vector<std::string> words) {
@@ -97,7 +103,9 @@ ConfigRequest Arguments::config() const {
   request.method = method_;
   if (!file_.empty()) request.file = file_;
   for (const auto& flag : settings_)
-    if (flag->option->count() > 0) request.flags.push_back({flag->key, flag->value, flag->name});
+    if (flag->option->count() > 0)
+      request.flags.push_back(
+          {flag->key, flag->list.empty() ? GivenValue(flag->value) : GivenValue(flag->list), flag->name});
   for (const std::string& text : set_) request.settings.push_back(parse_set(text));
   return request;
 }

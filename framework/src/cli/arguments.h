@@ -36,6 +36,8 @@ class Arguments {
   ConfigRequest config() const;  // of --method, --config, --set and the flags given with `setting`
   // A flag that is short for a setting: --task for task.name.
   void setting(const std::string& names, const std::string& key, const std::string& help);
+  // The same for a list, an entry each time it is given.
+  void list_setting(const std::string& names, const std::string& key, const std::string& help);
 
  private:
   ConfigError unknown(const std::string& word) const;
@@ -46,6 +48,7 @@ class Arguments {
   std::vector<std::string> plugins_, set_;
   struct Flag {
     std::string name, key, value;
+    std::vector<std::string> list;
     CLI::Option* option;
   };
   std::vector<std::unique_ptr<Flag>> settings_;

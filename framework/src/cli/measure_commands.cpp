@@ -50,6 +50,12 @@ int eval_command(const std::vector<std::string>& words) {
   std::string name, predictions;
   arguments.app().add_option("RUN", name, "a run's folder or id")->required()->type_name("");
   arguments.app().add_option("--task", request.asked.task, "another task than the run's")->type_name("NAME");
+  arguments.app()
+      .add_option("--label-map", request.asked.label_map,
+                  "from:to, parts of answers that are replaced on another task; may be repeated")
+      ->type_name("FROM:TO")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   arguments.app().add_option("--examples", request.examples, "the first so many; 0: all");
   arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
@@ -74,7 +80,8 @@ int eval_command(const std::vector<std::string>& words) {
                        {"loss", outcome.loss},
                        {"seconds", outcome.seconds},
                        {"metrics", record.at("metrics")},
-                       {"illegal_rate", record.at("illegal_rate")}};
+                       {"illegal_rate", record.at("illegal_rate")},
+                       {"tasks", record.at("tasks")}};
     print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
     return 0;
   }
@@ -84,9 +91,8 @@ int eval_command(const std::vector<std::string>& words) {
   for (const MetricRecord& m : outcome.record.metrics)
     sheet.add(m.name, format_score(m.value) +
                           fmt::format("  [{}, {}]", format_score(m.interval->low), format_score(m.interval->high)) +
-                          (m.majority ? fmt::format("  against {} for always answering '{}'", format_score(*m.majority),
-                                                    outcome.record.task.majority_label)
-                                      : ""));
+                          (m.majority ? "  against " + constant_text(m, outcome.record.task.majority_label) : ""));
+  add_task_scores(sheet, outcome.record.tasks);
   if (outcome.record.illegal_rate)
     sheet.add("illegal", format_percent(*outcome.record.illegal_rate) + " of the answers");
   sheet.add("loss", fmt::format("{:.4f} for each label token", outcome.loss));

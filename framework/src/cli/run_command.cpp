@@ -44,6 +44,10 @@ int run_command(const std::vector<std::string>& words) {
                       "run that was stopped, and shows the row of one that has finished.");
   arguments.add_method_and_backbone();
   arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
+  arguments.list_setting("--eval-task", "eval.tasks",
+                         "another task that what was trained is scored on; may be repeated");
+  arguments.list_setting("--label-map", "eval.label_map",
+                         "from:to, parts of answers that are replaced on other tasks; may be repeated");
   arguments.setting("--seed", "seed", "of every use of chance");
   arguments.setting("--steps", "train.steps", "optimizer steps");
   arguments.setting("--init-from", "init_from", "an adapter, run or .safetensors whose values training begins with");

@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "report/format.h"
+#include "report/score_grid.h"
 #include "report/table.h"
 
 #include <fmt/format.h>
@@ -25,19 +26,6 @@ std::int64_t finished(const ComparisonRow& row) {
   return std::count_if(row.runs.begin(), row.runs.end(), [](const SeedRun& run) { return run.status == "finished"; });
 }
 
-// What the row has in place of a score: the worst that befell a run of it.
-std::string state(const ComparisonRow& row) {
-  for (const char* status : {"failed", "interrupted", "running", "waiting"})
-    for (const SeedRun& run : row.runs)
-      if (run.status == status) return status;
-  return none;
-}
-
-std::string score(const ComparisonRow& row) {
-  if (row.score.n == 0) return state(row);
-  return format_score(row.score.mean) + (row.score.deviation ? fmt::format(" ± {:.3f}", *row.score.deviation) : "");
-}
-
 std::string seeds(const ComparisonRow& row) {
   const auto all = static_cast<std::int64_t>(row.runs.size());
   const std::int64_t good = finished(row);
@@ -51,7 +39,7 @@ struct Column {
 
 const std::vector<Column>& scores_and_costs() {
   static const std::vector<Column> columns = {
-      {">score", score},
+      {">score", [](const auto& r) { return score_text(r); }},
       {">seeds", seeds},
       {">majority", [](const auto& r) { return r.majority ? format_score(*r.majority) : none; }},
       {">illegal", [](const auto& r) { return r.illegal_rate ? format_percent(*r.illegal_rate) : none; }},
@@ -184,11 +172,25 @@ Json json_range(const std::optional<Range>& range) {
   return range->low == range->high ? Json(range->low) : Json::array({range->low, range->high});
 }
 
+Json json_summary(const Summary& summary) {
+  return {{"mean", json_number(summary.mean)}, {"sd", json_number(summary.deviation)}, {"n", summary.n}};
+}
+
 Json row_json(const ComparisonRow& row) {
   Json json = {{"label", row.label},       {"method", row.method}, {"task", row.task},
                {"backbone", row.backbone}, {"metric", row.metric}, {"split", row.split}};
   json["examples"] = json_range(row.examples);
-  json["score"] = {{"mean", json_number(row.score.mean)}, {"sd", json_number(row.score.deviation)}, {"n", row.score.n}};
+  json["score"] = json_summary(row.score);
+  json["tasks"] = Json::array();
+  for (const OtherScore& other : row.others)
+    json["tasks"].push_back({{"task", other.task},
+                             {"trained", other.trained},
+                             {"metric", other.metric},
+                             {"split", other.split},
+                             {"examples", json_range(other.examples)},
+                             {"score", json_summary(other.score)},
+                             {"majority", json_number(other.majority)},
+                             {"illegal_rate", json_number(other.illegal_rate)}});
   json["majority"] = json_number(row.majority);
   json["illegal_rate"] = json_number(row.illegal_rate);
   json["trained"] = json_range(row.trained);
@@ -226,6 +228,11 @@ std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t 
     if (!rest.empty()) text += "\nwithout a score:\n";
     for (const std::string& line : rest) text += "  " + (width > 24 ? wrap(line, width, 4) : line) + "\n";
   }
+  for (const ScoreGrid& grid : score_grids(rows)) {
+    TextTable lines(grid.headers);
+    for (const auto& line : grid.lines) lines.add(line);
+    text += "\n" + grid.title + "\n\n" + lines.text();
+  }
   return text;
 }
 
@@ -248,6 +255,20 @@ std::string comparison_markdown(const std::vector<ComparisonRow>& rows) {
     const std::vector<std::string> rest = unfinished(section);
     if (!rest.empty()) text += "\nWithout a score:\n\n";
     for (const std::string& line : rest) text += "- " + escaped_for_markdown(line) + "\n";
+  }
+  for (const ScoreGrid& grid : score_grids(rows)) {
+    text += "\n**" + escaped_for_markdown(grid.title) + "**\n\n|";
+    std::string rule = "|";
+    for (const std::string& header : grid.headers) {
+      text += " " + escaped_for_markdown(header.starts_with('>') ? header.substr(1) : header) + " |";
+      rule += header.starts_with('>') ? "---:|" : "---|";
+    }
+    text += "\n" + rule + "\n";
+    for (const auto& line : grid.lines) {
+      text += "|";
+      for (const std::string& cell : line) text += " " + escaped_for_markdown(cell) + " |";
+      text += "\n";
+    }
   }
   return text;
 }
@@ -284,9 +305,20 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
     std::string message;
     for (const SeedRun& run : row.runs)
       if (message.empty()) message = in_one_line(run.message);
-    text += plain(json.at("score").at("mean")) + "," + plain(json.at("score").at("sd")) + "," +
-            std::to_string(row.runs.size()) + "," + std::to_string(finished(row)) + "," + escaped_for_csv(message) +
-            "\n";
+    const auto end = [&](const Json& score) {
+      text += plain(score.at("mean")) + "," + plain(score.at("sd")) + "," + std::to_string(row.runs.size()) + "," +
+              std::to_string(finished(row)) + "," + escaped_for_csv(message) + "\n";
+    };
+    end(json.at("score"));
+    for (const Json& other : json.at("tasks")) {  // the same runs on another task: what is known of it alone
+      for (const std::string& key : keys) {
+        const std::string task = row.task + " → " + other.at("task").get<std::string>();
+        const bool of_runs = key == "label" || key == "method" || key == "backbone";
+        const Json& source = of_runs ? json : other;
+        text += escaped_for_csv(key == "task" ? task : source.contains(key) ? plain(source.at(key)) : "") + ",";
+      }
+      end(other.at("score"));
+    }
   }
   return text;
 }

@@ -82,6 +82,23 @@ std::string constant_text(const MetricRecord& metric, const std::string& majorit
   return fmt::format("{} for always answering '{}'", format_score(*metric.majority), answer);
 }
 
+void add_task_scores(TextSheet& sheet, const std::vector<TaskScore>& tasks) {
+  bool first_of_mixture = true, first_of_others = true;
+  for (const TaskScore& task : tasks) {
+    bool& first = task.trained ? first_of_mixture : first_of_others;
+    for (const MetricRecord& metric : task.metrics) {
+      std::string text = task.task;
+      if (task.rate && &metric == &task.metrics.front()) text += fmt::format(" (rate {:.3f})", *task.rate);
+      text += ": " + metric_text(metric);
+      if (metric.majority) text += "; " + constant_text(metric, task.majority_label);
+      sheet.add(!first ? "" : task.trained ? "tasks" : "transfer", text);
+      first = false;
+    }
+    if (task.illegal_rate && *task.illegal_rate > 0)
+      sheet.add("", fmt::format("{}: {} of the answers illegal", task.task, format_percent(*task.illegal_rate)));
+  }
+}
+
 std::string describe_run(const RunRecord& record, const std::string& folder, std::size_t width) {
   TextSheet sheet;
   sheet.add("run", record.id + (record.status == "finished" ? "" : "  (" + record.status + ")"));
@@ -92,6 +109,7 @@ std::string describe_run(const RunRecord& record, const std::string& folder, std
                                     with_thousands(record.backbone.parameters), precision_text(record)));
   if (record.backbone.bytes > 0) sheet.add("", format_bytes(record.backbone.bytes) + " of memory for the weights");
   add_scores(sheet, record);
+  add_task_scores(sheet, record.tasks);
   add_training(sheet, record);
   if (record.ledger.contains("trained")) add_counts(sheet, record.ledger);
   if (!record.phases.empty()) add_costs(sheet, record);

@@ -36,18 +36,61 @@ std::optional<std::int64_t> count(const RunRecord& record, const char* key) {
   return found->get<std::int64_t>();
 }
 
+std::optional<Range> widened(const std::optional<Range>& range, std::int64_t value) {
+  if (!range) return Range{value, value};
+  return Range{std::min(range->low, value), std::max(range->high, value)};
+}
+
 std::optional<Range> range(const std::vector<const RunRecord*>& records, const char* key) {
   std::optional<Range> range;
   for (const RunRecord* record : records) {
     const auto value = count(*record, key);
     if (!value) continue;
-    range = range ? Range{std::min(range->low, *value), std::max(range->high, *value)} : Range{*value, *value};
+    range = widened(range, *value);
   }
   return range;
 }
 
 std::optional<double> mean(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
+}
+
+// Of the same task in all records.
+OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
+  OtherScore other;
+  std::vector<double> scores, illegal;
+  for (const TaskScore* task : tasks) {
+    other.task = task->task;
+    other.trained = task->trained;
+    if (task->illegal_rate) illegal.push_back(*task->illegal_rate);
+    if (task->metrics.empty()) continue;
+    const MetricRecord& score = task->metrics.front();
+    other.metric = score.name;
+    other.split = score.split;
+    other.examples = widened(other.examples, score.n);
+    other.majority = score.majority;
+    scores.push_back(score.value);
+  }
+  other.score = summarise(scores);
+  other.illegal_rate = mean(illegal);
+  return other;
+}
+
+std::vector<OtherScore> other_scores(const std::vector<const RunRecord*>& records) {
+  std::vector<std::vector<const TaskScore*>> tasks;
+  for (const RunRecord* record : records) {
+    for (const TaskScore& task : record->tasks) {
+      const auto known =
+          std::find_if(tasks.begin(), tasks.end(), [&](const auto& same) { return same.front()->task == task.task; });
+      if (known == tasks.end())
+        tasks.push_back({&task});
+      else
+        known->push_back(&task);
+    }
+  }
+  std::vector<OtherScore> others;
+  for (const auto& task : tasks) others.push_back(other_score(task));
+  return others;
 }
 
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
@@ -61,13 +104,13 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
     if (!score) continue;
     row.metric = score->name;
     row.split = score->split;
-    row.examples = row.examples ? Range{std::min(row.examples->low, score->n), std::max(row.examples->high, score->n)}
-                                : Range{score->n, score->n};
+    row.examples = widened(row.examples, score->n);
     row.majority = score->majority;
     scores.push_back(score->value);
   }
   row.score = summarise(scores);
   row.illegal_rate = mean(illegal);
+  row.others = other_scores(finished);
   if (!seconds.empty()) row.step_seconds = median(seconds);
   row.trained = range(finished, "trained");
   row.receiving_gradient = range(finished, "receiving_gradient");

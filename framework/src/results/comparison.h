@@ -25,6 +25,16 @@ struct Range {
   std::int64_t low = 0, high = 0;
 };
 
+// What the runs of a row reached on one of several tasks: of its mixture, or one that was not trained on.
+struct OtherScore {
+  std::string task;
+  bool trained = false;  // a task of the mixture
+  std::string metric, split;
+  Summary score;
+  std::optional<Range> examples;
+  std::optional<double> majority, illegal_rate;  // as the row's own
+};
+
 // The runs of one configuration, which differ by their seed alone.
 struct ComparisonRow {
   std::string label, method, task, backbone;
@@ -36,6 +46,7 @@ struct ComparisonRow {
   std::optional<Range> examples;
   std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
   std::optional<double> illegal_rate;  // mean
+  std::vector<OtherScore> others;      // in the records' order
   std::optional<double> percent;       // trained, of all
   std::optional<Range> trained, receiving_gradient, stored, inference, after_merge, bytes_stored;
   std::optional<Range> prompt_tokens;             // ids of a text prompt, which are no parameters

@@ -1,0 +1,94 @@
+#include "report/score_grid.h"
+
+#include "report/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace peftbench {
+namespace {
+
+const std::string none = "–";
+using Rows = std::vector<const ComparisonRow*>;
+
+// What the row has in place of a score: the worst that befell a run of it.
+std::string state(const ComparisonRow& row) {
+  for (const char* status : {"failed", "interrupted", "running", "waiting"})
+    for (const SeedRun& run : row.runs)
+      if (run.status == status) return status;
+  return none;
+}
+
+// Of all rows on one backbone, the mixtures' own tasks or the tasks that were not trained on.
+std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
+  std::vector<std::string> tasks;
+  const auto add = [&](const std::string& task) {
+    if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
+  };
+  const auto has = [&](const ComparisonRow& row) {
+    return std::any_of(row.others.begin(), row.others.end(), [&](const auto& o) { return o.trained == trained; });
+  };
+  for (const ComparisonRow* row : rows) {
+    if (!has(*row)) continue;
+    add(row->task);
+    for (const OtherScore& other : row->others)
+      if (other.trained == trained) add(other.task);
+  }
+  if (tasks.empty()) return std::nullopt;
+  ScoreGrid grid;
+  grid.title = trained ? "tasks of mixtures" : "scores on other tasks than the one that was trained on";
+  grid.title += " (" + rows.front()->backbone + ")";
+  grid.headers = {"trained on", "method"};
+  for (const std::string& task : tasks) grid.headers.push_back(">" + task);
+  for (const ComparisonRow* row : rows) {
+    if (!has(*row)) continue;
+    grid.lines.push_back({row->task, row->label});
+    for (const std::string& task : tasks) {
+      const auto other = std::find_if(row->others.begin(), row->others.end(),
+                                      [&](const auto& o) { return o.trained == trained && o.task == task; });
+      grid.lines.back().push_back(task == row->task            ? score_text(*row)
+                                  : other == row->others.end() ? none
+                                                               : score_text(other->score));
+    }
+  }
+  grid.lines.push_back({none, "constant answers"});
+  for (const std::string& task : tasks) {
+    std::optional<double> bar;
+    for (const ComparisonRow* row : rows) {
+      if (row->task == task && row->majority) bar = row->majority;
+      for (const OtherScore& other : row->others)
+        if (other.task == task && other.majority) bar = other.majority;
+    }
+    grid.lines.back().push_back(bar ? format_score(*bar) : none);
+  }
+  return grid;
+}
+
+}  // namespace
+
+std::string score_text(const Summary& score) {
+  if (score.n == 0) return none;
+  return format_score(score.mean) + (score.deviation ? fmt::format(" ± {:.3f}", *score.deviation) : "");
+}
+
+std::string score_text(const ComparisonRow& row) { return row.score.n == 0 ? state(row) : score_text(row.score); }
+
+std::vector<ScoreGrid> score_grids(const std::vector<ComparisonRow>& rows) {
+  std::vector<std::pair<std::string, Rows>> backbones;
+  for (const ComparisonRow& row : rows) {
+    auto place =
+        std::find_if(backbones.begin(), backbones.end(), [&](const auto& b) { return b.first == row.backbone; });
+    if (place == backbones.end()) place = backbones.insert(backbones.end(), {row.backbone, {}});
+    place->second.push_back(&row);
+  }
+  std::vector<ScoreGrid> grids;
+  for (const auto& [backbone, some] : backbones)
+    for (const bool trained : {true, false})
+      if (auto grid = score_grid(some, trained)) grids.push_back(std::move(*grid));
+  return grids;
+}
+
+}  // namespace peftbench
