@@ -50,7 +50,7 @@ class EvaluatorTest : public ::testing::Test {
       example.target.push_back(1);
       example.label = label;
       examples_.push_back(example);
-      texts_.push_back({{}, task_.labels[label], label});
+      texts_.push_back({{}, task_.labels[label], label, {}, {}});
     }
   }
   Evaluator evaluator(EvaluationConfig config = {}, EncoderCache* cache = nullptr) {
@@ -227,6 +227,77 @@ TEST_F(EvaluatorTest, FreeTextNeedsTheSameText) {
   EXPECT_EQ(result.illegal_rate, 0);
 }
 
+// A plan that always writes this letter, on this task.
+struct OneLetter {
+  OneLetter(const Backbone& backbone, const std::string& letter)
+      : plan(plan_with(backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+          builder.claim<Says>(spec.head(), letter);
+        })) {}
+  CompiledPlan plan;
+};
+
+TEST_F(EvaluatorTest, FreeTextIsHeldAgainstAllRightAnswers) {
+  task_.labels.clear();
+  task_.metrics = {"squad_f1", "squad_em"};
+  task_.max_target_tokens = 1;
+  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, "cd", -1, {"cd", i < 5 ? "The B." : "x"}, "g"};
+  const auto result = evaluator().evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
+  EXPECT_NEAR(result.metrics[0].value, 5.0 / 11, 1e-12);
+  EXPECT_NEAR(result.metrics[1].value, 5.0 / 11, 1e-12);
+  EXPECT_TRUE(result.predictions[0].correct);
+  EXPECT_FALSE(result.predictions[5].correct);
+  EXPECT_EQ(result.predictions[0].judged, "b");
+  EXPECT_EQ(result.predictions[0].references.size(), 2u);
+  EXPECT_EQ(result.predictions[0].group, "g");
+  EXPECT_FALSE(evaluator().majority(texts_));
+}
+
+TEST_F(EvaluatorTest, FreeTextMayHaveLabelsOfItsRows) {
+  task_.labels.clear();
+  task_.metrics = {"wsc_simple"};
+  task_.max_target_tokens = 1;
+  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, i < 6 ? "The b" : "c", i % 2 == 0 ? 1 : 0, {}, {}};
+  const auto result = evaluator().evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
+  EXPECT_NEAR(result.metrics[0].value, 5.0 / 11, 1e-12);  // 3 of 6 referents, and 2 of 5 others
+  EXPECT_EQ(result.predictions[1].label, 1);
+  EXPECT_EQ(result.predictions[1].target_label, 0);
+  EXPECT_FALSE(result.predictions[1].correct);
+  const auto baseline = evaluator().majority(texts_);
+  ASSERT_TRUE(baseline);
+  EXPECT_EQ(baseline->label, "");
+  EXPECT_NEAR(baseline->metrics[0].value, 5.0 / 11, 1e-12);
+}
+
+TEST_F(EvaluatorTest, WhatIsNoNumberIsIllegalWhereNumbersAreAskedFor) {
+  task_.labels.clear();
+  task_.metrics = {"mean", "pearson", "spearman"};
+  task_.max_target_tokens = 1;
+  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, std::to_string(i), -1, {}, {}};
+  const auto result = evaluator().evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
+  EXPECT_EQ(result.illegal_rate, 1);
+  EXPECT_EQ(result.metrics[0].name, "mean");
+  EXPECT_EQ(result.metrics[0].value, 0);
+}
+
+// A vocabulary that knows small letters alone: "B" can be no better written than "b".
+TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsRight) {
+  task_.labels.clear();
+  task_.metrics = {"exact_match"};
+  task_.max_target_tokens = 1;
+  for (auto& text : texts_) text = {{}, "B", -1, {}, {}};
+  TextCodec small = letters();
+  small.encode = [](const std::string& text) {
+    Ids ids;
+    for (const char c : text) ids.push_back((c | 0x20) - 'a' + 10);
+    return ids;
+  };
+  const Evaluator evaluator(*backbone_, small, task_, {}, 0);
+  const auto result = evaluator.evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
+  EXPECT_EQ(result.metrics[0].value, 1);
+  EXPECT_TRUE(result.predictions[0].correct);
+  EXPECT_EQ(compute_metric("exact_match", result.predictions, 0).value, 1);  // so from the file too
+}
+
 struct ClassHead final : HeadHook {
   Tensor apply(const HeadCall& call) const override {
     Tensor scores = at::zeros({call.layout.sequences(), 3});
@@ -266,7 +337,7 @@ TEST_F(EvaluatorTest, TheCacheIsUsedOnlyWhereTheEncoderIsLeftAlone) {
 }
 
 TEST_F(EvaluatorTest, TheMajorityLabelIsThatOfTheScoredSplit) {
-  const std::vector<TextExample> split = {{{}, "b", 1}, {{}, "b", 1}, {{}, "a", 0}};
+  const std::vector<TextExample> split = {{{}, "b", 1, {}, {}}, {{}, "b", 1, {}, {}}, {{}, "a", 0, {}, {}}};
   const auto baseline = evaluator().majority(split);
   ASSERT_TRUE(baseline);
   EXPECT_EQ(baseline->label, "b");
