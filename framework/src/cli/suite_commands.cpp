@@ -5,6 +5,7 @@
 #include "report/comparison_report.h"
 #include "report/format.h"
 #include "report/table.h"
+#include "results/benchmark.h"
 #include "results/comparison.h"
 #include "run/forgetting.h"
 #include "run/planning.h"
@@ -24,7 +25,8 @@ std::size_t page_width() {
   return width ? width : 120;
 }
 
-void print_rows(const std::vector<ComparisonRow>& rows, const std::string& format) {
+void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
+  for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
   if (format == "json")
     print(comparison_json(rows).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   else if (format == "markdown")
