@@ -37,16 +37,16 @@ struct MetricRecord {
 
 // The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
 struct TaskScore {
-  std::string task, source, hash;
-  bool trained = false;                 // a task of the mixture; false: a transfer
-  std::optional<double> rate;           // in the mixture
-  std::int64_t train = 0, scored = 0;   // examples of its training split; examples that were scored
-  std::vector<MetricRecord> metrics;    // the first is its score
-  std::string majority_label, answers;  // as the record's own
-  std::optional<double> illegal_rate;
-  std::optional<double> loss;  // mean per target token; nothing for classes
-  std::string predictions;     // file in the run's folder
-  std::string predictions_hash;
+  std::string task = {}, source = {}, hash = {};
+  bool trained = false;                           // a task of the mixture; false: a transfer
+  std::optional<double> rate = {};                // in the mixture
+  std::int64_t train = 0, scored = 0;             // examples of its training split; examples that were scored
+  std::vector<MetricRecord> metrics = {};         // the first is its score
+  std::string majority_label = {}, answers = {};  // as the record's own
+  std::optional<double> illegal_rate = {};
+  std::optional<double> loss = {};  // mean per target token, or per example of a head that scores classes
+  std::string predictions = {};     // file in the run's folder; empty: the run's own
+  std::string predictions_hash = {};
 };
 
 // All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.

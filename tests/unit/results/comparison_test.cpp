@@ -57,6 +57,31 @@ RunRecord run_of(const std::string& method, int length, int seed, double score, 
   return r;
 }
 
+TEST(Compare, ScoresOnOtherTasksAreSummarisedOverSeeds) {
+  RunRecord one = run_of("lora", 8, 1, 0.8), two = run_of("lora", 8, 2, 0.6);
+  for (RunRecord* record : {&one, &two}) {
+    TaskScore tweets{"tweets", "", "", false,
+                     {},       5,  50, {{"test", "accuracy", record->metrics[0].value - 0.2, 50, {}, 0.5}}};
+    tweets.illegal_rate = 0.1 * static_cast<double>(record->seed);
+    record->tasks = {tweets};
+  }
+  TaskScore books{"books", "", "", false, {}, 5, 30, {{"validation", "f1", 0.4, 30, {}, {}}}};
+  two.tasks.push_back(books);
+  const std::vector<ComparisonRow> rows = compare({one, two});
+  ASSERT_EQ(rows.size(), 1u);
+  ASSERT_EQ(rows[0].others.size(), 2u);
+  const OtherScore& tweets = rows[0].others[0];
+  EXPECT_EQ(tweets.task, "tweets");
+  EXPECT_EQ(tweets.metric, "accuracy");
+  EXPECT_EQ(tweets.score.n, 2);
+  EXPECT_NEAR(tweets.score.mean, 0.5, 1e-12);
+  EXPECT_NEAR(tweets.illegal_rate.value(), 0.15, 1e-12);
+  EXPECT_EQ(tweets.majority, 0.5);
+  EXPECT_EQ(rows[0].others[1].split, "validation");
+  EXPECT_EQ(rows[0].others[1].score.n, 1);
+  EXPECT_NEAR(rows[0].score.mean, 0.7, 1e-12);
+}
+
 TEST(Compare, RunsThatDifferByTheirSeedAloneAreARow) {
   const std::vector<ComparisonRow> rows =
       compare({run_of("lora", 8, 3, 0.6), run_of("lora", 8, 1, 0.8), run_of("lora", 8, 2, 0.7)});

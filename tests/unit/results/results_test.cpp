@@ -61,6 +61,28 @@ TEST(RunRecord, ComesBackFromItsJson) {
   EXPECT_EQ(again.score()->name, "accuracy");
 }
 
+TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
+  RunRecord record = sample();
+  TaskScore own{"movies", "movies.tsv", "ab", true, 0.25, 900, 100, {{"test", "accuracy", 0.5, 100, {}, 0.4}}};
+  own.majority_label = "good";
+  own.illegal_rate = 0.125;
+  TaskScore other{"glue/rte", "rte", "cd", false, {}, 10, 20, {{"validation", "f1", 0.5, 20, Interval{0, 1}, {}}}};
+  other.loss = 1.5;
+  other.predictions = "predictions-glue-rte.jsonl";
+  record.tasks = {own, other};
+  const Json json = to_json(record);
+  const RunRecord again = record_from_json(Json::parse(json.dump()), "here");
+  EXPECT_EQ(to_json(again), json);
+  EXPECT_EQ(again.tasks.at(0).rate, 0.25);
+  EXPECT_EQ(again.tasks.at(0).majority_label, "good");
+  EXPECT_FALSE(again.tasks.at(1).rate.has_value());
+  EXPECT_EQ(again.tasks.at(1).metrics.at(0).split, "validation");
+  EXPECT_EQ(RunFolder{"runs/a"}.predictions("glue/rte"), fs::path("runs/a/predictions-glue-rte.jsonl"));
+  Json older = json;
+  older.erase("tasks");
+  EXPECT_TRUE(record_from_json(older, "here").tasks.empty());
+}
+
 TEST(RunRecord, RefusesAnotherSchemaAndMissingFields) {
   Json json = to_json(sample());
   json["schema_version"] = 99;

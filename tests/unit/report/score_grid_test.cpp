@@ -1,0 +1,68 @@
+#include "report/score_grid.h"
+
+#include "report/comparison_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace peftbench {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+ComparisonRow row(const std::string& label, const std::string& task, double score, std::vector<OtherScore> others) {
+  ComparisonRow result;
+  result.label = result.method = label;
+  result.task = task;
+  result.backbone = "t5";
+  result.metric = "accuracy";
+  result.split = "test";
+  result.score = {2, score, 0.01};
+  result.majority = 0.5;
+  result.runs = {{1, label, "finished", "", score}};
+  result.others = std::move(others);
+  return result;
+}
+
+OtherScore on(const std::string& task, double score, bool trained = false) {
+  return {task, trained, "accuracy", "test", {2, score, 0.02}, Range{10, 10}, 0.6, 0.25};
+}
+
+TEST(ScoreGridTest, HasAColumnForEachTask) {
+  const auto grids = score_grids({row("lora", "films", 0.9, {on("tweets", 0.7)}),
+                                  row("lora", "tweets", 0.8, {on("films", 0.75)}), row("ia3", "films", 0.6, {})});
+  ASSERT_THAT(grids, SizeIs(1));
+  EXPECT_EQ(grids[0].title, "scores on other tasks than the one that was trained on (t5)");
+  EXPECT_THAT(grids[0].headers, ElementsAre("trained on", "method", ">films", ">tweets"));
+  EXPECT_THAT(grids[0].lines, ElementsAre(ElementsAre("films", "lora", "0.900 ± 0.010", "0.700 ± 0.020"),
+                                          ElementsAre("tweets", "lora", "0.750 ± 0.020", "0.800 ± 0.010"),
+                                          ElementsAre("–", "constant answers", "0.600", "0.600")));
+}
+
+TEST(ScoreGridTest, MixturesHaveOneOfTheirOwn) {
+  const auto grids = score_grids({row("lora", "mix", 0.8, {on("a", 0.9, true), on("b", 0.7, true), on("c", 0.5)})});
+  ASSERT_THAT(grids, SizeIs(2));
+  EXPECT_EQ(grids[0].title, "tasks of mixtures (t5)");
+  EXPECT_THAT(grids[0].headers, ElementsAre("trained on", "method", ">mix", ">a", ">b"));
+  EXPECT_THAT(grids[1].headers, ElementsAre("trained on", "method", ">mix", ">c"));
+}
+
+TEST(ScoreGridTest, WithoutOtherTasksThereIsNone) {
+  EXPECT_THAT(score_grids({row("lora", "films", 0.9, {})}), IsEmpty());
+  EXPECT_THAT(score_grids({}), IsEmpty());
+}
+
+TEST(ScoreGridTest, StandsBelowTheTablesOfEveryForm) {
+  const std::vector<ComparisonRow> rows = {row("lora", "films", 0.9, {on("tweets", 0.7)})};
+  EXPECT_THAT(comparison_text(rows), HasSubstr("trained on  method"));
+  EXPECT_THAT(comparison_markdown(rows), HasSubstr("| films | lora | 0.900 ± 0.010 | 0.700 ± 0.020 |"));
+  EXPECT_THAT(comparison_csv(rows),
+              HasSubstr("lora,lora,films → tweets,t5,accuracy,test,10,0.6,0.25,,,,,,,,,,,0.7,0.02,"));
+  EXPECT_EQ(comparison_json(rows).at(0).at("tasks").at(0).at("illegal_rate"), 0.25);
+}
+
+}  // namespace
+}  // namespace peftbench
