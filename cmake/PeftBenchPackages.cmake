@@ -40,6 +40,7 @@ function(peftbench_require_library name header debian)
 endfunction()
 
 peftbench_require_library(sentencepiece sentencepiece_processor.h libsentencepiece-dev)
+peftbench_require_library(sentencepiece_train sentencepiece_trainer.h libsentencepiece-dev)
 peftbench_require_library(utf8proc utf8proc.h libutf8proc-dev)
 
 # Boost.DLL as a header-only library: with std::filesystem nothing of Boost is linked.

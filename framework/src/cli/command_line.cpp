@@ -35,6 +35,7 @@ constexpr Command commands[] = {
     {"export", "write a trained method in another program's form, or merged into the model", export_command},
     {"import", "read an adapter of another program", import_command},
     {"pretrain", "train a T5 of your own from text and tasks", pretrain_command},
+    {"vocab", "train a SentencePiece vocabulary in T5's layout", vocab_command},
     {"forgetting", "how well the backbone predicts other text under a trained method", forgetting_command},
     {"forward", "one forward pass over ids from files, to compare with other programs", forward_command},
 };

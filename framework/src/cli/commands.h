@@ -27,6 +27,7 @@ int suite_command(const std::vector<std::string>& words);
 int report_command(const std::vector<std::string>& words);
 int forgetting_command(const std::vector<std::string>& words);
 int pretrain_command(const std::vector<std::string>& words);
+int vocab_command(const std::vector<std::string>& words);
 int forward_command(const std::vector<std::string>& words);
 
 // 0, or the number of the signal by which the user asked to stop.

@@ -46,7 +46,9 @@ std::vector<std::string> fetched_texts(const fs::path& folder) {
 Documents find_text(const std::string& what, const fs::path& data_root) {
   std::error_code ignored;
   fs::path place = what;
-  if (!fs::exists(place, ignored) && what.find('/') == std::string::npos) place = data_root / "text" / what;
+  for (const fs::path& fetched : {data_root / "text" / what, data_root / what}) {
+    if (!fs::exists(place, ignored)) place = fetched;
+  }
   if (file_exists(place)) {
     if (has_documents(place)) return {what, {place}};
     throw DataError(Problem{"the text " + place.string() + " has no known format",
@@ -65,7 +67,8 @@ Documents find_text(const std::string& what, const fs::path& data_root) {
   throw DataError(Problem{"the text '" + what + "' is not there",
                           "neither a file or folder of that name nor " + (data_root / "text" / what).string(),
                           fetched.empty() ? std::string() : "one of those fetched: " + join(fetched),
-                          "fetch it: tools/fetch-data " + what + " (--list names all), or give a file's path"});
+                          "give a file's path, or fetch it: tools/fetch-data text/" +
+                              fs::path(what).filename().string() + " (tools/fetch-data --list has all names)"});
 }
 
 DocumentReader::DocumentReader(Documents source) : source_(std::move(source)) {}

@@ -116,7 +116,7 @@ TEST(Documents, ComeFromFoldersOfSeveralFormats) {
   scratch.write("text/mixed/a.txt", "first\nof\n\nall");
   scratch.write("text/mixed/LICENSE", "nobody reads it");
   scratch.write("text/mixed/.hidden.txt", "nor this");
-  const TextSource source = find_text("mixed", scratch.path());
+  const Documents source = find_text("mixed", scratch.path());
   EXPECT_EQ(source.files.size(), 2u);
   std::vector<std::string> texts;
   for (DocumentReader reader(source); reader.next();) texts.push_back(reader.text());
