@@ -61,7 +61,7 @@ watched() { # LABEL FOLDER COMMAND…
 # Not ccache: where it is there, CMake uses it, but a first build is slower with it.
 tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
 libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-dev libyaml-cpp-dev nlohmann-json3-dev
-           libcli11-dev)
+           libcli11-dev zlib1g-dev)
 if [[ $goal == tests ]]; then libraries+=(libgtest-dev libgmock-dev libbenchmark-dev); fi
 
 # The first Python that is new enough and has the module (pip to download, venv to make an environment).
@@ -85,7 +85,7 @@ missing_packages() {
     installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2> /dev/null | sed -n 's/^.i. *//p')
     for entry in "${libraries[@]}"; do grep -qxF -- "$entry" <<< "$installed" || echo "$entry"; done
   fi
-  if needs_torch && ! python_with pip > /dev/null; then echo python3 python3-pip; fi
+  if { needs_torch || needs_arrow; } && ! python_with pip > /dev/null; then echo python3 python3-pip; fi
   if needs_peer && ! python_with pip venv ensurepip > /dev/null; then echo python3 python3-venv; fi
 }
 
@@ -184,6 +184,32 @@ unresolved() { # LIB cpu|all
   ldd "${files[@]}" 2>&1 | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p; /not a dynamic/p; /No such file/p' | sort -u
 }
 
+# ---- Apache Arrow, which reads parquet ------------------------------------------------------------------------------
+
+# Tests read parquet; users who want to, say PEFTBENCH_PARQUET=on once: it is 55 MB to download. The copy stays, and
+# CMake takes it from then on.
+arrow_version=$(< "$home/cmake/arrow.version")
+needs_arrow() {
+  [[ $goal == tests || ${PEFTBENCH_PARQUET:-} == on ]] && [[ -z ${PEFTBENCH_ARROW_DIR:-} ]] &&
+    ! grep -qsxF "$arrow_version" "$deps/pyarrow/.version"
+}
+fetch_arrow() {
+  needs_arrow || return 0
+  local python work=$deps/arrow.new
+  python=$(python_with pip) || failed "no Python >= 3.10 with pip was found" "apt-get install python3-pip"
+  rm -rf -- "$work"
+  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work cannot be written" "free the disk, or mind the permissions"
+  watched "downloading Apache Arrow $arrow_version" "$work" env TMPDIR="$work/tmp" "$python" -m pip download \
+    --disable-pip-version-check --no-input --progress-bar off --only-binary=:all: --no-deps --dest "$work/wheels" \
+    "pyarrow==$arrow_version" || failed "pip could not download Apache Arrow $arrow_version (the wheel of pyarrow)" \
+    "see pip's message above; without network, set PEFTBENCH_ARROW_DIR to the folder 'pyarrow' of an installed wheel"
+  watched "unpacking Apache Arrow" "$work/site" "$python" "$home/tools/unpack_wheels.py" unpack "$work/wheels" "$work/site" ||
+    failed "the wheel of pyarrow could not be unpacked" "free disk space (Arrow takes 70 MB), then start this again"
+  printf '%s\n' "$arrow_version" > "$work/site/pyarrow/.version"
+  rm -rf -- "$deps/pyarrow"
+  mv -- "$work/site/pyarrow" "$deps/pyarrow" && rm -rf -- "$work"
+}
+
 # ---- the peers that tests compare with ------------------------------------------------------------------------------
 
 requirements=$home/tests/parity/requirements.txt
@@ -213,6 +239,8 @@ configure() {
   elif [[ ! -f $cache ]]; then
     options+=(-DPEFTBENCH_BUILD_TESTS=OFF)  # they need packages that users do without
   fi
+  if [[ -n ${PEFTBENCH_PARQUET:-} ]]; then options+=("-DPEFTBENCH_PARQUET=$PEFTBENCH_PARQUET"); fi
+  if [[ -n ${PEFTBENCH_ARROW_DIR:-} ]]; then options+=("-DPEFTBENCH_ARROW_DIR=$PEFTBENCH_ARROW_DIR"); fi
   if [[ ${CI:-} == true ]]; then options+=(-DPEFTBENCH_WERROR=ON); fi
   # A checkout that was moved, or built with another generator, starts anew: CMake refuses its old cache.
   if [[ -f $cache ]] && ! { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$home" "$cache" &&
@@ -225,6 +253,7 @@ configure() {
     name=${option%%=*}
     [[ "$(sed -n "s/^${name#-D}:[A-Z]*=//p" "$cache" 2> /dev/null)" == "${option#*=}" ]] || current=false
   done
+  if $arrow_is_new; then current=false; fi
   if $current && [[ -f $build/build.ninja ]]; then return 0; fi
   rm -f -- "$build/build.ninja"  # if CMake fails, the next set-up must not take the old one for current
   watched "configuring" - cmake -S "$home" -B "$build" -G Ninja "${options[@]}" ||
@@ -267,6 +296,9 @@ fi
 {
   install_packages
   fetch_torch
+  arrow_is_new=false
+  if needs_arrow; then arrow_is_new=true; fi
+  fetch_arrow
   make_peer
   printf '%s\n%s\n' "$home" "$torch_dir" > "$build/.ready.new"
   configure

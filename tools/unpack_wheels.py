@@ -1,7 +1,8 @@
 """The parts of Python wheels that a C++ program uses; for tools/setup.sh.
 
 unpack_wheels.py unpack WHEELS SITE   of all wheels in one folder, these parts into another. Of torch: lib, include
-                                      and version.py. Of NVIDIA's: all, since LibTorch looks in nvidia/*/lib beside it.
+                                      and version.py; of pyarrow: include, libarrow and libparquet. Of NVIDIA's:
+                                      all, since LibTorch looks in nvidia/*/lib beside it.
 unpack_wheels.py needs WHEELS cpu|all prints what torch's wheel requires of CUDA, as pip's arguments: for its CPU
                                       half alone (the runtime and CUPTI, a few MB), or for all of it.
 """
@@ -11,13 +12,15 @@ import re
 import sys
 import zipfile
 
+PARTS = ("torch/lib/", "torch/include/", "nvidia/", "pyarrow/include/", "pyarrow/libarrow.so.", "pyarrow/libparquet.so.")
+
 
 def unpack(wheels, site):
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:  # reading a member checks its CRC
             names = archive.namelist()
             for name in names:
-                if name.startswith(("torch/lib/", "torch/include/", "nvidia/")) and "libtorch_python" not in name:
+                if name.startswith(PARTS) and "libtorch_python" not in name:
                     archive.extract(name, site)
             if "torch/version.py" in names:  # last: a folder that has it is whole
                 archive.extract("torch/version.py", site)

@@ -15,7 +15,7 @@ home="$work/a checkout"
 mkdir -p "$home"/{framework/src,plugins,tools,cmake,.deps/torch} "$work/bin" "$work/data"
 cp "$source_dir"/peft-bench "$home/"
 cp "$source_dir"/tools/{setup.sh,unpack_wheels.py} "$home/tools/"
-cp "$source_dir"/cmake/torch.version "$home/cmake/"
+cp "$source_dir"/cmake/{torch,arrow}.version "$home/cmake/"
 printf "__version__ = '%s'\n" "$(< "$home/cmake/torch.version")" > "$home/.deps/torch/version.py"
 touch "$home/CMakeLists.txt" "$home/framework/src/a.cpp"
 export PEFTBENCH_DATA=$work/data CALLS=$work/calls PATH=$work/bin:$PATH
@@ -25,7 +25,7 @@ stub() { # NAME, its text on stdin
   chmod +x "$work/bin/$1"
 }
 stub dpkg-query <<'S'
-for p; do [[ $p == lib* || $p == nlohmann* ]] && echo "ii  $p"; done
+for p; do [[ $p == lib* || $p == nlohmann* || $p == zlib* ]] && echo "ii  $p"; done
 S
 stub cmake <<'S'
 echo "cmake $*" >> "$CALLS"
@@ -57,7 +57,7 @@ S
     status=0
     launch methods || status=$?
     is "$status" 2
-    has "$work/err" "sudo apt-get update && sudo apt-get install -y --no-install-recommends libyaml-cpp-dev nlohmann-json3-dev"
+    has "$work/err" "sudo apt-get update && sudo apt-get install -y --no-install-recommends libyaml-cpp-dev nlohmann-json3-dev zlib1g-dev"
     is "$(grep -c apt-get "$work/err")" 1
     is "$(cat "$CALLS")" ""
     ;;
@@ -110,6 +110,25 @@ S
     mkdir "$work/torch2"
     (cd "$work" && PEFTBENCH_TORCH_DIR=torch2 launch methods > /dev/null)
     has "$CALLS" "-DPEFTBENCH_TORCH_DIR=$work/torch2"
+    is "$(calls cmake)" 2
+    ;;
+  parquet)  # PEFTBENCH_PARQUET=on gets Arrow once, also where the program is built already, and configures anew
+    launch methods > /dev/null
+    is "$(calls cmake)" 1
+    mkdir -p "$work/wheel/pyarrow/include" && touch "$work/wheel/pyarrow/libarrow.so.1" "$work/wheel/pyarrow/lib.so"
+    (cd "$work/wheel" && python3 -c "import shutil; shutil.make_archive('$work/pyarrow', 'zip')")
+    stub python3 <<S
+echo "python \$*" >> "$CALLS"
+while [[ \$# -gt 0 && \$1 != --dest ]]; do if [[ \$1 == *unpack_wheels.py ]]; then exec "$(command -v python3)" "\$@"; fi; shift; done
+[[ \$# == 0 ]] || cp "$work/pyarrow.zip" "\$2/pyarrow-1.whl"
+S
+    PEFTBENCH_PARQUET=on launch methods > /dev/null
+    is "$(calls cmake)" 2
+    has "$CALLS" "-DPEFTBENCH_PARQUET=on"
+    has "$CALLS" "pyarrow==$(< "$home/cmake/arrow.version")"
+    is "$(cd "$home/.deps/pyarrow" && find . -type f | sort | tr '\n' ' ')" "./.version ./libarrow.so.1 "
+    PEFTBENCH_PARQUET=on launch methods > /dev/null
+    launch methods > /dev/null
     is "$(calls cmake)" 2
     ;;
   moved_checkout)
