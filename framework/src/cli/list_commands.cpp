@@ -4,7 +4,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "core/names.h"
-#include "data/task.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "report/format.h"
@@ -15,7 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <exception>
 
 namespace peftbench {
 namespace {
@@ -48,52 +46,6 @@ int describe_method(const PluginFinder& finder, const std::string& name, bool as
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
   }
   print(text);
-  return 0;
-}
-
-std::string splits_text(const TaskConfig& task) {
-  return task.labels.empty() ? "free text" : std::to_string(task.labels.size()) + " labels";
-}
-
-Json task_json(const TaskConfig& task) {
-  return {{"name", task.name},
-          {"summary", task.summary},
-          {"labels", task.labels},
-          {"metrics", task.metrics},
-          {"max_input_tokens", task.max_input_tokens},
-          {"max_target_tokens", task.max_target_tokens},
-          {"file", task.file.string()}};
-}
-
-int describe_task(const std::string& name, const Places& places, bool as_json) {
-  const TaskConfig task = read_task_config(name, places.task_folders());
-  Json json = task_json(task);
-  std::exception_ptr problem;
-  TextSheet sheet;
-  sheet.add("task", task.name);
-  sheet.add("summary", task.summary);
-  sheet.add("labels", task.labels.empty() ? "free text" : join(task.labels));
-  sheet.add("metrics", join(task.metrics));
-  sheet.add("tokens", "input up to " + std::to_string(task.max_input_tokens) + ", target up to " +
-                          std::to_string(task.max_target_tokens));
-  sheet.add("file", task.file.string());
-  try {
-    const TaskData data = load_task(task, places.data);
-    json["examples"] = {
-        {"train", data.train.size()}, {"validation", data.validation.size()}, {"test", data.test.size()}};
-    json["source"] = data.source.string();
-    json["hash"] = data.hash;
-    sheet.add("examples", with_thousands(static_cast<long long>(data.train.size())) + " train, " +
-                              with_thousands(static_cast<long long>(data.validation.size())) + " validation, " +
-                              with_thousands(static_cast<long long>(data.test.size())) + " test");
-    sheet.add("source", data.source.string());
-  } catch (const DataError& error) {  // the description is of use without the data
-    json["examples"] = nullptr;
-    json["problem"] = error.what();
-    problem = std::current_exception();
-  }
-  print(as_json ? dumped(json) : sheet.text(terminal_width(1)));
-  if (problem) std::rethrow_exception(problem);
   return 0;
 }
 
@@ -179,25 +131,6 @@ int methods_command(const std::vector<std::string>& words) {
     print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
   else
     print(table.text(terminal_width(1)) + troubles);
-  return 0;
-}
-
-int tasks_command(const std::vector<std::string>& words) {
-  Arguments arguments("tasks", "Lists the tasks, or what is in one of them.");
-  std::string name;
-  arguments.app().add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
-  arguments.add_places();
-  arguments.add_json();
-  if (!arguments.parse(words)) return 0;
-  const Places places = arguments.places();
-  if (!name.empty()) return describe_task(name, places, arguments.json());
-  TextTable table({"task", "answers", "metrics", "summary"});
-  Json json = Json::array();
-  for (const TaskConfig& task : list_tasks(places.task_folders())) {
-    table.add({task.name, splits_text(task), join(task.metrics), task.summary});
-    json.push_back(task_json(task));
-  }
-  print(arguments.json() ? dumped(json) : table.text(terminal_width(1)));
   return 0;
 }
 

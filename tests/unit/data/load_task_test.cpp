@@ -170,7 +170,7 @@ TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {
   EXPECT_THAT(load_error("source: r.csv\n" + templates),
               AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"),
                     HasSubstr((folder_ / "r.csv").string()), HasSubstr((folder_ / "data/task/r.csv").string())));
-  EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates), HasSubstr("run tools/fetch-data reviews"));
+  EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates), HasSubstr("run peft-bench tasks --fetch reviews"));
   write("r.csv", "text,label\n\n");
   EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file holds no rows"));
   write("r.csv", csv(0, 20));

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "run/home.h"
+
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// Runs tools/fetch-data of the home folder for these tasks or recipes, into the data folder, its output being ours.
+// Returns its exit status. Throws ConfigError for tasks whose data it cannot get.
+int fetch_data(const std::vector<std::string>& names, const Places& places);
+
+}  // namespace peftbench

@@ -1,0 +1,255 @@
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/fetch.h"
+#include "core/names.h"
+#include "data/locate.h"
+#include "data/preprocess.h"
+#include "data/task.h"
+#include "data/task_mixture.h"
+#include "data/task_spec.h"
+#include "report/table.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <exception>
+
+namespace peftbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string answers_of(const TaskConfig& task) {
+  if (task.mixture) return std::to_string(task.mixture->tasks.size()) + " tasks";
+  return task.labels.empty() ? "free text" : std::to_string(task.labels.size()) + " labels";
+}
+
+// Whether a task can be used: "ready"; "fetch", if we can get its data; else "bring your own".
+std::string state_of(const TaskConfig& task, const fs::path& data_root) {
+  std::string state = "ready";
+  for (const TaskConfig* part : parts_of(task)) {
+    if (!search_source(*part, data_root).results.empty()) continue;
+    if (part->spec->fetch.empty()) return "bring your own";
+    state = "fetch";
+  }
+  return state;
+}
+
+Json task_json(const TaskConfig& task) {
+  Json json = {{"name", task.name},
+               {"summary", task.summary},
+               {"labels", task.labels},
+               {"metrics", task.metrics},
+               {"max_input_tokens", task.max_input_tokens},
+               {"max_target_tokens", task.max_target_tokens},
+               {"file", task.file.string()}};
+  if (task.spec && task.spec->preprocess) json["preprocess"] = task.spec->preprocess->name;
+  if (task.mixture) json["tasks"] = task.mixture->names;
+  return json;
+}
+
+std::vector<std::string> texts_of(const std::vector<fs::path>& files) {
+  std::vector<std::string> result;
+  for (const fs::path& file : files) result.push_back(file.string());
+  return result;
+}
+
+// Where the data was looked for, and the files that were found.
+void show_places(const TaskConfig& task, const Search& search, TextSheet& sheet, Json& json) {
+  Json places = Json::array();
+  std::string label = "looked in";
+  for (const LookedAt& place : search.places) {
+    const std::string folder = place.folder.empty() ? "." : place.folder.string();
+    const bool found = place.missing.empty() && !place.broken_off;
+    std::string text = folder + ": ";
+    if (place.broken_off)
+      text += "a fetch that did not end";
+    else if (found)
+      text += "found " + join(place.found);
+    else
+      text += "no " + join(place.missing) + (place.found.empty() ? "" : ", but " + join(place.found));
+    sheet.add(std::exchange(label, ""), text);
+    places.push_back({{"folder", folder}, {"found", place.found}, {"missing", place.missing}, {"taken", found}});
+  }
+  json["places"] = std::move(places);
+  if (search.results.empty()) {
+    sheet.add("to get it", how_to_get(task));
+    json["files"] = nullptr;
+    json["to_get_it"] = how_to_get(task);
+    return;
+  }
+  const FoundSource& source = search.results.front();
+  json["files"] = {
+      {"train", texts_of(source.train)}, {"validation", texts_of(source.validation)}, {"test", texts_of(source.test)}};
+  for (const auto& [name, files] : {std::pair{"train", &source.train}, std::pair{"validation", &source.validation},
+                                    std::pair{"test", &source.test}}) {
+    if (!files->empty()) sheet.add(std::string(name) + " from", join(texts_of(*files)));
+  }
+}
+
+std::string input_text(const TextExample& example) {
+  std::string text;
+  for (const Piece& piece : example.input) text += piece.text;
+  return text;
+}
+
+// The first examples of train, or of what there is, as the backbone gets them.
+std::string show_examples(const TaskData& data, std::size_t count, Json& json) {
+  const auto& [name, examples] = data.train.empty() ? std::pair{"test", &data.test} : std::pair{"train", &data.train};
+  std::string text;
+  Json list = Json::array();
+  for (std::size_t i = 0; i < std::min(count, examples->size()); ++i) {
+    const TextExample example = (*examples)[i];
+    TextSheet sheet;
+    sheet.add("input", input_text(example));
+    sheet.add("target", example.target);
+    if (example.label >= 0) sheet.add("label", std::to_string(example.label));
+    if (!example.references.empty()) sheet.add("references", join(example.references, " | "));
+    if (!example.group.empty()) sheet.add("group", example.group);
+    text += "\n" + std::string(name) + " " + std::to_string(i + 1) + ", " + examples->origin(i) + "\n" + sheet.text(0);
+    list.push_back({{"origin", examples->origin(i)},
+                    {"input", input_text(example)},
+                    {"target", example.target},
+                    {"label", example.label < 0 ? Json() : Json(example.label)},
+                    {"references", example.references},
+                    {"group", example.group}});
+  }
+  json[std::string(name) + "_examples"] = std::move(list);
+  return text;
+}
+
+void show_data(const TaskData& data, TextSheet& sheet, Json& json) {
+  const SplitSizes sizes = sizes_of(data);
+  json["examples"] = {{"train", sizes.train}, {"validation", sizes.validation}, {"test", sizes.test}};
+  json["source"] = data.source.string();
+  json["hash"] = data.hash;
+  json["notes"] = data.notes;
+  sheet.add("examples", with_thousands(sizes.train) + " train, " + with_thousands(sizes.validation) + " validation, " +
+                            with_thousands(sizes.test) + " test");
+  sheet.add("hash", data.hash);
+  for (const std::string& note : data.notes) sheet.add("note", note);
+}
+
+void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
+  const std::vector<double> rates = rates_of(data);
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    const TaskData& part = data.parts[i];
+    char rate[32];
+    std::snprintf(rate, sizeof rate, "%.4f", rates[i]);
+    sheet.add(part.config.name, "drawn at a rate of " + std::string(rate) + " from " +
+                                    with_thousands(static_cast<long long>(part.train.size())) + " examples");
+    json["rates"][part.config.name] = rates[i];
+  }
+}
+
+int describe_task(const TaskConfig& task, const fs::path& data_root, std::size_t examples, bool as_json) {
+  Json json = task_json(task);
+  std::exception_ptr problem;
+  TextSheet sheet;
+  sheet.add(task.mixture ? "mixture" : "task", task.name);
+  sheet.add("summary", task.summary);
+  if (task.mixture) {
+    sheet.add("tasks", join(task.mixture->names));
+    sheet.add("rates", describe_policy(task.mixture->policy));
+  } else {
+    sheet.add("labels", task.labels.empty() ? "free text" : join(task.labels));
+    sheet.add("metrics", join(task.metrics));
+    if (task.spec->preprocess)
+      sheet.add("preprocess", task.spec->preprocess->name + ": " + task.spec->preprocess->summary);
+  }
+  sheet.add("tokens", "input up to " + std::to_string(task.max_input_tokens) + ", target up to " +
+                          std::to_string(task.max_target_tokens));
+  sheet.add("file", task.file.string());
+  json["data"] = state_of(task, data_root);
+  sheet.add("data", json["data"]);
+  if (!task.mixture) show_places(task, search_source(task, data_root), sheet, json);
+  std::string shown;
+  try {
+    const TaskData data = load_task(task, data_root);
+    show_data(data, sheet, json);
+    if (task.mixture)
+      show_mixture(data, sheet, json);
+    else if (examples > 0)
+      shown = show_examples(data, examples, json);
+  } catch (const UserError& error) {  // the description is of use without the data
+    json["examples"] = nullptr;
+    json["problem"] = error.what();
+    problem = std::current_exception();
+  }
+  print(as_json ? dumped(json) : sheet.text(terminal_width(1)) + shown);
+  if (problem) std::rethrow_exception(problem);
+  return 0;
+}
+
+int list_preprocessors(bool as_json) {
+  TextTable table({"preprocessor", "reads", "makes", "summary"});
+  Json json = Json::array();
+  for (const Preprocessor& p : preprocessors()) {
+    table.add({p.name, join(p.reads), join(p.makes), p.summary});
+    json.push_back({{"name", p.name}, {"reads", p.reads}, {"makes", p.makes}, {"summary", p.summary}});
+  }
+  print(as_json ? dumped(json) : table.text(terminal_width(1)));
+  return 0;
+}
+
+int list_all(const Places& places, bool as_json) {
+  TextTable table({"task", "answers", "metrics", "data", "summary"});
+  Json json = Json::array();
+  for (const TaskConfig& task : list_tasks(places.task_folders())) {
+    const std::string state = state_of(task, places.data);
+    table.add({task.name, answers_of(task), join(task.metrics), state, task.summary});
+    json.push_back(task_json(task));
+    json.back()["data"] = state;
+  }
+  std::vector<std::string> names;
+  for (const Preprocessor& p : preprocessors()) names.push_back(p.name);
+  print(as_json ? dumped(json)
+                : table.text(terminal_width(1)) +
+                      "\ndata: ready, it is here; fetch, `peft-bench tasks --fetch NAME` gets it; bring your own, "
+                      "`peft-bench tasks NAME` says which and from where\npreprocessors (--preprocessors describes "
+                      "them): " +
+                      join(names) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+int tasks_command(const std::vector<std::string>& words) {
+  Arguments arguments("tasks", "Lists the tasks, or what is in one of them, where its data is, and how to get it.");
+  std::string name;
+  std::size_t examples = 0;
+  std::vector<std::string> wanted;
+  bool of_preprocessors = false;
+  CLI::App& app = arguments.app();
+  app.add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
+  CLI::Option* const show =
+      app.add_option("--examples", examples, "shows the first so many examples of train")->type_name("N");
+  CLI::Option* const fetch =
+      app.add_option("--fetch", wanted, "gets the data of these tasks, or of recipes of tools/fetch-data")
+          ->type_name("NAME");
+  arguments.flag("--preprocessors", of_preprocessors, "lists what `preprocess` of a task's file can name");
+  arguments.add_places();
+  arguments.add_json();
+  if (!arguments.parse(words)) return 0;
+  const Places places = arguments.places();
+  if (fetch->count() > 0) {
+    if (!name.empty()) wanted.push_back(name);
+    return fetch_data(wanted, places);
+  }
+  if (of_preprocessors) return list_preprocessors(arguments.json());
+  if (!name.empty())
+    return describe_task(read_task_config(name, places.task_folders()), places.data, examples, arguments.json());
+  if (show->count() > 0) {
+    throw ConfigError({"--examples needs a task", "none",
+                       "peft-bench tasks NAME --examples " + std::to_string(examples),
+                       "name one of `peft-bench tasks`"});
+  }
+  return list_all(places, arguments.json());
+}
+
+}  // namespace peftbench

@@ -1,0 +1,219 @@
+#include "data/locate.h"
+
+#include "data/task_spec.h"
+#include "data_fixture.h"
+
+#include <cstdlib>
+
+namespace peftbench {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+// An environment variable for as long as this lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) {
+    if (const char* now = std::getenv(name)) before_ = now;
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Variable() {
+    if (before_)
+      ::setenv(name_, before_->c_str(), 1);
+    else
+      ::unsetenv(name_);
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+class LocateTest : public DataTest {
+ protected:
+  void SetUp() override {
+    DataTest::SetUp();
+    root_ = folder_ / "data";
+    fs::create_directories(root_);
+    fs::create_directories(folder_ / "tasks");
+    hub_ = std::make_unique<Variable>("HF_HUB_CACHE", (folder_ / "hub").string());
+    home_ = std::make_unique<Variable>("HF_HOME", (folder_ / "hf").string());
+    cache_ = std::make_unique<Variable>("XDG_CACHE_HOME", (folder_ / "cache").string());
+  }
+  void touch(const std::string& name, const std::string& text = "x") const {
+    fs::create_directories((folder_ / name).parent_path());
+    write(name, text);
+  }
+  // The task of this source, its YAML in a folder of its own.
+  TaskConfig with(const std::string& source, const std::string& more = "") const {
+    const std::string yaml = "source:\n" + source + "input: \"{a}\"\ntarget: \"{b}\"\n" + more;
+    return read_task_config(write("tasks/boolq.yaml", yaml).string(), {});
+  }
+  // Files of the search's result, relative to the test's folder.
+  std::vector<std::string> found(const TaskConfig& config, const fs::path& root) const {
+    const FoundSource source = find_source(config, root);
+    std::vector<std::string> result;
+    for (const auto* files : {&source.train, &source.validation, &source.test}) {
+      for (const fs::path& file : *files) result.push_back(fs::relative(file, folder_).string());
+    }
+    return result;
+  }
+  std::vector<std::string> found(const TaskConfig& config) const { return found(config, root_); }
+  std::string refusal(const TaskConfig& config) const {
+    return message<DataError>([&] { find_source(config, root_); });
+  }
+  std::string source_error(const std::string& source) const {
+    return message<ConfigError>([&] { with(source); });
+  }
+
+  fs::path root_;
+  std::unique_ptr<Variable> hub_, home_, cache_;
+};
+
+const char* const superglue =
+    "  folders: [SuperGLUE, FewGLUE_32dev]\n"
+    "  get: download BoolQ.zip of SuperGLUE and unpack it, so that DIR/BoolQ/train.jsonl is there\n"
+    "  any:\n"
+    "    - {train: BoolQ/train.jsonl, validation: BoolQ/dev32.jsonl, test: BoolQ/val.jsonl}\n"
+    "    - {train: BoolQ/train.jsonl, validation: BoolQ/val.jsonl}\n"
+    "    - hub: [aps/super_glue, super_glue]\n"
+    "      train: boolq/train-*.parquet\n"
+    "      validation: boolq/validation-*.parquet\n"
+    "    - {hub: aps/super_glue, train: boolq/train/*.parquet, validation: boolq/validation/*.parquet}\n";
+
+TEST_F(LocateTest, TakesTheFirstLayoutThatIsWhole) {
+  const TaskConfig task = with(superglue);
+  touch("data/BoolQ/train.jsonl");
+  touch("data/BoolQ/dev32.jsonl");  // without val.jsonl it is not FewGLUE's
+  EXPECT_THAT(refusal(task), AllOf(HasSubstr("the data of task 'boolq' is not there"), HasSubstr("BoolQ/val.jsonl"),
+                                   HasSubstr("(but BoolQ/train.jsonl"), HasSubstr("download BoolQ.zip of SuperGLUE")));
+  touch("data/BoolQ/val.jsonl");
+  EXPECT_THAT(found(task), ElementsAre("data/BoolQ/train.jsonl", "data/BoolQ/dev32.jsonl", "data/BoolQ/val.jsonl"));
+  fs::remove(folder_ / "data/BoolQ/dev32.jsonl");
+  EXPECT_THAT(found(task), ElementsAre("data/BoolQ/train.jsonl", "data/BoolQ/val.jsonl"));
+  EXPECT_THAT(found(task, root_ / "BoolQ"), ElementsAre("data/BoolQ/train.jsonl", "data/BoolQ/val.jsonl"));
+  EXPECT_THAT(found(task, (root_ / "BoolQ").string() + "/"), testing::SizeIs(2));
+  fs::create_directories(root_ / "SuperGLUE");
+  fs::rename(root_ / "BoolQ", root_ / "SuperGLUE" / "BoolQ");
+  EXPECT_THAT(found(task), ElementsAre("data/SuperGLUE/BoolQ/train.jsonl", "data/SuperGLUE/BoolQ/val.jsonl"));
+}
+
+TEST_F(LocateTest, SplitsComeFromOneFolder) {
+  const TaskConfig task = with("  {train: a/train.csv, validation: a/val.csv, folders: [more]}\n");
+  touch("tasks/a/train.csv");
+  touch("data/a/val.csv");
+  EXPECT_THAT(refusal(task),
+              AllOf(HasSubstr("no a/val.csv (but a/train.csv)"), HasSubstr("no a/train.csv (but a/val.csv)")));
+  touch("data/more/a/train.csv");
+  touch("data/more/a/val.csv");
+  EXPECT_THAT(found(task), ElementsAre("data/more/a/train.csv", "data/more/a/val.csv"));
+  touch("tasks/a/val.csv");  // beside the task's file comes first
+  EXPECT_THAT(found(task), ElementsAre("tasks/a/train.csv", "tasks/a/val.csv"));
+}
+
+TEST_F(LocateTest, PatternsGiveAllShardsInOrder) {
+  for (const char* shard : {"00002", "00000", "00010", "00001"}) touch("data/x/train-" + std::string(shard) + ".csv");
+  touch("data/x/train-.txt");
+  fs::create_directories(root_ / "x" / "train-folder.csv");
+  const TaskConfig task = with("  train: [x/train-*.csv, x/train-00001.csv]\n");
+  EXPECT_THAT(found(task), ElementsAre("data/x/train-00000.csv", "data/x/train-00001.csv", "data/x/train-00002.csv",
+                                       "data/x/train-00010.csv"));
+  // Characters of patterns in the folder's own name are plain.
+  fs::rename(root_, folder_ / "da[t]a*?");
+  EXPECT_THAT(found(task, folder_ / "da[t]a*?"), testing::SizeIs(4));
+  EXPECT_THAT(refusal(with("  file: x/none-*.csv\n")), HasSubstr("no x/none-*.csv"));
+}
+
+TEST_F(LocateTest, KnowsTheHubsCache) {
+  const TaskConfig task = with(superglue);
+  const std::string set = "hub/datasets--aps--super_glue/";
+  EXPECT_THAT(refusal(task), HasSubstr("datasets--aps--super_glue"));
+  // What the hub made of it, in its own layout, then main.
+  touch(set + "refs/refs/convert/parquet", "abc123\n");
+  touch(set + "snapshots/abc123/boolq/train/0000.parquet");
+  touch(set + "snapshots/abc123/boolq/validation/0000.parquet");
+  EXPECT_THAT(found(task), ElementsAre(set + "snapshots/abc123/boolq/train/0000.parquet",
+                                       set + "snapshots/abc123/boolq/validation/0000.parquet"));
+  touch(set + "refs/main", "def456");
+  touch(set + "snapshots/def456/boolq/train-00000-of-00001.parquet");
+  touch(set + "snapshots/def456/boolq/validation-00000-of-00001.parquet");
+  EXPECT_THAT(found(task).front(), EndsWith("def456/boolq/train-00000-of-00001.parquet"));
+  // A reference is a name of a snapshot, not a way out of the cache.
+  touch(set + "refs/main", "../../../data");
+  EXPECT_THAT(found(task).front(), HasSubstr("snapshots/"));
+  // --data may name a cache itself.
+  const Variable elsewhere("HF_HUB_CACHE", (folder_ / "nothing").string());
+  EXPECT_THAT(found(task, folder_ / "hub").front(), HasSubstr("snapshots/"));
+  EXPECT_THAT(refusal(task), HasSubstr("nothing/datasets--super_glue"));
+}
+
+TEST_F(LocateTest, CachesAreThoseOfTheEnvironment) {
+  EXPECT_THAT(hub_caches(), ElementsAre(folder_ / "hub", folder_ / "hf/hub", folder_ / "cache/huggingface/hub"));
+  const Variable none("HF_HUB_CACHE", ""), same("HF_HOME", (folder_ / "cache/huggingface").string());
+  EXPECT_THAT(hub_caches(), ElementsAre(folder_ / "cache/huggingface/hub"));
+}
+
+TEST_F(LocateTest, AFetchThatBrokeOffIsNoData) {
+  const TaskConfig task = with("  file: rows.csv\n", "fetch: some/recipe\n");
+  touch("data/some/recipe/rows.csv");
+  EXPECT_THAT(refusal(task),
+              AllOf(HasSubstr("a fetch that did not end"), HasSubstr("peft-bench tasks --fetch some/recipe")));
+  touch("data/some/recipe/.ready");
+  EXPECT_THAT(found(task), ElementsAre("data/some/recipe/rows.csv"));
+}
+
+TEST_F(LocateTest, WaysOfASource) {
+  const TaskConfig task = with(
+      "  rename: {a: x, c: z}\n  quote: none\n  any:\n"
+      "    - {train: {any: [1.csv, 1.tsv]}, test: {any: [2.csv, 2.tsv]}, rename: {a: y}}\n"
+      "    - {test: 3.jsonl.gz, records: p.q}\n");
+  const std::vector<SourceSpec> ways = ways_of(task.spec->source);
+  ASSERT_EQ(ways.size(), 3u);
+  using Renames = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(ways[1].rename, (Renames{{"c", "z"}, {"a", "y"}}));
+  EXPECT_EQ(ways[2].rename, (Renames{{"a", "x"}, {"c", "z"}}));
+  EXPECT_THAT(ways[1].train, ElementsAre("1.tsv"));
+  EXPECT_THAT(ways[1].test, ElementsAre("2.tsv"));
+  EXPECT_TRUE(ways[2].train.empty());
+  EXPECT_THAT(ways[2].records, ElementsAre("p", "q"));
+  EXPECT_EQ(ways[2].quote, std::optional(std::optional<char>()));
+  touch("data/3.jsonl.gz");
+  EXPECT_THAT(found(task), ElementsAre("data/3.jsonl.gz"));
+  touch("data/1.tsv");
+  touch("data/2.tsv");
+  EXPECT_THAT(found(task), ElementsAre("data/1.tsv", "data/2.tsv"));
+  // Equal sources have equal texts, others others.
+  EXPECT_EQ(source_json(with("  {train: a.csv}\n").spec->source), source_json(with("  {file: a.csv}\n").spec->source));
+  EXPECT_NE(source_json(with("  {train: a.csv}\n").spec->source),
+            source_json(with("  {train: a.csv, records: x}\n").spec->source));
+}
+
+TEST_F(LocateTest, FaultsOfASource) {
+  EXPECT_THAT(source_error("  {file: a.csv, recrods: x}\n"),
+              AllOf(HasSubstr("boolq.yaml:2"), HasSubstr("did you mean 'records'")));
+  EXPECT_THAT(source_error("  any: []\n"), HasSubstr("'any' is empty"));
+  EXPECT_THAT(source_error("  any: x.csv\n"), HasSubstr("'any' must be a list"));
+  EXPECT_THAT(source_error("  any: [{file: a.csv}]\n  train: b.csv\n"),
+              AllOf(HasSubstr("boolq.yaml:3"), HasSubstr("beside 'any'")));
+  EXPECT_THAT(source_error("  any:\n    - {file: a.csv}\n    - {files: a.csv}\n"), HasSubstr("boolq.yaml:4"));
+  EXPECT_THAT(source_error("  {train: {any: [a.csv, b.csv]}, test: {any: [c.csv, d.csv, e.csv]}}\n"),
+              HasSubstr("different numbers of alternatives"));
+  EXPECT_THAT(source_error("  {train: {any: [a.csv]}}\n"), HasSubstr("no choice"));
+  EXPECT_THAT(source_error("  {file: a.csv, records: a..b}\n"), HasSubstr("not the way to a list"));
+  EXPECT_THAT(source_error("  {file: a.csv, hub: ../x}\n"), HasSubstr("not the name of a data set"));
+  EXPECT_THAT(source_error("  {file: a.csv, folders: [../x]}\n"), HasSubstr("not a folder of the data folder"));
+  EXPECT_THAT(source_error("  {file: a.csv, format: xml}\n"), HasSubstr("csv, tsv, jsonl, json, parquet"));
+  EXPECT_THAT(source_error("  {file: a.csv, short_rows: drop}\n"), HasSubstr("skip or refuse"));
+  EXPECT_THAT(source_error("  {validation: a.csv}\n"), HasSubstr("must name its rows once"));
+  EXPECT_THAT(source_error("  {train: {any: [a.csv, b.csv]}, test: {any: [c.csv, b.csv]}}\n"),
+              HasSubstr("a file serves two splits"));
+}
+
+}  // namespace
+}  // namespace peftbench
