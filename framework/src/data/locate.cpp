@@ -131,10 +131,11 @@ LookedAt look(const SourceSpec& way, const fs::path& folder, FoundSource& found)
 }
 
 std::string said(const LookedAt& place) {
-  std::string text = (place.folder.empty() ? "." : place.folder.string()) + ": ";
+  if (!place.broken_off && place.missing.size() == 1 && place.found.empty())
+    return "no " + (place.folder / place.missing.front()).string();
+  const std::string text = (place.folder.empty() ? "." : place.folder.string()) + ": ";
   if (place.broken_off) return text + "a fetch that did not end";
-  text += "no " + join(place.missing);
-  return place.found.empty() ? text : text + " (but " + join(place.found) + ")";
+  return text + "no " + join(place.missing) + (place.found.empty() ? "" : " (but " + join(place.found) + ")");
 }
 
 }  // namespace
@@ -186,8 +187,7 @@ FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
   std::vector<std::string> places;
   for (const LookedAt& place : search.places) places.push_back(said(place));
   throw DataError(Problem{config.spec->source.place + ": the data of task '" + config.name + "' is not there",
-                          "in " + join(places, "\n"), "the files that the source names, in one folder",
-                          how_to_get(config)});
+                          join(places, "\n"), "the files that the source names, in one folder", how_to_get(config)});
 }
 
 }  // namespace peftbench
