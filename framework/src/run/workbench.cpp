@@ -145,24 +145,22 @@ TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* 
   return task;
 }
 
-std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  std::vector<TaskData> tasks;
+std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config) {
   const LabelMap checked(config.options.names("eval.label_map"));
+  std::vector<TaskConfig> tasks;
   if (config.options.names("eval.tasks").empty()) return tasks;
   std::vector<std::string> taken;
   const TaskConfig own = configured_task(places, config);
   for (const TaskConfig* part : parts_of(own)) taken.push_back(part->name);
   for (const std::string& name : config.options.names("eval.tasks")) {
-    const TaskConfig task = read_configured(places, config, name);
-    if (task.mixture)
+    tasks.push_back(read_configured(places, config, name));
+    if (tasks.back().mixture)
       throw ConfigError({"a mixture is not a task to try what was trained on", "'" + name + "' in eval.tasks",
                          "tasks that have a source", "name its tasks"});
-    if (std::find(taken.begin(), taken.end(), task.name) != taken.end())
-      throw ConfigError({"a task of eval.tasks is scored anyway", "'" + task.name + "'",
+    if (std::find(taken.begin(), taken.end(), tasks.back().name) != taken.end())
+      throw ConfigError({"a task of eval.tasks is scored anyway", "'" + tasks.back().name + "'",
                          "other tasks than those that are trained on, each once", "leave it out"});
-    taken.push_back(task.name);
-    tasks.push_back(load_task(task, places.data, storage_of(places, config, progress)));
-    arrange(tasks.back(), config);
+    taken.push_back(tasks.back().name);
   }
   return tasks;
 }
@@ -172,11 +170,14 @@ Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progre
   const RunConfig& config = bench.setup.config;
   bench.storage = storage_of(places, config, progress);
   if (const auto problem = misfit(*bench.setup.plugin, configured_task(places, config))) throw ConfigError(*problem);
-  for (const std::string& name : config.options.names("eval.tasks"))
-    if (const auto problem = misfit(*bench.setup.plugin, read_configured(places, config, name)))
-      throw ConfigError(*problem);
+  const std::vector<TaskConfig> others = configured_eval_tasks(places, config);
+  for (const TaskConfig& other : others)
+    if (const auto problem = misfit(*bench.setup.plugin, other)) throw ConfigError(*problem);
   bench.task = open_task(places, config, progress);
-  bench.eval_tasks = open_eval_tasks(places, config, progress);
+  for (const TaskConfig& other : others) {
+    bench.eval_tasks.push_back(load_task(other, places.data, bench.storage));
+    arrange(bench.eval_tasks.back(), config);
+  }
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
   bench.tokenizer = Tokenizer::load(folder / "spiece.model");
   bench.backbone = Backbone::load(folder, config.load_options());

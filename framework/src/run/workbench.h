@@ -46,8 +46,9 @@ struct Workbench {
 };
 // The task's data in the run's order, with the training examples that its seed draws.
 TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress = nullptr);
-// The data of eval.tasks. Throws ConfigError for the run's own tasks, mixtures and the same task twice.
-std::vector<TaskData> open_eval_tasks(const Places& places, const RunConfig& config, ProgressSink* progress = nullptr);
+// Those of eval.tasks. Throws ConfigError for the run's own tasks, mixtures, the same task twice, and a label map that
+// is none.
+std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config);
 // `progress` outlives the workbench.
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
 
