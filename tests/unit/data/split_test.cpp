@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -75,6 +77,72 @@ TEST(SplitTest, RowsThatShareAKeyStayTogetherOverAnyChain) {
       }
     }
   }
+}
+
+// The same by sets of sets, as anyone would write it.
+std::vector<Split> simple_split(const std::vector<RowKeys>& rows, const SplitSpec& spec) {
+  std::vector<std::set<std::size_t>> groups;  // in the order of their first rows
+  std::vector<std::set<std::string>> keys;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    groups.push_back({row});
+    keys.push_back({rows[row].keys.begin(), rows[row].keys.end()});
+    for (std::size_t g = 0; g + 1 < groups.size();) {
+      const bool shared = std::any_of(keys[g].begin(), keys[g].end(),
+                                      [&](const std::string& key) { return keys.back().contains(key); });
+      if (shared) {
+        groups.back().merge(groups[g]);
+        keys.back().merge(keys[g]);
+        groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(g));
+        keys.erase(keys.begin() + static_cast<std::ptrdiff_t>(g));
+      } else {
+        ++g;
+      }
+    }
+  }
+  std::sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return *a.begin() < *b.begin(); });
+  Random(stream_seed(spec.seed, "split")).shuffle(groups);
+  std::vector<Split> result(rows.size(), Split::train);
+  for (const auto& [split, part] : {std::pair{Split::test, spec.test}, std::pair{Split::validation, spec.validation}}) {
+    auto left = static_cast<std::size_t>(part);
+    for (const std::set<std::size_t>& group : groups) {
+      if (group.size() > left || result[*group.begin()] != Split::train) continue;
+      for (const std::size_t row : group) result[row] = split;
+      left -= group.size();
+    }
+  }
+  return result;
+}
+
+TEST(SplitTest, IsThatOfASimpleSecondImplementation) {
+  Random random(21);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<RowKeys> rows;
+    KeyTable table;
+    for (std::uint64_t i = 20 + random.below(100); i > 0; --i) {
+      RowKeys keys;
+      for (std::uint64_t k = 1 + random.below(2); k > 0; --k) keys.keys.push_back(std::to_string(random.below(150)));
+      table.add(keys);
+      rows.push_back(std::move(keys));
+    }
+    const SplitSpec wanted = spec(6, 8, random.next());
+    EXPECT_EQ(split_rows(std::move(table), wanted, {true, true}), simple_split(rows, wanted)) << "round " << round;
+  }
+}
+
+TEST(SplitTest, RowsThatAreDroppedLeaveTheOthersAsTheyAre) {
+  KeyTable table, fewer;
+  std::vector<bool> dropped(300);
+  Random random(3);
+  for (std::size_t row = 0; row < dropped.size(); ++row) {
+    const RowKeys keys{{std::to_string(random.below(200)), "b" + std::to_string(random.below(200))}};
+    dropped[row] = random.below(3) == 0;
+    table.add(keys);
+    if (!dropped[row]) fewer.add(keys);
+  }
+  table.drop(dropped);
+  EXPECT_EQ(table.rows(), fewer.rows());
+  EXPECT_EQ(split_rows(std::move(table), spec(20, 20), {true, true}),
+            split_rows(std::move(fewer), spec(20, 20), {true, true}));
 }
 
 TEST(SplitTest, RefusesEmptySplits) {
