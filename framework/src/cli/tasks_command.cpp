@@ -98,28 +98,31 @@ std::string input_text(const TextExample& example) {
   return text;
 }
 
-// The first examples of train, or of what there is, as the backbone gets them.
+// The first examples of each split that there is, as the backbone gets them.
 std::string show_examples(const TaskData& data, std::size_t count, Json& json) {
-  const auto& [name, examples] = data.train.empty() ? std::pair{"test", &data.test} : std::pair{"train", &data.train};
   std::string text;
-  Json list = Json::array();
-  for (std::size_t i = 0; i < std::min(count, examples->size()); ++i) {
-    const TextExample example = (*examples)[i];
-    TextSheet sheet;
-    sheet.add("input", input_text(example));
-    sheet.add("target", example.target);
-    if (example.label >= 0) sheet.add("label", std::to_string(example.label));
-    if (!example.references.empty()) sheet.add("references", join(example.references, " | "));
-    if (!example.group.empty()) sheet.add("group", example.group);
-    text += "\n" + std::string(name) + " " + std::to_string(i + 1) + ", " + examples->origin(i) + "\n" + sheet.text(0);
-    list.push_back({{"origin", examples->origin(i)},
-                    {"input", input_text(example)},
-                    {"target", example.target},
-                    {"label", example.label < 0 ? Json() : Json(example.label)},
-                    {"references", example.references},
-                    {"group", example.group}});
+  for (const auto& [name, examples] :
+       {std::pair{"train", &data.train}, std::pair{"validation", &data.validation}, std::pair{"test", &data.test}}) {
+    Json list = Json::array();
+    for (std::size_t i = 0; i < std::min(count, examples->size()); ++i) {
+      const TextExample example = (*examples)[i];
+      const std::string origin = examples->origin(i);
+      TextSheet sheet;
+      sheet.add("input", input_text(example));
+      sheet.add("target", example.target);
+      if (example.label >= 0) sheet.add("label", std::to_string(example.label));
+      if (!example.references.empty()) sheet.add("references", join(example.references, " | "));
+      if (!example.group.empty()) sheet.add("group", example.group);
+      text += "\n" + std::string(name) + " " + std::to_string(i + 1) + ", " + origin + "\n" + sheet.text(0);
+      list.push_back({{"origin", origin},
+                      {"input", input_text(example)},
+                      {"target", example.target},
+                      {"label", example.label < 0 ? Json() : Json(example.label)},
+                      {"references", example.references},
+                      {"group", example.group}});
+    }
+    if (!list.empty()) json[std::string(name) + "_examples"] = std::move(list);
   }
-  json[std::string(name) + "_examples"] = std::move(list);
   return text;
 }
 
@@ -228,7 +231,7 @@ int tasks_command(const std::vector<std::string>& words) {
   CLI::App& app = arguments.app();
   app.add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
   CLI::Option* const show =
-      app.add_option("--examples", examples, "shows the first so many examples of train")->type_name("N");
+      app.add_option("--examples", examples, "shows the first so many examples of each split")->type_name("N");
   CLI::Option* const fetch =
       app.add_option("--fetch", wanted, "gets the data of these tasks, or of recipes of tools/fetch-data")
           ->type_name("NAME");

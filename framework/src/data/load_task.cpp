@@ -112,7 +112,7 @@ class Loader {
     share(data, store, std::move(splits.train), std::move(splits.validation), std::move(splits.test));
     check(data);
     check_metric_needs(config_, data.validation);
-    check_metric_needs(config_, data.test);
+    if (data.test_labelled) check_metric_needs(config_, data.test);
     data.hash = hash_of(data);
     if (storage_.keep && !store->key().empty()) keep(data);
   }
