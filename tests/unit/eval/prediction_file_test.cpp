@@ -22,6 +22,7 @@ class PredictionFileTest : public testing::Test {
  protected:
   ~PredictionFileTest() override { fs::remove(file_); }
   std::vector<Prediction> read(const std::string& text, const std::vector<std::string>& labels = {}) const {
+    fs::remove(file_);  // a new file is not flushed to the disk at once, a truncated one is
     std::ofstream(file_, std::ios::binary) << text;
     return read_predictions(file_, labels);
   }
