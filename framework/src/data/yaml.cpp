@@ -21,6 +21,18 @@ int line_of(const YAML::Node& node, int otherwise) {
   return node.IsNull() || node.Mark().line < 0 ? otherwise : node.Mark().line + 1;
 }
 
+// The first line that a tab indents; 0 if there is none.
+int tabbed_line(std::string_view text) {
+  int line = 1;
+  bool indentation = true;
+  for (const char c : text) {
+    if (indentation && c == '\t') return line;
+    indentation = c == '\n' || (indentation && c == ' ');
+    if (c == '\n') ++line;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Yaml::Yaml(YAML::Node node, fs::path file, std::string path, int line)
@@ -38,6 +50,10 @@ Yaml Yaml::load(const fs::path& file) {
     if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
     return root;
   } catch (const YAML::Exception& error) {
+    if (const int line = tabbed_line(text); line > 0) {
+      throw ConfigError(Problem{at_line(file, line) + ": not YAML", "a tab at the beginning of the line",
+                                "spaces: YAML takes no tabs there", "indent the line with two spaces"});
+    }
     throw ConfigError(Problem{at_line(file, std::max(error.mark.line, 0) + 1) + ": not YAML",
                               error.msg,
                               {},
@@ -50,7 +66,7 @@ std::string Yaml::named() const { return path_.empty() ? "the file" : "'" + path
 
 void Yaml::fail(const std::string& what, const std::string& found, const std::string& expected,
                 const std::string& remedy) const {
-  throw ConfigError(Problem{place() + ": " + what, found, expected, remedy});
+  throw ConfigError(Problem{place() + ": " + what, found, expected, remedy.empty() ? "correct this line" : remedy});
 }
 
 std::string Yaml::found() const {

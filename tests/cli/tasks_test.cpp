@@ -1,0 +1,278 @@
+// `peft-bench tasks` and tasks of the user's own, as somebody new to the program meets them.
+#include "support/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace peftbench {
+namespace {
+
+using namespace testing_support;
+using nlohmann::json;
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Printed {
+  int status;
+  std::string out, err;
+};
+
+Printed run(const std::vector<std::string>& words,
+            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+  Program program(words, environment);
+  const int status = program.wait();
+  return {status, program.out(), program.err()};
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+// The example of docs/tasks.md, over a file of this name.
+std::string task_yaml(const std::string& file = "reviews.csv") {
+  return "source: " + file +
+         "\n"
+         "fields:\n"
+         "  side: {from: stars, cut: [3], words: [bad, good]}\n"
+         "input: \"review: {text}\"\n"
+         "target: \"{side}\"\n"
+         "labels: [bad, good]\n";
+}
+
+std::string reviews() {
+  std::string rows = "text,stars\n";
+  for (int i = 0; i < 60; ++i)
+    rows += "\"the film, number " + std::to_string(i) + ", was " + (i % 2 ? "dull" : "fine") + "\"," +
+            (i % 2 ? "1" : "5") + "\n";
+  return rows;
+}
+
+TEST(OwnTask, FromAFewLinesOverACsvIsListedAndTrained) {
+  const Scratch scratch;
+  scratch.write("reviews.csv", reviews());
+  const fs::path file = scratch.write("reviews.yaml", task_yaml());
+  const Printed printed = run({"tasks", file.string(), "--examples", "2"});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, AllOf(ContainsRegex("examples +48 train, 6 validation, 6 test"),
+                                 ContainsRegex("labels +bad, good"), ContainsRegex("hash +[0-9a-f]{64}"),
+                                 HasSubstr("found reviews.csv"), ContainsRegex("train 2, [^\n]*reviews.csv:[0-9]+"),
+                                 ContainsRegex("input +review: the film, number [0-9]+, was (dull|fine)\n"),
+                                 ContainsRegex("target +(bad|good)\n")));
+  const json described = json::parse(run({"tasks", file.string(), "--examples", "2", "--json"}).out);
+  EXPECT_EQ(described.at("data"), "ready");
+  EXPECT_EQ(described.at("train_examples").size(), 2u);
+  EXPECT_EQ(described.at("files").at("train").at(0), (scratch.path() / "reviews.csv").string());
+  const std::string input = described.at("train_examples").at(0).at("input");
+  EXPECT_EQ(described.at("train_examples").at(0).at("label"), input.ends_with("fine") ? 1 : 0);
+  const Printed trained = run(short_run(file, scratch.path() / "runs"));
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("accuracy"));
+}
+
+struct Fault {
+  std::string name;
+  std::string yaml, file, data;  // the task, and the file that lies beside it
+  std::string place;             // how the first line of the message goes on
+  std::string found, expected, remedy;
+};
+
+std::string gzip_of(const std::string& text) {  // of stored blocks: no library is needed to make a file that is cut
+  return std::string("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x01", 11) + static_cast<char>(text.size() % 256) +
+         static_cast<char>(text.size() / 256) + static_cast<char>(~(text.size() % 256)) +
+         static_cast<char>(~(text.size() / 256)) + text;
+}
+
+const std::vector<Fault>& faults() {
+  const std::string csv = reviews(), yaml = task_yaml(), plain = "input: \"{text}\"\ntarget: \"{stars}\"\n";
+  static const std::vector<Fault> all = {
+      {"MisspeltKey", replaced(yaml, "labels", "lables"), "reviews.csv", csv, "t.yaml:6: unknown key 'lables'",
+       "lables", "one of name", "did you mean 'labels'?"},
+      {"Tab", replaced(yaml, "  side", "\tside"), "reviews.csv", csv, "t.yaml:3: not YAML", "a tab", "spaces",
+       "two spaces"},
+      {"OpenBracket", replaced(yaml, "[bad, good]}", "[bad, good"), "reviews.csv", csv, "t.yaml:", "", "", "quote"},
+      {"SecondKey", yaml + "target: x\n", "reviews.csv", csv, "t.yaml:7: 'target' stands here a second time", "", "",
+       "keep one of the two"},
+      {"WrongType", yaml + "limits: {input: many}\n", "reviews.csv", csv,
+       "t.yaml:7: 'limits.input' must be a whole number", "many", "a whole number", "correct this line"},
+      {"BadLimit", yaml + "limits: {target: 1}\n", "reviews.csv", csv, "t.yaml:7: not a limit of tokens", "1",
+       "2 or more", "correct this line"},
+      {"OneLabel", replaced(yaml, "labels: [bad, good]", "labels: [bad]"), "reviews.csv", csv,
+       "t.yaml:6: a task with labels needs at least two words", "1", "[negative, positive]", "leave 'labels' out"},
+      {"OpenBrace", replaced(yaml, "{text}", "{text"), "reviews.csv", csv, "t.yaml:4: a brace opens no field", "{text",
+       "{name of a field}", "write {{ for a brace"},
+      {"UnknownMetric", yaml + "metrics: [acuracy]\n", "reviews.csv", csv, "t.yaml:7: unknown metric", "acuracy",
+       "metric", "did you mean 'accuracy'?"},
+      {"UnknownPreprocessor", yaml + "preprocess: superglue\n", "reviews.csv", csv, "t.yaml:7: unknown preprocessor",
+       "superglue", "one of", "There are"},
+      {"NoSource", replaced(yaml, "source: reviews.csv\n", ""), "reviews.csv", csv, "t.yaml:1: 'source' is missing", "",
+       "source: …", "correct this line"},
+      {"NoFile", yaml, "other.csv", csv, "t.yaml:1: the data of task 't' is not there", "reviews.csv",
+       "the files that the source names", "put the files there"},
+      {"UnknownEnding", task_yaml("reviews.txt"), "reviews.txt", csv,
+       "t.yaml:1: the format of reviews.txt is not known", "the ending .txt", ".csv, .tsv", "format: csv"},
+      {"UnknownField", replaced(yaml, "{text}", "{txt}"), "reviews.csv", csv,
+       "reviews.csv:2: the field 'txt' is missing", "text, stars", "t.yaml:4 asks for", "did you mean 'text'?"},
+      {"MissingColumn", yaml, "reviews.csv", replaced(csv, "text,stars", "text,rating"),
+       "reviews.csv:2: the field 'stars' is missing", "text, rating", "t.yaml:3 asks for", ""},
+      {"UnknownLabel", replaced(yaml, "labels: [bad, good]", "labels: [bad, fine]"), "reviews.csv", csv,
+       "reviews.csv:2: unknown label", "'good'", "one of bad, fine", "add it to 'labels'"},
+      {"NotANumber", yaml, "reviews.csv", replaced(csv, ",5\n", ",five\n"),
+       "reviews.csv:2: the field 'stars' is not a number", "five", "a number, as", "mend the row"},
+      {"Empty", yaml, "reviews.csv", "", "reviews.csv: the file is empty", "0 bytes", "a file of rows",
+       "get the file again"},
+      {"HeaderAlone", yaml, "reviews.csv", "text,stars\n", "reviews.csv:1: the file holds no rows", "no line after",
+       "a row for", "mend the row"},
+      {"NotUtf8", yaml, "reviews.csv", replaced(csv, "number 1,", "caf\xe9,"), "reviews.csv:3: not UTF-8", "byte",
+       "UTF-8 text", "iconv"},
+      {"Ragged", yaml, "reviews.csv", replaced(csv, "number 2, was fine\",5", "number 2\",5,7"),
+       "reviews.csv:4: the wrong number of columns", "3", "2 (text, stars)", "quote fields"},
+      {"OpenQuote", yaml, "reviews.csv", replaced(csv, "number 3, was dull\"", "number 3, was dull"),
+       "reviews.csv:5: ", "", "", "quote"},
+      {"TwoColumnsOfAName", yaml, "reviews.csv", replaced(csv, "text,stars", "text,text"),
+       "reviews.csv:1: two columns have one name", "text", "different names", "name the columns"},
+      {"CutGz", task_yaml("reviews.csv.gz"), "reviews.csv.gz", gzip_of(csv),
+       "reviews.csv.gz:62: the gzip data ends early", "the end of the file", "a whole gzip file", "get the file again"},
+      {"NoGz", task_yaml("reviews.csv.gz"), "reviews.csv.gz", csv, "reviews.csv.gz:1: the file's name ends in .gz",
+       "other bytes", "gzip", "take .gz off"},
+      {"JsonNoList", "source: r.json\n" + plain, "r.json",
+       "{\"version\": 1, \"rows\": [{\"text\": \"x\", \"stars\": 1}]}\n", "r.json:1: the file is one JSON object",
+       "version, rows", "a list of objects", "records: rows"},
+      {"WrongRecords", "source: {file: r.json, records: row}\n" + plain, "r.json", "{\"rows\": []}\n",
+       "r.json:1: there is no 'row'", "rows", "records: row", "did you mean 'rows'?"},
+      {"BrokenJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": }\n]\n",
+       "r.json:3, item 2: not JSON", "column", "a list of objects", "mend the file"},
+      {"CutJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": \"y",
+       "r.json:3, item 2: the JSON ends early", "the end of the file", "closed", "get the file again"},
+      {"NoObject", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n[1, 2]\n",
+       "r.jsonl:2: the line is not a JSON object", "a JSON array", "{\"text\"", "format: json"},
+      {"BrokenLine", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n{\"text\": \"x\"\n",
+       "r.jsonl:2: not JSON", "column", "one JSON object a line", "mend this line"},
+      {"ListAsText", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": [\"x\"], \"stars\": 1}\n",
+       "r.jsonl:1: the field 'text' is not a text", "a JSON array", "a text", "'text.0'"},
+      {"FilterLeavesNothing", yaml + "filter: {stars: {min: 9}}\n", "reviews.csv", csv, "t.yaml:1: no row is left",
+       "reviews.csv", "rows that pass 'filter'", "compare the values"},
+      {"TooFewRows", yaml, "reviews.csv", "text,stars\na,1\nb,5\n", "t.yaml:1: the ", "2 rows", "rows for train",
+       "name more data"},
+  };
+  return all;
+}
+
+class OwnTaskFault : public testing::TestWithParam<Fault> {};
+
+TEST_P(OwnTaskFault, NamesPlaceFindingExpectationAndRemedy) {
+  const Fault& fault = GetParam();
+  const Scratch scratch;
+  scratch.write(fault.file, fault.data);
+  const Printed printed =
+      run({"tasks", scratch.write("t.yaml", fault.yaml).string(), "--data", (scratch.path() / "data").string()});
+  EXPECT_EQ(printed.status, 2) << printed.err;
+  const std::string first = printed.err.substr(0, printed.err.find('\n'));
+  EXPECT_THAT(first,
+              AllOf(testing::StartsWith("peft-bench: " + scratch.path().string()), HasSubstr("/" + fault.place)));
+  const auto part = [&](const std::string& label) {
+    const std::size_t at = printed.err.find("\n  " + label);
+    if (at == std::string::npos) return std::string();
+    std::size_t end = printed.err.find("\n  ", at + 1);
+    while (end != std::string::npos && printed.err[end + 3] == ' ') end = printed.err.find("\n  ", end + 1);
+    return printed.err.substr(at, end == std::string::npos ? end : end - at);
+  };
+  EXPECT_THAT(part("found:    "), HasSubstr(fault.found));
+  EXPECT_THAT(part("expected: "), HasSubstr(fault.expected));
+  EXPECT_THAT(part("to do:    "), AllOf(HasSubstr(fault.remedy), Not("")));
+  EXPECT_THAT(printed.err, Not(HasSubstr("exception")));
+}
+INSTANTIATE_TEST_SUITE_P(Each, OwnTaskFault, testing::ValuesIn(faults()),
+                         [](const testing::TestParamInfo<Fault>& tested) { return tested.param.name; });
+
+// With and without Apache Arrow the message says what to do.
+TEST(OwnTask, ABrokenParquetFileIsNamed) {
+  const Scratch scratch;
+  scratch.write("r.parquet", "PAR1 and nothing more");
+  const Printed printed = run({"tasks", scratch.write("t.yaml", task_yaml("r.parquet")).string()});
+  EXPECT_EQ(printed.status, 2);
+  EXPECT_THAT(printed.err, AllOf(ContainsRegex("r.parquet:1: the parquet file cannot be read|r.parquet: this build of "
+                                               "peft-bench cannot read parquet"),
+                                 HasSubstr("found:"), HasSubstr("expected:"), HasSubstr("to do:")));
+}
+
+// A home of its own: three tasks, and a program that fetches.
+class FetchTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    task("here", "source: here.csv\n");
+    task("wanted", "source: rows.csv\nfetch: group/recipe\n");
+    task("yours", "source: {file: Official/rows.csv, get: download Official.zip and unpack it}\n");
+    scratch_.write("home/configs/tasks/here.csv", reviews());
+    fetcher(
+        "echo \"asked for $*\"; echo working >&2\n"
+        "mkdir -p \"$PEFTBENCH_DATA/$1\" && printf 'text,stars\\nx,1\\n' > \"$PEFTBENCH_DATA/$1/rows.csv\"\n"
+        "touch \"$PEFTBENCH_DATA/$1/.ready\"\n");
+  }
+  void task(const std::string& name, const std::string& source) const {
+    scratch_.write("home/configs/tasks/" + name + ".yaml",
+                   "summary: s\n" + source + "input: '{text}'\ntarget: '{stars}'\nsplit: {validation: 1, test: 1}\n");
+  }
+  void fetcher(const std::string& script) const {
+    const fs::path file = scratch_.write("home/tools/fetch-data", "#!/bin/sh\n" + script);
+    fs::permissions(file, fs::perms::owner_all);
+  }
+  Printed tasks(std::vector<std::string> words) const {
+    words.insert(words.begin(), "tasks");
+    words.insert(words.end(), {"--data", (scratch_.path() / "data").string()});
+    return run(words, {{"PEFTBENCH_HOME", (scratch_.path() / "home").string()}, {"HF_HOME", scratch_.path().string()}});
+  }
+  Scratch scratch_;
+};
+
+TEST_F(FetchTest, TheListTellsWhichDataIsHere) {
+  const Printed list = tasks({});
+  EXPECT_THAT(list.out, AllOf(ContainsRegex("here +free text +exact_match +ready +s"),
+                              ContainsRegex("wanted .* fetch +s"), ContainsRegex("yours .* bring your own +s")));
+  const json rows = json::parse(tasks({"--json"}).out);
+  EXPECT_EQ(rows.at(0).at("data"), "ready");
+  EXPECT_EQ(rows.at(1).at("data"), "fetch");
+  EXPECT_EQ(rows.at(2).at("data"), "bring your own");
+  EXPECT_FALSE(json::parse(tasks({"--preprocessors", "--json"}).out).empty());
+}
+
+TEST_F(FetchTest, ATaskSaysWhereItLookedAndHowToGetIt) {
+  const Printed yours = tasks({"yours"});
+  EXPECT_EQ(yours.status, 2);
+  EXPECT_THAT(yours.out, AllOf(ContainsRegex("data +bring your own"),
+                               ContainsRegex("looked in +[^\n]*/configs/tasks: no Official/rows.csv"),
+                               HasSubstr((scratch_.path() / "data").string() + ": no Official/rows.csv"),
+                               ContainsRegex("to get it +download Official.zip")));
+  EXPECT_THAT(yours.err, AllOf(HasSubstr("yours.yaml:2: the data of task 'yours' is not there"),
+                               HasSubstr("download Official.zip")));
+  const Printed as_json = tasks({"yours", "--json"});
+  EXPECT_EQ(json::parse(as_json.out).at("to_get_it"), "download Official.zip and unpack it");
+  EXPECT_EQ(json::parse(as_json.out).at("places").at(0).at("taken"), false);
+  EXPECT_THAT(tasks({"wanted"}).out, HasSubstr("peft-bench tasks --fetch group/recipe"));
+}
+
+TEST_F(FetchTest, GetsDataByTaskOrRecipeAndPassesTheStatusOn) {
+  const Printed got = tasks({"--fetch", "wanted", "here"});
+  EXPECT_EQ(got.status, 0) << got.err;
+  EXPECT_EQ(got.out, "asked for group/recipe\n");
+  EXPECT_EQ(got.err, "working\n");
+  EXPECT_THAT(tasks({}).out, ContainsRegex("wanted .* ready +s"));
+  EXPECT_EQ(tasks({"--fetch", "some/text", "other"}).out, "asked for some/text other\n");
+  const Printed refused = tasks({"--fetch", "yours"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("the data of 'yours' cannot be fetched"), HasSubstr("download Official.zip")));
+  fetcher("echo gone >&2\nexit 7\n");
+  EXPECT_EQ(tasks({"--fetch", "wanted"}).status, 7);
+  fetcher("kill -TERM $$\n");
+  EXPECT_EQ(tasks({"--fetch", "wanted"}).status, 128 + SIGTERM);
+  fs::remove(scratch_.path() / "home/tools/fetch-data");
+  EXPECT_THAT(tasks({"--fetch", "wanted"}).err, HasSubstr("the program that fetches data is not there"));
+}
+
+}  // namespace
+}  // namespace peftbench
