@@ -45,7 +45,8 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
   arguments.app().add_option("--seed", seed, "of every use of chance");
   arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
-  arguments.app().add_option("--show", show, "print so many examples of each objective, and train nothing");
+  arguments.app().add_option("--show", show,
+                             "print so many examples of each objective (--json: their ids), and train nothing");
   arguments.flag("--again,--fresh", again, "throw away what an earlier call left");
   arguments.add_places();
   arguments.add_json();
@@ -65,7 +66,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   listen_for_stop();
   ConsoleProgress progress;
   if (show > 0) {
-    const std::string examples = show_examples(request, show, progress);
+    const std::string examples = show_examples(request, show, arguments.json(), progress);
     progress.clear();
     print(examples);
     return 0;

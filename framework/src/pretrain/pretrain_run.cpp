@@ -228,12 +228,19 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   return {std::move(result), request.out / config.name, was_finished};
 }
 
-std::string show_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress) {
+std::string show_examples(const PretrainRequest& request, std::int64_t count, bool as_ids, ProgressSink& progress) {
   const Bench bench = open_bench(request, progress);
   std::string text;
   for (const ExamplePool& pool : bench.pools) {
-    for (std::int64_t i = 0; i < count; ++i)
-      text += "--- " + pool.objective + "\n" + describe(pool.at(i), *bench.tokenizer);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const EncodedExample example = pool.at(i);
+      text += as_ids ? nlohmann::ordered_json{{"objective", pool.objective},
+                                              {"input", example.input},
+                                              {"target", example.target}}
+                               .dump() +
+                           "\n"
+                     : "--- " + pool.objective + "\n" + describe(example, *bench.tokenizer);
+    }
   }
   return text;
 }
