@@ -2,8 +2,8 @@
 import re
 from html.parser import HTMLParser
 
-INLINE = {"a", "abbr", "acronym", "b", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd", "label",
-          "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr"}
+INLINE = set("a abbr acronym b bdo big cite code del dfn em font i ins kbd label mark q s samp small span strike strong "
+             "sub sup tt u var wbr".split())
 UNSEEN = {"head", "script", "style", "title", "template", "textarea", "select"}
 # What a page has beside its sentences.
 ASIDE = UNSEEN | {"pre", "table", "nav", "header", "footer", "button", "form", "svg", "math"}
@@ -64,13 +64,15 @@ def html_blocks(page, skip_classes=(), skip_tags=frozenset(ASIDE)):
     return parser.blocks
 
 
+WORD = re.compile(r"""["'“‘(\[]*[A-Za-zÀ-ÿ]+(?:['’./-][A-Za-zÀ-ÿ]+)*[.,;:!?…)\]"'”’—–-]*""")
+
+
 def is_prose(text):
     """Whether a block is sentences, and not a heading, a menu, a table or code."""
     words = text.split()
     if len(words) < 5 or not re.search(r"""[.!?:;…]["'”’)\]]*$""", text):
         return False
-    plain = sum(bool(re.fullmatch(r"""["'“‘(\[]*[A-Za-zÀ-ÿ]+(?:['’./-][A-Za-zÀ-ÿ]+)*[.,;:!?…)\]"'”’—–-]*""", word))
-                for word in words)
+    plain = sum(bool(WORD.fullmatch(word)) for word in words)
     return plain >= 0.75 * len(words)
 
 

@@ -1,4 +1,4 @@
-"""Sentences of four kinds of text with the mean of 20 human ratings of how positive they are (Hutto and Gilbert 2014)."""
+"""Sentences of four kinds of text with the mean of 20 human ratings (Hutto and Gilbert 2014); food reviews."""
 import html
 import io
 import re
@@ -56,7 +56,8 @@ def food_reviews(work, out):
 STUDY = "package MIT; the texts belong to their authors: for study, not to be passed on"
 RECIPES = {
     "movie_sentiment": (
-        "10,605 movie review snippets with the mean of 20 ratings (vaderSentiment 3.3.2, 2.5 MB)", STUDY, movie_sentiment),
+        "10,605 movie review snippets with the mean of 20 ratings (vaderSentiment 3.3.2, 2.5 MB)", STUDY,
+        movie_sentiment),
     "tweet_sentiment": (
         "4,200 tweets with the mean of 20 ratings (vaderSentiment 3.3.2, 2.5 MB)", STUDY,
         sentiment("tweets", "tweets.tsv")),

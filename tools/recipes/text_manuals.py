@@ -19,7 +19,8 @@ RECIPES = {
     "text/anarchism": (
         "essays of An Anarchist FAQ (Debian's anarchism 15.3, 7 MB)", "GPL-2 or later, or GFDL",
         pages("anarchism", "15.3-3", "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
-              "usr/share/doc/anarchism/html/*.html", leave_out=r"links|biblio|contact|index|translations|pdf|new\.html")),
+              "usr/share/doc/anarchism/html/*.html",
+              leave_out=r"links|biblio|contact|index|translations|pdf|new\.html")),
     "text/debian_handbook": (
         "The Debian Administrator's Handbook (Debian's debian-handbook 11.20220922, 35 MB)",
         "CC-BY-SA-3.0, or GPL-2 or later",
@@ -28,11 +29,13 @@ RECIPES = {
     "text/python_doc": (
         "Python 3.11's documentation (Debian's python3.11-doc, 13 MB)", "PSF licence",
         pages("python3.11-doc", "3.11.2-6+deb12u9", "5b3594189d6ef9a6963ce0347fd307a1cc67620ad697e144db366070e2e146be",
-              "usr/share/doc/python3.11/html/**/*.html", ["related", "sphinxsidebar", "footer", "highlight", "headerlink"],
+              "usr/share/doc/python3.11/html/**/*.html",
+              ["related", "sphinxsidebar", "footer", "highlight", "headerlink"],
               leave_out=r"genindex|modindex|/search\.html")),
     "text/postgresql_doc": (
         "PostgreSQL 15's manual (Debian's postgresql-doc-15, 2 MB)", "PostgreSQL licence",
-        pages("postgresql-doc-15", "15.20-0+deb12u1", "4c44bf2c599f208b3f46454a6cf7a72e25ec46ff74d37b59dd31ad76b00eebb7",
+        pages("postgresql-doc-15", "15.20-0+deb12u1",
+              "4c44bf2c599f208b3f46454a6cf7a72e25ec46ff74d37b59dd31ad76b00eebb7",
               "usr/share/doc/postgresql-doc-15/html/*.html", ["navheader", "navfooter", "toc", "synopsis"],
               leave_out=r"bookindex|/release-")),
     "text/debian_faq": (

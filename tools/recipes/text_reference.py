@@ -54,6 +54,9 @@ def without_brackets(text):
         text = shorter
 
 
+PARTS = "n|a|v|adj|adv|prep|conj|interj|pron|p|i|t|pl|imp|pr|vb"
+
+
 def gcide_entry(lines):
     """`word: definitions and examples.`, or nothing where no sentence is left."""
     word, _, rest = lines[0].partition(" \\")
@@ -63,7 +66,7 @@ def gcide_entry(lines):
     for number, block in enumerate(re.split(r"\n\s*\n|\n(?=\s+(?:\d+\.|\([a-z]\)|Syn:|Note:|--|{)\s)", text)):
         block = " ".join(block.split())
         if number == 0:  # what is left of the part of speech and its forms, before the first definition
-            block = re.sub(r"^.*?(?:\b(?:n|a|v|adj|adv|prep|conj|interj|pron|p|i|t|pl|imp|pr|vb)\.(?:[ ;,&]+|$))+", "", block)
+            block = re.sub(rf"^.*?(?:\b(?:{PARTS})\.(?:[ ;,&]+|$))+", "", block)
         if block.startswith("Syn:") or re.match(r"(?:See|Same as|pl|imp)\b[^.]{0,60}\.?$", block):
             continue
         block = re.sub(r"""\s*--\s?[{]?\w+["*`].*$""", "", block)  # words made from it: -- Moon"y, a.
