@@ -74,7 +74,7 @@ class Questions {
  private:
   const std::vector<EncodedExample>* keep(const Arrangement& arrangement) {
     kept_.push_back(
-        std::make_unique<std::vector<EncodedExample>>(encode_for(bench_, bench_.task.config, texts_, arrangement)));
+        std::make_unique<std::vector<EncodedExample>>(encode_scored(bench_, bench_.task.config, texts_, arrangement)));
     return kept_.back().get();
   }
   const Workbench& bench_;

@@ -47,6 +47,11 @@ MethodSchema make_options() {
                "folder, or a .safetensors; empty: with the method's own");
   schema.param("eval.split", "test", "split of the final score").choices({"test", "validation"});
   schema.param("eval.examples", 0, "score the first so many examples at the end; 0: all").range(0, no_limit);
+  schema
+      .param(
+          "eval.max_input_tokens", 0,
+          "longer inputs are cut where they are scored; 0: as in training. T5 trains on 512 and scores all of an input")
+      .range(0, no_limit);
   schema.param("eval.tasks", Names{}, "other tasks that what was trained is scored on at the end");
   schema.param("eval.label_map", Names{},
                "from:to, parts of answers that are replaced where another task is scored: duplicate:equivalent");

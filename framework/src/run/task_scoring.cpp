@@ -22,6 +22,13 @@ std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig&
                     spec.pad_id, spec.eos_id, bench.storage.threads);
 }
 
+std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
+                                          const std::vector<TextExample>& examples, const Arrangement& arrangement) {
+  if (const std::int64_t most = bench.setup.config.options.integer("eval.max_input_tokens"))
+    task.max_input_tokens = most;
+  return encode_for(bench, task, examples, arrangement);
+}
+
 nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
   const auto place = static_cast<std::size_t>(p.index);
   // The origin without its folder, so that the bytes are the same on every machine.
@@ -124,7 +131,7 @@ const TaskScoring::Questions& TaskScoring::questions(const std::string& name, st
   Questions& kept = questions_[name];
   if (kept.texts.size() < wanted) {
     kept.texts = split(name).first(wanted);
-    kept.encoded = encode_for(subject_.bench, task().config, kept.texts, arrangement());
+    kept.encoded = encode_scored(subject_.bench, task().config, kept.texts, arrangement());
     if (!class_of_.empty())
       for (EncodedExample& example : kept.encoded)
         if (example.label >= 0) example.label = class_of_[static_cast<std::size_t>(example.label)];

@@ -18,6 +18,9 @@ namespace peftbench {
 // Examples as ids, within a task's limits.
 std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
                                        const std::vector<TextExample>& examples, const Arrangement& arrangement);
+// The same for what is scored: inputs are cut at eval.max_input_tokens, where that is set.
+std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
+                                          const std::vector<TextExample>& examples, const Arrangement& arrangement);
 // A prediction as a line of predictions.jsonl has it.
 nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
 
