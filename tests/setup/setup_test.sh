@@ -142,7 +142,9 @@ S
     printf '#!/bin/bash\necho "fetch $*" >> "$CALLS"\nmkdir -p "$PEFTBENCH_DATA/$1" && touch "$PEFTBENCH_DATA/$1/.ready"\n' \
       > "$home/tools/fetch-data"
     chmod +x "$home/tools/fetch-data"
-    mkdir -p "$home/configs" && echo 'task: the_default  # of all' > "$home/configs/defaults.yaml"
+    mkdir -p "$home/configs/tasks" && echo 'task: the_default  # of all' > "$home/configs/defaults.yaml"
+    for task in the_default wordnet_supersense tweets; do echo "fetch: ${task}_data" > "$home/configs/tasks/$task.yaml"; done
+    echo 'source: mine.csv' > "$home/configs/tasks/without.yaml"
     launch methods > /dev/null
     launch run --help > /dev/null
     launch run --method m --task ./my/task.yaml > /dev/null
@@ -150,8 +152,9 @@ S
     launch --method prompt_tuning > /dev/null
     launch --method prompt_tuning > /dev/null
     launch run --method prompt_tuning --task=wordnet_supersense > /dev/null
-    launch run --task wordnet_supersense > /dev/null
-    is "$(grep '^fetch' "$CALLS")" $'fetch the_default\nfetch wordnet_supersense'
+    launch run --task wordnet_supersense --eval-task tweets --eval-task=the_default > /dev/null
+    launch run --task without > /dev/null
+    is "$(grep '^fetch' "$CALLS")" $'fetch the_default_data\nfetch wordnet_supersense_data\nfetch tweets_data'
     ;;
   spaces_and_links)  # from another folder, through a link, with odd arguments; the program's exit status is passed on
     ln -s "$home/peft-bench" "$work/bin/pb"
