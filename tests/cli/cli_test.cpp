@@ -53,7 +53,7 @@ TEST(Help, IsForNewcomers) {
     EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"),
                                    ContainsRegex("methods +the methods"), ContainsRegex("forward +one forward pass")));
   }
-  for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "forward", "ensemble",
+  for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "score", "forward", "ensemble",
                               "neighbors", "export", "import"}) {
     const Printed printed = run({command, "--help"});
     EXPECT_EQ(printed.status, 0);
@@ -82,6 +82,10 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake({"tasks", "nothing_like_it"}, "nothing_like_it", "movie_sentiment");
   expect_mistake({"backbones", "t5-nano"}, "t5-nano", "did you mean 't5-nano-lm'?");
   expect_mistake({"eval", "no-such-run"}, "there is no run 'no-such-run'", "--out");
+  expect_mistake({"score", "no-such-file", "--metrics", "squad_em"}, "cannot read no-such-file", "a line of JSON each");
+  expect_mistake({"score", "any", "--metrics", "squad_f2"}, "unknown metric", "did you mean 'squad_f1'");
+  expect_mistake({"score", "any", "--metrics", "accuracy"}, "needs label words", "'labels'");
+  expect_mistake({"score", "any"}, "no metric is named", "--task");
   expect_mistake({"forward", "--backbone", "t5-nano-lm"}, "--input-ids", "forward --help");
   expect_mistake(with(method, {"--config", "/no/such/file.yaml"}), "/no/such/file.yaml", "");
 }

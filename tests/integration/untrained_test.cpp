@@ -24,8 +24,10 @@ class Untrained : public testing::Test {
             "--set",      "shots=2",
             "--set",      "task.max_input_tokens=64"};
   }
-  fs::path finish(const std::string& out, const std::string& steps) {
-    Program program(words(out, steps), one_thread_);
+  fs::path finish(const std::string& out, const std::string& steps, const std::vector<std::string>& settings = {}) {
+    std::vector<std::string> all = words(out, steps);
+    for (const std::string& setting : settings) all.insert(all.end(), {"--set", setting});
+    Program program(all, one_thread_);
     EXPECT_EQ(program.wait(), 0) << program.err();
     return only_run(scratch_.path() / out);
   }
@@ -67,6 +69,33 @@ TEST_F(Untrained, AKilledRunEndsWithTheSameAnswersAndIsScoredAgain) {
   Program eval({"eval", run.string(), "--json", "--out", (scratch_.path() / "killed").string()}, one_thread_);
   ASSERT_EQ(eval.wait(), 0) << eval.err();
   EXPECT_EQ(nlohmann::json::parse(eval.out()).at("metrics"), record(run).at("metrics"));
+}
+
+// peft-bench score sees in the file what the run saw.
+TEST_F(Untrained, PredictionsOfARunAreScoredFromTheirFile) {
+  const fs::path run = finish("some", "1");
+  const auto scored = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"score", (run / "predictions.jsonl").string(), "--json", "--seed", "3"};
+    all.insert(all.end(), more.begin(), more.end());
+    Program program(all, one_thread_);
+    EXPECT_EQ(program.wait(), 0) << program.err();
+    return nlohmann::json::parse(program.out()).at(0);
+  };
+  const nlohmann::json own = record(run), again = scored({"--task", task_.string()});
+  ASSERT_EQ(again.at("metrics").size(), own.at("metrics").size());
+  for (std::size_t k = 0; k < own.at("metrics").size(); ++k)
+    for (const char* key : {"name", "value", "n", "interval", "majority", "majority_answer"})
+      EXPECT_EQ(again.at("metrics")[k].at(key), own.at("metrics")[k].at(key)) << key;
+  EXPECT_EQ(again.at("illegal_rate"), own.at("illegal_rate"));
+  EXPECT_EQ(scored({"--metrics", "squad_f1,squad_em"}).at("metrics")[0].at("name"), "squad_f1");
+}
+
+TEST_F(Untrained, WhatIsScoredMayBeCutElsewhere) {
+  const auto loss = [&](const fs::path& run) { return record(run).at("training").at("loss_after").get<double>(); };
+  const double whole = loss(finish("whole", "1")), both = loss(finish("both", "1", {"task.max_input_tokens=4"})),
+               scored = loss(finish("scored", "1", {"eval.max_input_tokens=4"}));
+  EXPECT_EQ(scored, both);
+  EXPECT_NE(scored, whole);
 }
 
 }  // namespace
