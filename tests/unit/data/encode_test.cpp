@@ -15,6 +15,14 @@ using Ids = std::vector<int64_t>;
 
 constexpr int64_t pad = 0, eos = 1;
 
+TextExample example_of(std::vector<Piece> input, std::string target, int label) {
+  TextExample example;
+  example.input = std::move(input);
+  example.target = std::move(target);
+  example.label = label;
+  return example;
+}
+
 class EncodeTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -31,7 +39,7 @@ class EncodeTest : public testing::Test {
     return ids;
   }
   static EncodedExample encode(std::vector<Piece> input, EncodeLimits limits = {}, const LayoutHook* layout = nullptr) {
-    const TextExample example{std::move(input), "yes", 1};
+    const TextExample example = example_of(std::move(input), "yes", 1);
     return encode_all({example}, *tokenizer_, limits, {layout}, pad, eos).at(0);
   }
   static std::shared_ptr<const Tokenizer> tokenizer_;
@@ -119,14 +127,14 @@ TEST_F(EncodeTest, CutsBetweenCharacters) {
 }
 
 TEST_F(EncodeTest, TargetsAreCutAndKeepEos) {
-  const TextExample example{{Piece::of_text("x")}, sentence, -1};
+  const TextExample example = example_of({Piece::of_text("x")}, sentence, -1);
   const Ids target = encode_all({example}, *tokenizer_, {512, 5}, {}, pad, eos).at(0).target;
   const Ids whole = ids(sentence);
   EXPECT_EQ(target, with_eos(Ids(whole.begin(), whole.begin() + 4)));
 }
 
 TEST_F(EncodeTest, ASentinelBeforeTheTargetCountsAndStays) {
-  const TextExample example{{Piece::of_text("x")}, sentence, -1};
+  const TextExample example = example_of({Piece::of_text("x")}, sentence, -1);
   const EncodeLimits limits{512, 5, {tokenizer_->sentinel(0)}};
   const Ids target = encode_all({example}, *tokenizer_, limits, {}, pad, eos).at(0).target;
   const Ids whole = ids(sentence);
@@ -134,7 +142,7 @@ TEST_F(EncodeTest, ASentinelBeforeTheTargetCountsAndStays) {
 }
 
 TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
-  const std::vector<TextExample> training = {{{Piece::of_text("shot", "text")}, "no", 0}};
+  const std::vector<TextExample> training = {example_of({Piece::of_text("shot", "text")}, "no", 0)};
   const Arrange layout([&](const LayoutCall& call) {
     EXPECT_EQ(call.training_set.size(), 1u);
     EXPECT_EQ(call.max_tokens, 100);
@@ -144,7 +152,7 @@ TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
     pieces.push_back(call.example.input[0]);
     return pieces;
   });
-  const TextExample example{{Piece::of_text("sea", "text")}, "yes", 1};
+  const TextExample example = example_of({Piece::of_text("sea", "text")}, "yes", 1);
   const EncodedExample encoded = encode_all({example}, *tokenizer_, {100, 62}, {&layout, &training}, pad, eos).at(0);
   Ids expected = ids("shot");
   expected.push_back(pad);
@@ -157,7 +165,7 @@ TEST_F(EncodeTest, EachReplicaIsLaidOutOnItsOwn) {
     EXPECT_EQ(call.seed, 5u);
     return std::vector<Piece>{Piece::of_slots(call.replica), call.example.input[0]};
   });
-  const TextExample example{{Piece::of_text("sea", "text")}, "yes", 1};
+  const TextExample example = example_of({Piece::of_text("sea", "text")}, "yes", 1);
   const EncodedExample encoded = encode_all({example}, *tokenizer_, {}, {&layout, nullptr, 3, 5}, pad, eos).at(0);
   EXPECT_EQ(encoded.input, with_eos(ids("sea")));
   EXPECT_TRUE(encoded.slots.empty());
