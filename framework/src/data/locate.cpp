@@ -145,7 +145,7 @@ std::vector<fs::path> hub_caches() {
   const auto add = [&](const char* variable, const fs::path& below) {
     const char* value = std::getenv(variable);
     if (value == nullptr || *value == '\0') return false;
-    const fs::path folder = (fs::path(value) / below).lexically_normal();
+    const fs::path folder = (below.empty() ? fs::path(value) : value / below).lexically_normal();
     if (std::find(result.begin(), result.end(), folder) == result.end()) result.push_back(folder);
     return true;
   };

@@ -182,7 +182,8 @@ TEST_F(LocateTest, WaysOfASource) {
   EXPECT_THAT(ways[1].test, ElementsAre("2.tsv"));
   EXPECT_TRUE(ways[2].train.empty());
   EXPECT_THAT(ways[2].records, ElementsAre("p", "q"));
-  EXPECT_EQ(ways[2].quote, std::optional(std::optional<char>()));
+  ASSERT_TRUE(ways[2].quote.has_value());
+  EXPECT_FALSE(ways[2].quote->has_value());  // none
   touch("data/3.jsonl.gz");
   EXPECT_THAT(found(task), ElementsAre("data/3.jsonl.gz"));
   touch("data/1.tsv");
