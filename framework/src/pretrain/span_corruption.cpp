@@ -32,8 +32,9 @@ struct Lengths {
   int64_t inputs, targets, spans;
 };
 Lengths corrupted(int64_t n, double density, double mean_span) {
-  const int64_t noise = rounded(static_cast<double>(n) * density);
-  const int64_t spans = rounded(static_cast<double>(noise) / mean_span);
+  // At least one of each, as in the mask. T5's helper forgets that, and is a token out for inputs of less than ten.
+  const int64_t noise = std::max<int64_t>(rounded(static_cast<double>(n) * density), 1);
+  const int64_t spans = std::max<int64_t>(rounded(static_cast<double>(noise) / mean_span), 1);
   return {n - noise + spans + 1, noise + spans + 1, spans};
 }
 

@@ -47,6 +47,13 @@ TEST(Corpus, HoldsTheIdsOfEveryDocument) {
   EXPECT_EQ(part, (std::vector<int64_t>{5, all[2], all[3], all[4]}));
 }
 
+TEST(Corpus, SentinelsThatATextWritesOutAreWords) {
+  const Scratch scratch;
+  const auto corpus = corpus_of(scratch, "a.txt", "The input is: Thank you <extra_id_0> me <extra_id_1><extra_id_2>");
+  for (const int64_t id : ids_of(*corpus, 0)) EXPECT_LT(id, nano_tokenizer()->sentinel(99));
+  EXPECT_THAT(nano_tokenizer()->decode(ids_of(*corpus, 0)), HasSubstr("extra_id_0"));
+}
+
 TEST(Corpus, ThreadsDoNotChangeAByte) {
   const Scratch scratch, other;
   const std::string text = jsonl(0, 2000);

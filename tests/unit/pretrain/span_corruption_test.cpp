@@ -169,13 +169,14 @@ TEST(CorruptSpans, InputAndTargetTogetherAreTheText) {
   }
 }
 
-TEST(CorruptSpans, ASegmentOfT5sLengthFillsItsInput) {
-  const SpanLengths lengths = span_lengths(512, 0.15, 3);
+TEST(CorruptSpans, ASegmentOfTheRightLengthFillsItsInput) {
   Random random(5);
-  for (int i = 0; i < 20; ++i) {
+  for (int64_t inputs = 4; inputs <= 600; ++inputs) {
+    const SpanLengths lengths = span_lengths(inputs, 0.15, 3);
     const EncodedExample example = corrupt_spans(raw_ids(lengths.raw), 0.15, 3, {}, random);
-    EXPECT_EQ(example.input.size(), 512u);
-    EXPECT_EQ(example.target.size(), static_cast<std::size_t>(lengths.targets));
+    ASSERT_LE(example.input.size(), static_cast<std::size_t>(inputs));
+    ASSERT_GE(example.input.size() + 1, static_cast<std::size_t>(inputs)) << "a longer segment would fit";
+    ASSERT_EQ(example.target.size(), static_cast<std::size_t>(lengths.targets)) << inputs;
   }
 }
 

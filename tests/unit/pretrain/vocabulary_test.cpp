@@ -92,9 +92,10 @@ TEST_F(Vocabulary, LearnsFromLinesHoweverLong) {
   std::string solid;
   for (int i = 0; i < 3000; ++i) solid += i % 7 == 0 ? "ü" : i % 3 == 0 ? "€" : "ab";
   const Documents one = {"solid", {scratch_.write("solid.txt", solid)}};
-  EXPECT_EQ(train_vocabulary({one}, out("solid.model"), {20}).sentences, 2);
+  EXPECT_EQ(train_vocabulary({one}, out("solid.model"), {10}).sentences, 2);
   const std::vector<int64_t> ids = Tokenizer::load(out("solid.model"))->encode("ü€ab");
-  EXPECT_EQ(std::count(ids.begin(), ids.end(), 2), 0) << "every character is known";
+  // All but the space before the text, which is rarer than one character in 2,000.
+  EXPECT_EQ(std::count(ids.begin() + 1, ids.end(), 2), 0) << "no character was cut in two";
 }
 
 TEST_F(Vocabulary, RefusesWithTheSizeThatWouldDo) {

@@ -1,0 +1,116 @@
+#include "pretrain/config.h"
+
+#include <peftbench/error.h>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace peftbench {
+namespace {
+
+const std::string whole = R"(summary: a tiny one
+model: {vocab_size: 512, d_model: 64, d_kv: 16, num_heads: 4, d_ff: 128, encoder_layers: 2, decoder_layers: 3,
+        activation: gelu_tanh, gated: true, tied: true, scale_logits: true}
+vocabulary: spiece.model
+text: {sotu: 2, austen: 0.5}
+objectives:
+  span_corruption: {share: 3, density: 0.2, mean_span: 2}
+  prefix_lm: 1
+  tasks: {share: 4, tasks: [a, b], rate: equal, temperature: 2}
+lengths: {inputs: 64}
+tokens: 1024
+precision: {compute: bfloat16, stored: float32}
+snapshots: {half: 0.5, early: 10}
+train: {steps: 200, optimizer: adamw, adamw: {beta2: 0.98}, adamw.weight_decay: 0}
+)";
+
+PretrainConfig read(const std::string& text) {
+  const fs::path file = fs::path(::testing::TempDir()) / "tiny.yaml";
+  write_atomically(file, text);
+  return read_pretrain_config(file);
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  const std::size_t at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), with);
+}
+
+TEST(PretrainConfig, ReadsAllOfIt) {
+  const PretrainConfig config = read(whole);
+  EXPECT_EQ(config.name, "tiny");
+  EXPECT_EQ(config.sizes.decoder_layers, 3);
+  EXPECT_EQ(config.sizes.activation, Activation::gelu_tanh);
+  ASSERT_EQ(config.text.size(), 2u);
+  EXPECT_EQ(config.text[1].weight, 0.5);
+  EXPECT_DOUBLE_EQ(config.shares.span_corruption, 3.0 / 8);
+  EXPECT_DOUBLE_EQ(config.shares.prefix_lm, 1.0 / 8);
+  EXPECT_DOUBLE_EQ(config.shares.tasks, 4.0 / 8);
+  EXPECT_EQ(config.density, 0.2);
+  EXPECT_EQ(config.mixture.policy.kind, MixturePolicy::Kind::equal);
+  EXPECT_EQ(config.mixture.policy.temperature, 2);
+  EXPECT_EQ(config.compute, Precision::bfloat16);
+  EXPECT_EQ(config.stored, Precision::float32);
+  ASSERT_EQ(config.snapshots.size(), 2u);
+  EXPECT_EQ(config.snapshots[0].name, "early");  // by step
+  EXPECT_EQ(config.snapshots[1].step, 100);
+  EXPECT_EQ(config.train.adamw.beta2, 0.98);
+  EXPECT_EQ(config.train.adamw.weight_decay, 0);
+}
+
+TEST(PretrainConfig, BeginsWithT5sOwnOptimizer) {
+  const PretrainConfig config = read(whole.substr(0, whole.find("train:")));
+  EXPECT_EQ(config.train.optimizer, OptimizerKind::adafactor);
+  EXPECT_EQ(config.train.schedule, ScheduleKind::inverse_sqrt);
+  EXPECT_TRUE(config.train.adafactor.multiply_by_parameter_scale);
+  EXPECT_EQ(config.train.dropout, 0);
+}
+
+struct Fault {
+  const char *what, *with, *place, *message;
+};
+
+class PretrainFaults : public ::testing::TestWithParam<Fault> {};
+
+TEST_P(PretrainFaults, AreToldWithTheirLine) {
+  try {
+    read(replaced(whole, GetParam().what, GetParam().with));
+    FAIL() << "nothing was wrong";
+  } catch (const ConfigError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find(GetParam().place), std::string::npos) << message;
+    EXPECT_NE(message.find(GetParam().message), std::string::npos) << message;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PretrainFaults,
+    ::testing::Values(Fault{"objectives:", "objective:", "tiny.yaml:", "objectives"},
+                      Fault{"d_model: 64", "d_model: 0", "tiny.yaml:2", "1 or more"},
+                      Fault{"activation: gelu_tanh", "activation: gelu_tan", "tiny.yaml:3", "gelu_tanh"},
+                      Fault{"vocabulary: spiece.model\n", "", "tiny.yaml", "peft-bench vocab"},
+                      Fault{"density: 0.2", "density: 1.5", "tiny.yaml:7", "between 0 and 1"},
+                      Fault{"prefix_lm: 1", "prefix_lm: -1", "tiny.yaml:8", "0 or more"},
+                      Fault{"rate: equal", "rate: evenly", "tiny.yaml:9", "proportional or equal"},
+                      Fault{"tasks: [a, b], ", "", "tiny.yaml:9", "tasks"},
+                      Fault{"compute: bfloat16", "compute: fp16", "tiny.yaml:12", "float32 or bfloat16"},
+                      Fault{"half: 0.5", "half: 300", "tiny.yaml:13", "before 200"},
+                      Fault{"beta2: 0.98", "beta_2: 0.98", "tiny.yaml:14", "adamw.beta2"},
+                      Fault{"optimizer: adamw", "optimizer: adam", "tiny.yaml:14", "adafactor"},
+                      Fault{"steps: 200", "batch_size: 3", "tiny.yaml:14", "batch_size"},
+                      Fault{"tokens: 1024", "tokens: 32", "tiny.yaml:11", "64 or more"},
+                      Fault{"text: {sotu: 2, austen: 0.5}\n", "", "tiny.yaml", "fetch-data"}));
+
+TEST(PretrainConfig, ThreadsDoNotChangeWhatIsLearnt) {
+  PretrainConfig config = read(whole);
+  const auto before = to_json(config);
+  config.train.threads = 7;
+  EXPECT_EQ(to_json(config), before);
+  config.train.seed = 7;
+  EXPECT_NE(to_json(config), before);
+}
+
+}  // namespace
+}  // namespace peftbench
