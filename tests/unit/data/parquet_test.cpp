@@ -147,5 +147,24 @@ TEST_F(ParquetTest, TruncatedFilesAreDataErrors) {
   }
 }
 
+TEST_F(ParquetTest, DamagedFilesAreRowsOrDataErrors) {
+  const std::string whole = bytes(write_parquet("a.parquet", *make_rows(200).table, 64));
+  Random random(6);
+  int rows = 0, errors = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::string damaged = whole;
+    for (std::uint64_t n = 1 + random.below(4); n > 0; --n)
+      damaged[random.below(damaged.size())] = static_cast<char>(random.below(256));
+    try {
+      rows += static_cast<int>(read(write("d.parquet", damaged), {}, {"text", "answers.text.0"}).size());
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("d.parquet:"));
+      ++errors;
+    }
+  }
+  EXPECT_GT(rows, 1000);
+  EXPECT_GT(errors, 20);
+}
+
 }  // namespace
 }  // namespace peftbench
