@@ -184,7 +184,7 @@ TEST_F(LoadTaskTest, FetchedDataCountsOnlyWhenItIsWhole) {
   fs::create_directories(folder_ / "data/reviews");
   write("data/reviews/r.csv", csv(0, 40));
   const std::string yaml = "fetch: reviews\nsource: r.csv\n" + templates;
-  EXPECT_THAT(load_error(yaml), HasSubstr("not fetched yet"));
+  EXPECT_THAT(load_error(yaml), HasSubstr("a fetch that did not end"));
   write("data/reviews/.ready", "");
   EXPECT_EQ(load(yaml).train.size(), 32u);
 }

@@ -35,8 +35,8 @@ TEST_F(PreprocessingPinTest, TheSameRowsGiveTheSameTextsAndIds) {
     }
   }
   EXPECT_EQ(preprocessing_version, 1);
-  EXPECT_EQ(data.hash, "");
-  EXPECT_EQ(ids.hex(), "");
+  EXPECT_EQ(data.hash, "f4f73cce5cf3d87689ea5ddac52fb2f5974cab826344b6bc288fc30f111a7c51");
+  EXPECT_EQ(ids.hex(), "bfb824eedbb0355dbaa79abaceb6a9042301104d32ce5fd356cda80971fdf79e");
 }
 
 }  // namespace

@@ -74,18 +74,19 @@ TEST_F(StreamingTest, TextsNeedNotFitInMemory) {
   const auto load_with = [&](std::int64_t bytes) {
     return growth([&, bytes] { load_task(config, folder_ / "data", storage(bytes)); });
   };
-  EXPECT_GT(load_with(1 << 30), 50 * mib);
+  EXPECT_GT(load_with(1 << 30), 40 * mib);
   const std::int64_t made = load_with(1 * mib), opened = load_with(1 * mib);
   EXPECT_GT(made, 0);
-  EXPECT_LT(made, 12 * mib);
-  EXPECT_LT(opened, 12 * mib);
+  EXPECT_LT(made, 10 * mib);
+  EXPECT_GE(opened, 0);
+  EXPECT_LT(opened, 10 * mib);
 }
 
 TEST_F(StreamingTest, IdsNeedNotFitInMemory) {
   const auto tokenizer =
       Tokenizer::load(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "assets/backbones/t5-nano-lm/spiece.model");
   std::string text = "text\n";
-  for (int i = 0; i < 60'000; ++i) text += "row " + std::to_string(i) + " of a great many of the old sea\n";
+  for (int i = 0; i < 100'000; ++i) text += "row " + std::to_string(i) + " of a great many of the old sea\n";
   write("r.csv", text);
   const TaskData data =
       load_task(task("source: r.csv\ninput: '{text}'\ntarget: none\n"), folder_ / "data", storage(1 * mib));
@@ -95,9 +96,9 @@ TEST_F(StreamingTest, IdsNeedNotFitInMemory) {
       for (std::size_t i = 0; i < list->size(); i += 97) list->at(i);
     });
   };
-  EXPECT_GT(encode_with(1 << 30), 14 * mib);
-  EXPECT_LT(encode_with(1 * mib), 7 * mib);
-  EXPECT_LT(encode_with(1 * mib), 4 * mib);  // opened
+  EXPECT_GT(encode_with(1 << 30), 20 * mib);
+  EXPECT_LT(encode_with(1 * mib), 10 * mib);
+  EXPECT_LT(encode_with(1 * mib), 10 * mib);  // opened
 }
 
 }  // namespace
