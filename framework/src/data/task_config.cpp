@@ -92,7 +92,8 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   return json.dump();
 }
 
-TaskConfig parse_task(const fs::path& file) {
+// `listed`: what the task is called unless its file says otherwise; by default as the file.
+TaskConfig parse_task(const fs::path& file, const std::string& listed = {}) {
   const Yaml yaml = Yaml::load(file);
   const bool mixture = yaml.has("mixture");
   if (mixture) yaml.only({"name", "summary", "mixture"});
@@ -101,7 +102,9 @@ TaskConfig parse_task(const fs::path& file) {
   TaskConfig config;
   auto spec = std::make_shared<TaskSpec>();
   config.file = file;
-  config.name = yaml.has("name") ? one_line(yaml.at("name"), "the name") : file.stem().string();
+  config.name = yaml.has("name") ? one_line(yaml.at("name"), "the name")
+                : listed.empty() ? file.stem().string()
+                                 : listed;
   const fs::path parts(config.name);  // a folder of tasks is part of its tasks' names
   if (config.name.find_first_of("\\ ") != std::string::npos || parts.is_absolute() || !parts.has_filename() ||
       parts != parts.lexically_normal() || config.name.starts_with('.')) {
@@ -179,7 +182,7 @@ std::map<std::string, fs::path> find_tasks(const std::vector<fs::path>& folders)
 }
 
 TaskConfig named_task(const std::string& name, const fs::path& file) {
-  TaskConfig config = parse_task(file);
+  TaskConfig config = parse_task(file, name);
   if (config.name != name) {
     throw ConfigError(Problem{file.string() + ": the task's name is not the file's", config.name, name,
                               "rename one of them: tasks are found by their file's name"});

@@ -278,6 +278,15 @@ TEST(TaskFolders, AreFoundByNameAndListed) {
   }
 }
 
+TEST_F(DataTest, AFoldersNameIsPartOfItsTasks) {
+  fs::create_directory(folder_ / "mine");
+  write("mine/a.yaml", "source: a.csv\ninput: '{a}'\ntarget: b\n");
+  EXPECT_EQ(read_task_config("mine/a", {folder_}).name, "mine/a");
+  write("mine/b.yaml", "name: b\nsource: a.csv\ninput: '{a}'\ntarget: b\n");
+  EXPECT_THAT(message<ConfigError>([&] { read_task_config("mine/b", {folder_}); }),
+              HasSubstr("the task's name is not the file's"));
+}
+
 TEST(TaskPrefix, OfAMixtureGoesWithItsTasks) {
   TaskConfig mixture;
   mixture.name = "m";
