@@ -37,7 +37,8 @@ if(NOT _wish MATCHES "^(off|false|no|0)$" AND NOT TARGET PeftBench::arrow)
     foreach(_name IN ITEMS arrow parquet)
       add_library(PeftBench::lib_${_name} SHARED IMPORTED GLOBAL)
       get_filename_component(_soname "${_${_name}}" NAME)
-      set_target_properties(PeftBench::lib_${_name} PROPERTIES IMPORTED_LOCATION "${_${_name}}" IMPORTED_SONAME "${_soname}")
+      set_target_properties(PeftBench::lib_${_name} PROPERTIES
+        IMPORTED_LOCATION "${_${_name}}" IMPORTED_SONAME "${_soname}")
     endforeach()
     target_link_libraries(PeftBench::arrow INTERFACE PeftBench::lib_parquet PeftBench::lib_arrow)
     # Only the file that reads parquet sees these headers, so that nothing else is built anew with or without Arrow.

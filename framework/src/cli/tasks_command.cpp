@@ -175,10 +175,12 @@ int describe_task(const TaskConfig& task, const fs::path& data_root, std::size_t
   try {
     const TaskData data = load_task(task, data_root);
     show_data(data, sheet, json);
-    if (task.mixture)
-      show_mixture(data, sheet, json);
-    else if (examples > 0)
-      shown = show_examples(data, examples, json);
+    if (task.mixture) show_mixture(data, sheet, json);
+    for (const TaskData* part : parts_of(data)) {
+      if (examples == 0) break;
+      if (task.mixture) shown += "\n" + part->config.name;
+      shown += show_examples(*part, examples, task.mixture ? json["parts"][part->config.name] : json);
+    }
   } catch (const UserError& error) {  // the description is of use without the data
     json["examples"] = nullptr;
     json["problem"] = error.what();
