@@ -107,7 +107,7 @@ TaskConfig parse_task(const fs::path& file, const std::string& listed = {}) {
                                  : listed;
   const fs::path parts(config.name);  // a folder of tasks is part of its tasks' names
   if (config.name.find_first_of("\\ ") != std::string::npos || parts.is_absolute() || !parts.has_filename() ||
-      parts != parts.lexically_normal() || config.name.starts_with('.')) {
+      config.name != parts.lexically_normal().string() || config.name.starts_with('.')) {
     yaml.fail("not a name for a task", config.name, "letters, digits, - and _, or a folder's name before it: glue/rte");
   }
   if (yaml.has("summary")) config.summary = one_line(yaml.at("summary"), "the summary");

@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"NotANumber", "source: a\nfilter: {b: {min: low}}\n" REST, ":2:", "must be a number"},
         Slip{"Outside", "source: a\nfilter: {b: {outside: [1]}}\n" REST, ":2:", "two numbers"},
         Slip{"SplitPart", "source: a\nsplit: {test: 1.5}\n" REST, ":2:", "fraction or a number of rows"},
-        Slip{"SplitZero", "source: a\nsplit: {test: 0}\n" REST, ":2:", "fraction or a number of rows"},
+        Slip{"SplitZero", "source: a\nsplit: {validation: 0}\n" REST, ":2:", "fraction or a number of rows"},
         Slip{"Seed", "source: a\nsplit: {seed: -1}\n" REST, ":2:", "not be negative"},
         Slip{"Limit", "source: a\nlimits: {input: 1}\n" REST, ":2:", "2 or more"},
         Slip{"LimitText", "source: a\nlimits: {input: many}\n" REST, ":2:", "whole number"}),
