@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace peftbench {
@@ -39,7 +40,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   std::string name, out;
   std::optional<std::int64_t> steps, seed, threads;
   std::int64_t show = 0;
-  bool again = false;
+  bool again = false, dry = false;
   arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
   arguments.app().add_option("--out", out, "folder of checkpoint, log and models; default: runs/pretrain/NAME");
   arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
@@ -47,6 +48,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
   arguments.app().add_option("--show", show,
                              "print so many examples of each objective (--json: their ids), and train nothing");
+  arguments.flag("--dry-run", dry, "print the resolved configuration, and read no text");
   arguments.flag("--again,--fresh", again, "throw away what an earlier call left");
   arguments.add_places();
   arguments.add_json();
@@ -63,6 +65,12 @@ int pretrain_command(const std::vector<std::string>& words) {
   std::erase_if(request.config.snapshots, [&](const Snapshot& snapshot) { return snapshot.step >= train.steps; });
   request.out = out.empty() ? fs::path("runs") / "pretrain" / request.config.name : fs::path(out);
 
+  if (dry) {
+    nlohmann::ordered_json json = to_json(request.config);
+    json["out"] = request.out.string();
+    print(json.dump(1) + "\n");
+    return 0;
+  }
   listen_for_stop();
   ConsoleProgress progress;
   if (show > 0) {
@@ -76,10 +84,12 @@ int pretrain_command(const std::vector<std::string>& words) {
   if (outcome.was_finished) progress.note("this had finished before; --again trains it anew");
   const PretrainResult& result = outcome.result;
   if (arguments.json()) {
-    print(nlohmann::ordered_json{{"model", outcome.model.string()},
-                                 {"steps", result.steps},
-                                 {"tokens", result.tokens},
-                                 {"held_out", result.held_out}}
+    print(nlohmann::ordered_json{
+              {"model", outcome.model.string()},
+              {"steps", result.steps},
+              {"tokens", result.tokens},
+              {"tokens_per_second", static_cast<double>(result.tokens_here) / std::max(1e-9, result.seconds_here)},
+              {"held_out", result.held_out}}
               .dump(1) +
           "\n");
     return 0;

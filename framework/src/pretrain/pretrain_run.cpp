@@ -228,21 +228,17 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   return {std::move(result), request.out / config.name, was_finished};
 }
 
-std::string show_examples(const PretrainRequest& request, std::int64_t count, bool as_ids, ProgressSink& progress) {
+std::vector<ShownExample> first_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress) {
   const Bench bench = open_bench(request, progress);
-  std::string text;
+  std::vector<ShownExample> shown;
   for (const ExamplePool& pool : bench.pools) {
     for (std::int64_t i = 0; i < count; ++i) {
-      const EncodedExample example = pool.at(i);
-      text += as_ids ? nlohmann::ordered_json{{"objective", pool.objective},
-                                              {"input", example.input},
-                                              {"target", example.target}}
-                               .dump() +
-                           "\n"
-                     : "--- " + pool.objective + "\n" + describe(example, *bench.tokenizer);
+      EncodedExample example = pool.at(i);
+      std::string text = describe(example, *bench.tokenizer);
+      shown.push_back({pool.objective, std::move(example), std::move(text)});
     }
   }
-  return text;
+  return shown;
 }
 
 }  // namespace peftbench
