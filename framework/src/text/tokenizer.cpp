@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "core/names.h"
+#include "text/ascii_normalizer.h"
 
 #include <peftbench/error.h>
 
@@ -38,9 +39,14 @@ std::optional<Mark> sentinel_at(std::string_view text) {
   return Mark{number, static_cast<std::size_t>(stop - text.data()) + 1};
 }
 
+// The library's, with what is known of its normalizer.
+struct Processor final : sentencepiece::SentencePieceProcessor {
+  std::optional<AsciiNormalizer> ascii;
+};
+
 }  // namespace
 
-Tokenizer::Tokenizer() : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {}
+Tokenizer::Tokenizer() : processor_(std::make_unique<Processor>()) {}
 Tokenizer::~Tokenizer() = default;
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
@@ -64,6 +70,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
                             "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", remedy});
   }
   tokenizer->unigram_ = Unigram::of(processor, bytes);
+  static_cast<Processor&>(*tokenizer->processor_).ascii = AsciiNormalizer::of(processor);
   tokenizer->pieces_ = processor.GetPieceSize();
   tokenizer->hash_ = sha256(bytes);
   return tokenizer;
@@ -94,7 +101,10 @@ void Tokenizer::encode_plain(std::string_view text, std::vector<int64_t>& ids) c
     if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
   };
   if (text.empty()) return;
-  if (unigram_) {
+  const auto& ascii = static_cast<const Processor&>(*processor_).ascii;
+  if (std::string normalized; unigram_ && ascii && ascii->normalize(text, normalized)) {
+    unigram_->segment(normalized, ids);
+  } else if (unigram_) {
     std::vector<std::string> pieces;  // whatever their cuts, together they are the normalized text
     check(processor_->Encode(text, &pieces));
     unigram_->segment(join(pieces, ""), ids);

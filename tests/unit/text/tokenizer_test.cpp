@@ -1,9 +1,14 @@
 #include "text/tokenizer.h"
 
+#include "core/names.h"
+#include "core/random.h"
+#include "text/ascii_normalizer.h"
+
 #include <peftbench/error.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sentencepiece_processor.h>
 
 namespace peftbench {
 namespace {
@@ -47,6 +52,30 @@ TEST_F(TokenizerTest, TextComesBack) {
 TEST_F(TokenizerTest, WhiteSpaceIsOneSpaceAndNoneAtTheEnds) {
   EXPECT_EQ(tokenizer_->encode("  the \t sea\n"), tokenizer_->encode("the sea"));
   EXPECT_EQ(tokenizer_->encode("   "), Ids{});
+}
+
+// What spares most texts the library's own segmentation gives the ids that it would have led to.
+TEST_F(TokenizerTest, AsciiIsNormalizedAsTheLibraryDoes) {
+  sentencepiece::SentencePieceProcessor library;
+  ASSERT_TRUE(library.LoadFromSerializedProto(read_text(nano)).ok());
+  const auto ascii = AsciiNormalizer::of(library);
+  ASSERT_TRUE(ascii);
+  Random random(3);
+  std::string normalized;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text;
+    for (std::uint64_t i = random.below(60); i > 0; --i)
+      text += random.below(4) == 0 ? " \t\n\r"[random.below(4)] : static_cast<char>(' ' + random.below(95));
+    ASSERT_TRUE(ascii->normalize(text, normalized));
+    std::vector<std::string> pieces;
+    ASSERT_TRUE(library.Encode(text, &pieces).ok());
+    EXPECT_EQ(normalized, join(pieces, "")) << text;
+  }
+  for (const char* other : {"é", "a\x01", "a\x7f",
+                            "\xef\xbb\xbf"
+                            "a",
+                            "a\f"})
+    EXPECT_FALSE(ascii->normalize(other, normalized)) << other;
 }
 
 TEST_F(TokenizerTest, SentinelsAreOneIdWithAnySpaceBesideThem) {
