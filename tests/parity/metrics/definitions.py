@@ -67,6 +67,8 @@ def winograd(answer, referent):
     answer, referent = ([word for word in text.lower().split() if word not in DETERMINERS] for text in (answer, referent))
     if not answer:
         return -1
+    if not referent:
+        return 0
     if ("'" in " ".join(answer)) != ("'" in " ".join(referent)):
         return 0
     return int(set(answer) <= set(referent) or set(referent) <= set(answer))
