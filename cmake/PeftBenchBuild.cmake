@@ -22,9 +22,12 @@ include(GNUInstallDirs)
 
 # Build and install trees have the same shape, so what is installed keeps its RPATH: installing need not edit files,
 # for which CMake would pad them with empty entries (the loader reads those as the current folder).
-function(peftbench_rpath target)  # where it finds our own library, relative to itself
+# `own`: where it finds our own library, relative to itself. Further folders of libraries may follow: CMake adds those
+# outside of the project by itself, and .deps is inside.
+function(peftbench_rpath target own)
+  set(folders "$ORIGIN/${own}" "${PEFTBENCH_TORCH_ROOT}/lib" ${ARGN})
   set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON
-    INSTALL_RPATH "$ORIGIN/${ARGV1};${PEFTBENCH_TORCH_ROOT}/lib")
+    INSTALL_RPATH "${folders}")
 endfunction()
 
 if(PEFTBENCH_SANITIZE)
