@@ -54,12 +54,24 @@ TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {
   for (const auto& [text, splits] : where) EXPECT_EQ(splits.size(), 1u) << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ProjectTasks,
-                         testing::Values(Expected{"movie_sentiment", 8072, 1000, 1000,
-                                                  "d4630c7dea430c95748baa265030719497f74f33337069846984aea9cbe6268d"},
-                                         Expected{"wordnet_supersense", 60245, 1000, 2000,
-                                                  "079ae4b5642eccdedd1c953104dd448be727c50e309e72d7cfd25c6e33eb0be1"}),
-                         [](const testing::TestParamInfo<Expected>& task) { return std::string(task.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, ProjectTasks,
+    testing::Values(
+        Expected{"movie_sentiment", 8072, 1000, 1000,
+                 "d4630c7dea430c95748baa265030719497f74f33337069846984aea9cbe6268d"},
+        Expected{"tweet_sentiment", 2232, 400, 800, "5b3955f3c35f1b8dab36c3be4d1c90a2238f58ac4fbbc1ba91b43bc5636b799b"},
+        Expected{"product_sentiment", 1785, 400, 800,
+                 "703928ae92206edbf67aa8bb1bc1f163f4ffe601a1d75839a938669f78a81a28"},
+        Expected{"editorial_sentiment", 1770, 400, 800,
+                 "c54e75353d6ba3224cd3d6658dd78da62210debeafd5919f020464caa636f858"},
+        Expected{"wordnet_supersense", 60245, 1000, 2000,
+                 "079ae4b5642eccdedd1c953104dd448be727c50e309e72d7cfd25c6e33eb0be1"},
+        Expected{"wordnet_wic", 2472, 300, 600, "e93d05e5c5627e34467295dbeb8fe5c8c7965d0ace11a7312a6f571c957063b7"},
+        Expected{"wordnet_hypernym", 71298, 1000, 2000,
+                 "151c30ea517ad76dadad896becc24672ef8b883d26481911f35f359fffc8acd8"},
+        Expected{"spam", 4545, 500, 1000, "f01575b78d51b91cb0e97cf69260fc0d78675e64d6bf33f9a717e55095354f81"},
+        Expected{"food_reviews", 3593, 400, 1000, "42e44fcad5d4a411b91725386697f36cfdb92d1e4bb2641808a5469ca676f3c3"}),
+    [](const testing::TestParamInfo<Expected>& task) { return std::string(task.param.name); });
 
 }  // namespace
 }  // namespace peftbench
