@@ -111,14 +111,19 @@ TEST_F(Mixture, AStoppedRunGoesOnWithTheSameExamples) {
   const json whole = record();
   const fs::path other = scratch_.path() / "stopped";
   {
-    Program program(short_run(both_, other, {"--set", "eval.batch_size=1"}));
-    program.runs_for(1.2);
+    Program program(short_run(both_, other));
+    const auto kept = [&] {
+      return fs::exists(other) && fs::exists(only_run(other) / "checkpoint" / "train.safetensors");
+    };
+    while (program.running() && !kept()) program.runs_for(0.01);
     program.kill(SIGKILL);
   }
-  const Printed rest = run(short_run(both_, other, {"--set", "eval.batch_size=1"}));
+  const Printed rest = run(short_run(both_, other));
   ASSERT_EQ(rest.status, 0) << rest.err;
   const json resumed = json::parse(file_text(only_run(other) / "record.json"));
+  EXPECT_GT(resumed.at("training").at("resumed_from").get<int>(), 0);
   EXPECT_EQ(resumed.at("adapter_hash"), whole.at("adapter_hash"));
+  EXPECT_EQ(resumed.at("predictions_hash"), whole.at("predictions_hash"));
 }
 
 TEST_F(Mixture, IsRefusedWhereOneTaskIsNeeded) {

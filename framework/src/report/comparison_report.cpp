@@ -311,12 +311,10 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
     };
     end(json.at("score"));
     for (const Json& other : json.at("tasks")) {  // the same runs on another task: what is known of it alone
-      for (const std::string& key : keys) {
-        const std::string task = row.task + " → " + other.at("task").get<std::string>();
-        const bool of_runs = key == "label" || key == "method" || key == "backbone";
-        const Json& source = of_runs ? json : other;
-        text += escaped_for_csv(key == "task" ? task : source.contains(key) ? plain(source.at(key)) : "") + ",";
-      }
+      Json known = {{"label", row.label}, {"method", row.method}, {"backbone", row.backbone}};
+      known["task"] = row.task + " → " + other.at("task").get<std::string>();
+      for (const char* key : {"metric", "split", "examples", "majority", "illegal_rate"}) known[key] = other.at(key);
+      for (const std::string& key : keys) text += escaped_for_csv(plain(known.value(key, Json()))) + ",";
       end(other.at("score"));
     }
   }

@@ -60,7 +60,7 @@ std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
     for (const ComparisonRow* row : rows) {
       if (row->task == task && row->majority) bar = row->majority;
       for (const OtherScore& other : row->others)
-        if (other.task == task && other.majority) bar = other.majority;
+        if (other.task == task && !bar) bar = other.majority;
     }
     grid.lines.back().push_back(bar ? format_score(*bar) : none);
   }

@@ -75,6 +75,18 @@ TEST_F(TrainerTest, TheSeedAloneDecides) {
   EXPECT_NE(trained(3), trained(4));
 }
 
+// The examples of all steps, from the log.
+std::vector<int> examples_shown(const fs::path& file) {
+  std::vector<int> order;
+  std::istringstream lines(read_text(file));
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line);
+    if (event.at("event") != "step") continue;
+    for (const int index : event.at("examples")) order.push_back(index);
+  }
+  return order;
+}
+
 TEST_F(TrainerTest, EveryEpochHoldsEveryExampleOnce) {
   const fs::path folder = fresh_folder("epochs");
   EventLog log(folder / "log.jsonl");
@@ -84,18 +96,24 @@ TEST_F(TrainerTest, EveryEpochHoldsEveryExampleOnce) {
   auto task = job(plan);
   task.log = &log;
   train(config, task);
-  std::vector<int> order;
-  std::istringstream lines(read_text(folder / "log.jsonl"));
-  for (std::string line; std::getline(lines, line);) {
-    const auto event = nlohmann::json::parse(line);
-    if (event.at("event") == "step") {
-      for (const int index : event.at("examples")) order.push_back(index);
-    }
-  }
+  const std::vector<int> order = examples_shown(folder / "log.jsonl");
   ASSERT_EQ(order.size(), 20u);
   EXPECT_EQ(std::set<int>(order.begin(), order.begin() + 10).size(), 10u);
   EXPECT_EQ(std::set<int>(order.begin() + 10, order.end()).size(), 10u);
   EXPECT_NE(std::vector<int>(order.begin(), order.begin() + 10), std::vector<int>(order.begin() + 10, order.end()));
+}
+
+TEST_F(TrainerTest, ExamplesMayBeDrawnOtherwise) {
+  const fs::path folder = fresh_folder("drawn");
+  EventLog log(folder / "log.jsonl");
+  auto config = small_config();
+  config.steps = 3;
+  auto plan = prompt_plan(*backbone_);
+  auto task = job(plan);
+  task.log = &log;
+  task.draw = [](std::int64_t place) { return static_cast<std::size_t>(place % 3 * 2); };
+  train(config, task);
+  EXPECT_EQ(examples_shown(folder / "log.jsonl"), (std::vector<int>{0, 2, 4, 0, 2, 4, 0, 2, 4, 0, 2, 4}));
 }
 
 TEST_F(TrainerTest, TheBestEvaluationIsKeptAndTiesGoToTheEarlier) {
