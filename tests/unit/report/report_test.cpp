@@ -113,5 +113,12 @@ TEST(RunReport, LedgerOfAPlan) {
   EXPECT_THAT(describe_ledger({{"prompt_tokens", nullptr}}, 1), ContainsRegex("prompt ids +unknown"));
 }
 
+// In F1 always answering "no" is worth nothing: the best constant answer may be another than the most frequent label.
+TEST(ConstantText, NamesTheAnswerThatReachesIt) {
+  EXPECT_EQ(constant_text({"test", "f1", 0.5, 10, {}, 0.6, "True"}, "False"), "0.600 for always answering 'True'");
+  EXPECT_EQ(constant_text({"test", "accuracy", 0.5, 10, {}, 0.6, ""}, "False"), "0.600 for always answering 'False'");
+  EXPECT_EQ(constant_text({"test", "mean", 0.5, 10, {}, 0.6, ""}, ""), "0.600 for constant answers");
+}
+
 }  // namespace
 }  // namespace peftbench

@@ -33,7 +33,8 @@ RunRecord sample() {
   r.sites = {"encoder.input"};
   r.training.steps = 50;
   r.training.loss_before = 4.25;
-  r.metrics = {{"test", "accuracy", 0.75, 600, Interval{0.71, 0.78}, 0.5}, {"test", "macro_f1", 0.7, 600, {}, {}}};
+  r.metrics = {{"test", "accuracy", 0.75, 600, Interval{0.71, 0.78}, 0.5, "good"},
+               {"test", "macro_f1", 0.7, 600, {}, {}}};
   r.phases = {{"train", 2.5, 4.5, 1000, true}, {"evaluate", 1.5, 2.0, 2000, false}};
   r.warnings = {"one"};
   return r;
