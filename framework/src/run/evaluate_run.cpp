@@ -40,6 +40,25 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   return config;
 }
 
+namespace {
+
+// The label words that a run was trained to answer. A mixture's are those of its tasks, if its file is still there.
+std::vector<std::string> learnt_words(const RunFolder& run, const AdapterInfo& info, const Places& places) {
+  if (!info.shape.labels.empty()) return info.shape.labels;
+  for (const Setting& setting : read_settings(run.config()).settings) {
+    const auto* name = std::get_if<std::string>(&setting.value);
+    if (setting.key != "task.name" || !name) continue;
+    try {
+      return label_words(read_task_config(*name, places.task_folders()));
+    } catch (const UserError&) {
+      return {};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
   EvaluateOutcome outcome{finished_record(request.run), 0, 0, {}, 0};
   RunRecord& record = outcome.record;
@@ -54,7 +73,7 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   Transfer transfer;
   if (bench.task.config.name != record.task.name) {
     transfer.map = LabelMap(bench.setup.config.options.names("eval.label_map"));
-    transfer.labels = read_adapter_info(request.run.adapter(), finder).shape.labels;
+    transfer.labels = learnt_words(request.run, read_adapter_info(request.run.adapter(), finder), places);
   }
   Scoring scoring(bench, plan, transfer);
   if (const std::string& warning = scoring.first().warning(); !warning.empty()) progress.note("warning: " + warning);
