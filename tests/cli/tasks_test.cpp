@@ -108,7 +108,7 @@ const std::vector<Fault>& faults() {
       {"UnknownMetric", yaml + "metrics: [acuracy]\n", "reviews.csv", csv, "t.yaml:7: unknown metric", "acuracy",
        "metric", "did you mean 'accuracy'?"},
       {"UnknownPreprocessor", yaml + "preprocess: superglue\n", "reviews.csv", csv, "t.yaml:7: unknown preprocessor",
-       "superglue", "one of", "There are"},
+       "superglue", "one of", "there are: multirc"},
       {"NoSource", replaced(yaml, "source: reviews.csv\n", ""), "reviews.csv", csv, "t.yaml:1: 'source' is missing", "",
        "source: …", "correct this line"},
       {"NoFile", yaml, "other.csv", csv, "t.yaml:1: the data of task 't' is not there", "reviews.csv",
@@ -161,6 +161,8 @@ const std::vector<Fault>& faults() {
   };
   return all;
 }
+
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
 
 class OwnTaskFault : public testing::TestWithParam<Fault> {};
 
