@@ -74,9 +74,15 @@ int pretrain_command(const std::vector<std::string>& words) {
   listen_for_stop();
   ConsoleProgress progress;
   if (show > 0) {
-    const std::string examples = show_examples(request, show, arguments.json(), progress);
+    const std::vector<ShownExample> examples = first_examples(request, show, progress);
     progress.clear();
-    print(examples);
+    std::string shown;
+    for (const ShownExample& one : examples) {
+      const nlohmann::ordered_json ids = {
+          {"objective", one.objective}, {"input", one.example.input}, {"target", one.example.target}};
+      shown += arguments.json() ? ids.dump() + "\n" : "--- " + one.objective + "\n" + one.text;
+    }
+    print(shown);
     return 0;
   }
   const PretrainOutcome outcome = pretrain_in(request, progress);

@@ -28,7 +28,12 @@ struct PretrainOutcome {
 // Prepares text and tasks, then trains. Throws ConfigError, DataError, Interrupted (then the same call goes on).
 PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& progress);
 
-// The first examples of each objective, as text; or their ids, a JSON object a line.
-std::string show_examples(const PretrainRequest& request, std::int64_t count, bool as_ids, ProgressSink& progress);
+struct ShownExample {
+  std::string objective;
+  EncodedExample example;
+  std::string text;
+};
+// The first examples of each objective, in the order that training draws them.
+std::vector<ShownExample> first_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress);
 
 }  // namespace peftbench
