@@ -114,7 +114,10 @@ class Loader {
     check_metric_needs(config_, data.validation);
     if (data.test_labelled) check_metric_needs(config_, data.test);
     data.hash = hash_of(data);
-    if (storage_.keep && !store->key().empty()) keep(data);
+    if (storage_.keep && !store->key().empty()) {
+      check_unchanged();
+      keep(data);  // without the splits, nobody takes the texts for those of this key
+    }
   }
 
  private:
@@ -139,6 +142,13 @@ class Loader {
     share(data, std::make_shared<const TextsInFile>(texts, sources_), std::move(train), std::move(validation),
           std::move(test));
     return true;
+  }
+
+  void check_unchanged() const {
+    if (key_of(config_, source_, storage_) == key_) return;
+    throw DataError(Problem{"a source of task '" + config_.name + "' changed while it was read",
+                            "other contents than at the start, in " + join(sources_), "files that nobody writes to",
+                            "start again when they are whole"});
   }
 
   void keep(const TaskData& data) const {

@@ -229,6 +229,29 @@ TEST_F(StoredTaskTest, AFolderThatCannotBeWrittenIsNoHindrance) {
   EXPECT_THAT(sink_.notes, HasSubstr("cannot be written"));
 }
 
+TEST_F(StoredTaskTest, ASourceThatChangesMeanwhileIsNotKept) {
+  struct Writer final : ProgressSink {
+    explicit Writer(fs::path file) : file(std::move(file)) {}
+    void update(const Progress& progress) override {
+      if (progress.detail.starts_with("rows of")) std::ofstream(file, std::ios::app) << "late,x,no\n";
+    }
+    void note(const std::string&) override {}
+    fs::path file;
+  };
+  std::string text = "text,id,label\n";
+  for (int i = 0; i < 70'000; ++i) text += std::to_string(i) + ",i" + std::to_string(i) + ",no\n";
+  Writer writer(write("r.csv", text));
+  DataStorage storage = files();
+  storage.progress = &writer;
+  const TaskConfig config = task(yaml_);
+  EXPECT_THAT(message<DataError>([&] { load_task(config, folder_ / "data", storage); }),
+              HasSubstr("changed while it was read"));
+  EXPECT_EQ(kept().size(), 1u) << "texts that nobody takes without their splits";
+  write("r.csv", text);
+  const TaskData data = load_task(config, folder_ / "data", files());
+  EXPECT_EQ(data.train.size() + data.validation.size() + data.test.size(), 70'000u);
+}
+
 TEST_F(StoredTaskTest, ErrorsLeaveNothingBehind) {
   write("r.csv", rows(1, 300) + "a,b,maybe\n");
   EXPECT_THAT(message<DataError>([&] { stored(yaml_); }), HasSubstr("unknown label"));
