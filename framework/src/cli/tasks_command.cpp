@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -62,19 +63,20 @@ std::vector<std::string> texts_of(const std::vector<fs::path>& files) {
 // Where the data was looked for, and the files that were found.
 void show_places(const TaskConfig& task, const Search& search, TextSheet& sheet, Json& json) {
   Json places = Json::array();
-  std::string label = "looked in";
   for (const LookedAt& place : search.places) {
-    const std::string folder = place.folder.empty() ? "." : place.folder.string();
-    const bool found = place.missing.empty() && !place.broken_off;
-    std::string text = folder + ": ";
-    if (place.broken_off)
-      text += "a fetch that did not end";
-    else if (found)
-      text += "found " + join(place.found);
-    else
-      text += "no " + join(place.missing) + (place.found.empty() ? "" : ", but " + join(place.found));
-    sheet.add(std::exchange(label, ""), text);
-    places.push_back({{"folder", folder}, {"found", place.found}, {"missing", place.missing}, {"taken", found}});
+    places.push_back({{"folder", place.folder.empty() ? "." : place.folder.string()},
+                      {"found", place.found},
+                      {"missing", place.missing},
+                      {"taken", place.missing.empty() && !place.broken_off}});
+  }
+  std::string label = "looked in";
+  for (const std::string& line : lines_of(search)) sheet.add(std::exchange(label, ""), line);
+  if (search.results.empty()) {
+    label = "looked for";
+    for (const std::string& line : wanted_files(task.spec->source)) {
+      const bool first = label == "looked for";
+      sheet.add(std::exchange(label, ""), (first ? "" : "or ") + line);
+    }
   }
   json["places"] = std::move(places);
   if (search.results.empty()) {

@@ -131,11 +131,12 @@ LookedAt look(const SourceSpec& way, const fs::path& folder, FoundSource& found)
 }
 
 std::string said(const LookedAt& place) {
-  if (!place.broken_off && place.missing.size() == 1 && place.found.empty())
-    return "no " + (place.folder / place.missing.front()).string();
-  const std::string text = (place.folder.empty() ? "." : place.folder.string()) + ": ";
-  if (place.broken_off) return text + "a fetch that did not end";
-  return text + "no " + join(place.missing) + (place.found.empty() ? "" : " (but " + join(place.found) + ")");
+  const std::string folder = place.folder.empty() ? "." : place.folder.string();
+  if (place.broken_off) return folder + ": a fetch that did not end";
+  if (place.missing.empty()) return folder + ": found " + join(place.found);
+  if (!place.found.empty()) return folder + ": " + join(place.found) + ", but no " + join(place.missing);
+  if (place.missing.size() == 1) return "no " + (place.folder / place.missing.front()).string();
+  return folder + (place.folder.empty() || is_folder(place.folder) ? ": none of them" : ": no such folder");
 }
 
 }  // namespace
@@ -181,13 +182,40 @@ std::string how_to_get(const TaskConfig& config) {
   return "put the files there, name another path in 'source', or name the folder that has them with --data";
 }
 
+std::vector<std::string> lines_of(const Search& search) {
+  std::vector<const LookedAt*> best;  // of each folder the way of which most is there
+  for (const LookedAt& place : search.places) {
+    const auto same = [&](const LookedAt* other) { return other->folder == place.folder; };
+    const auto known = std::find_if(best.begin(), best.end(), same);
+    if (known == best.end())
+      best.push_back(&place);
+    else if (place.missing.empty() || place.found.size() > (*known)->found.size())
+      *known = &place;
+  }
+  std::vector<std::string> lines;
+  for (const LookedAt* place : best) lines.push_back(said(*place));
+  return lines;
+}
+
+std::vector<std::string> wanted_files(const SourceSpec& source) {
+  std::vector<std::string> lines;
+  for (const SourceSpec& way : ways_of(source)) {
+    std::vector<std::string> files;
+    for (const auto* names : {&way.train, &way.validation, &way.test})
+      files.insert(files.end(), names->begin(), names->end());
+    const std::string line = join(files);
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  return lines;
+}
+
 FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
   Search search = search_source(config, data_root);
   if (!search.results.empty()) return std::move(search.results.front());
-  std::vector<std::string> places;
-  for (const LookedAt& place : search.places) places.push_back(said(place));
-  throw DataError(Problem{config.spec->source.place + ": the data of task '" + config.name + "' is not there",
-                          join(places, "\n"), "the files that the source names, in one folder", how_to_get(config)});
+  throw DataError(Problem{
+      config.spec->source.place + ": the data of task '" + config.name + "' is not there", join(lines_of(search), "\n"),
+      "the files that the source names, in one folder:\n" + join(wanted_files(config.spec->source), "\nor "),
+      how_to_get(config)});
 }
 
 }  // namespace peftbench

@@ -35,6 +35,12 @@ Search search_source(const TaskConfig& config, const fs::path& data_root);
 // The same; throws a DataError that says where it looked and how to get the data.
 FoundSource find_source(const TaskConfig& config, const fs::path& data_root);
 
+// What it found, a line for each folder.
+std::vector<std::string> lines_of(const Search& search);
+
+// The files of each way, a line for each.
+std::vector<std::string> wanted_files(const SourceSpec& source);
+
 // How the user gets the data of this task, one line.
 std::string how_to_get(const TaskConfig& config);
 

@@ -92,7 +92,9 @@ TEST_F(LocateTest, TakesTheFirstLayoutThatIsWhole) {
   touch("data/BoolQ/train.jsonl");
   touch("data/BoolQ/dev32.jsonl");  // without val.jsonl it is not FewGLUE's
   EXPECT_THAT(refusal(task), AllOf(HasSubstr("the data of task 'boolq' is not there"), HasSubstr("BoolQ/val.jsonl"),
-                                   HasSubstr("(but BoolQ/train.jsonl"), HasSubstr("download BoolQ.zip of SuperGLUE")));
+                                   HasSubstr("BoolQ/train.jsonl, BoolQ/dev32.jsonl, but no BoolQ/val.jsonl"),
+                                   HasSubstr("or boolq/train-*.parquet, boolq/validation-*.parquet"),
+                                   HasSubstr("download BoolQ.zip of SuperGLUE")));
   touch("data/BoolQ/val.jsonl");
   EXPECT_THAT(found(task), ElementsAre("data/BoolQ/train.jsonl", "data/BoolQ/dev32.jsonl", "data/BoolQ/val.jsonl"));
   fs::remove(folder_ / "data/BoolQ/dev32.jsonl");
@@ -109,7 +111,7 @@ TEST_F(LocateTest, SplitsComeFromOneFolder) {
   touch("tasks/a/train.csv");
   touch("data/a/val.csv");
   EXPECT_THAT(refusal(task),
-              AllOf(HasSubstr("no a/val.csv (but a/train.csv)"), HasSubstr("no a/train.csv (but a/val.csv)")));
+              AllOf(HasSubstr("a/train.csv, but no a/val.csv"), HasSubstr("a/val.csv, but no a/train.csv")));
   touch("data/more/a/train.csv");
   touch("data/more/a/val.csv");
   EXPECT_THAT(found(task), ElementsAre("data/more/a/train.csv", "data/more/a/val.csv"));
