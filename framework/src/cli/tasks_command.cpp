@@ -69,15 +69,15 @@ void show_places(const TaskConfig& task, const Search& search, TextSheet& sheet,
                       {"missing", place.missing},
                       {"taken", place.missing.empty() && !place.broken_off}});
   }
-  std::string label = "looked in";
-  for (const std::string& line : lines_of(search)) sheet.add(std::exchange(label, ""), line);
   if (search.results.empty()) {
-    label = "looked for";
+    std::string label = "looked for";
     for (const std::string& line : wanted_files(task.spec->source)) {
       const bool first = label == "looked for";
       sheet.add(std::exchange(label, ""), (first ? "" : "or ") + line);
     }
   }
+  std::string label = "looked in";
+  for (const std::string& line : lines_of(search)) sheet.add(std::exchange(label, ""), line);
   json["places"] = std::move(places);
   if (search.results.empty()) {
     sheet.add("to get it", how_to_get(task));

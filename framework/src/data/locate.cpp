@@ -136,7 +136,7 @@ std::string said(const LookedAt& place) {
   if (place.missing.empty()) return folder + ": found " + join(place.found);
   if (!place.found.empty()) return folder + ": " + join(place.found) + ", but no " + join(place.missing);
   if (place.missing.size() == 1) return "no " + (place.folder / place.missing.front()).string();
-  return folder + (place.folder.empty() || is_folder(place.folder) ? ": none of them" : ": no such folder");
+  return folder + (place.folder.empty() || is_folder(place.folder) ? ": none of the files" : ": no such folder");
 }
 
 }  // namespace
