@@ -174,8 +174,9 @@ VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs
   const std::vector<std::string> sentences = sample.take();
   outcome.learnt_from = static_cast<int64_t>(sentences.size());
   if (sentences.empty()) throw DataError(Problem{"the texts are empty", "no word in them", "documents", {}});
-  progress.note("training " + with_thousands(options.pieces) + " pieces on " + with_thousands(outcome.learnt_from) +
-                " sentences: minutes for millions of words");
+  progress.update(
+      {"train the vocabulary", 0, 0,
+       with_thousands(options.pieces) + " pieces from " + with_thousands(outcome.learnt_from) + " sentences"});
   const std::string model = train(sentences, options.pieces);
   if (file.has_parent_path()) fs::create_directories(file.parent_path());
   write_atomically(file, model);
