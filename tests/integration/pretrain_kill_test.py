@@ -50,7 +50,7 @@ def make_world(folder):
     (folder / "task.csv").write_text("word,answer\n" + rows)
     (folder / "task.yaml").write_text(
         'source: task.csv\ninput: "word: {word}"\ntarget: "{answer}"\nlabels: [one, two]\n')
-    run("vocab", str(text), "--size", "400", "--out", str(folder / "spiece.model"))
+    run("vocab", str(text), "--size", "300", "--out", str(folder / "spiece.model"))
     config = CONFIG.replace("TEXT", str(text.parent)).replace("TASK", str(folder / "task.yaml"))
     (folder / "tiny.yaml").write_text(config)
 

@@ -76,10 +76,7 @@ def compare(options, checks, folder, tied):
     run(options.program, "pretrain", still, "--out", folder / f"{name}-start", "--threads", 1, *data)
     run(options.program, "pretrain", file, "--out", out, "--threads", 1, *data)
 
-    model = T5ForConditionalGeneration.from_pretrained(folder / f"{name}-start" / still.stem).train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0
+    model = T5ForConditionalGeneration.from_pretrained(folder / f"{name}-start" / still.stem).eval()  # no dropout
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
     streams = {objective: batches(examples) for objective, examples in pools.items()}
     losses = []
@@ -112,7 +109,7 @@ def main():
     with scratch(options) as temporary:
         folder = Path(temporary)
         write_text(folder / "text")
-        run(options.program, "vocab", folder / "text", "--size", "400", "--out", folder / "spiece.model")
+        run(options.program, "vocab", folder / "text", "--size", "300", "--out", folder / "spiece.model")
         for tied in (True, False):
             compare(options, checks, folder, tied)
     checks.finish()

@@ -15,18 +15,13 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace peftbench {
 namespace {
 
-constexpr const char* trained_suffix = ".trained";  // of PlanBuilder::train
-
-TensorMap renamed(const TensorMap& tensors, const std::function<std::string(const std::string&)>& name) {
-  TensorMap result;
-  for (const auto& [key, tensor] : tensors) result.emplace(name(key), tensor);
-  return result;
-}
+constexpr std::string_view trained_suffix = ".trained";  // of PlanBuilder::train
 
 ExampleBatch batch_of(const std::vector<EncodedExample>& examples) {
   ExampleBatch batch;
@@ -85,7 +80,8 @@ Pretrainer::Pretrainer(PretrainJob job)
   // From the fp32 values themselves, not from the backbone's rounded ones; cloned, since those may lie in a mapped
   // file.
   TensorMap first;
-  for (const auto& [name, tensor] : job_.start) first.emplace(name + trained_suffix, tensor.to(at::kFloat).clone());
+  for (const auto& [name, tensor] : job_.start)
+    first.emplace(name + std::string(trained_suffix), tensor.to(at::kFloat).clone());
   plan_.load_training(first);
   job_.start.clear();
   parameters_ = plan_.trained();
@@ -227,10 +223,12 @@ double Pretrainer::held_out_loss(const std::vector<EncodedExample>& examples) co
   return sum / static_cast<double>(tokens);
 }
 
+// Copies: training goes on in place.
 TensorMap Pretrainer::weights() const {
-  return renamed(plan_.training(), [](const std::string& name) {
-    return name.substr(0, name.size() - std::char_traits<char>::length(trained_suffix));
-  });
+  TensorMap result;
+  for (const auto& [name, tensor] : plan_.training())
+    result.emplace(name.substr(0, name.size() - trained_suffix.size()), tensor.clone());
+  return result;
 }
 
 void Pretrainer::keep(const std::string& name) const {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <map>
+#include <sstream>
 
 namespace peftbench {
 namespace {
@@ -105,8 +106,11 @@ TEST_F(Pretraining, AStepIsTheMeanOfTheObjectivesByShare) {
   config.train.steps = 1;
   config.train.dropout = 0;
   run("one");
-  const auto line = log_of("one");
-  const auto event = nlohmann::json::parse(line.substr(line.find('\n') + 1, line.find('\n', line.find('\n') + 1)));
+  std::istringstream lines(log_of("one"));
+  std::string line;
+  std::getline(lines, line);  // the evaluation before it
+  std::getline(lines, line);
+  const auto event = nlohmann::json::parse(line);
   ASSERT_EQ(event.at("event"), "step");
   // By hand: the mean over the target tokens of what fits into half of the budget.
   const BackboneSpec spec = testing::tiny_spec();
