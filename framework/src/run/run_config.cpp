@@ -93,8 +93,10 @@ void check_conditions(const SettingsBlock& block, const KnownNames& known) {
   std::vector<std::string> names = known.tasks;
   names.insert(names.end(), known.backbones.begin(), known.backbones.end());
   for (const auto& [name, origin] : condition_names(block)) {
+    const std::string& condition = name;  // a structured binding cannot be captured
+    const auto fits = [&](const std::string& known_name) { return fits_condition(condition, known_name); };
     // A path or a hub name can stand for any folder.
-    if (name.find('/') != std::string::npos || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    if (name.find('/') != std::string::npos || std::any_of(names.begin(), names.end(), fits)) continue;
     throw ConfigError(
         {origin + ": 'on' names neither a task nor a backbone: '" + name + "'", {}, {}, did_you_mean(name, names)});
   }

@@ -4,6 +4,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <set>
 
@@ -99,10 +101,15 @@ Setting parse_set(const std::string& text) {
   return {key, text.substr(equals + 1), "--set " + text};
 }
 
+bool fits_condition(const std::string& condition, const std::string& name) {
+  return ::fnmatch(condition.c_str(), name.c_str(), 0) == 0;
+}
+
 std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<std::string>& names) {
   std::vector<Setting> settings = block.settings;
   for (const auto& condition : block.conditions) {
-    if (std::find(names.begin(), names.end(), condition.name) == names.end()) continue;
+    const auto fits = [&](const std::string& name) { return fits_condition(condition.name, name); };
+    if (std::none_of(names.begin(), names.end(), fits)) continue;
     const std::vector<Setting> more = in_force(condition.block, names);
     settings.insert(settings.end(), more.begin(), more.end());
   }

@@ -20,8 +20,9 @@ struct Setting {
   std::string origin;  // for messages: "file.yaml:12", "--set length=20", "--seed"
 };
 
-// A YAML file of settings. Sections give dotted keys; `on` holds settings for a task or backbone of that name, and
-// may be nested: on: {t5-nano-lm: {train: {steps: 300}, on: {movie_sentiment: {set: {length: 20}}}}}
+// A YAML file of settings. Sections give dotted keys; `on` holds settings for a task or backbone of that name (or
+// names: t5-nano-*), and may be nested: on: {t5-nano-lm: {train: {steps: 300}, on: {movie_sentiment: {set: {length:
+// 20}}}}}
 struct SettingsBlock {
   std::vector<Setting> settings;
   struct Condition;
@@ -40,6 +41,9 @@ SettingsBlock read_settings(const YAML::Node& node, const fs::path& file);
 
 // `key=value` of --set; a bare key is the method's. Throws ConfigError without '='.
 Setting parse_set(const std::string& text);
+
+// Whether a name is one that an `on` means; * stands for any letters, ? for one.
+bool fits_condition(const std::string& condition, const std::string& name);
 
 // The block's settings, then those of its conditions that hold, in the file's order.
 std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<std::string>& names);

@@ -98,6 +98,16 @@ TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
   EXPECT_EQ(resolve().train.steps, 9);
 }
 
+TEST_F(Config, AConditionMayNameAFamily) {
+  write("methods/soft.yaml",
+        "train: {steps: 1000}\non:\n  \"na*\": {train: {steps: 300}}\n  \"sma?l\": {train: {steps: 400}}\n");
+  EXPECT_EQ(resolve().train.steps, 300);
+  request_.flags = {{"backbone.name", "small", "--backbone"}};
+  EXPECT_EQ(resolve().train.steps, 400);
+  write("methods/soft.yaml", "on: {\"nono-*\": {train: {steps: 2}}}\n");
+  expect_refused(HasSubstr("soft.yaml:1: 'on' names neither a task nor a backbone: 'nono-*'"));
+}
+
 TEST_F(Config, MistakesNameTheirPlaceAndTheNearestName) {
   write("methods/soft.yaml", "train:\n  steps: 3\n  batch_sze: 3\n");
   expect_refused(AllOf(HasSubstr("soft.yaml:3: there is no setting 'train.batch_sze'"),
