@@ -241,7 +241,8 @@ TEST(Lora, AdaptersAreSwitchedAndShareABatch) {
   const Tensor alone_two = logits(*backbone, two, {inputs[1]}, {targets[1]});
   EXPECT_TRUE(at::equal(alone_one, logits(*backbone, first, {inputs[0]}, {targets[0]})));
   const Tensor stacked = logits(*backbone, CompiledPlan::stack({one, two}), inputs, targets, {0, 1});
-  EXPECT_LT(difference(stacked, cat({alone_one, alone_two})), 1e-5);
+  // Relative to the largest logit: products over other numbers of rows round otherwise.
+  EXPECT_LT(difference(stacked, cat({alone_one, alone_two})), 1e-5 * std::max(1.0, stacked.abs().max().item<double>()));
   const Tensor crossed = logits(*backbone, CompiledPlan::stack({two, one}), inputs, targets, {0, 1});
   EXPECT_GT(difference(stacked, crossed), 1e-2);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
 #include <string>
 
 namespace peftbench {
@@ -27,9 +28,11 @@ train: {steps: 200, optimizer: adamw, adamw: {beta2: 0.98}, adamw.weight_decay: 
 )";
 
 PretrainConfig read(const std::string& text) {
-  const fs::path file = fs::path(::testing::TempDir()) / "tiny.yaml";
-  write_atomically(file, text);
-  return read_pretrain_config(file);
+  // Tests run at once, each in a process of its own.
+  const fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_config_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  write_atomically(folder / "tiny.yaml", text);
+  return read_pretrain_config(folder / "tiny.yaml");
 }
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
 #include <map>
 #include <sstream>
 
@@ -43,6 +44,8 @@ class Pretraining : public ::testing::Test {
     config.snapshots = {{"half", 6}};
   }
 
+  void TearDown() override { fs::remove_all(folder); }
+
   PretrainResult run(const std::string& name, std::function<bool()> stop = {}) {
     const CheckpointStore checkpoints(folder / name / "checkpoint", "a hash");
     EventLog log(folder / name / "log.jsonl");
@@ -62,7 +65,8 @@ class Pretraining : public ::testing::Test {
 
   std::string log_of(const std::string& name) { return read_text(folder / name / "log.jsonl"); }
 
-  fs::path folder = fs::path(::testing::TempDir()) / "peftbench_pretrainer";
+  // Tests run at once, each in a process of its own.
+  fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_pretrainer_" + std::to_string(::getpid()));
   PretrainConfig config;
   std::map<std::string, TensorMap> kept;
   std::map<std::string, std::int64_t> steps;
@@ -173,7 +177,7 @@ TEST_F(Pretraining, MicroBatchesOfOneSizeGiveOneBigOne) {
 }
 
 TEST(Card, TellsWhatTheModelIs) {
-  const fs::path folder = fs::path(::testing::TempDir()) / "peftbench_card";
+  const fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_card_" + std::to_string(::getpid()));
   fs::remove_all(folder);
   fs::create_directories(folder);
   const fs::path log = folder / "log.jsonl";
