@@ -2,8 +2,8 @@
 import re
 from html.parser import HTMLParser
 
-INLINE = set("a abbr acronym b bdo big cite code del dfn em font i ins kbd label mark q s samp small span strike strong "
-             "sub sup tt u var wbr".split())
+INLINE = set("a abbr acronym b bdo big cite code del dfn em font i ins kbd label mark q s samp small span strike "
+             "strong sub sup tt u var wbr".split())
 UNSEEN = {"head", "script", "style", "title", "template", "textarea", "select"}
 # What a page has beside its sentences.
 ASIDE = UNSEEN | {"pre", "table", "nav", "header", "footer", "button", "form", "svg", "math"}

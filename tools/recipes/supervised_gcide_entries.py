@@ -1,7 +1,7 @@
 """Entries of the GNU Collaborative International Dictionary of English: Webster's of 1913 and additions.
 
-What it took from WordNet is marked and left out, as is every definition that is one of WordNet's nouns word for word:
-the classes of those are a task that backbones are evaluated on.
+What it took from WordNet is marked and left out, as is every definition that is as a whole one of WordNet's nouns: the
+classes of those are a task that backbones are evaluated on. Within longer ones common phrases of both remain.
 """
 import dataclasses
 import gzip

@@ -15,7 +15,7 @@ TERMS = {"language": ["language"], "network": ["networking", "protocol", "web"],
          "program": ["programming", "algorithm"], "system": ["operating system"], "company": ["company"],
          "machine": ["hardware", "processor", "computer"], "message": ["communications", "messaging", "chat"],
          "number": ["mathematics", "logic", "theory"], "memory": ["storage"], "table": ["database"],
-         "character": ["character"], "person": ["person"], "picture": ["graphics"], "game": ["games"],
+         "character": ["character"], "people": ["person"], "picture": ["graphics"], "game": ["games"],
          "slang": ["jargon", "humour"]}
 
 
@@ -77,5 +77,5 @@ RECIPES = {
                                 "package BSD; the sayings belong to their authors: for study, not to be passed on",
                                 saying_topic),
     "supervised/computing_subject": ("terms of computing on 15 subjects (Debian's dict-foldoc 20230119, 2.4 MB)",
-                                     "GNU Free Documentation License 1.1", computing_subject),
+                                     "GNU Free Documentation License 1.1", computing_subject, 2),
 }

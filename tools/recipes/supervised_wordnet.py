@@ -18,6 +18,11 @@ def all_glosses(work):
     return {part: glosses(part, work) for part in PARTS}
 
 
+def defined_nouns(work):
+    """Definitions that no row may have: backbones are evaluated on nouns, and a few adjectives share theirs."""
+    return {gloss.definition for gloss in glosses("noun", work)}
+
+
 def verb_class(work, out):
     draws = Draws("verb_class")
     rows = [((gloss.words[0], gloss.definition), VERB_CLASSES[gloss.file_number - FIRST_VERB_FILE])
@@ -32,7 +37,7 @@ def verb_class(work, out):
 
 
 def gloss_part_of_speech(work, out):
-    draws = Draws("gloss_part_of_speech")
+    draws, nouns = Draws("gloss_part_of_speech"), defined_nouns(work)
     rows = [((gloss.words[0], gloss.definition), PARTS[part])
             for part, found in all_glosses(work).items() for gloss in found]
     stray = stray_words(definition for (_, definition), _ in rows)
@@ -40,13 +45,14 @@ def gloss_part_of_speech(work, out):
     made = []
     for (word, definition), label in balanced(draws, rows, 3600):
         body = definition_body(draws, word, definition)
-        made.append((word, ask(draws, questions, body, label, list(PARTS.values()), stray), label))
+        question = ask(draws, questions, body, label, list(PARTS.values()), stray)
+        made += [(word, question, label)] if definition not in nouns else []
     write_rows(out, made)
 
 
 def gloss_word(work, out):
     """Which of the words does the definition define? All options are of one part of speech."""
-    draws = Draws("gloss_word")
+    draws, nouns = Draws("gloss_word"), defined_nouns(work)
     found = all_glosses(work)
     words = {part: sorted({word for gloss in found[part] for word in single(gloss.words)}) for part in PARTS}
     rows = [(part, gloss, word) for part in PARTS for gloss in found[part] for word in single(gloss.words)[:1]]
@@ -56,7 +62,8 @@ def gloss_word(work, out):
     for part, gloss, word in draws.shuffled(rows)[:24000]:
         wrong = [other for other in draws.sample(words[part], 4) if other not in gloss.words]
         body = draws.pick(["definition: {}", "{}", "meaning: {}"]).format(gloss.definition)
-        made.append((word, with_options(draws, questions, body, some_options(draws, word, wrong, 4), stray), word))
+        question = with_options(draws, questions, body, some_options(draws, word, wrong, 4), stray)
+        made += [(word, question, word)] if gloss.definition not in nouns else []
     write_rows(out, made)
 
 
@@ -129,10 +136,11 @@ def same_or_opposite(work, out):
 
 LICENCE = "WordNet 3.0 licence: free, with its notice"
 PACKAGE = "WordNet 3.0 (wordnet-base, 6.5 MB)"
-RECIPES = {f"supervised/{function.__name__}": (f"{what}: {PACKAGE}", LICENCE, function) for what, function in [
+RECIPES = {f"supervised/{function.__name__}": (f"{what}: {PACKAGE}", LICENCE, function, *version)
+           for what, function, *version in [
     ("verbs in 15 classes", verb_class),
-    ("definitions of verbs, adjectives and adverbs with the part of speech", gloss_part_of_speech),
-    ("which verb, adjective or adverb has this definition", gloss_word),
+    ("definitions of verbs, adjectives and adverbs with the part of speech", gloss_part_of_speech, 2),
+    ("which verb, adjective or adverb has this definition", gloss_word, 2),
     ("which word means the opposite", antonym),
     ("do two words mean the same or the opposite", same_or_opposite),
 ]}

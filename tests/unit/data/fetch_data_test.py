@@ -1,13 +1,19 @@
 """tools/fetch-data without a network. usage: fetch_data_test.py TOOL"""
+import contextlib
 import hashlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 TOOL = sys.argv.pop(1)
+sys.dont_write_bytecode = True
 
 
 class FetchData(unittest.TestCase):
@@ -103,6 +109,84 @@ class FetchData(unittest.TestCase):
         self.assertEqual(hashlib.sha256(table).hexdigest(),
                          "87ee6804001027abf926784515fa5a5d80d9d0d0d8e26ebfa8c8f60031e193ea")
         self.assertTrue((self.root / "wordnet_supersense" / ".ready").exists())
+
+
+class Versions(unittest.TestCase):
+    """Its functions, with a recipe made here."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.target = Path(folder.name) / "group" / "words"
+        environment = mock.patch.dict(os.environ, {"PEFTBENCH_DATA": folder.name})
+        environment.start()
+        self.addCleanup(environment.stop)
+        loader = importlib.machinery.SourceFileLoader("fetch_data", TOOL)
+        self.tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("fetch_data", loader))
+        loader.exec_module(self.tool)
+
+    def fetch(self, text, version, fails=False):
+        """What it says."""
+        def prepare(work, out):
+            if fails:
+                raise self.tool.Failure("no network", "wait")
+            (out / "words.tsv").write_text(text)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.tool.fetch("group/words", ("words", "free", prepare, version))
+        return said.getvalue()
+
+    def words(self):
+        return (self.target / "words.tsv").read_text()
+
+    def test_a_changed_recipe_is_fetched_anew_and_no_other(self):
+        self.fetch("first", 1)
+        self.assertIn("already in", self.fetch("other", 1))
+        self.assertEqual(self.words(), "first")
+        self.assertIn("the recipe has changed", self.fetch("second", 2))
+        self.assertEqual(self.words(), "second")
+        self.assertIn("already in", self.fetch("third", 2))
+        self.assertEqual([path.name for path in self.target.parent.iterdir()], ["words"])
+
+    def test_data_without_a_version_is_of_the_first(self):
+        self.fetch("first", 1)
+        (self.target / ".ready").write_text("")
+        self.assertIn("already in", self.fetch("other", 1))
+        self.fetch("second", 2)
+        self.assertEqual(self.words(), "second")
+
+    def test_a_mark_that_cannot_be_read_is_of_no_version(self):
+        self.fetch("first", 1)
+        for mark in (b"\xff\xfe", b"version", b"version -1", b"version 1 2"):
+            (self.target / ".ready").write_bytes(mark)
+            self.fetch(mark.hex(), 1)
+            self.assertEqual(self.words(), mark.hex())
+
+    def test_what_is_there_stays_where_the_new_cannot_be_fetched(self):
+        self.fetch("first", 1)
+        with self.assertRaises(self.tool.Failure):
+            self.fetch("second", 2, fails=True)
+        self.assertEqual(self.words(), "first")
+
+    def test_the_slower_of_two_fetches_keeps_what_the_faster_made(self):
+        rename = os.rename
+
+        def late(source, target):
+            self.target.mkdir()
+            (self.target / "words.tsv").write_text("faster")
+            (self.target / ".ready").write_text(mark)
+            rename(source, target)
+
+        mark = "version 1\n"
+        with mock.patch.object(os, "rename", late):
+            self.assertIn("ready in", self.fetch("slower", 1))
+        self.assertEqual(self.words(), "faster")
+        self.assertEqual([path.name for path in self.target.parent.iterdir()], ["words"])
+        for path in self.target.iterdir():
+            path.unlink()
+        self.target.rmdir()
+        mark = "version 7\n"  # not what was asked for
+        with mock.patch.object(os, "rename", late), self.assertRaisesRegex(self.tool.Failure, "cannot write"):
+            self.fetch("slower", 1)
 
 
 if __name__ == "__main__":

@@ -335,8 +335,8 @@ class Recipes(unittest.TestCase):
             fetch = re.search(r"(?m)^fetch: *(\S+)", task.read_text("utf-8"))
             if fetch:
                 self.assertIn(fetch[1], recipes, task.name)
-        for name, (what, terms, function) in recipes.items():
-            self.assertTrue(what and terms and callable(function), name)
+        for name, (what, terms, function, version) in recipes.items():
+            self.assertTrue(what and terms and callable(function) and version >= 1, name)
 
     def test_sentences_know_their_document(self):
         self.assertEqual(list(sentiment.with_documents([["258_3", "1.5", "good &amp;  cheap"], ["7", "-1", "no"]])),
