@@ -1,8 +1,9 @@
 """Span-corruption steps of a T5 in transformers, as a user writes them: AdamW, batches of equal length, fp32 or bf16.
 
-    .deps/peer/bin/python benchmarks/peer/pretraining.py CONFIG_FOLDER INPUTS TARGETS BATCH STEPS bfloat16|float32 THREADS
+    .deps/peer/bin/python benchmarks/peer/pretraining.py CONFIG_FOLDER INPUTS TARGETS BATCH STEPS PRECISION THREADS
 
-Prints one line of JSON with the tokens a second, the first two steps left out. Run it through ../pretraining.py.
+PRECISION is bfloat16 or float32. Prints one line of JSON with the tokens a second, the first two steps left
+out. Run it through ../pretraining.py.
 """
 import contextlib
 import json

@@ -13,7 +13,7 @@ ledger = {"ledger"} | backbone
 evaluate = {"eval"} | backbone | data | ledger
 train = {"train"} | evaluate
 everything = train | {"plugin", "results", "report", "run"}
-pretrain = {"pretrain"} | everything
+pretrain = {"pretrain"} | everything - {"plugin"}
 ALLOWED = {
     "core": {"core"},
     "text": {"text", "core"},
@@ -28,7 +28,7 @@ ALLOWED = {
     "results": {"results", "core"},
     "report": {"report", "results", "core"},
     "run": everything,
-    "cli": pretrain | {"cli"},
+    "cli": pretrain | {"plugin", "cli"},
 }
 WITHOUT_TORCH = {"core", "results", "report"}
 # The backbone runs plans and never sees who made them; results know nothing of the run that wrote them.
