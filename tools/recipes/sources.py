@@ -15,12 +15,17 @@ class Failure(Exception):
         self.what, self.remedy, self.status = what, remedy, status
 
 
-def check_sha256(data, expected, what):
+# The pinned versions of Debian's packages are this release's; another one has others, under the same names.
+RELEASE = "Debian 12 (bookworm)"
+ELSEWHERE = (f"fetch it on {RELEASE}, of which a container will do, and copy the folder that it made there into the "
+             "data folder here, .ready included")
+
+
+def check_sha256(data, expected, what, remedy="run this again; if it stays, the source has changed: please report it"):
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise Failure(f"{what} is not the one this project knows\n  found:    sha256 {found}\n"
-                      f"  expected: sha256 {expected}",
-                      "remove it and fetch again; if it stays, the source has changed: please report it")
+                      f"  expected: sha256 {expected}", remedy)
 
 
 def last_lines(text, count=6):
@@ -88,27 +93,31 @@ def npm(name, version, sha256, folder):
     return data
 
 
-def apt_get(package, folder):
-    """The .deb of a package, which needs no root."""
+def apt_get(package, folder, version=None):
+    """The .deb of a package, which needs no root; without a version that of the system's release."""
+    wanted = f"{package}={version}" if version else package
+
     def run(*command):
         return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
-    result = run("apt-get", "download", package)
+    result = run("apt-get", "download", wanted)
     if result.returncode != 0 and os.geteuid() == 0:  # lists of packages may be missing on a fresh machine
         run("apt-get", "update")
-        result = run("apt-get", "download", package)
+        result = run("apt-get", "download", wanted)
     archives = sorted(folder.glob("*.deb"))
     if result.returncode != 0 or not archives:
-        by_hand = f"apt-get install {package}"
-        remedy = by_hand if os.geteuid() == 0 else f"sudo apt-get update && sudo {by_hand}"
-        raise Failure(f"apt-get could not fetch {package}:\n{last_lines(result.stderr)}", remedy, 2)
+        update = "check the network" if os.geteuid() == 0 else "sudo apt-get update, and run this again"
+        found = f" ({version} is of {RELEASE}; snapshot.debian.org keeps what was replaced there)" if version else ""
+        raise Failure(f"apt-get could not fetch {package}:\n{last_lines(result.stderr)}",
+                      f"{update}; where this system's release has another version{found}: {ELSEWHERE}", 2)
     return archives[0]
 
 
 def unpack_deb(archive, folder):
     target = folder / "package"
     if subprocess.run(["dpkg-deb", "-x", str(archive), str(target)], capture_output=True).returncode != 0:
-        raise Failure(f"{archive.name} cannot be unpacked", "remove it and fetch again")
+        raise Failure(f"{archive.name} cannot be unpacked",
+                      "look whether the disk is full, and run this again")
     return target
 
 
@@ -116,16 +125,23 @@ def has_apt():
     return shutil.which("apt-get") and shutil.which("dpkg-deb")
 
 
-def debian_file(package, path, sha256, folder):
-    """A file of a Debian package: the installed one, or taken out of the package."""
-    installed = Path("/") / path
-    if not installed.exists():
-        if not has_apt():
-            raise Failure(f"{installed} is not there, and this system has no apt-get",
-                          f"install {package} (its file {installed.name}) with your package manager", 2)
-        installed = unpack_deb(apt_get(package, folder), folder) / path
-    data = installed.read_bytes()
-    check_sha256(data, sha256, str(installed))
+def debian_file(package, path, sha256, folder, root=Path("/")):
+    """A file of a Debian package: the installed one; where that is missing or of another version, the package's."""
+    installed = root / path
+    if installed.is_file():
+        data = installed.read_bytes()
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    if not has_apt():
+        if installed.is_file():
+            raise Failure(f"{installed} is of another version of {package}, and this system has no apt-get",
+                          ELSEWHERE, 2)
+        raise Failure(f"{installed} is not there, and this system has no apt-get",
+                      f"install {package} (its file {installed.name}) with your package manager; or {ELSEWHERE}", 2)
+    archive = apt_get(package, folder)
+    unpacked = unpack_deb(archive, folder) / path
+    data = unpacked.read_bytes() if unpacked.is_file() else b""
+    check_sha256(data, sha256, f"{path} of {archive.name}", f"this system's release has another version: {ELSEWHERE}")
     return data
 
 
@@ -136,8 +152,8 @@ def debian_files(package, version, pattern, sha256, folder):
     """
     if not has_apt():
         raise Failure(f"{package} is a Debian package, and this system has no apt-get",
-                      "fetch it on a Debian or Ubuntu system and copy the folder that it made", 2)
-    archive = apt_get(f"{package}={version}", folder)
+                      ELSEWHERE, 2)
+    archive = apt_get(package, folder, version)
     check_sha256(archive.read_bytes(), sha256, archive.name)
     root = unpack_deb(archive, folder)
     files = sorted(file for file in root.glob(pattern) if file.is_file() and not file.is_symlink())
@@ -145,10 +161,10 @@ def debian_files(package, version, pattern, sha256, folder):
 
 
 def debian_descriptions(codename, sha256, folder):
-    """The long descriptions of a release's packages, which apt's lists hold; of a release that is no longer edited."""
+    """The long descriptions of a release's packages, which apt's lists hold until the release's next point release."""
     if not has_apt():
         raise Failure("the descriptions are part of Debian's package lists, and this system has no apt-get",
-                      "fetch them on a Debian system and copy the folder that it made", 2)
+                      ELSEWHERE, 2)
     # Lists of its own, with descriptions, which many systems leave out: the system's stay as they are.
     (folder / "lists" / "partial").mkdir(parents=True)
     (folder / "cache" / "archives" / "partial").mkdir(parents=True)
@@ -162,5 +178,8 @@ def debian_descriptions(codename, sha256, folder):
         raise Failure(f"apt-get could not fetch the package lists of Debian {codename}",
                       f"check the network, and that /etc/apt names Debian's {codename} main", 2)
     data = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", targets[0]], capture_output=True).stdout
-    check_sha256(data, sha256, f"the list of descriptions of Debian {codename}")
+    check_sha256(data, sha256, f"the list of descriptions of Debian {codename}",
+                 "the list is that of Debian 12.15 and changes with each point release: leave this text out, copy its "
+                 "folder, .ready included, from a data folder that has it, or let /etc/apt name the state of that time "
+                 "(July 2026) on snapshot.debian.org")
     return data

@@ -110,6 +110,24 @@ class FetchData(unittest.TestCase):
                          "87ee6804001027abf926784515fa5a5d80d9d0d0d8e26ebfa8c8f60031e193ea")
         self.assertTrue((self.root / "wordnet_supersense" / ".ready").exists())
 
+    def with_apt(self, script):
+        """An environment whose apt-get is this shell script; what is not in the packages is as it is here."""
+        tools = self.root.parent / "bin"
+        tools.mkdir()
+        (tools / "apt-get").write_text("#!/bin/sh\n" + script)
+        (tools / "dpkg-deb").write_text("#!/bin/sh\nmkdir -p $3\n")
+        for tool in tools.iterdir():
+            tool.chmod(0o755)
+        return {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+    def test_a_pinned_package_that_this_release_lacks(self):
+        result = self.fetch("text/jargon", **self.with_apt("echo Version \\'$2\\' was not found >&2; exit 100\n"))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("Version 'jargon-text=4.4.7-4.1' was not found", result.stderr)
+        self.assertIn("4.4.7-4.1 is of Debian 12 (bookworm)", result.stderr)
+        self.assertIn("copy the folder", result.stderr)
+        self.assertNotIn("apt-get install", result.stderr, "which could not bring that version either")
+
 
 class Versions(unittest.TestCase):
     """Its functions, with a recipe made here."""

@@ -1,5 +1,6 @@
-"""The supervised mixture holds no texts of the evaluated tasks, of any split. usage: mixture_overlap_test.py PROJECT_ROOT
+"""The supervised mixture holds no texts of the evaluated tasks, of any split.
 
+usage: mixture_overlap_test.py PROJECT_ROOT
 Looks at the data that tools/fetch-data has put on this machine; what is not there is skipped.
 """
 import collections

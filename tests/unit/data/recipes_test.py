@@ -1,4 +1,5 @@
 """The recipes of tools/fetch-data on sources made here. usage: recipes_test.py TOOLS"""
+import hashlib
 import io
 import json
 import re
@@ -16,7 +17,8 @@ TOOLS = Path(sys.argv.pop(1)).resolve()
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(TOOLS))
 
-from recipes import collect, prose, rdata, sentiment, spam, text, text_debian, text_reference, wordnet  # noqa: E402
+from recipes import (collect, prose, rdata, sentiment, sources, spam, text, text_debian, text_reference,  # noqa: E402
+                     wordnet)
 from recipes.wordnet_lines import read_gloss  # noqa: E402
 
 
@@ -326,6 +328,51 @@ class WordNet(unittest.TestCase):
     def test_what_hangs_together(self):
         rows = [("a", "x"), ("b", "y"), ("c", "x"), ("c", "z"), ("d", "w")]
         self.assertEqual(wordnet.connected(rows, lambda row: [("w", row[0]), ("t", row[1])]), ["0", "1", "0", "0", "2"])
+
+
+class DebianFile(unittest.TestCase):
+    SHA256 = hashlib.sha256(b"words").hexdigest()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.work = Path(folder.name)
+        self.installed = self.work / "system" / "usr" / "list"
+        self.installed.parent.mkdir(parents=True)
+
+    def take(self, packaged, apt=True):
+        """The file; the package brings `packaged`."""
+        def unpack(archive, folder):
+            (folder / "package" / "usr").mkdir(parents=True, exist_ok=True)
+            (folder / "package" / "usr" / "list").write_bytes(packaged)
+            return folder / "package"
+        with mock.patch.multiple(sources, has_apt=lambda: apt, unpack_deb=unpack,
+                                 apt_get=lambda package, folder, version=None: folder / "lists_2.deb"):
+            return sources.debian_file("lists", "usr/list", self.SHA256, self.work, self.work / "system")
+
+    def test_the_installed_one_is_taken(self):
+        self.installed.write_bytes(b"words")
+        self.assertEqual(self.take(b"others", apt=False), b"words")
+
+    def test_one_of_another_version_is_left_for_the_packages(self):
+        self.assertEqual(self.take(b"words"), b"words")
+        self.installed.write_bytes(b"newer words")
+        self.assertEqual(self.take(b"words"), b"words")
+        self.assertEqual(self.installed.read_bytes(), b"newer words")
+
+    def test_the_remedy_is_of_the_case(self):
+        def remedy(*arguments, **keywords):
+            with self.assertRaises(sources.Failure) as caught:
+                self.take(*arguments, **keywords)
+            self.assertIn("Debian 12 (bookworm)", caught.exception.remedy)
+            self.assertNotIn("remove", caught.exception.remedy)
+            return caught.exception.remedy
+
+        self.assertIn("install lists", remedy(b"", apt=False))
+        self.assertIn("another version", remedy(b"others"))
+        self.installed.write_bytes(b"newer words")
+        self.assertNotIn("install lists", remedy(b"", apt=False))
+        self.assertIn("another version", remedy(b"others"))
 
 
 class Recipes(unittest.TestCase):
