@@ -80,9 +80,9 @@ void show_places(const TaskConfig& task, const Search& search, TextSheet& sheet,
   for (const std::string& line : lines_of(search)) sheet.add(std::exchange(label, ""), line);
   json["places"] = std::move(places);
   if (search.results.empty()) {
-    sheet.add("to get it", how_to_get(task));
+    sheet.add("to get it", how_to_get(task, search));
     json["files"] = nullptr;
-    json["to_get_it"] = how_to_get(task);
+    json["to_get_it"] = how_to_get(task, search);
     return;
   }
   const FoundSource& source = search.results.front();

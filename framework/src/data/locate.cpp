@@ -5,10 +5,14 @@
 
 #include <peftbench/error.h>
 
+#include <fnmatch.h>
 #include <glob.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <regex>
+#include <set>
 
 namespace peftbench {
 
@@ -26,25 +30,56 @@ bool is_there(const fs::path& path) {
 
 bool is_pattern(const std::string& file) { return file.find_first_of("*?") != std::string::npos; }
 
-// The files that `file` stands for in this folder, sorted; none where it is not there.
-std::vector<fs::path> resolve(const fs::path& folder, const std::string& file) {
-  if (!is_pattern(file)) return is_there(folder / file) ? std::vector{folder / file} : std::vector<fs::path>{};
-  const fs::path all = folder / file;
+// What precedes the pattern is taken as it stands.
+std::string escaped(const fs::path& folder, const std::string& file) {
+  const std::string all = (folder / file).string();
   std::string pattern;
-  const std::size_t plain = all.string().size() - file.size();  // what precedes the pattern is taken as it stands
-  for (std::size_t i = 0; i < all.string().size(); ++i) {
-    const char c = all.string()[i];
+  const std::size_t plain = all.size() - file.size();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const char c = all[i];
     const bool special = c == '\\' || c == '[' || ((c == '*' || c == '?') && i < plain);
     if (special) pattern += '\\';
     pattern += c;
   }
+  return pattern;
+}
+
+// The files that `file` stands for in this folder, sorted; none where it is not there.
+std::vector<fs::path> resolve(const fs::path& folder, const std::string& file) {
+  if (!is_pattern(file)) return is_there(folder / file) ? std::vector{folder / file} : std::vector<fs::path>{};
   glob_t found{};
   std::vector<fs::path> result;
-  if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0)
+  if (::glob(escaped(folder, file).c_str(), GLOB_NOSORT, nullptr, &found) == 0)
     result.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   std::erase_if(result, is_folder);
   std::sort(result.begin(), result.end());  // by bytes: glob's own order follows the locale
+  return result;
+}
+
+// Where a name says which part of how many the file is, as in train-00003-of-00016.parquet, the parts of its set that
+// are not there though the pattern fits them. Parts are counted from 0, or from 1.
+std::vector<fs::path> missing_shards(const fs::path& folder, const std::string& file,
+                                     const std::vector<fs::path>& there) {
+  static const std::regex shard("(.*[^0-9])([0-9]{5})(-of-([0-9]{5})([^0-9].*)?)");
+  std::map<std::pair<std::string, std::string>, std::set<int>> sets;  // what stands around a part's number
+  std::smatch parts;
+  for (const fs::path& path : there) {
+    const std::string name = path.string();
+    if (std::regex_match(name, parts, shard)) sets[{parts[1], parts[3]}].insert(std::stoi(parts[2]));
+  }
+  const std::string pattern = escaped(folder, file);
+  std::vector<fs::path> result;
+  for (const auto& [around, numbers] : sets) {
+    const int count = std::stoi(around.second.substr(std::string("-of-").size(), 5));
+    const int first = numbers.count(0) == 0 && numbers.count(count) != 0 ? 1 : 0;
+    for (int number = first; number < first + count; ++number) {
+      if (numbers.count(number) != 0) continue;
+      const std::string digits = std::to_string(number);
+      const std::string name = around.first + std::string(5 - digits.size(), '0') + digits + around.second;
+      if (::fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME) == 0) result.emplace_back(name);
+    }
+  }
   return result;
 }
 
@@ -115,13 +150,19 @@ std::vector<fs::path> folders_for(const TaskConfig& config, const SourceSpec& wa
 
 // What of a way is in one folder.
 LookedAt look(const SourceSpec& way, const fs::path& folder, FoundSource& found) {
-  LookedAt result{folder, {}, {}, false};
+  LookedAt result{folder, {}, {}};
   found = {way, folder, {}, {}, {}};
   for (const auto& [names, files] : {std::pair{&way.train, &found.train}, std::pair{&way.validation, &found.validation},
                                      std::pair{&way.test, &found.test}}) {
     for (const std::string& name : *names) {
       const std::vector<fs::path> there = resolve(folder, name);
       (there.empty() ? result.missing : result.found).push_back(name);
+      if (is_pattern(name)) {
+        for (const fs::path& shard : missing_shards(folder, name, there)) {
+          result.missing.push_back((folder.empty() ? shard : shard.lexically_relative(folder)).string());
+          result.shards_missing = true;
+        }
+      }
       for (const fs::path& file : there) {
         if (std::find(files->begin(), files->end(), file) == files->end()) files->push_back(file);
       }
@@ -130,11 +171,32 @@ LookedAt look(const SourceSpec& way, const fs::path& folder, FoundSource& found)
   return result;
 }
 
+std::set<std::string> names_of(const SourceSpec& way) {
+  std::set<std::string> result;
+  for (const auto* names : {&way.train, &way.validation, &way.test}) result.insert(names->begin(), names->end());
+  return result;
+}
+
+// Whether `way` names all that `other` does, and more.
+bool has_more(const SourceSpec& way, const SourceSpec& other) {
+  const std::set<std::string> ours = names_of(way), theirs = names_of(other);
+  return ours.size() > theirs.size() && std::includes(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+}
+
+// Of many names the first.
+std::string some(std::vector<std::string> names) {
+  constexpr std::size_t most = 4;
+  if (names.size() <= most) return join(names);
+  const std::string rest = with_thousands(static_cast<long long>(names.size() - most + 1));
+  names.resize(most - 1);
+  return join(names) + " and " + rest + " more";
+}
+
 std::string said(const LookedAt& place) {
   const std::string folder = place.folder.empty() ? "." : place.folder.string();
   if (place.broken_off) return folder + ": a fetch that did not end";
   if (place.missing.empty()) return folder + ": found " + join(place.found);
-  if (!place.found.empty()) return folder + ": " + join(place.found) + ", but no " + join(place.missing);
+  if (!place.found.empty()) return folder + ": " + join(place.found) + ", but no " + some(place.missing);
   if (place.missing.size() == 1) return "no " + (place.folder / place.missing.front()).string();
   return folder + (place.folder.empty() || is_folder(place.folder) ? ": none of the files" : ": no such folder");
 }
@@ -159,13 +221,27 @@ std::vector<fs::path> hub_caches() {
 Search search_source(const TaskConfig& config, const fs::path& data_root) {
   const TaskSpec& spec = *config.spec;
   const fs::path fetched = spec.fetch.empty() ? fs::path() : (data_root / spec.fetch).lexically_normal();
-  Search search;
-  for (const SourceSpec& way : ways_of(spec.source)) {
-    for (const fs::path& folder : folders_for(config, way, data_root)) {
+  const std::vector<SourceSpec> ways = ways_of(spec.source);
+  std::vector<std::vector<fs::path>> folders;
+  for (const SourceSpec& way : ways) folders.push_back(folders_for(config, way, data_root));
+  // A part of what another way finds whole in the same folder is not the data: FewGLUE's folder has the full set's
+  // names, and dev32.jsonl beside them.
+  const auto is_part = [&](const SourceSpec& way, const fs::path& folder) {
+    for (std::size_t other = 0; other < ways.size(); ++other) {
       FoundSource found;
-      LookedAt place = look(way, folder, found);
+      const bool looked_at = std::find(folders[other].begin(), folders[other].end(), folder) != folders[other].end();
+      if (looked_at && has_more(ways[other], way) && look(ways[other], folder, found).missing.empty()) return true;
+    }
+    return false;
+  };
+  Search search;
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    for (const fs::path& folder : folders[i]) {
+      FoundSource found;
+      LookedAt place = look(ways[i], folder, found);
       place.broken_off = folder == fetched && is_folder(folder) && !is_there(folder / ".ready");
       const bool all = place.missing.empty() && !place.broken_off;
+      if (all && is_part(ways[i], folder)) continue;
       search.places.push_back(std::move(place));
       if (!all) continue;
       search.results.push_back(std::move(found));
@@ -180,6 +256,15 @@ std::string how_to_get(const TaskConfig& config) {
   if (!spec.fetch.empty()) return "run peft-bench tasks --fetch " + spec.fetch;
   if (!spec.source.advice.empty()) return spec.source.advice;
   return "put the files there, name another path in 'source', or name the folder that has them with --data";
+}
+
+std::string how_to_get(const TaskConfig& config, const Search& search) {
+  const bool parts = std::any_of(search.places.begin(), search.places.end(),
+                                 [](const LookedAt& place) { return place.shards_missing; });
+  if (!parts) return how_to_get(config);
+  return "get the missing parts from where the others are from; to read only those that are there, list them in "
+         "'source'\nor " +
+         how_to_get(config);
 }
 
 std::vector<std::string> lines_of(const Search& search) {
@@ -215,7 +300,7 @@ FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
   throw DataError(Problem{
       config.spec->source.place + ": the data of task '" + config.name + "' is not there", join(lines_of(search), "\n"),
       "the files that the source names, in one folder:\n" + join(wanted_files(config.spec->source), "\nor "),
-      how_to_get(config)});
+      how_to_get(config, search)});
 }
 
 }  // namespace peftbench

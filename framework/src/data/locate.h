@@ -20,6 +20,7 @@ struct LookedAt {
   fs::path folder;
   std::vector<std::string> found, missing;  // files or patterns
   bool broken_off = false;                  // a fetch into this folder did not end
+  bool shards_missing = false;              // of x-00000-of-00003 and so on some are there
 };
 
 struct Search {
@@ -28,8 +29,8 @@ struct Search {
 };
 
 // Looks beside the task's YAML, in the data folder (the task's own folder in it, the source's `folders`, the folder
-// itself, and its parent where the file's folder is the data folder), and in the hub's caches. The first folder that
-// holds all files of a way is taken.
+// itself, and its parent where the file's folder is the data folder), and in the hub's caches. The first way of which a
+// folder holds all files is taken; but where that folder holds all of a way that names more beside these, it is that's.
 Search search_source(const TaskConfig& config, const fs::path& data_root);
 
 // The same; throws a DataError that says where it looked and how to get the data.
@@ -41,8 +42,9 @@ std::vector<std::string> lines_of(const Search& search);
 // The files of each way, a line for each.
 std::vector<std::string> wanted_files(const SourceSpec& source);
 
-// How the user gets the data of this task, one line.
+// How the user gets the data of this task; after a search, what is missing where most is there.
 std::string how_to_get(const TaskConfig& config);
+std::string how_to_get(const TaskConfig& config, const Search& search);
 
 // Caches of Hugging Face's hub: $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub or
 // ~/.cache/huggingface/hub, those that there are.

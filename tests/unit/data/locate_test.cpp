@@ -132,6 +132,66 @@ TEST_F(LocateTest, PatternsGiveAllShardsInOrder) {
   EXPECT_THAT(refusal(with("  file: x/none-*.csv\n")), HasSubstr("x/none-*.csv"));
 }
 
+// Of the tasks' own files: what is there in full stands before FewGLUE's 32 rows, wherever each lies.
+TEST_F(LocateTest, TheFullSuperGlueStandsBeforeFewGlue) {
+  const std::pair<const char*, const char*> tasks[] = {{"boolq", "BoolQ"},   {"cb", "CB"},   {"copa", "COPA"},
+                                                       {"record", "ReCoRD"}, {"rte", "RTE"}, {"multirc", "MultiRC"},
+                                                       {"wic", "WiC"},       {"wsc", "WSC"}};
+  for (const auto& [name, files] : tasks) {
+    const TaskConfig task =
+        read_task_config("superglue/" + std::string(name), {fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "configs/tasks"});
+    const std::string few = "data/FewGLUE_32dev/" + std::string(files) + "/", full = std::string(files) + "/";
+    for (const char* file : {"train.jsonl", "dev32.jsonl", "val.jsonl"}) touch(few + file);
+    const auto fews = ElementsAre(few + "train.jsonl", few + "dev32.jsonl", few + "val.jsonl");
+    EXPECT_THAT(found(task), fews);
+    // A hub's cache, which FewGLUE's folder has to be named to stand before.
+    const std::string hub = "hub/datasets--aps--super_glue/snapshots/abc/" +
+                            std::string(name == std::string("wsc") ? "wsc.fixed" : name) + "/";
+    for (const char* file : {"train", "validation"}) touch(hub + file + "-00000-of-00001.parquet");
+    EXPECT_THAT(found(task).front(), hub + "train-00000-of-00001.parquet");
+    EXPECT_THAT(found(task, root_ / "FewGLUE_32dev"), fews);
+    for (const char* folder : {"data/", "data/SuperGLUE/"}) {  // the second is looked at first
+      for (const char* file : {"train.jsonl", "val.jsonl"}) touch(folder + full + file);
+      EXPECT_THAT(found(task), ElementsAre(folder + full + "train.jsonl", folder + full + "val.jsonl"));
+    }
+    touch("data/" + full + "dev32.jsonl");  // FewGLUE, unpacked where the full set is looked for first
+    EXPECT_THAT(found(task).front(), "data/SuperGLUE/" + full + "train.jsonl");
+    fs::remove_all(root_ / "SuperGLUE");
+    EXPECT_THAT(found(task), testing::SizeIs(3)) << "a part of FewGLUE is not the full set";
+    EXPECT_THAT(found(task, root_ / "FewGLUE_32dev"), fews);
+  }
+  fs::remove(root_ / "FewGLUE_32dev/ReCoRD/val.jsonl");  // as it is in truth
+  const TaskConfig record =
+      read_task_config("superglue/record", {fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "configs/tasks"});
+  EXPECT_THAT(found(record, root_ / "FewGLUE_32dev"),
+              ElementsAre("data/FewGLUE_32dev/ReCoRD/train.jsonl", "data/FewGLUE_32dev/ReCoRD/dev32.jsonl"));
+}
+
+TEST_F(LocateTest, NamesTheShardsThatAreMissing) {
+  const TaskConfig task = with("  {train: 'x/train-*.csv', validation: 'x/val-*.csv'}\n");
+  for (const char* shard : {"train-00000-of-00003", "train-00002-of-00003", "val-00000-of-00001"})
+    touch("data/x/" + std::string(shard) + ".csv");
+  EXPECT_THAT(refusal(task), AllOf(HasSubstr("x/train-*.csv, x/val-*.csv, but no x/train-00001-of-00003.csv\n"),
+                                   HasSubstr("get the missing parts"), HasSubstr("list them in 'source'")));
+  touch("data/x/train-00001-of-00003.csv");
+  EXPECT_THAT(found(task), testing::SizeIs(4));
+  // Of many the first are named; a second set beside a whole one is none the less a part.
+  touch("data/x/train-00000-of-01200.csv");
+  EXPECT_THAT(refusal(task), AllOf(HasSubstr("but no x/train-00001-of-01200.csv, x/train-00002-of-01200.csv, "
+                                             "x/train-00003-of-01200.csv and 1,196 more"),
+                                   Not(HasSubstr("00004-of"))));
+  fs::remove(root_ / "x/train-00000-of-01200.csv");
+  // A narrower pattern asks for what fits it, a list for what it names; parts may be counted from 1.
+  touch("data/y/c4-train.00000-of-01024.json");
+  touch("data/y/c4-train.00001-of-01024.json");
+  EXPECT_THAT(refusal(with("  file: y/c4-train.0000?-of-01024.json\n")), HasSubstr("and 5 more"));
+  EXPECT_THAT(found(with("  file: [y/c4-train.00000-of-01024.json, y/c4-train.00001-of-01024.json]\n")),
+              testing::SizeIs(2));
+  touch("data/z/part-00001-of-00002.csv");
+  touch("data/z/part-00002-of-00002.csv");
+  EXPECT_THAT(found(with("  file: z/part-*.csv\n")), testing::SizeIs(2));
+}
+
 TEST_F(LocateTest, KnowsTheHubsCache) {
   const TaskConfig task = with(superglue);
   const std::string set = "hub/datasets--aps--super_glue/";
