@@ -33,11 +33,11 @@ class Encoder {
     encoded.input = std::move(input.ids);
     encoded.slots = std::move(input.slots);
     encoded.target = limits_.target_prefix;
-    const std::vector<int64_t> target = tokenize_(example.target);
-    encoded.target.insert(encoded.target.end(), target.begin(), target.end());
-    if (static_cast<int64_t>(encoded.target.size()) >= limits_.max_target_tokens) {
-      encoded.target.resize(static_cast<std::size_t>(std::max<int64_t>(limits_.max_target_tokens - 1, 0)));
+    std::vector<int64_t> target = tokenize_(example.target);
+    if (static_cast<int64_t>(target.size()) >= limits_.max_target_tokens) {
+      target.resize(static_cast<std::size_t>(std::max<int64_t>(limits_.max_target_tokens - 1, 0)));
     }
+    encoded.target.insert(encoded.target.end(), target.begin(), target.end());
     encoded.target.push_back(eos_id_);
     encoded.label = example.label;
     return encoded;

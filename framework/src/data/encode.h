@@ -16,7 +16,7 @@ namespace peftbench {
 struct EncodeLimits {
   int64_t max_input_tokens = 512;
   int64_t max_target_tokens = 62;
-  std::vector<int64_t> target_prefix = {};  // ids before every target, counted in its limit
+  std::vector<int64_t> target_prefix = {};  // ids before every target, beyond its limit
 };
 
 // What rearranges an example's pieces before they are tokenized.

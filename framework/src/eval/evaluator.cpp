@@ -85,6 +85,7 @@ int Evaluator::label_of(const std::string& text) const {
 std::vector<Answer> Evaluator::generate_answers(const Batch& batch) const {
   GenerationOptions options;
   options.max_tokens = config_.max_tokens > 0 ? config_.max_tokens : task_.max_target_tokens;
+  if (task_.sentinel) options.max_tokens += static_cast<std::int64_t>(codec_.encode(sentinel).size());
   options.beams = config_.beams;
   options.length_penalty = config_.length_penalty;
   const std::vector<std::int64_t>& groups = batch.encoder.layout.groups;

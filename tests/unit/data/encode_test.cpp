@@ -175,6 +175,17 @@ TEST_F(EncodeTest, EachReplicaIsLaidOutOnItsOwn) {
   EXPECT_EQ(encoded.replicas[1].ids.size(), 4u);
 }
 
+TEST_F(EncodeTest, WhatStandsBeforeATargetTakesNoneOfItsTokens) {
+  const TextExample example = example_of({Piece::of_text("sea")}, "the sea is", 0);
+  const auto target = [&](int64_t limit) {
+    return encode_all({example}, *tokenizer_, {20, limit, {8099}}, {}, pad, eos).at(0).target;
+  };
+  const Ids words = ids("the sea is");
+  ASSERT_EQ(words.size(), 3u);
+  EXPECT_THAT(target(2), ElementsAre(8099, words[0], eos));
+  EXPECT_THAT(target(4), ElementsAre(8099, words[0], words[1], words[2], eos));
+}
+
 // Ids that a user gives, without a text: `forward` and layouts.
 TEST_F(EncodeTest, IdsAreLaidOutAsTextsAre) {
   const Arrange around([](const LayoutCall& call) {

@@ -134,6 +134,13 @@ TEST_F(TransferTest, ASentinelBeforeTheAnswerIsStripped) {
   EXPECT_EQ(evaluate(writing({sentinel_id, 1}), EvaluationMode::greedy).illegal_rate, 1);        // nothing follows
 }
 
+TEST_F(TransferTest, ASentinelTakesNoTokenOfTheAnswer) {
+  task_.max_target_tokens = 2;
+  EXPECT_EQ(evaluate(writing({12, 13, 12, 1}), EvaluationMode::greedy).predictions[0].prediction, "cd");
+  task_.sentinel = true;
+  EXPECT_EQ(evaluate(writing({sentinel_id, 12, 13, 12, 1}), EvaluationMode::greedy).predictions[0].prediction, "cd");
+}
+
 TEST_F(TransferTest, ATaskWithoutSentinelsKeepsThem) {
   const Evaluation result = evaluate(writing({sentinel_id, 11, 1}), EvaluationMode::greedy);
   EXPECT_EQ(result.predictions[0].prediction, "<extra_id_0> b");
