@@ -58,7 +58,7 @@ class TextList {
   TextList select(const std::vector<std::uint32_t>& places) const;
   std::vector<TextExample> first(std::size_t count) const;  // in memory; all if there are fewer
   std::string_view place_bytes() const;                     // of a list made with places, for a file
-  // Equal for lists of equal examples: from the store's key where it has one, else a hash over all of them.
+  // Equal for lists of equal examples alone: from the store's key where it has one, else a hash over all they hold.
   std::string identity() const;
 
   // One pass; each example is made as it is looked at.

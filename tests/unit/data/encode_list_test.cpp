@@ -108,6 +108,47 @@ TEST_F(EncodeListTest, FilesAreOpenedAgainUnlessSomethingIsDifferent) {
   EXPECT_EQ(kept(), 5u);
 }
 
+// Another order of the label words changes nothing else.
+TEST_F(EncodeListTest, TheLabelIsAmongWhatFilesAreFoundBy) {
+  const auto list_of = [](int label) {
+    std::vector<StoredText> all(300);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i].example.input = {Piece::of_text("text " + std::to_string(i), "text")};
+      all[i].example.target = "good";
+      all[i].example.label = label;
+    }
+    return TextList(std::make_shared<const TextsInMemory>(std::move(all)));
+  };
+  EXPECT_EQ((*encode(list_of(0), files()))[7].label, 0);
+  EXPECT_EQ((*encode(list_of(1), files()))[7].label, 1);
+  EXPECT_EQ(kept(), 2u);
+}
+
+TEST_F(EncodeListTest, ListsAreTheSameOnlyIfAllOfTheirExamplesIs) {
+  TextExample plain;
+  plain.input = {Piece::of_text("a", "x"), Piece::of_slots(2), Piece::of_tokens({3, 4})};
+  plain.target = "b";
+  plain.references = {"b", "c"};
+  plain.group = "g";
+  const auto identity = [&](const std::function<void(TextExample&)>& change) {
+    TextExample example = plain;
+    change(example);
+    return TextList(std::make_shared<const TextsInMemory>(std::vector<StoredText>{{example, "r.csv:2"}})).identity();
+  };
+  const std::string same = identity([](TextExample&) {});
+  EXPECT_EQ(identity([](TextExample& e) { e.label = -1; }), same);
+  for (const auto& change : std::vector<std::function<void(TextExample&)>>{
+           [](TextExample& e) { e.label = 0; }, [](TextExample& e) { e.group = ""; },
+           [](TextExample& e) { e.references.pop_back(); }, [](TextExample& e) { e.target = "bb"; },
+           [](TextExample& e) { e.input[0].name = ""; }, [](TextExample& e) { e.input[0].text = "b"; },
+           [](TextExample& e) { e.input[1].slots = 3; },
+           [](TextExample& e) {
+             e.input[2].tokens = {3, 5};
+           },
+           [](TextExample& e) { e.input[2].kind = Piece::Kind::slots; }})
+    EXPECT_NE(identity(change), same);
+}
+
 TEST_F(EncodeListTest, LayoutsAreAskedInOrderAndKeptUnderTheirKey) {
   const TextList list = texts(300);
   const Around hook;
