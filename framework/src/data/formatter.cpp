@@ -16,11 +16,19 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-// White space is one space to a tokenizer, so rows that differ in it alone are identical.
-void add_folded(const std::string& text, std::string& key) {
-  for (const char c : text) {
-    if (!is_space(c) || key.back() != ' ') key += is_space(c) ? ' ' : c;
+// White space is one space to a tokenizer, and none at the ends, so rows that differ in it alone are identical.
+std::string folded(const std::vector<Piece>& pieces) {
+  std::string key = "=";  // told apart from the other keys
+  bool after_space = false;
+  for (const Piece& piece : pieces) {
+    for (const char c : piece.text) {
+      const bool space = is_space(c) || c == '\f' || c == '\v';
+      if (!space && after_space && key.size() > 1) key += ' ';
+      if (!space) key += c;
+      after_space = space;
+    }
   }
+  return key;
 }
 
 // One space for each run of white space, over the bounds of pieces too.
@@ -78,14 +86,12 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
   }
 
   if (!config_.prefix.empty()) example.input.push_back(Piece::of_text(config_.prefix + " "));
-  std::string key = "=";  // told apart from the other keys
   for (const TemplatePart& part : spec_.input.parts) {
     example.input.push_back(part.field ? Piece::of_text(fields.text(part.text, spec_.input.place), part.text)
                                        : Piece::of_text(part.text));
-    add_folded(example.input.back().text, key);
   }
   if (spec_.preprocess && spec_.preprocess->one_space) join_spaces(example.input);
-  loaded.keys.keys.push_back(std::move(key));
+  loaded.keys.keys.push_back(folded(example.input));
   for (const std::string& field : spec_.split.by)
     loaded.keys.keys.push_back(field + "=" + fields.text(field, spec_.split.place));
   for (const std::string& field : spec_.group)

@@ -10,6 +10,7 @@
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
 #include "data/text_file.h"
+#include "data/text_source.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
@@ -36,18 +37,19 @@ std::string hash_of(const TaskData& data) {
   return hash.hex();
 }
 
-// All that the texts follow from.
+// All that the texts follow from; a file's ending may tell its format.
 std::string key_of(const TaskConfig& config, const FoundSource& source, const DataStorage& storage) {
   Json files = Json::array();
   for (const auto* paths : {&source.train, &source.validation, &source.test}) {
     files.push_back(Json::array());
-    for (const fs::path& path : *paths) files.back().push_back(content_hash(path, storage));
+    for (const fs::path& path : *paths) files.back().push_back({content_hash(path, storage), text_ending(path)});
   }
   return sha256(Json{
       {"program", PEFTBENCH_VERSION},
       {"version", preprocessing_version},
       {"task", config.canonical},
       {"prefix", config.prefix},
+      {"way", source_json(source.source)},  // of several that the task names, with its own names of fields
       {"files",
        files}}.dump());
 }
@@ -68,7 +70,7 @@ class Loader {
 
   void load(TaskData& data) {
     if (open(data)) return;
-    RowTable table(config_.spec->split, !source_.validation.empty(), !source_.test.empty(), source_.train.empty());
+    RowTable table(*config_.spec, !source_.validation.empty(), !source_.test.empty(), source_.train.empty());
     RowStream rows(config_, source_, storage_.progress);
     const Formatter formatter(config_);
     const bool expands =
@@ -169,10 +171,9 @@ class Loader {
          {std::pair{&data.train, "train"}, std::pair{&data.validation, "validation"}, std::pair{&data.test, "test"}}) {
       const bool wanted = list == &data.test ? scored_alone || split.test > 0 || !source_.test.empty() : !scored_alone;
       if (list->empty() && wanted) {
-        throw DataError(Problem{source_.source.place + ": no row is left for " + name,
-                                join(data.notes, "; "),
+        throw DataError(Problem{source_.source.place + ": no row is left for " + name, join(data.notes, "; "),
                                 "rows that other splits do not hold",
-                                {}});
+                                "name other files; 'overlap: keep' under 'split' leaves rows where they are"});
       }
     }
   }

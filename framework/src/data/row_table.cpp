@@ -11,10 +11,19 @@
 
 namespace peftbench {
 
-RowTable::RowTable(const SplitSpec& spec, bool validation_given, bool test_given, bool scored_alone)
-    : spec_(spec),
-      wants_{!scored_alone && !validation_given, !scored_alone && !test_given && spec.test > 0},
-      compare_(!spec.keep_overlap && (validation_given || test_given)) {}
+namespace {
+
+constexpr std::uint64_t no_key = 0;
+
+}  // namespace
+
+// Groups that a preprocessor makes are not compared between files: their numbers begin anew in each of them.
+RowTable::RowTable(const TaskSpec& spec, bool validation_given, bool test_given, bool scored_alone)
+    : spec_(spec.split),
+      wants_{!scored_alone && !validation_given, !scored_alone && !test_given && spec_.test > 0},
+      scored_alone_(scored_alone),
+      compare_(!spec_.keep_overlap && !scored_alone && (validation_given || test_given)),
+      compared_(1 + spec_.by.size() + (spec.group.empty() ? 0 : 1)) {}
 
 void RowTable::add(const LoadedRow& row, Split split, std::uint32_t record, std::int32_t trained) {
   Rows& rows = split == Split::train ? train_ : split == Split::validation ? validation_ : test_;
@@ -32,30 +41,41 @@ void RowTable::add(const LoadedRow& row, Split split, std::uint32_t record, std:
     if (wants_.validation || wants_.test) keys_.add(row.keys);
   }
   ++rows.count;
-  if (compare_) rows.inputs.push_back(std::hash<std::string_view>()(row.keys.keys.front()));
+  if (compare_) {
+    rows.keys.resize(compared_);
+    for (std::size_t key = 0; key < compared_; ++key)
+      rows.keys[key].push_back(key < row.keys.keys.size() ? std::hash<std::string_view>()(row.keys.keys[key]) : no_key);
+  }
   if (split == Split::test && !row.labelled && bare_++ == 0) bare_origin_ = row.origin;
 }
 
 // Splits that the source gives as files may overlap: what is scored must not have been trained on.
-void RowTable::drop_seen(Rows& rows, const Rows& seen, const std::string& what) {
-  Hashes inputs = seen.inputs;
-  std::sort(inputs.begin(), inputs.end());
+void RowTable::drop_seen(Rows& rows, const std::string& name, const Rows& seen, const std::string& other) {
   rows.dropped.resize(rows.count);
-  long long dropped = 0;
-  for (std::uint32_t row = 0; row < rows.count; ++row) {
-    if (rows.dropped[row] || !std::binary_search(inputs.begin(), inputs.end(), rows.inputs[row])) continue;
-    rows.dropped[row] = true;
-    ++dropped;
+  for (std::size_t key = 0; key < compared_; ++key) {
+    Hashes hashes = seen.keys[key];
+    std::sort(hashes.begin(), hashes.end());
+    long long dropped = 0;
+    for (std::uint32_t row = 0; row < rows.count; ++row) {
+      const std::uint64_t hash = rows.keys[key][row];
+      if (rows.dropped[row] || hash == no_key || !std::binary_search(hashes.begin(), hashes.end(), hash)) continue;
+      rows.dropped[row] = true;
+      ++dropped;
+    }
+    if (dropped == 0) continue;
+    const std::string why = key == 0                 ? "are in " + other + " too"
+                            : key <= spec_.by.size() ? "agree in '" + spec_.by[key - 1] + "' with rows of " + other
+                                                     : "are of a group that is in " + other + " too";
+    result_.notes.push_back(with_thousands(dropped) + " rows left out of " + name + " that " + why);
   }
-  if (dropped > 0) result_.notes.push_back(with_thousands(dropped) + " rows left out of " + what);
 }
 
 // The splits that files give; those that are set aside from train share nothing with it anyway.
 void RowTable::drop_overlap() {
-  if (test_.count > 0) drop_seen(train_, test_, "train that are in test too");
-  if (validation_.count > 0) drop_seen(train_, validation_, "train that are in validation too");
-  if (test_.count > 0 && validation_.count > 0) drop_seen(validation_, test_, "validation that are in test too");
-  for (Rows* rows : {&train_, &validation_, &test_}) Hashes().swap(rows->inputs);
+  if (test_.count > 0) drop_seen(train_, "train", test_, "test");
+  if (validation_.count > 0) drop_seen(train_, "train", validation_, "validation");
+  if (test_.count > 0 && validation_.count > 0) drop_seen(validation_, "validation", test_, "test");
+  for (Rows* rows : {&train_, &validation_, &test_}) std::vector<Hashes>().swap(rows->keys);
 }
 
 void RowTable::check_labels() {
@@ -64,6 +84,11 @@ void RowTable::check_labels() {
     throw DataError(Problem{bare_origin_ + ": the row has no label, but others of the test split have",
                             "no answer, or the label -1", "a label in every row of test, or in none",
                             "leave such rows out with 'filter'"});
+  }
+  if (scored_alone_) {
+    throw DataError(Problem{bare_origin_ + ": the row has no label, nor has any other row of the task",
+                            "no answer, or the label -1", "labels to score by: the task has no validation split",
+                            "name the file that holds the labels, or add 'validation' to 'source'"});
   }
   result_.notes.emplace_back("the rows of test have no labels: validation is scored in its place");
   result_.test_labelled = false;

@@ -78,6 +78,31 @@ TEST_F(LoadTaskTest, IdenticalRowsNeverCrossSplits) {
   for (const auto& [key, splits] : where) EXPECT_EQ(splits.size(), 1u) << key;
 }
 
+TEST_F(LoadTaskTest, WhiteSpaceAtTheEndsMakesNoOtherRow) {
+  const std::vector<std::string> kinds = {"$", "$ ", " $", "\t$", "$\v", "$\f", "\r\n$\n", "\f\v$ \t"};
+  std::string text = "text,label\n";
+  for (const std::string& kind : kinds) {
+    for (int i = 0; i < 50; ++i) {
+      std::string row = kind;
+      text += "\"" + row.replace(row.find('$'), 1, "text\v " + std::to_string(i)) + "\",no\n";
+    }
+  }
+  write("r.csv", text);
+  const TaskData data = load("source: r.csv\ninput: '{text}'\ntarget: '{label}'\n");
+  std::map<std::string, std::set<int>> where;
+  int split = 0;
+  for (const auto* examples : {&data.train, &data.validation, &data.test}) {
+    for (const TextExample& example : *examples) {
+      const std::string whole = input(example), digits = "0123456789";
+      const std::size_t first = whole.find_first_of(digits), last = whole.find_last_of(digits);
+      where[whole.substr(first, last - first + 1)].insert(split);
+    }
+    ++split;
+  }
+  EXPECT_EQ(where.size(), 50u);
+  for (const auto& [key, splits] : where) EXPECT_EQ(splits.size(), 1u) << key;
+}
+
 TEST_F(LoadTaskTest, RowsOfOneSourceStayTogether) {
   std::string text = "id,text,label\n";
   for (int i = 0; i < 200; ++i) text += std::to_string(i % 40) + ",text " + std::to_string(i) + ",no\n";
@@ -106,6 +131,61 @@ TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatAreScored) {
   EXPECT_EQ(data.test.size(), 15u);
   EXPECT_THAT(data.notes, ElementsAre("10 rows left out of train that are in validation too",
                                       "5 rows left out of validation that are in test too"));
+}
+
+TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatBelongToScoredOnes) {
+  const auto rows = [](int first, int last, int author, int page) {
+    std::string text = "text,author,page,label\n";
+    for (int i = first; i < last; ++i) {
+      text += "t" + std::to_string(i) + ",a" + std::to_string(author + i % 10) + ",p" + std::to_string(page + i % 5) +
+              ",no\n";
+    }
+    return text;
+  };
+  write("a.csv", rows(0, 40, 0, 0));      // authors 0…9, pages 0…4
+  write("b.csv", rows(100, 110, 8, 10));  // authors 8…17, pages 10…14
+  write("c.csv", rows(200, 210, 20, 4));  // authors 20…29, pages 4…8
+  const std::string source =
+      "source: {train: a.csv, validation: b.csv, test: c.csv}\ninput: '{text}'\ntarget: '{label}'\n";
+  TaskData data = load(source + "split: {by: author}\n");
+  EXPECT_EQ(data.train.size(), 32u);
+  EXPECT_THAT(data.notes, ElementsAre("8 rows left out of train that agree in 'author' with rows of validation"));
+  data = load(source + "group: page\nsplit: {by: author}\n");
+  EXPECT_EQ(data.train.size(), 28u);  // authors 4 and 9 write page 4, authors 8 and 9 stand in validation
+  EXPECT_THAT(data.notes, ElementsAre("8 rows left out of train that are of a group that is in test too",
+                                      "4 rows left out of train that agree in 'author' with rows of validation"));
+  EXPECT_EQ(load(source + "group: page\nsplit: {by: author, overlap: keep}\n").train.size(), 40u);
+  write("c.csv", rows(200, 240, 0, 0));
+  EXPECT_THAT(
+      load_error(source + "split: {by: author}\n"),
+      AllOf(HasSubstr("no row is left for train"), HasSubstr("40 rows left out of train"), HasSubstr("overlap: keep")));
+}
+
+// MultiRC's numbers begin anew in each file.
+TEST_F(LoadTaskTest, GroupsThatAPreprocessorNumbersAreOfTheirFile) {
+  const auto rows = [](const std::string& name) {
+    std::string text;
+    for (int i = 0; i < 20; ++i) {
+      text += "{\"paragraph\": \"" + name + "\", \"question\": \"q\", \"answer\": \"" + std::to_string(i) +
+              "\", \"paragraph_idx\": 0, \"question_idx\": " + std::to_string(i / 4) + ", \"label\": 0}\n";
+    }
+    return text;
+  };
+  write("a.jsonl", rows("a"));
+  write("b.jsonl", rows("b"));
+  const TaskData data = load(
+      "source: {train: a.jsonl, validation: b.jsonl}\npreprocess: multirc\ninput: '{paragraph} {answer}'\n"
+      "target: '{label}'\nlabels: {0: no, 1: yes}\nsplit: {test: 0}\n");
+  EXPECT_EQ(data.train.size(), 20u);
+  EXPECT_TRUE(data.notes.empty());
+}
+
+TEST_F(LoadTaskTest, ATestAloneNeedsItsLabels) {
+  write("r.csv", "text,label\na,-1\nb,-1\n");
+  EXPECT_THAT(load_error("source: {test: r.csv}\n" + templates),
+              AllOf(HasSubstr("r.csv:2: the row has no label"), HasSubstr("no validation split")));
+  write("r.csv", "text,label\na,no\na,yes\n");
+  EXPECT_EQ(load("source: {test: r.csv}\n" + templates).test.size(), 2u);
 }
 
 TEST_F(LoadTaskTest, TakesFromTrainTheSplitThatIsNotGiven) {
@@ -170,7 +250,8 @@ TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {
   EXPECT_THAT(load_error("source: r.csv\n" + templates),
               AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"),
                     HasSubstr((folder_ / "r.csv").string()), HasSubstr((folder_ / "data/task/r.csv").string())));
-  EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates), HasSubstr("run peft-bench tasks --fetch reviews"));
+  EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates),
+              HasSubstr("run peft-bench tasks --fetch reviews"));
   write("r.csv", "text,label\n\n");
   EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file holds no rows"));
   write("r.csv", csv(0, 20));

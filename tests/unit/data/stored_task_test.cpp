@@ -164,6 +164,36 @@ TEST_F(StoredTaskTest, OtherRowsOrAnotherTaskAreMadeAnew) {
   EXPECT_EQ(sink_.notes, "");
 }
 
+TEST_F(StoredTaskTest, TheWayThatIsThereNowSaysHowRowsAreRead) {
+  std::string text = "a,b,label\n";
+  for (int i = 0; i < 60; ++i) text += "first " + std::to_string(i) + ",second " + std::to_string(i) + ",yes\n";
+  write("one.csv", text);
+  const std::string yaml =
+      "source: {any: [{file: one.csv, rename: {text: a}}, {file: two.csv, rename: {text: b}}]}\n"
+      "input: '{text}'\ntarget: '{label}'\n";
+  EXPECT_TRUE(stored(yaml).train[0].input[0].text.starts_with("first "));
+  fs::rename(folder_ / "one.csv", folder_ / "two.csv");
+  EXPECT_TRUE(stored(yaml).train[0].input[0].text.starts_with("second "));
+  fs::rename(folder_ / "two.csv", folder_ / "one.csv");
+  EXPECT_TRUE(stored(yaml).train[0].input[0].text.starts_with("first "));
+  EXPECT_EQ(kept().size(), 4u);
+}
+
+TEST_F(StoredTaskTest, TheEndingThatIsThereNowSaysHowRowsAreRead) {
+  std::string text = "text,id\tx\n";
+  for (int i = 0; i < 60; ++i) text += "t" + std::to_string(i) + ",1\tx\n";
+  write("one.csv", text);
+  const std::string yaml =
+      "source: 'one.*'\nfields: {a: {from: text, default: ''}, b: {from: 'text,id', default: ''}}\n"
+      "input: '{a}{b}'\ntarget: x\n";
+  const TextExample as_csv = stored(yaml).train[0];
+  EXPECT_EQ(as_csv.input[1].text, "");
+  fs::rename(folder_ / "one.csv", folder_ / "one.tsv");
+  const TextExample as_tsv = stored(yaml).train[0];
+  EXPECT_EQ(as_tsv.input[0].text, "");
+  EXPECT_EQ(as_tsv.input[1].text, as_csv.input[0].text + ",1");
+}
+
 TEST_F(StoredTaskTest, OriginsNameTheFileThatIsThereNow) {
   write("r.csv", rows(1, 500));
   const std::string first = stored(yaml_).train.origin(3);
