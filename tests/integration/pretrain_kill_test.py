@@ -20,7 +20,7 @@ chance = random.Random(seed)
 KILLS = 10
 
 CONFIG = """
-model: {vocab_size: 512, d_model: 64, d_kv: 16, num_heads: 4, d_ff: 128, encoder_layers: 2, decoder_layers: 2,
+model: {vocab_size: 512, d_model: 32, d_kv: 8, num_heads: 4, d_ff: 64, encoder_layers: 2, decoder_layers: 2,
         activation: gelu_tanh, gated: true, tied: true, scale_logits: true}
 vocabulary: spiece.model
 text: {TEXT: 1}
@@ -29,10 +29,10 @@ objectives:
   prefix_lm: {share: 1}
   tasks: {share: 1, tasks: [TASK], rate: equal}
 lengths: {inputs: 32}
-tokens: 512
+tokens: 256
 held_out: {documents: 0.1, examples: 8}
 snapshots: {half: 0.5}
-train: {steps: 40, dropout: 0.1, warmup_steps: 4, evaluate_every: 7, checkpoint_every: 3, log_every: 1, seed: 3}
+train: {steps: 60, dropout: 0.1, warmup_steps: 4, evaluate_every: 7, checkpoint_every: 3, log_every: 1, seed: 3}
 """
 
 
@@ -56,7 +56,31 @@ def make_world(folder):
 
 
 def run(*words):
-    subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    result = subprocess.run([program, *words], capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{' '.join(words)}: exit {result.returncode}\n{result.stderr}")
+    return result.stderr
+
+
+def killed_series(words, whole, most):
+    """Begins the run and kills it until it ends or was killed so often; then lets it end. The number of kills."""
+    killed = 0
+    while killed < most:
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen([program, *words], stdout=subprocess.DEVNULL, stderr=errors)
+            try:
+                process.wait(chance.uniform(0.1, 0.6) * whole)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+                continue
+            if process.returncode:
+                errors.seek(0)
+                sys.exit(f"after {killed} kills: exit {process.returncode}\n{errors.read().decode(errors='replace')}")
+            return killed
+    run(*words)
+    return killed
 
 
 def hashes(out):
@@ -73,35 +97,25 @@ with tempfile.TemporaryDirectory() as temporary:
     run("pretrain", str(world / "tiny.yaml"), "--out", str(world / "whole"))
     whole = time.monotonic() - begun
 
-    killed, tries = 0, 0
-    command = [program, "pretrain", str(world / "tiny.yaml"), "--out", str(world / "killed")]
-    while killed < KILLS and tries < 20 * KILLS:
-        tries += 1
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(chance.uniform(0.05, 0.6) * whole)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-            continue
-        if process.returncode:
-            sys.exit(f"after {killed} kills the program ended with {process.returncode}")
-        break  # done before all kills: begin again and kill sooner
-    if killed < KILLS:  # a fast machine: more kills of a second run, from the start
-        while killed < KILLS:
-            process = subprocess.Popen(command + ["--again"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(chance.uniform(0.02, 0.5) * whole)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-    run(*command[1:])
-    expected, found = hashes(world / "whole"), hashes(world / "killed")
-    for name, value in expected.items():
-        print(name, value[:16], found[name][:16])
-    if expected != found:
-        sys.exit("the bytes differ")
-    again = subprocess.run(command, capture_output=True, text=True)
-    if again.returncode or "finished before" not in again.stderr:
-        sys.exit(f"a finished run did not say so: {again.stderr}")
-print(f"killed {killed} times; whole run {whole:.1f} s")
+    expected = hashes(world / "whole")
+    killed = series = 0
+    while killed < KILLS:  # a series that ends early is compared, and another one begun in a new folder
+        series += 1
+        if series > 5 * KILLS:
+            sys.exit(f"only {killed} kills in {series} runs: they end too soon")
+        out = world / f"killed{series}"
+        command = ["pretrain", str(world / "tiny.yaml"), "--out", str(out)]
+        here = killed_series(command, whole, KILLS - killed)
+        killed += here
+        found = hashes(out)
+        for name, value in expected.items():
+            if found[name] != value:
+                sys.exit(f"after {here} kills {name} has other bytes: {value[:16]} {found[name][:16]}")
+        left = [str(file) for file in out.rglob("*.tmp-*")]
+        if left:
+            sys.exit(f"files of killed processes were left: {left}")
+    errors = run(*command)
+    if "finished before" not in errors:
+        sys.exit(f"a finished run did not say so: {errors}")
+print(f"{len(expected)} files of {series} runs that were killed {killed} times have the bytes of one that was not; "
+      f"whole run {whole:.1f} s")

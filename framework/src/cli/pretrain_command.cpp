@@ -31,6 +31,10 @@ fs::path find_config(const std::string& name, const fs::path& folder) {
                      "a YAML file, or a name in configs/pretrain", did_you_mean(name, names)});
 }
 
+std::string as_word(const std::string& word) {
+  return word.find_first_of(" \t'\"$\\") == std::string::npos ? word : "'" + word + "'";
+}
+
 }  // namespace
 
 int pretrain_command(const std::vector<std::string>& words) {
@@ -48,25 +52,32 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
   arguments.app().add_option("--show", show,
                              "print so many examples of each objective (--json: their ids), and train nothing");
-  arguments.flag("--dry-run", dry, "print the resolved configuration, and read no text");
+  arguments.flag(
+      "--dry-run", dry,
+      "check that model, vocabulary and tasks are there, print the resolved configuration, and train nothing");
   arguments.flag("--again,--fresh", again, "throw away what an earlier call left");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
 
   PretrainRequest request{arguments.places(), {}, {}, again, [] { return stop_signal() != 0; }};
-  request.config = read_pretrain_config(find_config(name, request.places.configs() / "pretrain"));
+  request.config = read_pretrain_config(find_config(name, request.places.configs() / "pretrain"), steps);
   TrainConfig& train = request.config.train;
-  if (steps) train.steps = *steps;
   if (seed) train.seed = *seed;
+  request.config.command = "peft-bench pretrain " + as_word(name);
+  if (steps) request.config.command += " --steps " + std::to_string(*steps);
+  if (seed) request.config.command += " --seed " + std::to_string(*seed);
   if (threads) train.threads = *threads;
   if (train.threads == 0) train.threads = default_threads();
   check(train);
-  std::erase_if(request.config.snapshots, [&](const Snapshot& snapshot) { return snapshot.step >= train.steps; });
   request.out = out.empty() ? fs::path("runs") / "pretrain" / request.config.name : fs::path(out);
 
   if (dry) {
+    ConsoleProgress notes;
+    for (const std::string& note : check_sources(request)) notes.note("note: " + note);
     nlohmann::ordered_json json = to_json(request.config);
+    json["snapshots"] = nlohmann::ordered_json::object();
+    for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;
     json["out"] = request.out.string();
     print(json.dump(1) + "\n");
     return 0;

@@ -78,8 +78,10 @@ std::string canonical_json(const TaskConfig& config, const TaskMixture& mixture)
 
 }  // namespace
 
-TaskMixture parse_mixture(const Yaml& yaml) {
-  yaml.only({"tasks", "rate", "cap"});
+TaskMixture parse_mixture(const Yaml& yaml, const std::vector<std::string>& other) {
+  std::vector<std::string> keys = {"tasks", "rate", "cap"};
+  keys.insert(keys.end(), other.begin(), other.end());
+  yaml.only(keys);
   TaskMixture mixture;
   mixture.place = yaml.place();
   for (const Yaml& item : yaml.at("tasks").items()) {
@@ -207,6 +209,12 @@ SplitSizes sizes_of(const TaskData& data) {
 
 std::vector<double> rates_of(const TaskData& data) {
   std::vector<std::int64_t> sizes;
+  for (const TaskData& part : data.parts)
+    if (part.train.empty())
+      throw ConfigError({data.config.file.string() + ": a task of the mixture has nothing to train on",
+                         "'" + part.config.name + "': rows for scoring alone, " + part.config.file.string(),
+                         "training rows for each task",
+                         "leave it out of the mixture, and score it with --eval-task " + part.config.name});
   for (const TaskData& part : data.parts) sizes.push_back(static_cast<std::int64_t>(part.train.size()));
   return mixture_rates(sizes, data.config.mixture->policy);
 }

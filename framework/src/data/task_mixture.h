@@ -19,8 +19,8 @@ struct TaskMixture {
   std::string place;              // file:line
 };
 
-// Reads the value of the key 'mixture'. Throws ConfigError.
-TaskMixture parse_mixture(const Yaml& yaml);
+// Reads the value of the key 'mixture', or of another map that holds a mixture beside `other` keys. Throws ConfigError.
+TaskMixture parse_mixture(const Yaml& yaml, const std::vector<std::string>& other = {});
 
 // A mixture with its tasks, which `read` gives for a name or an absolute path; its limits are the largest of theirs.
 // Other tasks as they are. Throws ConfigError for unknown tasks, mixtures in mixtures and the same task twice.
@@ -46,7 +46,7 @@ struct SplitSizes {
 };
 SplitSizes sizes_of(const TaskData& data);
 
-// How often each task of a mixture with these data is drawn.
+// How often each task of a mixture with these data is drawn. Throws ConfigError where one has no training examples.
 std::vector<double> rates_of(const TaskData& data);
 std::string describe_policy(const MixturePolicy& policy);  // "proportional, at most 16,384 of a task"
 

@@ -24,7 +24,8 @@ std::vector<Point> held_out_losses(const fs::path& log, std::int64_t last) {
   for (std::string line; std::getline(lines, line);) {
     const auto event = nlohmann::json::parse(line, nullptr, false);
     if (event.is_discarded() || event.value("event", "") != "evaluation" || event.at("step") > last) continue;
-    points.push_back({event.at("step"), event.at("tokens"), event.at("held_out").get<std::map<std::string, double>>()});
+    auto losses = event.at("held_out").get<std::map<std::string, double>>();
+    if (!losses.empty()) points.push_back({event.at("step"), event.at("tokens"), std::move(losses)});
   }
   return points;
 }
@@ -64,6 +65,24 @@ std::string loss_table(const std::vector<Point>& points) {
   return "| step | tokens |" + names + "\n" + line + "\n" + rows;
 }
 
+// Another model's card as a part of this one: its headings one level deeper, without its pictures, which lie beside it.
+std::string nested(const std::string& card) {
+  std::string result;
+  std::istringstream lines(card);
+  bool code = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("```")) code = !code;
+    if (!code && line.starts_with("![")) continue;
+    result += (!code && line.starts_with("#") ? "#" : "") + line + "\n";
+  }
+  return result;
+}
+
+std::string start(const PretrainConfig& config) {
+  if (config.from.empty()) return "random weights";
+  return "`" + config.from + "`" + (config.from_note.empty() ? "" : ": " + config.from_note);
+}
+
 }  // namespace
 
 void write_card(const fs::path& folder, const std::string& name, const PretrainConfig& config, const CardFacts& facts,
@@ -73,17 +92,17 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   const TrainConfig& train = config.train;
   std::string text = "# " + name + "\n" + config.summary + "\n\n";
   text += fmt::format(
-      "{} parameters: d_model {}, {} heads of {}, d_ff {}, {} + {} layers, vocabulary {}. Written by "
-      "`peft-bench pretrain {}`{}.\n\n",
+      "{} parameters: d_model {}, {} heads of {}, d_ff {}, {} + {} layers, vocabulary {}. Written by `{}`{}.\n\n",
       with_thousands(s.parameter_count()), s.d_model, s.num_heads, s.d_kv, s.d_ff, s.encoder_layers, s.decoder_layers,
-      with_thousands(s.vocab_size), config.file.filename().string(),
+      with_thousands(s.vocab_size),
+      config.command.empty() ? "peft-bench pretrain " + config.file.string() : config.command,
       facts.step < train.steps ? fmt::format(", as it was after {} of {} steps", facts.step, train.steps) : "");
   text += "| | |\n|---|---|\n";
-  text += "| begins with | " + (config.from.empty() ? std::string("random weights") : "`" + config.from + "`") + " |\n";
+  text += "| begins with | " + start(config) + " |\n";
   text += "| objectives | " + objectives(config) + " |\n";
   text += fmt::format("| steps | {} of {} input tokens, packed; inputs up to {} tokens |\n", with_thousands(facts.step),
                       with_thousands(config.tokens * train.gradient_accumulation), config.input_tokens);
-  if (!points.empty()) text += fmt::format("| tokens seen | {} |\n", with_thousands(points.back().tokens));
+  text += fmt::format("| tokens seen | {}, of inputs and targets |\n", with_thousands(facts.tokens));
   text += fmt::format("| optimizer | {}, learning rate {}, {}, {} steps of warm-up{} |\n", enum_name(train.optimizer),
                       train.learning_rate, enum_name(train.schedule), train.warmup_steps,
                       train.optimizer == OptimizerKind::adamw && train.adamw.multiply_by_parameter_scale
@@ -93,7 +112,8 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
                       config.compute == Precision::bfloat16 ? "bfloat16" : "float32",
                       config.stored == Precision::bfloat16 ? "bfloat16" : "float32");
   text += fmt::format("| hardware | {}, {} threads, {:.0f} min |\n", facts.hardware, train.threads, facts.seconds / 60);
-  text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));
+  if (config.held_out > 0 && !facts.text.empty())
+    text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));
   if (!facts.text.empty()) {
     text += "\n## Text\n| source | documents | tokens | times an epoch |\n|---|---|---|---|\n";
     for (const CardFacts::Text& t : facts.text)
@@ -115,7 +135,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
     for (auto& [objective, curve] : curves) lines.push_back({objective, std::move(curve.points)});
     write_atomically(folder / "loss.svg", draw_curves(lines, name + ": loss on held-out examples"));
   }
-  if (!facts.from_card.empty()) text += "\n---\nWhat it began with:\n\n" + facts.from_card;
+  if (!facts.from_card.empty()) text += "\n---\nWhat it began with:\n\n" + nested(facts.from_card);
   write_atomically(folder / "README.md", text);
 }
 

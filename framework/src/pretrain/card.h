@@ -24,7 +24,7 @@ struct CardFacts {
   std::vector<Text> text;
   std::vector<Task> tasks;
   BackboneSpec spec;
-  std::int64_t step = 0;
+  std::int64_t step = 0, tokens = 0;
   std::string hardware;
   double seconds = 0;     // wall, of all processes
   std::string from_card;  // README.md of the model that this one goes on from; may be empty

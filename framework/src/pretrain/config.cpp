@@ -4,6 +4,7 @@
 #include "backbone/model_folder.h"
 #include "core/names.h"
 #include "data/yaml.h"
+#include "pretrain/span_corruption.h"
 
 #include <peftbench/error.h>
 
@@ -17,6 +18,9 @@
 
 namespace peftbench {
 namespace {
+
+constexpr double most_times = 1000;  // that an epoch goes through a text
+constexpr std::int64_t sentinels = 100;
 
 double positive(const Yaml& yaml, bool zero_allowed = false) {
   const double value = yaml.number();
@@ -48,8 +52,10 @@ Activation activation(const Yaml& yaml) {
 
 void read_model(const Yaml& yaml, PretrainConfig& config) {
   if (yaml.is_map() && yaml.has("from")) {
-    yaml.only({"from"});
+    yaml.only({"from", "note"});
     config.from = yaml.at("from").text();
+    config.from_place = yaml.at("from").place();
+    if (yaml.has("note")) config.from_note = yaml.at("note").text();
     return;
   }
   BackboneSpec& spec = config.sizes;
@@ -75,7 +81,12 @@ void read_text_shares(const Yaml& yaml, PretrainConfig& config) {
     for (const std::string& name : yaml.texts()) config.text.push_back({name, 1});
     return;
   }
-  for (const auto& [name, weight] : yaml.entries()) config.text.push_back({name, positive(weight)});
+  for (const auto& [name, weight] : yaml.entries()) {
+    config.text.push_back({name, positive(weight)});
+    if (config.text.back().weight > most_times)
+      weight.fail("the weight of a text is out of range", weight.text(),
+                  "0 to 1000: how often an epoch has each document");
+  }
 }
 
 void read_objectives(const Yaml& yaml, PretrainConfig& config) {
@@ -103,21 +114,13 @@ void read_objectives(const Yaml& yaml, PretrainConfig& config) {
                 "a density between 0 and 1, a mean span of 1 or more");
   });
   read("prefix_lm", config.shares.prefix_lm, {}, [](const Yaml&) {});
-  read("tasks", config.shares.tasks, {"tasks", "rate", "cap", "temperature"}, [&](const Yaml& part) {
-    MixturePolicy& policy = config.mixture.policy;
-    config.mixture.tasks = part.at("tasks").texts();
-    if (part.has("cap")) policy.cap = count(part.at("cap"), 1);
-    if (part.has("temperature")) policy.temperature = positive(part.at("temperature"));
-    if (!part.has("rate")) return;
-    const std::string& rate = part.at("rate").text();
-    if (rate != "proportional" && rate != "equal") part.at("rate").fail("no rate", rate, "proportional or equal");
-    policy.kind = rate == "equal" ? MixturePolicy::Kind::equal : MixturePolicy::Kind::proportional;
-  });
+  read("tasks", config.shares.tasks, {"tasks", "rate", "cap"},
+       [&](const Yaml& part) { config.mixture = parse_mixture(part, {"share"}); });
   ObjectiveShares& shares = config.shares;
   const double sum = shares.span_corruption + shares.prefix_lm + shares.tasks;
   if (sum <= 0) yaml.fail("nothing is to be learnt", "no objective with a share above 0", "span_corruption: 1");
   for (double* share : {&shares.span_corruption, &shares.prefix_lm, &shares.tasks}) *share /= sum;
-  if (shares.tasks > 0 && config.mixture.tasks.empty())
+  if (shares.tasks > 0 && config.mixture.names.empty())
     yaml.fail("the share of tasks names none", yaml.at("tasks").text(), "tasks: {share: 0.5, tasks: [a, b]}");
 }
 
@@ -175,29 +178,64 @@ void read_train(const Yaml& yaml, TrainConfig& train) {
   check(train);
 }
 
-std::vector<Snapshot> read_snapshots(const Yaml& yaml, std::int64_t steps) {
+// A model's folder lies beside those of the checkpoint and the log.
+bool may_name_a_model(const std::string& name) {
+  static const std::vector<std::string> taken = {"checkpoint", "config.json", "lock", "log.jsonl", "time.json"};
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
+         std::find(taken.begin(), taken.end(), name) == taken.end();
+}
+
+std::vector<Snapshot> read_snapshots(const Yaml& yaml, const std::string& model, std::int64_t steps) {
   std::vector<Snapshot> snapshots;
   for (const auto& [name, at] : yaml.entries()) {
+    if (!may_name_a_model(name) || name == model)
+      at.fail("a snapshot cannot be called so", "'" + name + "'",
+              "the name of a folder beside those of the checkpoint and of the model '" + model + "'");
     const double part = positive(at);
-    const auto step = static_cast<std::int64_t>(part < 1 ? std::llround(part * static_cast<double>(steps)) : part);
-    if (step < 1 || step >= steps)
-      at.fail("a snapshot is not within training", at.text(),
+    if (part >= 1 && part != std::floor(part))
+      at.fail("a snapshot is at no step", at.text(), "a part of the steps below 1, or a whole number");
+    if (steps < 2 || part >= static_cast<double>(steps))
+      at.fail("a snapshot is not within training", at.text() + " of " + std::to_string(steps) + " steps",
               "a part of the steps below 1, or a step before " + std::to_string(steps));
+    // A part of few steps is the first or the last but one, never none.
+    const auto step = part < 1 ? std::clamp<std::int64_t>(std::llround(part * static_cast<double>(steps)), 1, steps - 1)
+                               : static_cast<std::int64_t>(part);
     snapshots.push_back({name, step});
   }
   std::sort(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) { return a.step < b.step; });
   return snapshots;
 }
 
+// The lengths that span corruption makes of these inputs.
+void check_spans(const Yaml& yaml, const PretrainConfig& config) {
+  if (config.shares.span_corruption == 0) return;
+  const Yaml place = yaml.at("objectives").at("span_corruption");
+  const SpanLengths lengths = [&] {
+    try {
+      return span_lengths(config.input_tokens, config.density, config.mean_span);
+    } catch (const ConfigError& fault) {
+      throw ConfigError(place.place() + ": " + fault.what());
+    }
+  }();
+  if (lengths.spans > sentinels)
+    place.fail(
+        "span corruption needs more sentinels than there are",
+        std::to_string(lengths.spans) + " spans in an input of " + std::to_string(config.input_tokens) + " tokens",
+        "at most " + std::to_string(sentinels), "take shorter inputs, a smaller density or a larger mean span");
+}
+
 }  // namespace
 
-PretrainConfig read_pretrain_config(const fs::path& file) {
+PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int64_t> steps) {
   const Yaml yaml = Yaml::load(file);
   yaml.only({"summary", "model", "vocabulary", "text", "objectives", "lengths", "tokens", "held_out", "precision",
              "snapshots", "train"});
   PretrainConfig config;
   config.name = file.stem().string();
   config.file = file;
+  if (!may_name_a_model(config.name))
+    yaml.fail("the model has the file's name, and cannot be called so", "'" + config.name + "'",
+              "the name of a folder beside that of the checkpoint", "rename the file");
   if (yaml.has("summary")) config.summary = yaml.at("summary").text();
   read_model(yaml.at("model"), config);
   if (yaml.has("vocabulary")) config.vocabulary = yaml.at("vocabulary").text();
@@ -213,6 +251,7 @@ PretrainConfig read_pretrain_config(const fs::path& file) {
     yaml.at("lengths").only({"inputs"});
     config.input_tokens = count(yaml.at("lengths").at("inputs"), 8);
   }
+  check_spans(yaml, config);
   if (yaml.has("tokens")) config.tokens = count(yaml.at("tokens"), config.input_tokens);
   if (yaml.has("held_out")) {
     const Yaml held_out = yaml.at("held_out");
@@ -234,7 +273,9 @@ PretrainConfig read_pretrain_config(const fs::path& file) {
   config.train.schedule = ScheduleKind::inverse_sqrt;
   config.train.learning_rate = 0.01;
   if (yaml.has("train")) read_train(yaml.at("train"), config.train);
-  if (yaml.has("snapshots")) config.snapshots = read_snapshots(yaml.at("snapshots"), config.train.steps);
+  if (steps) config.train.steps = *steps;
+  check(config.train);
+  if (yaml.has("snapshots")) config.snapshots = read_snapshots(yaml.at("snapshots"), config.name, config.train.steps);
   return config;
 }
 
@@ -251,23 +292,23 @@ nlohmann::json to_json(const PretrainConfig& config) {
       train[key] = field;
     }
   });
-  return {
-      {"from", config.from},
-      {"sizes",
-       config.from.empty() ? nlohmann::json::parse(config_json(config.sizes, Precision::float32)) : nlohmann::json()},
-      {"text", text},
-      {"shares", {config.shares.span_corruption, config.shares.prefix_lm, config.shares.tasks}},
-      {"density", config.density},
-      {"mean_span", config.mean_span},
-      {"tasks", config.mixture.tasks},
-      {"rate",
-       {static_cast<int>(config.mixture.policy.kind), config.mixture.policy.cap, config.mixture.policy.temperature}},
-      {"input_tokens", config.input_tokens},
-      {"tokens", config.tokens},
-      {"held_out", config.held_out},
-      {"held_out_examples", config.held_out_examples},
-      {"compute", config.compute == Precision::bfloat16 ? "bfloat16" : "float32"},
-      {"train", train}};
+  return {{"from", config.from},
+          {"sizes", config.from.empty() ? nlohmann::json::parse(config_json(config.sizes, Precision::float32))
+                                        : nlohmann::json()},
+          {"text", text},
+          {"shares", {config.shares.span_corruption, config.shares.prefix_lm, config.shares.tasks}},
+          {"density", config.density},
+          {"mean_span", config.mean_span},
+          {"tasks", config.mixture.names},
+          {"rate",
+           {static_cast<int>(config.mixture.policy.kind), config.mixture.policy.cap, config.mixture.policy.temperature,
+            config.mixture.policy.given}},
+          {"input_tokens", config.input_tokens},
+          {"tokens", config.tokens},
+          {"held_out", config.held_out},
+          {"held_out_examples", config.held_out_examples},
+          {"compute", config.compute == Precision::bfloat16 ? "bfloat16" : "float32"},
+          {"train", train}};
 }
 
 }  // namespace peftbench

@@ -2,7 +2,7 @@
 
 #include "backbone/backbone.h"
 #include "core/files.h"
-#include "data/mixture.h"
+#include "data/task_mixture.h"
 #include "train/config.h"
 
 #include <peftbench/spec.h>
@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,6 @@ struct ObjectiveShares {
   double span_corruption = 0, prefix_lm = 0, tasks = 0;
 };
 
-struct SupervisedMixture {
-  std::vector<std::string> tasks;  // names in configs/pretrain/tasks or configs/tasks, or files
-  MixturePolicy policy;
-};
-
 // A model written out on the way, after so many steps.
 struct Snapshot {
   std::string name;
@@ -41,14 +37,17 @@ struct Snapshot {
 struct PretrainConfig {
   std::string name;  // the file's, without its ending; also that of the model
   fs::path file;
+  std::string command;  // that trains it, for the card; empty: not known
   std::string summary;
   std::string from;        // a backbone to go on from; empty: random weights of these sizes
+  std::string from_place;  // file:line
+  std::string from_note;   // what that one had learnt from, for the card
   BackboneSpec sizes;      // without `from`
-  std::string vocabulary;  // a spiece.model; empty: that of `from`
+  std::string vocabulary;  // a spiece.model, beside the file; empty: that of `from`
   std::vector<TextShare> text;
   ObjectiveShares shares;
   double density = 0.15, mean_span = 3;  // of span corruption
-  SupervisedMixture mixture;
+  TaskMixture mixture;                   // names in configs/pretrain/tasks or configs/tasks, or files
   std::int64_t input_tokens = 512;       // longest input, EOS counted
   std::int64_t tokens = 8192;            // input tokens of one forward pass, packed without padding
   double held_out = 0.01;                // part of the documents
@@ -58,8 +57,9 @@ struct PretrainConfig {
   TrainConfig train;
 };
 
-// Throws ConfigError naming file, line and remedy.
-PretrainConfig read_pretrain_config(const fs::path& file);
+// `steps`: in place of the file's; snapshots at parts of the steps are parts of these. Throws ConfigError naming file,
+// line and remedy.
+PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int64_t> steps = {});
 
 // All that decides the weights, for the hash that a checkpoint carries.
 nlohmann::json to_json(const PretrainConfig& config);

@@ -10,7 +10,9 @@
 #include "data/encode_list.h"
 #include "data/load_task.h"
 #include "data/mixture.h"
+#include "data/task_mixture.h"
 #include "pretrain/card.h"
+#include "pretrain/run_folder.h"
 #include "pretrain/segments.h"
 #include "results/result_store.h"
 #include "run/interrupt.h"
@@ -49,23 +51,27 @@ struct Bench {
   CardFacts facts;
 };
 
-void open_model(const PretrainRequest& request, Bench& bench) {
+// The folder of the model to begin with: beside the configuration, else as --backbone has names; none: random weights.
+std::optional<ResolvedBackbone> find_start(const PretrainRequest& request) {
   const PretrainConfig& config = request.config;
-  const fs::path beside = config.file.parent_path();
-  bench.vocabulary = beside / config.vocabulary;
-  if (config.from.empty()) {
-    bench.spec = config.sizes;
-    bench.start = initial_weights(bench.spec, static_cast<std::uint64_t>(config.train.seed));
-  } else {
-    const ResolvedBackbone from = resolve_backbone(config.from, backbone_search(request.places.home));
-    const fs::path folder = from.folder.value();
-    const auto loaded = Backbone::load(folder);
-    bench.spec = loaded->spec();
-    for (const ParameterSite& site : bench.spec.parameters())
-      bench.start.emplace(site.tensor, loaded->frozen(site.index).to(at::kFloat));
-    if (config.vocabulary.empty()) bench.vocabulary = folder / "spiece.model";
-    if (fs::exists(folder / "README.md")) bench.facts.from_card = read_text(folder / "README.md");
+  if (config.from.empty()) return std::nullopt;
+  std::error_code error;
+  const fs::path beside = config.file.parent_path() / config.from;
+  try {
+    return resolve_backbone(fs::is_directory(beside, error) ? beside.string() : config.from,
+                            backbone_search(request.places.home));
+  } catch (const ConfigError& fault) {
+    throw ConfigError(config.from_place + ": " + fault.what());
   }
+}
+
+// Sizes, vocabulary, and that they fit.
+void open_vocabulary(const PretrainConfig& config, const std::optional<ResolvedBackbone>& from, Bench& bench) {
+  bench.vocabulary =
+      config.vocabulary.empty() ? from->folder.value() / "spiece.model" : config.file.parent_path() / config.vocabulary;
+  if (!file_exists(bench.vocabulary))
+    throw ConfigError({config.file.string() + ": the vocabulary is not there", "no " + bench.vocabulary.string(),
+                       "the spiece.model of the model", "train one with `peft-bench vocab`"});
   bench.tokenizer = Tokenizer::load(bench.vocabulary);
   bench.facts.spec = bench.spec;
   if (bench.tokenizer->size() > bench.spec.vocab_size)
@@ -73,6 +79,36 @@ void open_model(const PretrainRequest& request, Bench& bench) {
                        std::to_string(bench.tokenizer->size()) + " ids, the 100 sentinels among them",
                        "at most " + std::to_string(bench.spec.vocab_size) + ", the model's vocab_size",
                        "raise vocab_size, or train a smaller vocabulary with `peft-bench vocab`"});
+}
+
+void open_model(const PretrainRequest& request, Bench& bench) {
+  const PretrainConfig& config = request.config;
+  const std::optional<ResolvedBackbone> from = find_start(request);
+  if (from) {
+    const fs::path folder = from->folder.value();
+    const auto loaded = Backbone::load(folder);
+    bench.spec = loaded->spec();
+    for (const ParameterSite& site : bench.spec.parameters())
+      bench.start.emplace(site.tensor, loaded->frozen(site.index).to(at::kFloat));
+    if (fs::exists(folder / "README.md")) bench.facts.from_card = read_text(folder / "README.md");
+  } else {
+    bench.spec = config.sizes;
+    bench.start = initial_weights(bench.spec, static_cast<std::uint64_t>(config.train.seed));
+  }
+  open_vocabulary(config, from, bench);
+}
+
+// The tasks of the mixture, those of configs/pretrain/tasks before all others.
+std::vector<TaskConfig> find_tasks(const PretrainRequest& request) {
+  const PretrainConfig& config = request.config;
+  if (config.shares.tasks == 0) return {};
+  std::vector<fs::path> folders = {request.places.configs() / "pretrain" / "tasks"};
+  for (const fs::path& folder : request.places.task_folders()) folders.push_back(folder);
+  TaskConfig all;
+  all.name = config.name;
+  all.file = config.file;
+  all.mixture = std::make_shared<const TaskMixture>(config.mixture);
+  return with_tasks(all, [&](const std::string& name) { return read_task_config(name, folders); }).mixture->tasks;
 }
 
 void open_text(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {
@@ -118,18 +154,20 @@ EncodedTask encode_task(const TaskData& task, const Bench& bench, const DataStor
 void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& progress) {
   const PretrainConfig& config = request.config;
   if (config.shares.tasks == 0) return;
-  std::vector<fs::path> folders = {request.places.configs() / "pretrain" / "tasks"};
-  for (const fs::path& folder : request.places.task_folders()) folders.push_back(folder);
+  const std::vector<TaskConfig> configs = find_tasks(request);
   const auto tasks = std::make_shared<std::vector<EncodedTask>>();
   std::vector<std::int64_t> sizes;
-  const auto each =
-      std::max<std::int64_t>(1, config.held_out_examples / static_cast<std::int64_t>(config.mixture.tasks.size()));
+  const auto each = std::max<std::int64_t>(1, config.held_out_examples / std::ssize(configs));
   ExamplePool pool{"tasks", config.shares.tasks, {}, {}};
   const DataStorage storage{request.places.data / ".cache" / "tasks", true, DataStorage().memory_bytes,
                             static_cast<int>(config.train.threads), &progress};
-  for (const std::string& name : config.mixture.tasks) {
-    progress.update({"prepare", std::ssize(*tasks), std::ssize(config.mixture.tasks), name});
-    const TaskData data = load_task(read_task_config(name, folders), request.places.data, storage);
+  for (const TaskConfig& task : configs) {
+    progress.update({"prepare", std::ssize(*tasks), std::ssize(configs), task.name});
+    const TaskData data = load_task(task, request.places.data, storage);
+    if (data.train.size() == 0)
+      throw ConfigError({config.mixture.place + ": the task '" + task.name + "' has no examples to train on",
+                         "none in its training split (" + task.file.string() + ")", "1 or more",
+                         "look at the task with `peft-bench tasks`, or leave it out"});
     tasks->push_back(encode_task(data, bench, storage, each));
     sizes.push_back(static_cast<std::int64_t>(tasks->back().train->size()));
     for (EncodedExample& example : tasks->back().held_out) pool.held_out.push_back(std::move(example));
@@ -146,11 +184,29 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
   bench.pools.push_back(std::move(pool));
 }
 
-Bench open_bench(const PretrainRequest& request, ProgressSink& progress) {
+// Ends the work at hand where the user asks to stop. Training is not ended so: it keeps a checkpoint first.
+class StoppableProgress final : public ProgressSink {
+ public:
+  StoppableProgress(ProgressSink& screen, const std::function<bool()>& stop) : screen_(screen), stop_(stop) {}
+  void update(const Progress& progress) override {
+    if (stop_ && stop_()) throw Interrupted();
+    screen_.update(progress);
+  }
+  void note(const std::string& line) override { screen_.note(line); }
+
+ private:
+  ProgressSink& screen_;
+  const std::function<bool()>& stop_;
+};
+
+Bench open_bench(const PretrainRequest& request, ProgressSink& screen) {
   Bench bench;
+  StoppableProgress progress(screen, request.stop);
   open_model(request, bench);
+  progress.update({"prepare", 0, 0, "text"});
   open_text(request, bench, progress);
   open_tasks(request, bench, progress);
+  if (request.stop && request.stop()) throw Interrupted();
   return bench;
 }
 
@@ -191,13 +247,34 @@ class TimedProgress final : public ProgressSink {
 
 }  // namespace
 
+std::vector<std::string> check_sources(const PretrainRequest& request) {
+  const PretrainConfig& config = request.config;
+  const std::optional<ResolvedBackbone> from = find_start(request);
+  Bench bench;
+  bench.spec = from ? from->spec : config.sizes;
+  open_vocabulary(config, from, bench);
+  find_tasks(request);
+  std::vector<std::string> notes;
+  if (config.shares.span_corruption + config.shares.prefix_lm == 0) return notes;
+  for (const TextShare& text : config.text) {
+    try {
+      find_text(text.name, request.places.data);
+    } catch (const DataError& fault) {
+      notes.emplace_back(fault.what());
+    }
+  }
+  return notes;
+}
+
 PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen) {
   const PretrainConfig& config = request.config;
   const RunFolder folder{request.out};
   const RunLock lock(folder);
+  remove_unfinished_files(request.out, config);
   if (request.fresh) {
     fs::remove_all(folder.checkpoint());
-    for (const fs::path& file : {folder.log(), request.out / "time.json"}) fs::remove(file);
+    for (const fs::path& file : {folder.log(), request.out / "time.json", request.out / "config.json"})
+      fs::remove(file);
   }
   use_threads(config.train.threads);
   const WorkTime time(request.out / "time.json");
@@ -208,21 +285,35 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
                                    {"vocabulary", bench.tokenizer->hash()},
                                    {"sources", bench.sources}};
   const CheckpointStore checkpoints(folder.checkpoint(), sha256(identity.dump()));
-  write_atomically(request.out / "config.json", identity.dump(1) + "\n");
+  const fs::path settings = request.out / "config.json";
+  const std::optional<TrainState> state = [&] {
+    try {
+      return checkpoints.load();
+    } catch (const CheckpointError& fault) {
+      refuse_other_settings(settings, identity);
+      const std::string what = fault.what();  // its first line: the rest is of single files
+      throw CheckpointError({"the run in " + request.out.string() + " cannot go on", what.substr(0, what.find('\n')),
+                             "a checkpoint of this configuration, whole",
+                             "begin anew with --again, or take another folder with --out"});
+    }
+  }();
+  write_atomically(settings, identity.dump(1) + "\n");
   EventLog log(folder.log());
-  const auto keep = [&](const std::string& name, std::int64_t step, const TensorMap& weights) {
+  const auto keep = [&](const std::string& name, const PretrainResult& here, const TensorMap& weights) {
     const fs::path model = request.out / name;
     write_model_folder(model, bench.spec, weights, config.stored, bench.vocabulary);
-    bench.facts.step = step;
+    bench.facts.step = here.steps;
+    bench.facts.tokens = here.tokens;
     bench.facts.hardware = cpu_model();
     bench.facts.seconds = time.seconds();
     write_card(model, name, config, bench.facts, folder.log());
-    progress.note("step " + std::to_string(step) + ": " + model.string());
+    progress.note("step " + std::to_string(here.steps) + ": " + model.string());
   };
-  const auto finished = checkpoints.load();
-  const bool was_finished = finished && finished->progress.at("done").get<bool>();
+  const bool was_finished = state && state->progress.at("done").get<bool>();
+  if (state) note_missed_snapshots(request.out, config, state->step, progress);
+  const bool keep_again = was_finished && !holds_model(request.out / config.name, config.stored);
   PretrainResult result = pretrain({config, bench.spec, std::move(bench.start), std::move(bench.pools), checkpoints,
-                                    log, progress, request.stop, keep});
+                                    log, progress, request.stop, keep, keep_again});
   if (!was_finished) time.save();
   if (result.interrupted) throw Interrupted();
   return {std::move(result), request.out / config.name, was_finished};
@@ -233,6 +324,7 @@ std::vector<ShownExample> first_examples(const PretrainRequest& request, std::in
   std::vector<ShownExample> shown;
   for (const ExamplePool& pool : bench.pools) {
     for (std::int64_t i = 0; i < count; ++i) {
+      if (request.stop && request.stop()) throw Interrupted();
       EncodedExample example = pool.at(i);
       std::string text = describe(example, *bench.tokenizer);
       shown.push_back({pool.objective, std::move(example), std::move(text)});

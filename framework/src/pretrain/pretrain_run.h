@@ -25,6 +25,10 @@ struct PretrainOutcome {
   bool was_finished = false;
 };
 
+// That model, vocabulary and tasks are there and fit each other, without reading text or weights. Throws ConfigError.
+// What comes back are notes of texts that are yet to be fetched.
+std::vector<std::string> check_sources(const PretrainRequest& request);
+
 // Prepares text and tasks, then trains. Throws ConfigError, DataError, Interrupted (then the same call goes on).
 PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& progress);
 

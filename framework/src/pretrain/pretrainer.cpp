@@ -108,8 +108,8 @@ PretrainResult Pretrainer::run() {
     if (!last && (due || result_.interrupted)) save();
     if (result_.interrupted) return std::move(result_);
   }
+  if (!done_ || job_.keep_again) keep(config_.name);
   if (!done_) {
-    keep(config_.name);
     done_ = true;
     save();
   }
@@ -232,7 +232,7 @@ TensorMap Pretrainer::weights() const {
 }
 
 void Pretrainer::keep(const std::string& name) const {
-  if (job_.keep) job_.keep(name, result_.steps, weights());
+  if (job_.keep) job_.keep(name, result_, weights());
 }
 
 void Pretrainer::save() const {

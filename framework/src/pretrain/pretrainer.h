@@ -14,6 +14,15 @@
 
 namespace peftbench {
 
+struct PretrainResult {
+  std::int64_t steps = 0;
+  bool interrupted = false;
+  std::int64_t tokens = 0;                 // of inputs and targets, all processes together
+  std::int64_t tokens_here = 0;            // of this process
+  double seconds_here = 0;                 // of its steps, wall
+  std::map<std::string, double> held_out;  // loss by objective at the last evaluation, nats a target token
+};
+
 struct PretrainJob {
   const PretrainConfig& config;
   BackboneSpec spec;
@@ -24,16 +33,8 @@ struct PretrainJob {
   ProgressSink& progress;
   std::function<bool()> stop;  // asked after each step; true: keep a checkpoint and return
   // Called after the step of a snapshot, with its name, and after the last step, with the model's own.
-  std::function<void(const std::string& name, std::int64_t step, const TensorMap& weights)> keep;
-};
-
-struct PretrainResult {
-  std::int64_t steps = 0;
-  bool interrupted = false;
-  std::int64_t tokens = 0;                 // of inputs and targets, all processes together
-  std::int64_t tokens_here = 0;            // of this process
-  double seconds_here = 0;                 // of its steps, wall
-  std::map<std::string, double> held_out;  // loss by objective at the last evaluation, nats a target token
+  std::function<void(const std::string& name, const PretrainResult& here, const TensorMap& weights)> keep;
+  bool keep_again = false;  // the model of a run that had ended: its folder is gone, or is to be another
 };
 
 // Trains all weights, or goes on from the checkpoint that is there: to the same bits, however often it was stopped.

@@ -19,7 +19,7 @@ text: {sotu: 2, austen: 0.5}
 objectives:
   span_corruption: {share: 3, density: 0.2, mean_span: 2}
   prefix_lm: 1
-  tasks: {share: 4, tasks: [a, b], rate: equal, temperature: 2}
+  tasks: {share: 4, tasks: [a, b], rate: {temperature: 2}, cap: 9}
 lengths: {inputs: 64}
 tokens: 1024
 precision: {compute: bfloat16, stored: float32}
@@ -27,12 +27,12 @@ snapshots: {half: 0.5, early: 10}
 train: {steps: 200, optimizer: adamw, adamw: {beta2: 0.98}, adamw.weight_decay: 0}
 )";
 
-PretrainConfig read(const std::string& text) {
+PretrainConfig read(const std::string& text, std::optional<std::int64_t> steps = {}) {
   // Tests run at once, each in a process of its own.
   const fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_config_" + std::to_string(::getpid()));
   fs::create_directories(folder);
   write_atomically(folder / "tiny.yaml", text);
-  return read_pretrain_config(folder / "tiny.yaml");
+  return read_pretrain_config(folder / "tiny.yaml", steps);
 }
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
@@ -52,7 +52,9 @@ TEST(PretrainConfig, ReadsAllOfIt) {
   EXPECT_DOUBLE_EQ(config.shares.prefix_lm, 1.0 / 8);
   EXPECT_DOUBLE_EQ(config.shares.tasks, 4.0 / 8);
   EXPECT_EQ(config.density, 0.2);
-  EXPECT_EQ(config.mixture.policy.kind, MixturePolicy::Kind::equal);
+  EXPECT_EQ(config.mixture.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(config.mixture.policy.kind, MixturePolicy::Kind::proportional);
+  EXPECT_EQ(config.mixture.policy.cap, 9);
   EXPECT_EQ(config.mixture.policy.temperature, 2);
   EXPECT_EQ(config.compute, Precision::bfloat16);
   EXPECT_EQ(config.stored, Precision::float32);
@@ -69,6 +71,31 @@ TEST(PretrainConfig, BeginsWithT5sOwnOptimizer) {
   EXPECT_EQ(config.train.schedule, ScheduleKind::inverse_sqrt);
   EXPECT_TRUE(config.train.adafactor.multiply_by_parameter_scale);
   EXPECT_EQ(config.train.dropout, 0);
+}
+
+TEST(PretrainConfig, SnapshotsFollowTheStepsOfTheCommand) {
+  const PretrainConfig config = read(whole, 40);
+  EXPECT_EQ(config.train.steps, 40);
+  ASSERT_EQ(config.snapshots.size(), 2u);
+  EXPECT_EQ(config.snapshots[1].name, "half");
+  EXPECT_EQ(config.snapshots[1].step, 20);
+  EXPECT_EQ(read(replaced(whole, ", early: 10", ""), 2).snapshots.front().step, 1);
+  try {
+    read(whole, 8);
+    FAIL() << "a snapshot after the end";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("tiny.yaml:13"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("before 8"), std::string::npos) << error.what();
+  }
+}
+
+TEST(PretrainConfig, SaysWhatItsStartHadSeen) {
+  const std::size_t model = whole.find("model:"), vocabulary = whole.find("vocabulary:");
+  const PretrainConfig config =
+      read(whole.substr(0, model) + "model: {from: ../x, note: 13.8 M tokens}\n" + whole.substr(vocabulary));
+  EXPECT_EQ(config.from, "../x");
+  EXPECT_EQ(config.from_note, "13.8 M tokens");
+  EXPECT_NE(config.from_place.find("tiny.yaml:2"), std::string::npos) << config.from_place;
 }
 
 struct Fault {
@@ -96,7 +123,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"vocabulary: spiece.model\n", "", "tiny.yaml", "peft-bench vocab"},
                       Fault{"density: 0.2", "density: 1.5", "tiny.yaml:7", "between 0 and 1"},
                       Fault{"prefix_lm: 1", "prefix_lm: -1", "tiny.yaml:8", "0 or more"},
-                      Fault{"rate: equal", "rate: evenly", "tiny.yaml:9", "proportional or equal"},
+                      Fault{"rate: {temperature: 2}", "rate: evenly", "tiny.yaml:9", "proportional, equal"},
+                      Fault{"tasks: [a, b]", "tasks: [a, a]", "tiny.yaml:9", "twice"},
+                      Fault{"cap: 9", "temperature: 9", "tiny.yaml:9", "temperature"},
+                      Fault{"austen: 0.5", "austen: 2000", "tiny.yaml:5", "0 to 1000"},
+                      Fault{"{inputs: 64}", "{inputs: 4000}", "tiny.yaml:7", "sentinels"},
+                      Fault{"half: 0.5", "../half: 0.5", "tiny.yaml:13", "called so"},
+                      Fault{"half: 0.5", "checkpoint: 0.5", "tiny.yaml:13", "called so"},
+                      Fault{"half: 0.5", "tiny: 0.5", "tiny.yaml:13", "called so"},
+                      Fault{"early: 10", "early: 10.5", "tiny.yaml:13", "whole number"},
                       Fault{"tasks: [a, b], ", "", "tiny.yaml:9", "tasks"},
                       Fault{"compute: bfloat16", "compute: fp16", "tiny.yaml:12", "float32 or bfloat16"},
                       Fault{"half: 0.5", "half: 300", "tiny.yaml:13", "before 200"},

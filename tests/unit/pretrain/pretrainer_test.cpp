@@ -46,7 +46,7 @@ class Pretraining : public ::testing::Test {
 
   void TearDown() override { fs::remove_all(folder); }
 
-  PretrainResult run(const std::string& name, std::function<bool()> stop = {}) {
+  PretrainResult run(const std::string& name, std::function<bool()> stop = {}, bool keep_again = false) {
     const CheckpointStore checkpoints(folder / name / "checkpoint", "a hash");
     EventLog log(folder / name / "log.jsonl");
     fs::create_directories(folder / name);
@@ -57,10 +57,13 @@ class Pretraining : public ::testing::Test {
         {"tasks", 0.5, [](std::int64_t i) { return copying(500 + i); }, held_out},
     };
     return pretrain({config, spec, initial_weights(spec, 1), std::move(pools), checkpoints, log, silent_progress(),
-                     std::move(stop), [&](const std::string& model, std::int64_t step, const TensorMap& weights) {
+                     std::move(stop),
+                     [&](const std::string& model, const PretrainResult& here, const TensorMap& weights) {
                        kept[name + "/" + model] = weights;
-                       steps[model] = step;
-                     }});
+                       steps[model] = here.steps;
+                       tokens[model] = here.tokens;
+                     },
+                     keep_again});
   }
 
   std::string log_of(const std::string& name) { return read_text(folder / name / "log.jsonl"); }
@@ -69,7 +72,7 @@ class Pretraining : public ::testing::Test {
   fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_pretrainer_" + std::to_string(::getpid()));
   PretrainConfig config;
   std::map<std::string, TensorMap> kept;
-  std::map<std::string, std::int64_t> steps;
+  std::map<std::string, std::int64_t> steps, tokens;
 };
 
 TEST_F(Pretraining, LearnsAndKeepsItsModels) {
@@ -78,6 +81,8 @@ TEST_F(Pretraining, LearnsAndKeepsItsModels) {
   EXPECT_EQ(result.steps, 60);
   EXPECT_EQ(steps.at("half"), 6);
   EXPECT_EQ(steps.at("tiny"), 60);
+  EXPECT_GT(tokens.at("half"), 0);  // no evaluation was at its step
+  EXPECT_LT(tokens.at("half"), tokens.at("tiny") / 5);
   std::vector<double> losses;
   std::istringstream lines(log_of("whole"));
   for (std::string line; std::getline(lines, line);) {
@@ -104,6 +109,13 @@ TEST_F(Pretraining, StoppedAfterEachStepItEndsWithTheSameBits) {
   }
   EXPECT_EQ(log_of("whole"), log_of("parts"));
   EXPECT_EQ(run("parts").tokens_here, 0);  // it had finished
+  const TensorMap last = kept.at("parts/tiny");
+  kept.clear();
+  run("parts");
+  EXPECT_TRUE(kept.empty());
+  run("parts", {}, true);
+  ASSERT_EQ(kept.size(), 1u);
+  for (const auto& [name, tensor] : kept.at("parts/tiny")) EXPECT_TRUE(tensor.equal(last.at(name))) << name;
 }
 
 TEST_F(Pretraining, AStepIsTheMeanOfTheObjectivesByShare) {
@@ -169,7 +181,7 @@ TEST_F(Pretraining, MicroBatchesOfOneSizeGiveOneBigOne) {
               log,
               silent_progress(),
               {},
-              [&](const std::string&, std::int64_t, const TensorMap& w) { last = w; }});
+              [&](const std::string&, const PretrainResult&, const TensorMap& w) { last = w; }});
     return last;
   };
   const TensorMap one = loss_with(100, 1), two = loss_with(50, 2);
@@ -196,6 +208,11 @@ TEST(Card, TellsWhatTheModelIs) {
   CardFacts facts;
   facts.spec = testing::tiny_spec();
   facts.step = 10;
+  facts.tokens = 1239999;
+  facts.from_card = "# t5-nano-span\n\n## Text\n```\n# code\n```\n![loss](loss.svg)\n";
+  config.from_note = "13.8 M tokens";
+  config.held_out = 0.02;
+  config.command = "peft-bench pretrain some --seed 3";
   facts.text = {{"sotu", 96, 1006772, 0.5}};
   facts.tasks = {{"antonym", "which word means the opposite", 4864, 0.25}};
   facts.hardware = "a processor";
@@ -203,12 +220,36 @@ TEST(Card, TellsWhatTheModelIs) {
   write_card(folder, "some-half", config, facts, log);
   const std::string card = read_text(folder / "README.md");
   for (const char* part :
-       {"# some-half", "`t5-nano-span`", "prefix LM 100 %", "as it was after 10 of 20 steps",
-        "| sotu | 96 | 1,006,772 | 0.5 |", "| antonym | which word means the opposite | 4,864 | 25 % |",
-        "| 10 | 1,234,567 | 4.250 |", "a processor", "2 min"})
+       {"# some-half", "`t5-nano-span`: 13.8 M tokens |", "Written by `peft-bench pretrain some --seed 3`, as it was",
+        "| tokens seen | 1,239,999, of", "\n## t5-nano-span\n\n### Text\n```\n# code\n```\n", "| held out | 2 %",
+        "prefix LM 100 %", "as it was after 10 of 20 steps", "| sotu | 96 | 1,006,772 | 0.5 |",
+        "| antonym | which word means the opposite | 4,864 | 25 % |", "| 10 | 1,234,567 | 4.250 |", "a processor",
+        "2 min"})
     EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
   EXPECT_EQ(card.find("3.500"), std::string::npos) << "a loss of after its step";
+  EXPECT_EQ(card.find("![loss]", card.find("![loss]") + 1), std::string::npos) << "its own curve as that of its start";
   EXPECT_NE(read_text(folder / "loss.svg").find("<polyline"), std::string::npos);
+}
+
+TEST(Card, WithNothingHeldOutHasNoTableOfLosses) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "peftbench_card_bare";
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  write_atomically(folder / "log.jsonl", R"({"event":"evaluation","step":0,"tokens":0,"held_out":{}})"
+                                         "\n");
+  PretrainConfig config;
+  config.file = "some.yaml";
+  config.shares = {1, 0, 0};
+  config.held_out = 0;
+  CardFacts facts;
+  facts.spec = testing::tiny_spec();
+  facts.text = {{"sotu", 96, 1006772, 1}};
+  write_card(folder, "some", config, facts, folder / "log.jsonl");
+  const std::string card = read_text(folder / "README.md");
+  EXPECT_EQ(card.find("Loss"), std::string::npos) << card;
+  EXPECT_EQ(card.find("held out"), std::string::npos) << card;
+  EXPECT_NE(card.find("`peft-bench pretrain some.yaml`"), std::string::npos) << card;
+  EXPECT_FALSE(fs::exists(folder / "loss.svg"));
 }
 
 }  // namespace

@@ -1,0 +1,92 @@
+#include "pretrain/run_folder.h"
+
+#include "core/names.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
+
+#include <set>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace peftbench {
+namespace {
+
+// The name that write_atomically gives: FILE.tmp-PROCESS-NUMBER.
+bool is_unfinished(const std::string& name) {
+  const std::size_t at = name.rfind(".tmp-");
+  return at != std::string::npos && name.find_first_not_of("0123456789-", at + 5) == std::string::npos;
+}
+
+std::string shown(const nlohmann::json& value) {
+  if (value.is_discarded()) return "nothing";
+  const std::string text = value.dump();
+  return text.size() > 60 ? text.substr(0, 57) + "…" : text;
+}
+
+// Sections of the configuration are gone through, lists are compared as a whole.
+void differences(const nlohmann::json& now, const nlohmann::json& before, const std::string& path,
+                 std::vector<std::string>& found) {
+  if (now == before) return;
+  if (!now.is_object() || !before.is_object()) {
+    found.push_back(path + ": " + shown(before) + ", now " + shown(now));
+    return;
+  }
+  const nlohmann::json nothing(nlohmann::json::value_t::discarded);
+  std::set<std::string> keys;
+  for (const auto* side : {&now, &before})
+    for (const auto& item : side->items()) keys.insert(item.key());
+  for (const std::string& key : keys)
+    differences(now.contains(key) ? now.at(key) : nothing, before.contains(key) ? before.at(key) : nothing,
+                path.empty() ? key : path + "." + key, found);
+}
+
+}  // namespace
+
+void remove_unfinished_files(const fs::path& out, const PretrainConfig& config) {
+  std::vector<fs::path> folders = {out, out / "checkpoint", out / config.name};
+  for (const Snapshot& snapshot : config.snapshots) folders.push_back(out / snapshot.name);
+  for (const fs::path& folder : folders) {
+    std::error_code absent;
+    std::vector<fs::path> unfinished;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, absent))
+      if (is_unfinished(entry.path().filename().string())) unfinished.push_back(entry.path());
+    for (const fs::path& file : unfinished) fs::remove(file, absent);
+  }
+}
+
+void refuse_other_settings(const fs::path& file, const nlohmann::json& identity) {
+  if (!file_exists(file)) return;
+  const auto before = nlohmann::json::parse(read_text(file), nullptr, false);
+  if (!before.is_object()) return;  // the checkpoint's own hash decides
+  std::vector<std::string> found;
+  differences(identity.at("config"), before.value("config", nlohmann::json::object()), "", found);
+  // What these are follows from the configuration, and from files that may have changed.
+  for (const auto& [key, what] : {std::pair{"start", "the weights to begin with"},
+                                  {"vocabulary", "the vocabulary"},
+                                  {"sources", "the text or the tasks"}})
+    if (before.value(key, nlohmann::json()) != identity.at(key)) found.push_back(std::string(what) + ": other bytes");
+  if (found.empty()) return;
+  throw ConfigError({"the run in " + file.parent_path().string() + " was begun with other settings", join(found, "; "),
+                     "those of its " + file.filename().string(),
+                     "give those again, begin anew with --again, or take another folder with --out"});
+}
+
+bool holds_model(const fs::path& folder, Precision stored) {
+  if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
+  const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, false);
+  return config.is_object() && config.value("dtype", "") == (stored == Precision::bfloat16 ? "bfloat16" : "float32");
+}
+
+void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, std::int64_t step, ProgressSink& notes) {
+  for (const Snapshot& snapshot : config.snapshots) {
+    if (snapshot.step > step || holds_model(out / snapshot.name, config.stored)) continue;
+    notes.note("warning: the snapshot '" + snapshot.name + "' of step " + std::to_string(snapshot.step) +
+               " cannot be written as it is now set: the run is at step " + std::to_string(step) +
+               "; --again trains it anew");
+  }
+}
+
+}  // namespace peftbench
