@@ -133,14 +133,6 @@ TEST_F(EncodeTest, TargetsAreCutAndKeepEos) {
   EXPECT_EQ(target, with_eos(Ids(whole.begin(), whole.begin() + 4)));
 }
 
-TEST_F(EncodeTest, ASentinelBeforeTheTargetCountsAndStays) {
-  const TextExample example = example_of({Piece::of_text("x")}, sentence, -1);
-  const EncodeLimits limits{512, 5, {tokenizer_->sentinel(0)}};
-  const Ids target = encode_all({example}, *tokenizer_, limits, {}, pad, eos).at(0).target;
-  const Ids whole = ids(sentence);
-  EXPECT_EQ(target, (Ids{tokenizer_->sentinel(0), whole[0], whole[1], whole[2], eos}));
-}
-
 TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
   const std::vector<TextExample> training = {example_of({Piece::of_text("shot", "text")}, "no", 0)};
   const Arrange layout([&](const LayoutCall& call) {
