@@ -15,6 +15,7 @@ int dry_run(const Arguments& arguments) {
   const Places places = arguments.places();
   const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
   const TaskShape task = task_shape(places, setup.config);
+  refuse_idle_label_map(setup.config);
   configured_eval_tasks(places, setup.config);  // a name that is none is told now
   CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec, task);
   const nlohmann::json ledger =

@@ -306,6 +306,7 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   CostMeter costs;
   costs.begin("load");
   Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
+  refuse_idle_label_map(setup.config);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   Stoppable stoppable(request, progress);

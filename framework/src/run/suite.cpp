@@ -3,6 +3,7 @@
 #include "core/child_process.h"
 #include "core/clock.h"
 #include "core/names.h"
+#include "data/task_mixture.h"
 #include "results/result_store.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
@@ -55,12 +56,7 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
   const std::string origin = suite.spec.file.string();
   if (!task.empty()) request.flags.push_back({"task.name", task, origin});
   if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin});
-  if (!suite.spec.eval_tasks.empty()) {
-    Names others;
-    for (const std::string& other : suite.spec.eval_tasks)
-      if (other != task) others.push_back(other);
-    request.flags.push_back({"eval.tasks", others, origin});
-  }
+  if (!suite.spec.eval_tasks.empty()) request.flags.push_back({"eval.tasks", Names(suite.spec.eval_tasks), origin});
   request.flags.push_back({"seed", std::to_string(seed), origin});
   request.settings = suite.settings;
   return request;
@@ -212,6 +208,17 @@ class Pool {
   std::int64_t done_ = 0, total_ = 0;
 };
 
+// Of the tasks to score on, those that the run is trained on are scored anyway, under whichever name or path.
+void leave_out_own(const Places& places, const TaskConfig& task, Values& options) {
+  Names own = {task.name}, others;
+  for (const TaskConfig* part : parts_of(task)) own.push_back(part->name);
+  for (const std::string& other : options.names("eval.tasks"))
+    if (std::count(own.begin(), own.end(), read_task_config(other, places.task_folders()).name) == 0)
+      others.push_back(other);
+  if (others.empty() && !options.names("eval.tasks").empty()) options.set("eval.label_map", Names{});  // nothing to map
+  options.set("eval.tasks", others);
+}
+
 // Why the method can do its task not at all, or not another that it is scored on.
 std::optional<Problem> misfit_of_any(const Places& places, const Setup& setup, const TaskConfig& task) {
   std::optional<Problem> problem = misfit(*setup.plugin, task);
@@ -234,6 +241,8 @@ std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
         for (const std::uint64_t seed : request.spec.seeds) {
           Setup setup = set_up(request.places, request_of(request, row, task, backbone, seed), BackboneNeed::weights);
           const TaskConfig task_config = configured_task(request.places, setup.config);
+          leave_out_own(request.places, task_config, setup.config.options);
+          refuse_idle_label_map(setup.config);
           SuiteRun run{{row.name, setup.plugin->name, task_config.name, setup.backbone.name, seed, "", ""},
                        setup.config};
           if (const auto problem = misfit_of_any(request.places, setup, task_config)) {

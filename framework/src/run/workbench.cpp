@@ -165,6 +165,14 @@ std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunCon
   return tasks;
 }
 
+void refuse_idle_label_map(const RunConfig& config) {
+  const Names& map = config.options.names("eval.label_map");
+  if (map.empty() || !config.options.names("eval.tasks").empty()) return;
+  throw ConfigError({"a label map, but no other task that is scored", "eval.label_map: " + join(map),
+                     "--eval-task NAME beside it",
+                     "name that task, or leave the map out: the run's own task needs none"});
+}
+
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress) {
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;

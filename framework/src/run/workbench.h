@@ -49,6 +49,8 @@ TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* 
 // Those of eval.tasks. Throws ConfigError for the run's own tasks, mixtures, the same task twice, and a label map that
 // is none.
 std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config);
+// Throws ConfigError for a label map without other tasks, of which it would change no answer.
+void refuse_idle_label_map(const RunConfig& config);
 // `progress` outlives the workbench.
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
 
