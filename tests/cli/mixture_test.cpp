@@ -183,6 +183,64 @@ TEST_F(Mixture, TransfersThatCannotBeAreRefused) {
               AllOf(HasSubstr("even, odd was learnt"), HasSubstr("plain, strange")));
 }
 
+TEST_F(Mixture, ALabelMapWithoutAnotherTaskIsRefused) {
+  const std::vector<std::string> map = {"--label-map", "even:plain"};
+  const Printed trained = train(parity_, map);
+  EXPECT_EQ(trained.status, 2);
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("a label map, but no other task"), HasSubstr("--eval-task NAME")));
+  EXPECT_EQ(train(parity_, {map[0], map[1], "--dry-run"}).status, 2);
+  ASSERT_EQ(train(both_).status, 0);
+  for (const fs::path& task : {fs::path(), both_, parity_}) {  // all of them were trained on
+    std::vector<std::string> words = {"eval", only_run(out_).string(), map[0], map[1]};
+    if (!task.empty()) words.insert(words.end(), {"--task", task.string()});
+    const Printed again = run(words);
+    EXPECT_EQ(again.status, 2) << task;
+    EXPECT_THAT(again.err, AllOf(HasSubstr("a label map, but no other task"), HasSubstr("--task of another")));
+  }
+}
+
+// A layout shows examples of the task that was trained on, whichever way another is scored.
+TEST_F(Mixture, EvalOnAnotherTaskShowsWhatTheRunDid) {
+  for (const fs::path& task : {parity_, both_}) {
+    const fs::path out = scratch_.path() / ("shots-" + task.stem().string());
+    std::vector<std::string> words = {"--method", "prompt_design", "--task", task.string(), "--backbone", "t5-nano-lm",
+                                      "--out",    out.string(),    "--set",  "shots=1",     "--threads",  "1"};
+    if (task == parity_) words.insert(words.end(), {"--eval-task", kinds_.string()});
+    const Printed printed = run(words);
+    ASSERT_EQ(printed.status, 0) << printed.err;
+    const json scores = json::parse(file_text(only_run(out) / "record.json")).at("tasks");
+    ASSERT_EQ(scores.back().at("task"), "kinds");
+    const Printed again = run({"eval", only_run(out).string(), "--task", kinds_.string(), "--json"});
+    ASSERT_EQ(again.status, 0) << again.err;
+    EXPECT_EQ(json::parse(again.out).at("loss"), scores.back().at("loss")) << task;
+    EXPECT_EQ(json::parse(again.out).at("metrics"), scores.back().at("metrics")) << task;
+  }
+}
+
+TEST_F(Mixture, ATaskThatCanOnlyBeScoredIsNamedWhereAMixtureIsTrained) {
+  fs::copy_file(scratch_.path() / "kinds.jsonl", scratch_.path() / "unseen.jsonl");
+  const fs::path unseen = scratch_.write("unseen.yaml",
+                                         "source: {test: unseen.jsonl}\ninput: \"what kind: {text}\"\ntarget: "
+                                         "\"{kind}\"\nlabels: [plain, strange]\nlimits: {input: 32, target: 6}\n");
+  const fs::path mixed = scratch_.write("mixed.yaml", "mixture: {tasks: [parity.yaml, unseen.yaml]}\n");
+  const Printed trained = train(mixed);
+  EXPECT_EQ(trained.status, 2);
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("mixed.yaml"), HasSubstr("'unseen': rows for scoring alone"),
+                                 HasSubstr(unseen.string()), HasSubstr("--eval-task unseen")));
+  // What trains nothing needs no rates.
+  const fs::path out = scratch_.path() / "untrained";
+  const Printed untrained = run({"--method", "prompt_design", "--task", mixed.string(), "--backbone", "t5-nano-lm",
+                                 "--out", out.string(), "--set", "shots=0"});
+  ASSERT_EQ(untrained.status, 0) << untrained.err;
+  const json tasks = json::parse(file_text(only_run(out) / "record.json")).at("tasks");
+  ASSERT_EQ(tasks.size(), 2U);
+  EXPECT_EQ(tasks.at(1).at("scored"), 66);
+  for (const json& task : tasks) EXPECT_TRUE(task.at("rate").is_null());
+  const Printed shown = run({"tasks", mixed.string()});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("no training examples: the mixture can only be scored"));
+}
+
 TEST_F(Mixture, AnswersThatAreNoneOfTheOtherTasksAreToldBefore) {
   const Printed printed = train(parity_, {"--eval-task", kinds_.string(), "--set", "eval.mode=greedy"});
   ASSERT_EQ(printed.status, 0) << printed.err;
@@ -223,6 +281,23 @@ TEST_F(Mixture, ASuiteShowsAColumnForEachTask) {
   EXPECT_THAT(run({"report", out_.string(), "--format", "csv"}).out, HasSubstr("parity → kinds"));
   EXPECT_THAT(run({"report", out_.string(), "--format", "markdown"}).out,
               AllOf(HasSubstr("| trained on | method | kinds | parity |"), HasSubstr("|---|---|---:|---:|")));
+}
+
+TEST_F(Mixture, ASuiteLeavesOutWhatEachRunIsTrainedOn) {
+  const std::string parity_again = (scratch_.path() / "." / "parity.yaml").string();  // under another name
+  const fs::path suite = scratch_.write(
+      "parts.yaml", "tasks: [" + parity_.string() + ", " + both_.string() + "]\neval_tasks: [" + parity_again + ", " +
+                        kinds_.string() +
+                        "]\nbackbones: [t5-nano-lm]\ndefaults: {eval: {label_map: [\"even:plain\"]}}\nrows:\n"
+                        "  - {method: prompt_tuning, set: {length: 2}}\n");
+  const Printed printed = run({"suite", suite.string(), "--out", out_.string(), "--dry-run", "--json"});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  const json runs = json::parse(printed.out);
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_EQ(runs.at(0).at("config").at("eval").at("tasks"), json({kinds_.string()}));
+  EXPECT_EQ(runs.at(0).at("config").at("eval").at("label_map"), json({"even:plain"}));
+  EXPECT_EQ(runs.at(1).at("config").at("eval").at("tasks"), json::array());
+  EXPECT_EQ(runs.at(1).at("config").at("eval").at("label_map"), json::array()) << "nothing is left that it is for";
 }
 
 TEST_F(Mixture, TasksShowsRowsAndRates) {

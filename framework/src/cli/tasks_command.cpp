@@ -141,6 +141,13 @@ void show_data(const TaskData& data, TextSheet& sheet, Json& json) {
 }
 
 void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
+  const auto scored_alone = [](const TaskData& part) { return part.train.empty(); };
+  if (std::any_of(data.parts.begin(), data.parts.end(), scored_alone)) {  // of use to what trains nothing
+    for (const TaskData& part : data.parts)
+      if (scored_alone(part)) sheet.add(part.config.name, "no training examples: the mixture can only be scored");
+    json["rates"] = nullptr;
+    return;
+  }
   const std::vector<double> rates = rates_of(data);
   for (std::size_t i = 0; i < rates.size(); ++i) {
     const TaskData& part = data.parts[i];

@@ -19,6 +19,7 @@ namespace {
 
 // One run of the ensemble, ready to be asked.
 struct Voter {
+  RunFolder run;
   RunRecord record;
   RunConfig config;
   CompiledPlan plan;
@@ -64,7 +65,12 @@ class Questions {
   const std::vector<EncodedExample>* of(const Voter& voter) {
     const LayoutHook* layout = voter.plan.only()->layout.get();
     if (layout) {
-      const std::vector<TextExample> pool = layout_pool(open_task(places_, voter.config).train);
+      const TaskData trained = trained_data(voter.run, voter.record, places_, nullptr);
+      std::vector<TextExample> pool;
+      for (const TaskData* part : shots_for(trained, bench_.task.config.name)) {
+        std::vector<TextExample> some = layout_pool(part->train);
+        std::move(some.begin(), some.end(), std::back_inserter(pool));
+      }
       return keep({layout, &pool, 1, static_cast<std::uint64_t>(voter.config.seed())});
     }
     if (!plain_) plain_ = keep({});
@@ -126,7 +132,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
     Setup own = set_up(places, configuration_of(run, record, request.asked, places), BackboneNeed::weights);
     RunConfig config = own.config;
     if (!setup) setup = std::move(own);
-    voters.push_back({std::move(record), std::move(config), {}});
+    voters.push_back({run, std::move(record), std::move(config), {}});
   }
   use_threads(setup->config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});

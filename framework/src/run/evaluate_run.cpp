@@ -1,12 +1,15 @@
 #include "run/evaluate_run.h"
 
 #include "core/clock.h"
+#include "core/names.h"
 #include "data/task_mixture.h"
 #include "run/adapter.h"
 #include "run/machine.h"
 #include "run/scoring.h"
 
 #include <peftbench/error.h>
+
+#include <algorithm>
 
 namespace peftbench {
 
@@ -40,21 +43,40 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   return config;
 }
 
+TaskData trained_data(const RunFolder& run, const RunRecord& record, Places places, ProgressSink* progress) {
+  const ConfigRequest request = configuration_of(run, record, {}, places);
+  return open_task(places, set_up(places, request, BackboneNeed::sizes).config, progress);
+}
+
+std::vector<const TaskData*> shots_for(const TaskData& trained, const std::string& task) {
+  std::vector<const TaskData*> parts = parts_of(trained);
+  const auto own =
+      std::find_if(parts.begin(), parts.end(), [&](const auto* part) { return part->config.name == task; });
+  return own == parts.end() ? parts : std::vector<const TaskData*>{*own};
+}
+
 namespace {
 
-// The label words that a run was trained to answer. A mixture's are those of its tasks, if its file is still there.
-std::vector<std::string> learnt_words(const RunFolder& run, const AdapterInfo& info, const Places& places) {
-  if (!info.shape.labels.empty()) return info.shape.labels;
+// The task that a run was trained on, if its file is still there.
+std::optional<TaskConfig> trained_task(const RunFolder& run, const Places& places) {
   for (const Setting& setting : read_settings(run.config()).settings) {
     const auto* name = std::get_if<std::string>(&setting.value);
     if (setting.key != "task.name" || !name) continue;
     try {
-      return label_words(read_task_config(*name, places.task_folders()));
+      return read_task_config(*name, places.task_folders());
     } catch (const UserError&) {
-      return {};
+      return std::nullopt;
     }
   }
-  return {};
+  return std::nullopt;
+}
+
+// Whether the run was trained on the task, alone or as one of a mixture.
+bool was_trained_on(const RunRecord& record, const std::optional<TaskConfig>& trained, const std::string& task) {
+  if (task == record.task.name) return true;
+  if (!trained) return false;
+  const std::vector<const TaskConfig*> parts = parts_of(*trained);
+  return std::any_of(parts.begin(), parts.end(), [&](const auto* part) { return part->name == task; });
 }
 
 }  // namespace
@@ -65,17 +87,30 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   Places places = request.places;
   const ConfigRequest config = configuration_of(request.run, record, request.asked, places);
   Setup setup = set_up(places, config, BackboneNeed::weights);
+  const std::optional<TaskConfig> trained = trained_task(request.run, places);
+  const std::string task = configured_task(places, setup.config).name;
+  const bool own = was_trained_on(record, trained, task);
+  if (own && !request.asked.label_map.empty())
+    throw ConfigError({"a label map, but no other task that is scored",
+                       "--label-map " + join(request.asked.label_map) + ", and the run was trained on '" + task + "'",
+                       "--task of another beside it", "name that task, or leave the map out"});
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(places, std::move(setup), &progress);
   const PluginFinder finder(places.plugin_files);
   CompiledPlan plan = load_adapter(request.run.adapter(), finder, *bench.backbone, bench.checksum);
-  Transfer transfer;
-  if (bench.task.config.name != record.task.name) {
-    transfer.map = LabelMap(bench.setup.config.options.names("eval.label_map"));
-    transfer.labels = learnt_words(request.run, read_adapter_info(request.run.adapter(), finder), places);
+  std::optional<Elsewhere> elsewhere;
+  TaskData shown;
+  if (!own) {
+    std::vector<std::string> learnt = read_adapter_info(request.run.adapter(), finder).shape.labels;
+    if (learnt.empty() && trained) learnt = label_words(*trained);  // a mixture's are those of its tasks
+    elsewhere = {{LabelMap(bench.setup.config.options.names("eval.label_map")), learnt}, {}};
+    if (plan.only() && plan.only()->layout) {
+      shown = trained_data(request.run, record, request.places, &progress);
+      elsewhere->shots = parts_of(shown);
+    }
   }
-  Scoring scoring(bench, plan, transfer);
+  Scoring scoring(bench, plan, elsewhere);
   if (const std::string& warning = scoring.first().warning(); !warning.empty()) progress.note("warning: " + warning);
   const Stopwatch watch;
   const RunEvaluation evaluation =

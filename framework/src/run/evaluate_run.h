@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/progress.h"
+#include "data/task.h"
 #include "results/result_store.h"
 #include "run/home.h"
 #include "run/run_config.h"
@@ -23,6 +24,11 @@ struct Asked {
 };
 // The run's configuration for scoring it again. Its method's library is put before the others of `places`.
 ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places);
+
+// The data of the task that a run was trained on, with the examples that its seed drew.
+TaskData trained_data(const RunFolder& run, const RunRecord& record, Places places, ProgressSink* progress);
+// Of these data what a layout shows where `task` is scored: the task's own part of a mixture, else all.
+std::vector<const TaskData*> shots_for(const TaskData& trained, const std::string& task);
 
 struct EvaluateRequest {
   Places places;

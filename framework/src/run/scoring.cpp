@@ -37,13 +37,18 @@ MetricValue mean_of(const std::vector<const MetricValue*>& scores) {
 
 }  // namespace
 
-Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan, const Transfer& transfer)
-    : bench_(bench), cache_(cache_for(bench, plan)) {
+Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan, const std::optional<Elsewhere>& elsewhere)
+    : bench_(bench), own_(!elsewhere), trained_(!plan.trained().empty()), cache_(cache_for(bench, plan)) {
   const TaskConfig& task = bench.task.config;
   if (task.mixture && scores_classes(plan)) throw ConfigError(mixture_has_no_classes(bench.setup.plugin->name, task));
-  for (const TaskData* part : parts_of(bench.task))
-    parts_.push_back(
-        std::make_unique<TaskScoring>(TaskScoring::Subject{bench, *part, {part}, cache(), transfer}, plan));
+  for (const TaskData* part : parts_of(bench.task)) {
+    TaskScoring::Subject subject{bench, *part, {part}, cache(), {}};
+    if (elsewhere) {
+      subject.shots = elsewhere->shots;
+      subject.transfer = elsewhere->transfer;
+    }
+    parts_.push_back(std::make_unique<TaskScoring>(std::move(subject), plan));
+  }
   const LabelMap map(bench.setup.config.options.names("eval.label_map"));
   for (const TaskData& other : bench.eval_tasks)
     others_.push_back(std::make_unique<TaskScoring>(
@@ -60,6 +65,7 @@ std::shared_ptr<const ExampleList> Scoring::training_examples(const CompiledPlan
     sizes.push_back(static_cast<std::int64_t>(lists.back()->size()));
   }
   joined_ = std::make_shared<const JoinedExamples>(std::move(lists));
+  if (!trained) return joined_;  // nothing is drawn, and a task may have no training rows
   sampler_.emplace(sizes, bench_.task.config.mixture->policy, static_cast<std::uint64_t>(bench_.setup.config.seed()));
   return joined_;
 }
@@ -124,13 +130,14 @@ void Scoring::describe(const RunEvaluation& evaluation, RunRecord& record) const
     record.illegal_rate = own.illegal_rate;
     return;
   }
-  const std::vector<double> rates = rates_of(bench_.task);
+  std::optional<std::vector<double>> rates;
+  if (own_ && trained_) rates = rates_of(bench_.task);
   std::optional<double> majority = 0;
   bool labels = false;
   for (std::size_t t = 0; t < parts_.size(); ++t) {
     TaskScore part = parts_[t]->describe(evaluation.parts[t], evaluation.splits[t]);
-    part.trained = true;
-    part.rate = rates[t];
+    part.trained = own_;
+    if (rates) part.rate = (*rates)[t];
     const std::optional<double> own = part.metrics.front().majority;
     majority = majority && own ? std::optional(*majority + *own / static_cast<double>(parts_.size())) : std::nullopt;
     record.answers = part.answers;

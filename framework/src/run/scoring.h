@@ -21,12 +21,17 @@ struct RunEvaluation {
   std::vector<std::string> splits;  // on which each part was scored; of one task its own
 };
 
+// Where the workbench's task is not the one that the plan was trained on.
+struct Elsewhere {
+  Transfer transfer;
+  std::vector<const TaskData*> shots;  // of the task that was trained on; empty where no layout shows any
+};
+
 // Scores a plan on the tasks of a workbench, and writes down what came out.
 class Scoring {
  public:
-  // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` outlives this. With a
-  // transfer the workbench's task is not the one that the plan was trained on.
-  Scoring(const Workbench& bench, const CompiledPlan& plan, const Transfer& transfer = {});
+  // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` and shots outlive this.
+  Scoring(const Workbench& bench, const CompiledPlan& plan, const std::optional<Elsewhere>& elsewhere = {});
 
   // Of the training splits, one task's after another's; where nothing is trained, no more than the ledger looks at.
   std::shared_ptr<const ExampleList> training_examples(const CompiledPlan& plan);
@@ -56,6 +61,8 @@ class Scoring {
  private:
   RunEvaluation whole_of(std::vector<Evaluation> evaluations, std::vector<std::string> splits) const;
   const Workbench& bench_;
+  bool own_;      // the plan is of the workbench's task
+  bool trained_;  // the plan has what is trained: a mixture has rates
   std::optional<EncoderCache> cache_;
   std::vector<std::unique_ptr<TaskScoring>> parts_, others_;
   std::shared_ptr<const JoinedExamples> joined_;  // training examples of a mixture
