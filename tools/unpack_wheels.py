@@ -12,7 +12,8 @@ import re
 import sys
 import zipfile
 
-PARTS = ("torch/lib/", "torch/include/", "nvidia/", "pyarrow/include/", "pyarrow/libarrow.so.", "pyarrow/libparquet.so.")
+PARTS = ("torch/lib/", "torch/include/", "nvidia/", "pyarrow/include/", "pyarrow/libarrow.so.",
+         "pyarrow/libparquet.so.")
 
 
 def unpack(wheels, site):
@@ -32,7 +33,8 @@ def needs(wheels, half):
             metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
             lines = archive.read(metadata).decode().split("\n\n")[0].splitlines()
         for line in lines:
-            match = re.fullmatch(r"Requires-Dist: ((?:cuda-toolkit|nvidia-)[\w.-]*)(\[.*?\])?([^;\s]*)(?:;.*)?", line.strip())
+            match = re.fullmatch(r"Requires-Dist: ((?:cuda-toolkit|nvidia-)[\w.-]*)(\[.*?\])?([^;\s]*)(?:;.*)?",
+                                 line.strip())
             if match is None:
                 continue
             name, extras, version = match[1], (match[2] or "").strip("[]").split(","), match[3]

@@ -1,5 +1,5 @@
-"""A second implementation of the metrics that scikit-learn and scipy do not have, from their definitions: the scorers of
-SQuAD 1.1, ReCoRD and MultiRC, and T5's rules for illegal answers and Winograd schemas. Values in 0…1."""
+"""A second implementation of the metrics that scikit-learn and scipy do not have, from their definitions: the scorers
+of SQuAD 1.1, ReCoRD and MultiRC, and T5's rules for illegal answers and Winograd schemas. Values in 0…1."""
 
 import math
 import re
@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 
 from sklearn.metrics import f1_score
 
-DETERMINERS = set("a an few her his each every many much my our some that the their these this those which whose your".split())
+DETERMINERS = set("a an few her his each every many much my our some that the their these this those which whose "
+                  "your".split())
 
 
 def normalised(text):
@@ -64,7 +65,8 @@ def number(text):
 
 def winograd(answer, referent):
     """1: the answer names the referent, 0: it does not, -1: it names nothing."""
-    answer, referent = ([word for word in text.lower().split() if word not in DETERMINERS] for text in (answer, referent))
+    answer, referent = ([word for word in text.lower().split() if word not in DETERMINERS]
+                        for text in (answer, referent))
     if not answer:
         return -1
     if not referent:

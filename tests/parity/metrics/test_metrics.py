@@ -35,7 +35,8 @@ class Scores:
         more = ["--labels", ",".join(labels)] if labels else []
         printed = json.loads(run(self.program, "score", *files, "--metrics", ",".join(metrics), *more, "--json"))
         self.checks.equal(f"{name}: files scored", len(printed), len(lists))
-        return [{metric["name"]: metric for metric in one["metrics"]} | {"illegal": one["illegal_rate"]} for one in printed]
+        return [{metric["name"]: metric for metric in one["metrics"]} | {"illegal": one["illegal_rate"]}
+                for one in printed]
 
     def compare(self, name, ours, peers):
         """`peers`: of each list the value of each metric."""
@@ -45,7 +46,8 @@ class Scores:
                 value = own[metric] if metric == "illegal" else own[metric]["value"]
                 worst[metric] = max(worst[metric], abs(value - expected))
         for metric, difference in worst.items():
-            self.checks.true(f"{name}: {metric} on {len(peers)} lists: largest difference {difference:.1e} (allowed 1e-12)",
+            self.checks.true(f"{name}: {metric} on {len(peers)} lists: largest difference {difference:.1e} "
+                             "(allowed 1e-12)",
                              difference <= 1e-12)
 
 
@@ -88,22 +90,27 @@ def check_labels(scores, checks, random):
         for values, (targets, predictions) in zip(ours, lists):
             right = binomtest(int((targets == predictions).sum()), len(targets)).proportion_ci(method="wilson")
             difference = max(difference, *np.abs(np.subtract(values["accuracy"]["interval"], (right.low, right.high))))
-        checks.true(f"{labels} labels: Wilson's interval: largest difference {difference:.1e} (allowed 1e-12)", difference <= 1e-12)
+        checks.true(f"{labels} labels: Wilson's interval: largest difference {difference:.1e} (allowed 1e-12)",
+                    difference <= 1e-12)
 
         if labels > 3:  # what follows takes many evaluations of the peers
             continue
         targets, predictions = lists[-3]  # many rows, half of them right, some illegal
         for metric in metrics[1:3]:
-            drawn = bootstrap((targets, predictions), lambda t, p: peers_of(t, p)[metric], paired=True, vectorized=False,
-                              n_resamples=300, method="percentile", random_state=0).confidence_interval
+            drawn = bootstrap((targets, predictions), lambda t, p: peers_of(t, p)[metric], paired=True,
+                              vectorized=False, n_resamples=300, method="percentile",
+                              random_state=0).confidence_interval
             own = ours[-3][metric]["interval"]
             checks.true(f"{labels} labels: bootstrap of {metric}: [{own[0]:.3f}, {own[1]:.3f}], scipy's "
-                        f"[{drawn.low:.3f}, {drawn.high:.3f}]", max(abs(own[0] - drawn.low), abs(own[1] - drawn.high)) <= 0.025)
+                        f"[{drawn.low:.3f}, {drawn.high:.3f}]",
+                        max(abs(own[0] - drawn.low), abs(own[1] - drawn.high)) <= 0.025)
         # The bar: the best of all constant answers.
         constants = [[peers_of(t, np.full_like(t, k)) for k in range(labels)] for t, _ in lists]
         for metric in metrics:
-            worst = max(abs(values[metric]["majority"] - max(peer[metric] for peer in one)) for values, one in zip(ours, constants))
-            checks.true(f"{labels} labels: best constant answer in {metric}: largest difference {worst:.1e}", worst <= 1e-12)
+            worst = max(abs(values[metric]["majority"] - max(peer[metric] for peer in one))
+                        for values, one in zip(ours, constants))
+            checks.true(f"{labels} labels: best constant answer in {metric}: largest difference {worst:.1e}",
+                        worst <= 1e-12)
 
 
 def check_multirc(scores, checks, random):
@@ -132,8 +139,8 @@ def check_multirc(scores, checks, random):
     checks.equal("em counts questions", ours[0]["em"]["n"], len(rows))
 
 
-WORDS = ("the The a AN an cat Cat's dogs, big-cat U.S. $1,000 3.5% ÜBER straße İzmir ΟΔΟΣ Σ café ЖУК naïve 東京 “the” l'an "
-         "and a. the_ _ ! ... — a\u0301 １２ ½ can't").split()
+WORDS = ("the The a AN an cat Cat's dogs, big-cat U.S. $1,000 3.5% ÜBER straße İzmir ΟΔΟΣ Σ café ЖУК naïve 東京 “the” "
+         "l'an and a. the_ _ ! ... — a\u0301 １２ ½ can't").split()
 SPACES = [" ", "  ", "\t", "\u00a0", "\u3000", "\u2009"]
 
 
@@ -166,7 +173,8 @@ def check_questions(scores, random):
     peers = []
     for rows in lists:
         rows = [{"references": [row["target"]]} | row for row in rows]
-        values = dict(zip(["squad_em", "squad_f1", "record_em", "record_f1"], definitions.squad(rows) + definitions.record(rows)))
+        values = dict(zip(["squad_em", "squad_f1", "record_em", "record_f1"],
+                          definitions.squad(rows) + definitions.record(rows)))
         peers.append(values | {"mean": sum(values.values()) / 4})
     scores.compare("SQuAD and ReCoRD", ours, peers)
 
@@ -185,8 +193,10 @@ def check_numbers(scores, checks, random):
         peers.append({"pearson": pearson, "spearman": spearman, "mean": (pearson + spearman) / 2})
     ours = scores.of("numbers", lists, ["mean", "pearson", "spearman"])
     scores.compare("STS-B", ours, peers)
-    constant = scores.of("constant", [[{"prediction": "3.1", "target": t} for t in ("0.1", "3.1", "4.2")]], ["pearson", "spearman"])
-    checks.equal("what does not vary correlates with nothing", [constant[0][m]["value"] for m in ("pearson", "spearman")], [0, 0])
+    constant = scores.of("constant", [[{"prediction": "3.1", "target": t} for t in ("0.1", "3.1", "4.2")]],
+                         ["pearson", "spearman"])
+    checks.equal("what does not vary correlates with nothing",
+                 [constant[0][m]["value"] for m in ("pearson", "spearman")], [0, 0])
 
 
 def check_winograd(scores, random):
