@@ -34,8 +34,9 @@ struct Scored {
 
 Scored score(const std::string& file, const std::vector<std::string>& metrics, const std::vector<std::string>& labels,
              std::uint64_t seed) {
-  std::vector<Prediction> predictions = read_predictions(file, labels);
-  check_scorable(predictions, metrics, file);
+  PredictionFile read = read_predictions(file, labels);
+  check_scorable(read, metrics);
+  std::vector<Prediction>& predictions = read.predictions;
   const int count = static_cast<int>(labels.size());
   std::size_t illegal = 0;
   for (Prediction& p : predictions) {

@@ -93,10 +93,14 @@ void DelimitedReader::read_quoted(std::string& value) {
 bool DelimitedReader::next() {
   while (read_row()) {
     if (row_.size() == columns_.size()) return true;
-    if (!skip_short_rows_ || row_.size() > columns_.size()) {
+    if (!skip_short_rows_) {
       fail("the wrong number of columns", std::to_string(row_.size()),
            std::to_string(columns_.size()) + " (" + join(columns_) + "), separated by " + spoken(delimiter_),
            "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
+    }
+    if (row_.size() > columns_.size()) {
+      ++cut_;
+      return true;
     }
     ++skipped_;
   }

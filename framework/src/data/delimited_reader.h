@@ -12,7 +12,7 @@ struct DelimitedForm {
   std::optional<char> quote;
   std::vector<std::string> columns;  // empty: the header's
   bool header;
-  bool skip_short_rows;  // rows with too few columns are passed over
+  bool skip_short_rows;  // rows with too few columns are passed over; of those with more, the surplus
 };
 
 // RFC 4180 with any delimiter: quoted fields hold delimiters, line breaks and doubled quotes. Lines end in LF or

@@ -109,7 +109,8 @@ class Loader {
         },
         sources_, texts_, storage_.memory_bytes);
     RowTable::Splits splits = table.finish();
-    data.notes = splits.notes;
+    data.notes = rows.notes();
+    data.notes.insert(data.notes.end(), splits.notes.begin(), splits.notes.end());
     data.test_labelled = splits.test_labelled;
     share(data, store, std::move(splits.train), std::move(splits.validation), std::move(splits.test));
     check(data);

@@ -105,6 +105,11 @@ std::optional<std::string> NestedReader::value(const std::string& name) const {
   const Json* value = find(name);
   if (value == nullptr || value->is_null()) return std::nullopt;
   if (value->is_string()) return value->get<std::string>();
+  if (value->is_binary()) {
+    fail("the field '" + name + "' is not UTF-8 text",
+         with_thousands(static_cast<long long>(value->get_binary().subtype())) + " bytes of something else",
+         "a field of text", "name another field; text in another encoding has to be written anew as UTF-8");
+  }
   if (value->is_primitive()) return value->dump();
   const std::string inside = value->is_object() && !value->empty() ? value->begin().key() : "0";
   fail("the field '" + name + "' is not a text", std::string("a JSON ") + value->type_name(),

@@ -12,7 +12,8 @@ namespace peftbench {
 
 // Rows of documents that are JSON objects, or are read as if they were. Without `records` a document is a row; with
 // them each item of the innermost list that these keys lead to. A field is looked for in that item first, then in what
-// is around it; by its full path from the document's root too, which a leading dot demands.
+// is around it; by its full path from the document's root too, which a leading dot demands. Bytes that are not text are
+// an empty binary value with their number as its subtype.
 class NestedReader : public RowReader {
  public:
   bool next() final;

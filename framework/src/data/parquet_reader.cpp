@@ -1,5 +1,6 @@
 #include "data/parquet_reader.h"
 
+#include "core/utf8.h"
 #include "data/nested_reader.h"
 
 #include <arrow/api.h>
@@ -25,7 +26,7 @@ class ParquetReader final : public NestedReader {
   void check(const arrow::Status& status) const;
   Json json_of(const arrow::Array& array, std::int64_t i) const;
   Json list_of(const arrow::Array& items, std::int64_t first, std::int64_t count) const;
-  Json text_of(std::string_view text) const;
+  static Json text_of(std::string_view text);
   Json number_of(double value, std::string_view shortest) const;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::shared_ptr<arrow::RecordBatchReader> batches_;
@@ -37,6 +38,10 @@ void ParquetReader::check(const arrow::Status& status) const {
   if (status.ok()) return;
   std::string text = status.message();
   text.resize(std::min(text.find('\n'), text.size()));
+  if (text.find("Invalid UTF8") != std::string::npos) {  // in a column that says that it holds text
+    fail("the parquet file has text that is not UTF-8", text, "UTF-8 in columns of text",
+         "write the file anew with that text as UTF-8, or the column as binary");
+  }
   fail("the parquet file cannot be read", text, "a whole parquet file", "get the file again: it may have been cut off");
 }
 
@@ -59,9 +64,11 @@ ParquetReader::ParquetReader(fs::path file, std::vector<std::string> records)
   }
 }
 
-NestedReader::Json ParquetReader::text_of(std::string_view text) const {
-  check_utf8(text);
-  return std::string(text);
+// Bytes that are no text (images, sound) are refused where a task asks for them, so they need not be kept: their
+// number stands for them.
+NestedReader::Json ParquetReader::text_of(std::string_view text) {
+  if (!invalid_utf8(text)) return std::string(text);
+  return Json::binary({}, text.size());
 }
 
 // A float's digits are those that tell it from other floats: 3.8, not 3.799999952316284.

@@ -9,6 +9,12 @@
 
 namespace peftbench {
 
+namespace {
+
+std::string rows(std::int64_t count) { return with_thousands(count) + (count == 1 ? " row" : " rows"); }
+
+}  // namespace
+
 RowStream::RowStream(const TaskConfig& config, const FoundSource& source, ProgressSink* progress)
     : config_(config), source_(source), progress_(progress), formatter_(config) {
   for (const auto& [split, paths] :
@@ -43,6 +49,15 @@ bool RowStream::next(LoadedRow& row, Split& split) {
 
 // What a file and a split must have held.
 bool RowStream::next_file() {
+  const std::int64_t skipped = reader_->skipped(), cut = reader_->cut();
+  if (read_ == 0 && skipped > 0) {
+    reader_->fail("every row has too few columns", rows(skipped) + ", none with as many as are named",
+                  "rows with the columns " + join(reader_->names()),
+                  "set 'delimiter', 'quote' and 'columns' in the source as the file has them");
+  }
+  const std::string name = files_[file_].path.filename().string();
+  if (skipped > 0) notes_.push_back(rows(skipped) + " of " + name + " with too few columns left out");
+  if (cut > 0) notes_.push_back(rows(cut) + " of " + name + " with too many columns: the surplus is left out");
   if (read_ == 0)
     reader_->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
   if (files_[file_].last) {

@@ -18,6 +18,8 @@ class RowStream {
  public:
   RowStream(const TaskConfig& config, const FoundSource& source, ProgressSink* progress);
   bool next(LoadedRow& row, Split& split);  // false after the last
+  // What was left out of the files that are read to their end.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   bool next_file();
@@ -36,6 +38,7 @@ class RowStream {
   std::size_t read_ = 0;    // of this file
   std::size_t passed_ = 0;  // of this split
   std::int64_t all_ = 0;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace peftbench

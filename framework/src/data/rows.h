@@ -28,8 +28,10 @@ class RowReader {
   std::size_t count(const std::string& name) const;  // items of the list of this name; 0 where there is none
   std::vector<std::string> names() const;            // the fields there are
 
-  virtual std::string place() const;                 // file:line of this row
-  std::int64_t skipped() const { return skipped_; }  // rows passed over so far, as the source wants it
+  virtual std::string place() const;  // file:line of this row
+  // So far: rows left out because they have too few columns, rows of which surplus columns were left out.
+  std::int64_t skipped() const { return skipped_; }
+  std::int64_t cut() const { return cut_; }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected,
                          const std::string& remedy = {}) const;
 
@@ -43,7 +45,7 @@ class RowReader {
   void check_utf8(std::string_view text) const;
   fs::path file_;
   std::int64_t line_ = 0;  // on which this row begins; 0 before the first
-  std::int64_t skipped_ = 0;
+  std::int64_t skipped_ = 0, cut_ = 0;
 
  private:
   std::string name_in_file(const std::string& name) const;

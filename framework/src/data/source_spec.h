@@ -19,7 +19,7 @@ struct SourceSpec {
   std::optional<std::optional<char>> quote;  // the inner one is empty where quotes are plain characters
   std::vector<std::string> columns;          // names, instead of the header's
   bool header = true;                        // the first row holds names
-  bool skip_short_rows = false;              // delimited rows with too few columns are left out
+  bool skip_short_rows = false;              // delimited rows with too few columns are left out, and surplus columns
   std::vector<std::string> records;          // keys to the list that holds the rows; empty: the document's own
   std::vector<std::pair<std::string, std::string>> rename;  // a field's name to the task, its name in the file
   std::vector<std::string> hub;                             // data sets whose files in the hub's cache these may be

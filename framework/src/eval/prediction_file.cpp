@@ -93,10 +93,11 @@ Json to_json(const Prediction& p) {
   return json;
 }
 
-std::vector<Prediction> read_predictions(const fs::path& file, const std::vector<std::string>& labels) {
+PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels) {
   std::ifstream in(file, std::ios::binary);
   if (!in) throw DataError({"cannot read " + file.string(), {}, "a file of predictions, a line of JSON each", {}});
-  std::vector<Prediction> predictions;
+  PredictionFile result{file, {}, {}};
+  std::vector<Prediction>& predictions = result.predictions;
   std::int64_t number = 0;
   for (std::string text; std::getline(in, text);) {
     const std::string place = file.string() + ":" + std::to_string(++number);
@@ -107,25 +108,27 @@ std::vector<Prediction> read_predictions(const fs::path& file, const std::vector
           {place + ": not JSON", printable(text), R"({"prediction": "…", "target": "…"} on each line)", {}});
     predictions.push_back(
         prediction_of(Line(std::move(json), place), static_cast<std::int64_t>(predictions.size()), labels));
+    result.lines.push_back(number);
   }
   if (predictions.empty()) throw DataError({file.string() + " holds no predictions", "no line", "a line for each", {}});
-  return predictions;
+  return result;
 }
 
-void check_scorable(const std::vector<Prediction>& predictions, const std::vector<std::string>& metrics,
-                    const fs::path& file) {
+void check_scorable(const PredictionFile& file, const std::vector<std::string>& metrics) {
   for (const std::string& name : metrics) {
     const MetricInfo* metric = find_metric(name);
     if (!metric) continue;
-    for (const Prediction& p : predictions) {
+    for (std::size_t i = 0; i < file.predictions.size(); ++i) {
+      const Prediction& p = file.predictions[i];
       std::string lacks;
       if (metric->groups && p.group.empty()) lacks = "a 'group'";
       if (metric->numbers && !number_of(p.target)) lacks = "a target that is a number";
       if (metric->numbered && p.target_label != 0 && p.target_label != 1) lacks = "a 'target_label' of 0 or 1";
       if (lacks.empty()) continue;
-      throw DataError({file.string() + ": the metric '" + name + "' cannot score this",
-                       "prediction " + std::to_string(p.index + 1) + ": '" + printable(p.prediction) + "'", lacks,
-                       "choose another metric, or add what is missing"});
+      throw DataError(
+          {file.file.string() + ":" + std::to_string(file.lines[i]) + ": the metric '" + name + "' cannot score this",
+           "the prediction '" + printable(p.prediction) + "' with the target '" + printable(p.target) + "'", lacks,
+           "choose another metric, or add what is missing"});
     }
   }
 }

@@ -51,6 +51,20 @@ TEST_F(LoadTaskTest, SplitsOneFileAndFormatsItsRows) {
   EXPECT_EQ(data.source, folder_ / "r.csv");
 }
 
+TEST_F(LoadTaskTest, SaysWhatShortAndLongRowsCost) {
+  const std::string yaml = "source: {file: r.csv, short_rows: skip}\n" + templates;
+  write("r.csv", csv(0, 40) + "short\nshorter\nlong,yes,more\n");
+  const TaskData data = load(yaml);
+  EXPECT_THAT(data.notes, ElementsAre("2 rows of r.csv with too few columns left out",
+                                      "1 row of r.csv with too many columns: the surplus is left out"));
+  EXPECT_EQ(data.train.size() + data.validation.size() + data.test.size(), 41u);
+  write("r.csv", csv(0, 40));
+  EXPECT_THAT(load(yaml).notes, testing::IsEmpty());
+  write("r.csv", "text,label\none\ntwo\n");
+  EXPECT_THAT(load_error(yaml), AllOf(HasSubstr("r.csv:3: every row has too few columns"), HasSubstr("2 rows"),
+                                      HasSubstr("text, label"), HasSubstr("'delimiter'")));
+}
+
 TEST_F(LoadTaskTest, TheHashSeesEveryExample) {
   write("r.csv", csv(0, 100));
   const std::string yaml = "source: r.csv\n" + templates;

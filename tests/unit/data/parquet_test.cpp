@@ -117,7 +117,39 @@ TEST_F(ParquetTest, FaultsNameFileAndRow) {
   const auto table =
       arrow::Table::Make(arrow::schema({arrow::field("text", arrow::binary())}), {latin.Finish().ValueOrDie()});
   EXPECT_THAT(message<DataError>([&] { read(write_parquet("latin.parquet", *table, 10), {}, {"text"}); }),
-              HasSubstr("latin.parquet:2: not UTF-8"));
+              AllOf(HasSubstr("latin.parquet:2: the field 'text' is not UTF-8 text"), HasSubstr("4 bytes"),
+                    testing::Not(HasSubstr("iconv"))));
+  arrow::StringBuilder claimed;
+  ASSERT_TRUE(claimed.Append("caf\xe9").ok());
+  const auto wrong =
+      arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}), {claimed.Finish().ValueOrDie()});
+  EXPECT_THAT(message<DataError>([&] { read(write_parquet("wrong.parquet", *wrong, 10), {}, {"text"}); }),
+              AllOf(HasSubstr("text that is not UTF-8"), HasSubstr("write the file anew")));
+}
+
+// Sets of pictures with captions: {image: {bytes, path}, caption}.
+TEST_F(ParquetTest, BytesAreNoHindranceToWhoDoesNotAskForThem) {
+  const auto type = arrow::struct_({arrow::field("bytes", arrow::binary()), arrow::field("path", arrow::utf8())});
+  const auto data = std::make_shared<arrow::BinaryBuilder>();
+  const auto path = std::make_shared<arrow::StringBuilder>();
+  arrow::StructBuilder image(type, arrow::default_memory_pool(), {data, path});
+  arrow::StringBuilder caption;
+  arrow::FixedSizeBinaryBuilder digest(arrow::fixed_size_binary(2));
+  for (const char* name : {"a cat", "a dog"}) {
+    ASSERT_TRUE(image.Append().ok() && data->Append("\x89PNG\r\n\xff").ok() && path->Append("x.png").ok() &&
+                caption.Append(name).ok() && digest.Append("\xff\xfe").ok());
+  }
+  const auto table =
+      arrow::Table::Make(arrow::schema({arrow::field("image", type), arrow::field("caption", arrow::utf8()),
+                                        arrow::field("digest", digest.type())}),
+                         {image.Finish().ValueOrDie(), caption.Finish().ValueOrDie(), digest.Finish().ValueOrDie()});
+  const fs::path file = write_parquet("a.parquet", *table, 1);
+  EXPECT_EQ(read(file, {}, {"caption", "image.path"}), (Table{{"a cat", "x.png"}, {"a dog", "x.png"}}));
+  EXPECT_THAT(message<DataError>([&] { read(file, {}, {"image.bytes"}); }),
+              AllOf(HasSubstr("a.parquet:1: the field 'image.bytes' is not UTF-8 text"), HasSubstr("7 bytes")));
+  const auto reader = RowReader::open(file, {});
+  ASSERT_TRUE(reader->next());
+  EXPECT_THAT(reader->names(), testing::IsSupersetOf({"caption", "image.bytes", "image.path"}));
 }
 
 TEST_F(ParquetTest, ListsOfRecordsGiveARowEach) {

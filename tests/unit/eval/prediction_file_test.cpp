@@ -24,7 +24,7 @@ class PredictionFileTest : public testing::Test {
   std::vector<Prediction> read(const std::string& text, const std::vector<std::string>& labels = {}) const {
     fs::remove(file_);  // a new file is not flushed to the disk at once, a truncated one is
     std::ofstream(file_, std::ios::binary) << text;
-    return read_predictions(file_, labels);
+    return read_predictions(file_, labels).predictions;
   }
   std::string fault(const std::string& text, const std::vector<std::string>& labels = {}) const {
     try {
@@ -102,7 +102,7 @@ TEST_F(PredictionFileTest, MutilatedFilesArePredictionsOrDataErrors) {
 TEST_F(PredictionFileTest, MetricsSayWhatIsMissing) {
   const auto lacking = [&](const std::vector<std::string>& metrics, const Prediction& p) -> std::string {
     try {
-      check_scorable({p}, metrics, "mine.jsonl");
+      check_scorable({"mine.jsonl", {p}, {7}}, metrics);
     } catch (const DataError& error) {
       return error.what();
     }
@@ -110,9 +110,21 @@ TEST_F(PredictionFileTest, MetricsSayWhatIsMissing) {
   };
   const Prediction p{4, "x", 1, "y", -1};
   EXPECT_THAT(lacking({"accuracy", "em"}, p), AllOf(HasSubstr("mine.jsonl"), HasSubstr("'em'"), HasSubstr("'group'")));
-  EXPECT_THAT(lacking({"pearson"}, p), AllOf(HasSubstr("prediction 5"), HasSubstr("a number")));
+  EXPECT_THAT(lacking({"pearson"}, p),
+              AllOf(HasSubstr("mine.jsonl:7: "), HasSubstr("target 'y'"), HasSubstr("a number")));
   EXPECT_THAT(lacking({"wsc_simple"}, p), HasSubstr("'target_label'"));
   EXPECT_EQ(lacking({"squad_f1", "exact_match"}, p), "");
+}
+
+TEST_F(PredictionFileTest, LinesAreThoseOfTheFile) {
+  const std::string good = R"({"prediction": "1", "target": "2"})", bad = R"({"prediction": "1", "target": "two"})";
+  read("\n \n" + good + "\n\n" + bad + "\n");
+  try {
+    check_scorable(read_predictions(file_, {}), {"pearson"});
+    FAIL() << "nothing was thrown";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr(file_.string() + ":5: the metric 'pearson'"), HasSubstr("'two'")));
+  }
 }
 
 }  // namespace
