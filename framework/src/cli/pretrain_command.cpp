@@ -74,7 +74,9 @@ int pretrain_command(const std::vector<std::string>& words) {
 
   if (dry) {
     ConsoleProgress notes;
-    for (const std::string& note : check_sources(request)) notes.note("note: " + note);
+    if (const std::vector<std::string> missing = check_sources(request); !missing.empty())
+      notes.note("note: no text to train on yet of " + join(missing) + "; fetch it: tools/fetch-data text/" +
+                 join(missing, " text/"));
     nlohmann::ordered_json json = to_json(request.config);
     json["snapshots"] = nlohmann::ordered_json::object();
     for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;

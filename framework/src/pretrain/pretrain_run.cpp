@@ -254,16 +254,16 @@ std::vector<std::string> check_sources(const PretrainRequest& request) {
   bench.spec = from ? from->spec : config.sizes;
   open_vocabulary(config, from, bench);
   find_tasks(request);
-  std::vector<std::string> notes;
-  if (config.shares.span_corruption + config.shares.prefix_lm == 0) return notes;
+  if (config.shares.span_corruption + config.shares.prefix_lm == 0) return {};
+  std::vector<std::string> missing;
   for (const TextShare& text : config.text) {
     try {
       find_text(text.name, request.places.data);
-    } catch (const DataError& fault) {
-      notes.emplace_back(fault.what());
+    } catch (const DataError&) {
+      missing.push_back(text.name);
     }
   }
-  return notes;
+  return missing;
 }
 
 PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen) {

@@ -26,7 +26,7 @@ struct PretrainOutcome {
 };
 
 // That model, vocabulary and tasks are there and fit each other, without reading text or weights. Throws ConfigError.
-// What comes back are notes of texts that are yet to be fetched.
+// What comes back are the texts that are not there yet.
 std::vector<std::string> check_sources(const PretrainRequest& request);
 
 // Prepares text and tasks, then trains. Throws ConfigError, DataError, Interrupted (then the same call goes on).
