@@ -52,7 +52,6 @@ class ByteReader {
     if (value > rest_.size()) throw std::out_of_range("more than there is");
     return value;
   }
-  bool done() const { return rest_.empty(); }
 
  private:
   std::string_view take(std::uint64_t count) {

@@ -178,8 +178,6 @@ void RecordFile::fail(const std::string& found) const {
                           "start the same command again: the file was removed and is made anew"});
 }
 
-bool RecordFile::has(const std::string& section) const { return part(section) != nullptr; }
-
 std::string RecordFile::section(const std::string& name) const {
   const Part* found = part(name);
   if (!found) fail("the section '" + name + "' is missing");

@@ -24,7 +24,6 @@ class RecordWriter {
   RecordWriter(std::ostream& out, std::string key);  // `key`: what the file was made from
   void add(std::string_view record);
   void finish(const std::vector<RecordSection>& sections);
-  std::uint64_t size() const { return records_; }
 
  private:
   void flush_block();
@@ -51,9 +50,7 @@ class RecordFile {
   RecordFile& operator=(const RecordFile&) = delete;
 
   std::uint64_t size() const { return records_; }
-  std::uint64_t bytes() const { return bytes_; }
   const std::string& key() const { return key_; }
-  bool has(const std::string& section) const;
   std::string section(const std::string& name) const;
   std::vector<std::uint32_t> numbers(const std::string& section) const;
 

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <system_error>
 #include <vector>
@@ -74,6 +76,18 @@ bool can_write(const fs::path& folder) {
   return ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
+// An empty file of a name that nobody else has.
+fs::path reserve(const fs::path& folder, const std::string& name) {
+  std::string path = (folder / (name + ".tmp-XXXXXX")).string();
+  const int descriptor = ::mkstemp(path.data());
+  if (descriptor < 0) {
+    throw DataError(Problem{"cannot make a temporary file in " + folder.string(), std::strerror(errno),
+                            "a folder that can be written", "name one in TMPDIR"});
+  }
+  ::close(descriptor);
+  return path;
+}
+
 void note(const DataStorage& storage, const std::string& line) {
   if (storage.progress) storage.progress->note(line);
 }
@@ -92,26 +106,31 @@ std::shared_ptr<const RecordFile> StoredRecords::find() const {
 }
 
 std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(RecordWriter&)>& write) const {
-  static std::atomic<unsigned> counter{0};
   const bool writable = can_write(storage_.folder);
   const bool keep = storage_.keep && writable;
   fs::path path = path_;
   if (!keep) {
-    const fs::path folder = writable ? storage_.folder : fs::temp_directory_path();
-    path = folder / (path_.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
-                     std::to_string(counter.fetch_add(1)));
+    path = reserve(writable ? storage_.folder : fs::temp_directory_path(), path_.filename().string());
     if (storage_.keep)
       note(storage_, storage_.folder.string() + " cannot be written: the prepared data is not kept for the next run");
   } else {
     sweep(storage_.folder);
   }
-  write_atomically(path, [&](std::ostream& out) {
-    RecordWriter writer(out, key_);
-    write(writer);
-  });
+  const auto drop = [&] {
+    std::error_code ignored;
+    if (!keep) fs::remove(path, ignored);
+  };
+  try {
+    write_atomically(path, [&](std::ostream& out) {
+      RecordWriter writer(out, key_);
+      write(writer);
+    });
+  } catch (...) {
+    drop();
+    throw;
+  }
   RecordFile::Opened opened = RecordFile::open(path, key_);
-  std::error_code ignored;
-  if (!keep) fs::remove(path, ignored);
+  drop();
   if (!opened.file) {
     throw DataError(Problem{"what was written cannot be read: " + path.string(), opened.damage, "the same bytes",
                             "check the disk; or name another data folder with --data"});

@@ -108,11 +108,6 @@ std::vector<MetricValue> compute_metrics(const std::vector<std::string>& names,
   return values;
 }
 
-MetricValue compute_metric(const std::string& name, const std::vector<Prediction>& predictions, int labels,
-                           std::uint64_t seed) {
-  return measure(name, {}, predictions, labels, seed);
-}
-
 double metric_value(const std::string& name, const std::vector<std::string>& names,
                     const std::vector<Prediction>& predictions, int labels) {
   return make_scorer(name, without_mean(names), predictions, labels).value(once_each(predictions));

@@ -36,8 +36,6 @@ struct MetricValue {
 std::vector<MetricValue> compute_metrics(const std::vector<std::string>& names,
                                          const std::vector<Prediction>& predictions, int labels,
                                          std::uint64_t seed = 0);
-MetricValue compute_metric(const std::string& name, const std::vector<Prediction>& predictions, int labels,
-                           std::uint64_t seed = 0);
 // The value alone. `mean` is that of the others of `names`.
 double metric_value(const std::string& name, const std::vector<std::string>& names,
                     const std::vector<Prediction>& predictions, int labels);

@@ -29,7 +29,6 @@ class RecordFileTest : public DataTest {
     write_atomically(path, [&](std::ostream& out) {
       RecordWriter writer(out, key);
       for (const std::string& record : records) writer.add(record);
-      EXPECT_EQ(writer.size(), records.size());
       writer.finish({{"numbers", {reinterpret_cast<const char*>(numbers.data()), 12}}, {"words", "a section"}});
     });
     return path;
@@ -122,7 +121,7 @@ TEST(Bytes, NumbersAndTextsComeBackAndNothingIsReadBeyondTheEnd) {
   for (const std::int64_t number : numbers) EXPECT_EQ(reader.whole(), number);
   EXPECT_EQ(reader.number(), UINT64_MAX);
   EXPECT_EQ(reader.text(), "a text");
-  EXPECT_TRUE(reader.done());
+  EXPECT_THROW(reader.number(), std::out_of_range);
   for (std::size_t size = 0; size < writer.bytes().size(); ++size) {
     ByteReader cut(std::string_view(writer.bytes()).substr(0, size));
     const auto read_all = [&] {

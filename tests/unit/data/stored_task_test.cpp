@@ -284,8 +284,10 @@ TEST_F(StoredTaskTest, ASourceThatChangesMeanwhileIsNotKept) {
 
 TEST_F(StoredTaskTest, ErrorsLeaveNothingBehind) {
   write("r.csv", rows(1, 300) + "a,b,maybe\n");
-  EXPECT_THAT(message<DataError>([&] { stored(yaml_); }), HasSubstr("unknown label"));
-  EXPECT_TRUE(kept().empty());
+  for (const bool keep : {true, false}) {
+    EXPECT_THAT(message<DataError>([&] { stored(yaml_, keep); }), HasSubstr("unknown label"));
+    EXPECT_TRUE(kept().empty());
+  }
 }
 
 TEST_F(StoredTaskTest, ALargeFilesHashIsRememberedUntilItChanges) {

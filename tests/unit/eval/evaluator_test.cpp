@@ -295,7 +295,7 @@ TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsRight) {
   const auto result = evaluator.evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
   EXPECT_EQ(result.metrics[0].value, 1);
   EXPECT_TRUE(result.predictions[0].correct);
-  EXPECT_EQ(compute_metric("exact_match", result.predictions, 0).value, 1);  // so from the file too
+  EXPECT_EQ(compute_metrics({"exact_match"}, result.predictions, 0).front().value, 1);  // so from the file too
 }
 
 struct ClassHead final : HeadHook {

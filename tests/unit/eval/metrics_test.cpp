@@ -24,8 +24,11 @@ Prediction written(const std::string& answer, const std::string& target, std::ve
                    const std::string& group = "") {
   return {0, answer, -1, target, -1, false, std::move(references), group};
 }
+MetricValue measured(const std::string& name, const Predictions& predictions, int labels, std::uint64_t seed = 0) {
+  return compute_metrics({name}, predictions, labels, seed).front();
+}
 double value(const std::string& name, const Predictions& predictions, int labels = 0) {
-  return compute_metric(name, predictions, labels).value;
+  return measured(name, predictions, labels).value;
 }
 
 // 200 labels from a linear congruential formula: x ← 1103515245 x + 12345 mod 2³¹, from x = 12345; for each example
@@ -47,18 +50,18 @@ std::vector<Prediction> formula_outcomes() {
 
 TEST(Metrics, EqualScikitLearn) {
   const auto outcomes = formula_outcomes();
-  EXPECT_DOUBLE_EQ(compute_metric("accuracy", outcomes, 3).value, 0.685);
-  EXPECT_NEAR(compute_metric("macro_f1", outcomes, 3).value, 0.7221948616925223, 1e-12);
-  EXPECT_NEAR(compute_metric("macro_f1", outcomes, 4).value, 0.5416461462693918, 1e-12);  // a label that never occurs
-  EXPECT_NEAR(compute_metric("matthews", outcomes, 3).value, 0.5591032728370693, 1e-12);
-  EXPECT_EQ(compute_metric("macro_f1", outcomes, 3).n, 200);
+  EXPECT_DOUBLE_EQ(measured("accuracy", outcomes, 3).value, 0.685);
+  EXPECT_NEAR(measured("macro_f1", outcomes, 3).value, 0.7221948616925223, 1e-12);
+  EXPECT_NEAR(measured("macro_f1", outcomes, 4).value, 0.5416461462693918, 1e-12);  // a label that never occurs
+  EXPECT_NEAR(measured("matthews", outcomes, 3).value, 0.5591032728370693, 1e-12);
+  EXPECT_EQ(measured("macro_f1", outcomes, 3).n, 200);
 }
 
 TEST(Metrics, EqualScikitLearnForTwoClasses) {
   auto outcomes = formula_outcomes();
   for (auto& o : outcomes) o = labelled(std::abs(o.label) % 2, o.target_label % 2);
-  EXPECT_NEAR(compute_metric("matthews", outcomes, 2).value, 0.5369742570397311, 1e-12);
-  EXPECT_NEAR(compute_metric("macro_f1", outcomes, 2).value, 0.7674104124408384, 1e-12);
+  EXPECT_NEAR(measured("matthews", outcomes, 2).value, 0.5369742570397311, 1e-12);
+  EXPECT_NEAR(measured("macro_f1", outcomes, 2).value, 0.7674104124408384, 1e-12);
 }
 
 // scipy.stats.binomtest(140, 200).proportion_ci(method='wilson'), and of 0 in 7.
@@ -66,12 +69,12 @@ TEST(Metrics, WilsonIntervalEqualsScipys) {
   Predictions predictions(200, Prediction{0, "x", 1, "y", 0});
   for (int i = 0; i < 140; ++i) predictions[i] = {0, "y", 0, "y", 0};
   for (const auto* name : {"accuracy", "exact_match", "squad_em", "record_em"}) {
-    const auto metric = compute_metric(name, predictions, 2);
+    const auto metric = measured(name, predictions, 2);
     EXPECT_DOUBLE_EQ(metric.value, 0.7);
     EXPECT_NEAR(metric.low, 0.6332093162728073, 1e-9);
     EXPECT_NEAR(metric.high, 0.759252553176286, 1e-9);
   }
-  const auto none = compute_metric("accuracy", Predictions(7, labelled(1, 0)), 2);
+  const auto none = measured("accuracy", Predictions(7, labelled(1, 0)), 2);
   EXPECT_DOUBLE_EQ(none.low, 0);
   EXPECT_NEAR(none.high, 0.35433043506668743, 1e-9);
 }
@@ -79,14 +82,14 @@ TEST(Metrics, WilsonIntervalEqualsScipys) {
 TEST(Metrics, BootstrapHoldsTheValueAndIsRepeatable) {
   const auto outcomes = formula_outcomes();
   for (const auto* name : {"macro_f1", "matthews"}) {
-    const auto first = compute_metric(name, outcomes, 3, 5), again = compute_metric(name, outcomes, 3, 5);
+    const auto first = measured(name, outcomes, 3, 5), again = measured(name, outcomes, 3, 5);
     EXPECT_LT(first.low, first.value);
     EXPECT_GT(first.high, first.value);
     EXPECT_GT(first.high - first.low, 0.05);
     EXPECT_LT(first.high - first.low, 0.4);
     EXPECT_EQ(first.low, again.low);
     EXPECT_EQ(first.high, again.high);
-    EXPECT_NE(first.low, compute_metric(name, outcomes, 3, 6).low);
+    EXPECT_NE(first.low, measured(name, outcomes, 3, 6).low);
   }
 }
 
@@ -112,10 +115,10 @@ TEST(Metrics, BinaryF1TurnsIllegalAnswersIntoTheWrongLabel) {
 TEST(Metrics, MultiRcCountsQuestionsWithAllAnswersRight) {
   const Predictions multirc = {labelled(1, 1, "0/0"), labelled(0, 0, "0/1"), labelled(0, 0, "0/0"),
                                labelled(1, 0, "0/1"), labelled(-1, 0, "1/0")};
-  const MetricValue em = compute_metric("em", multirc, 2);
+  const MetricValue em = measured("em", multirc, 2);
   EXPECT_NEAR(em.value, 1.0 / 3, 1e-12);
   EXPECT_EQ(em.n, 3);  // questions
-  EXPECT_EQ(compute_metric("f1a", multirc, 2).n, 5);
+  EXPECT_EQ(measured("f1a", multirc, 2).n, 5);
 }
 
 TEST(Metrics, SquadTakesTheNearestReference) {
@@ -130,7 +133,7 @@ TEST(Metrics, RecordCountsAQuestionOnce) {
   const Predictions record = {written("Paris", "Paris", {"Paris", "Paris, France"}, "3/7"),
                               written("Paris", "Paris, France", {"Paris", "Paris, France"}, "3/7"),
                               written("Rome", "Bonn", {"Bonn"}, "3/8")};
-  const MetricValue em = compute_metric("record_em", record, 0), f1 = compute_metric("record_f1", record, 0);
+  const MetricValue em = measured("record_em", record, 0), f1 = measured("record_f1", record, 0);
   EXPECT_DOUBLE_EQ(em.value, 0.5);
   EXPECT_EQ(em.n, 2);
   EXPECT_DOUBLE_EQ(f1.value, 0.5);
@@ -185,7 +188,7 @@ TEST(Metrics, GroupsAreDrawnWhole) {
     for (int answer = 0; answer < 10; ++answer)
       grouped.push_back(labelled(right ? answer % 2 : 1 - answer % 2, answer % 2, std::to_string(question)));
   }
-  const MetricValue f1 = compute_metric("f1", grouped, 2), f1a = compute_metric("f1a", grouped, 2);
+  const MetricValue f1 = measured("f1", grouped, 2), f1a = measured("f1a", grouped, 2);
   EXPECT_EQ(f1.value, f1a.value);
   EXPECT_GT(f1a.high - f1a.low, 2 * (f1.high - f1.low));
   EXPECT_LT(f1a.low, f1a.value);
@@ -240,7 +243,7 @@ TEST(ConstantAnswers, OfFreeTextThereIsOnlyWscs) {
 
 TEST(Metrics, AnUnknownNameGetsASuggestion) {
   try {
-    compute_metric("acuracy", {}, 2);
+    measured("acuracy", {}, 2);
     FAIL();
   } catch (const ConfigError& error) {
     EXPECT_NE(std::string(error.what()).find("accuracy"), std::string::npos);
