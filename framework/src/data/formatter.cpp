@@ -1,5 +1,6 @@
 #include "data/formatter.h"
 
+#include "core/ascii.h"
 #include "core/names.h"
 #include "core/utf8.h"
 #include "data/preprocess.h"
@@ -14,15 +15,13 @@ namespace peftbench {
 
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 // White space is one space to a tokenizer, and none at the ends, so rows that differ in it alone are identical.
 std::string folded(const std::vector<Piece>& pieces) {
   std::string key = "=";  // told apart from the other keys
   bool after_space = false;
   for (const Piece& piece : pieces) {
     for (const char c : piece.text) {
-      const bool space = is_space(c) || c == '\f' || c == '\v';
+      const bool space = is_ascii_space(c);
       if (!space && after_space && key.size() > 1) key += ' ';
       if (!space) key += c;
       after_space = space;
@@ -37,7 +36,7 @@ void join_spaces(std::vector<Piece>& pieces) {
   for (Piece& piece : pieces) {
     std::string text;
     for (const char c : piece.text) {
-      const bool space = is_space(c) || c == '\f';
+      const bool space = is_re2_space(c);
       if (!space || !after_space) text += space ? ' ' : c;
       after_space = space;
     }

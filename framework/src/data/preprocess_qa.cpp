@@ -1,12 +1,10 @@
 #include "data/preprocessors.h"
 
+#include "core/ascii.h"
+
 namespace peftbench {
 
 namespace {
-
-bool is_punctuation(char c) {
-  return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-}
 
 // Spaces around each ASCII punctuation mark, then one space for each run of white space.
 std::string pad_punctuation(const std::string& text) {
@@ -15,9 +13,9 @@ std::string pad_punctuation(const std::string& text) {
     if (result.empty() || result.back() != ' ') result += ' ';
   };
   for (const char c : text) {
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r') {
+    if (is_re2_space(c)) {
       add_space();
-    } else if (is_punctuation(c)) {
+    } else if (is_ascii_punctuation(c)) {
       add_space();
       result += c;
       result += ' ';

@@ -1,11 +1,10 @@
 #include "data/preprocessors.h"
 
+#include "core/ascii.h"
 #include "core/utf8.h"
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <cstdio>
 #include <string_view>
 
 namespace peftbench {
@@ -28,14 +27,12 @@ std::size_t index_of(const RowFields& fields, const std::string& name, const std
   return value;
 }
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 // The word of this number among those that white space separates; empty where there are fewer.
 std::string_view word_at(std::string_view text, std::size_t index) {
   for (;; --index) {
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_ascii_space(text.front())) text.remove_prefix(1);
     std::size_t size = 0;
-    while (size < text.size() && !is_space(text[size])) ++size;
+    while (size < text.size() && !is_ascii_space(text[size])) ++size;
     if (index == 0 || size == 0) return text.substr(0, size);
     text.remove_prefix(size);
   }
@@ -110,15 +107,6 @@ void sort_unique(std::vector<std::string>& texts) {
 
 }  // namespace
 
-int truth(const RowFields& fields, const std::string& name, const std::string& asked) {
-  const std::optional<std::string> text = fields.find(name);
-  if (!text || *text == "-1") return -1;
-  if (*text == "1" || *text == "true" || *text == "True") return 1;
-  if (*text == "0" || *text == "false" || *text == "False") return 0;
-  fields.row().fail("the field '" + name + "' is neither true nor false", text->empty() ? "nothing" : printable(*text),
-                    "true, false, 1 or 0, as " + asked + " asks");
-}
-
 bool preprocess_multirc(RowFields& fields, TextExample& example) {
   const std::string asked = asked_by("multirc");
   for (const char* name : {"paragraph", "question", "answer"}) {
@@ -177,22 +165,8 @@ bool preprocess_wsc(RowFields& fields, TextExample& example) {
   replace_all(marked, " X ", " *" + pronoun + "* ");
   if (index == 0 && marked.starts_with(' ')) marked.erase(0, 1);
   fields.set("text", std::move(marked));
-  example.label = truth(fields, "label", asked);
+  example.label = fields.truth("label", asked);
   return example.label >= 0;
-}
-
-bool preprocess_stsb(RowFields& fields, TextExample&) {
-  const std::string asked = asked_by("stsb");
-  const std::optional<std::string> given = fields.find("score");
-  if (!given || given->empty()) return false;
-  const auto score = static_cast<float>(fields.number("score", asked));
-  if (score == -1.0F) return false;
-  if (score < 0 || score > 5)
-    fields.row().fail("the score is out of its range", printable(*given), "0 to 5, as " + asked + " asks");
-  char text[16];
-  std::snprintf(text, sizeof text, "%.1f", static_cast<double>(std::nearbyint(score * 5.0F) / 5.0F));  // half to even
-  fields.set("score", text);
-  return true;
 }
 
 }  // namespace peftbench

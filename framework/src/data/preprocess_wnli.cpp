@@ -1,5 +1,6 @@
 #include "data/preprocessors.h"
 
+#include "core/ascii.h"
 #include "core/utf8.h"
 
 #include <algorithm>
@@ -34,9 +35,10 @@ std::string joined(const Words& words) {
 
 // The words in lower case without the mark at their end.
 Words plain_words(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t\n\v\f\r");
-  if (first == std::string::npos) return {};
-  Words words = split(text.substr(first, text.find_last_not_of(" \t\n\v\f\r") - first + 1));
+  const auto first = std::find_if_not(text.begin(), text.end(), is_ascii_space);
+  const auto last = std::find_if_not(text.rbegin(), text.rend(), is_ascii_space).base();
+  if (first == text.end()) return {};
+  Words words = split(std::string(first, last));
   for (std::string& word : words) {
     std::transform(word.begin(), word.end(), word.begin(), lower);
     if (!word.empty() && is_mark(word.back())) word.pop_back();
@@ -161,7 +163,7 @@ bool preprocess_wnli(RowFields& fields, TextExample& example) {
                       "'" + printable(best->candidate) + "'", "words of '" + printable(hypothesis) + "'");
   fields.set("text", highlight(fields, premise, best->index));
   fields.set("referent", without_ending(*referent));
-  example.label = truth(fields, "label", asked);
+  example.label = fields.truth("label", asked);
   return example.label >= 0;
 }
 

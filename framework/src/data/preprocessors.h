@@ -13,7 +13,4 @@ bool preprocess_stsb(RowFields& fields, TextExample& example);
 bool preprocess_wnli(RowFields& fields, TextExample& example);
 bool preprocess_wsc(RowFields& fields, TextExample& example);
 
-// 0 or 1 of a field that is true, false, 1 or 0; −1 where it is absent or −1. Throws DataError for anything else.
-int truth(const RowFields& fields, const std::string& name, const std::string& asked_by);
-
 }  // namespace peftbench

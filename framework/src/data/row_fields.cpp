@@ -58,6 +58,15 @@ double RowFields::number(const std::string& name, const std::string& asked_by) c
   return parse_number(text(name, asked_by), row_, name, asked_by);
 }
 
+int RowFields::truth(const std::string& name, const std::string& asked_by) const {
+  const std::optional<std::string> text = find(name);
+  if (!text || *text == "-1") return -1;
+  if (*text == "1" || *text == "true" || *text == "True") return 1;
+  if (*text == "0" || *text == "false" || *text == "False") return 0;
+  row_.fail("the field '" + name + "' is neither true nor false", text->empty() ? "nothing" : printable(*text),
+            "true, false, 1 or 0, as " + asked_by + " asks");
+}
+
 std::vector<std::string> RowFields::list(const std::string& name) const {
   const std::string holder = row_.count(name) == 0 ? name + ".text" : name;
   std::vector<std::string> items;

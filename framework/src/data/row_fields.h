@@ -22,6 +22,8 @@ class RowFields {
   std::optional<std::string> find(const std::string& name) const;
   std::string text(const std::string& name, const std::string& asked_by) const;  // Throws DataError if missing
   double number(const std::string& name, const std::string& asked_by) const;     // Throws DataError if it is none
+  // 0 or 1 of a field that is true, false, 1 or 0; −1 where it is absent or −1. Throws DataError for anything else.
+  int truth(const std::string& name, const std::string& asked_by) const;
   // The items of a list: texts, or the `text` of each; where the name is an object's, those of the list `text` in it
   // (the hub has SQuAD's answers so). None where there is no such list.
   std::vector<std::string> list(const std::string& name) const;

@@ -1,5 +1,7 @@
 #include "eval/normalize.h"
 
+#include "core/ascii.h"
+
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -46,8 +48,8 @@ utf8proc_category_t category(utf8proc_int32_t code) {
 
 // Python's str.isspace.
 bool is_space(utf8proc_int32_t code) {
-  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x1f) || code == 0x85 || code == 0x2028 ||
-         code == 0x2029 || category(code) == UTF8PROC_CATEGORY_ZS;
+  return is_ascii_space(code) || (code >= 0x1c && code <= 0x1f) || code == 0x85 || code == 0x2028 || code == 0x2029 ||
+         category(code) == UTF8PROC_CATEGORY_ZS;
 }
 
 bool is_letter(utf8proc_int32_t code) {
@@ -59,11 +61,6 @@ bool is_letter(utf8proc_int32_t code) {
 bool is_word(utf8proc_int32_t code) {
   const auto kind = category(code);
   return is_letter(code) || (kind >= UTF8PROC_CATEGORY_ND && kind <= UTF8PROC_CATEGORY_NO);
-}
-
-bool is_ascii_punctuation(utf8proc_int32_t code) {
-  return (code >= '!' && code <= '/') || (code >= ':' && code <= '@') || (code >= '[' && code <= '`') ||
-         (code >= '{' && code <= '~');
 }
 
 bool is_determiner(std::string_view word) {
