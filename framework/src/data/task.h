@@ -25,7 +25,7 @@ struct TaskConfig {
   std::vector<std::string> metrics;  // first one selects checkpoints; names known to data/metric_names.h
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
-  std::string prefix;  // written before every input with a space after it, as T5 names its tasks; empty: nothing
+  std::string prefix;     // written before every input with a space after it, as T5 names its tasks; empty: nothing
   bool sentinel = false;  // targets begin with <extra_id_0>, as span corruption has them; of a run, not of the YAML
   std::shared_ptr<const TaskSpec> spec;        // source, templates, splits; null for a mixture
   std::shared_ptr<const TaskMixture> mixture;  // the tasks that are mixed; null for a task of its own
