@@ -60,7 +60,7 @@ std::optional<ResolvedBackbone> find_start(const PretrainRequest& request) {
   try {
     return resolve_backbone(fs::is_directory(beside, error) ? beside.string() : config.from,
                             backbone_search(request.places.home));
-  } catch (const ConfigError& fault) {
+  } catch (const UserError& fault) {
     throw ConfigError(config.from_place + ": " + fault.what());
   }
 }
