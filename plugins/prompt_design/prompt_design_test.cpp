@@ -54,7 +54,7 @@ int64_t words(const std::string& text) {
 }
 
 TextExample example(const std::string& text, const std::string& target, int label) {
-  return {{Piece::of_text("review: "), Piece::of_text(text, "text")}, target, label};
+  return {{Piece::of_text("review: "), Piece::of_text(text, "text")}, target, label, {}, {}};
 }
 
 // Thirty of one label and ten of the other; number i is "t i".

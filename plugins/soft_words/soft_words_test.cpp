@@ -46,7 +46,7 @@ std::string refusal(const std::string& prompts) {
 
 TEST(SoftWords, EachCopyHasItsOwnPrompt) {
   const CompiledPlan plan = testing::plan_of_plugin(testing::tiny_spec(), {}, {{"prompts", two}});
-  const TextExample example{{Piece::of_text("say: "), Piece::of_text("x", "text")}, "", 0};
+  const TextExample example{{Piece::of_text("say: "), Piece::of_text("x", "text")}, "", 0, {}, {}};
   EXPECT_EQ(testing::shown_layout(plan, example, 0), "say: x<2><extra_id_0><1>");
   EXPECT_EQ(testing::shown_layout(plan, example, 1), "<3>x? <extra_id_0>");
   EXPECT_EQ(replicas_of(plan), 2);

@@ -47,7 +47,9 @@ std::string layout(const TaskShape& task, const GivenValues& given) {
   const TextExample example{{Piece::of_text("one: "), Piece::of_text("A", "one"), Piece::of_text(" two: "),
                              Piece::of_text("B", "two"), Piece::of_text("C", "three")},
                             "",
-                            0};
+                            0,
+                            {},
+                            {}};
   return testing::shown_layout(testing::plan_of_plugin(testing::tiny_spec(), task, given), example);
 }
 
