@@ -15,18 +15,6 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Printed {
-  int status;
-  std::string out, err;
-};
-
-Printed run(const std::vector<std::string>& words,
-            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
-  Program program(words, environment);
-  const int status = program.wait();
-  return {status, program.out(), program.err()};
-}
-
 // The user's mistake: status 2, one message with what to do, no trace, nothing on standard output.
 void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {
   const Printed printed = run(words);

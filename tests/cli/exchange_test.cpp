@@ -18,17 +18,6 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 
-struct Printed {
-  int status;
-  std::string out, err;
-};
-
-Printed run(const std::vector<std::string>& words) {
-  Program program(words);
-  const int status = program.wait();
-  return {status, program.out(), program.err()};
-}
-
 void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {
   const Printed printed = run(words);
   EXPECT_EQ(printed.status, 2) << printed.err;

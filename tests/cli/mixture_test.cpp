@@ -17,17 +17,6 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Printed {
-  int status;
-  std::string out, err;
-};
-
-Printed run(const std::vector<std::string>& words) {
-  Program program(words);
-  const int status = program.wait();
-  return {status, program.out(), program.err()};
-}
-
 class Mixture : public testing::Test {
  protected:
   Mixture() : parity_(write_task(scratch_)) {

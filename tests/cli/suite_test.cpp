@@ -18,18 +18,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-struct Printed {
-  int status;
-  std::string out, err;
-};
-
-Printed run(const std::vector<std::string>& words,
-            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
-  Program program(words, environment);
-  const int status = program.wait();
-  return {status, program.out(), program.err()};
-}
-
 class Suite : public testing::Test {
  protected:
   fs::path write_suite(const std::string& rows, const std::string& steps = "6") const {

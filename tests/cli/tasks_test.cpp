@@ -15,18 +15,6 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Printed {
-  int status;
-  std::string out, err;
-};
-
-Printed run(const std::vector<std::string>& words,
-            const std::vector<std::pair<std::string, std::string>>& environment = {}) {
-  Program program(words, environment);
-  const int status = program.wait();
-  return {status, program.out(), program.err()};
-}
-
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;

@@ -115,6 +115,19 @@ class Program {
   int status_ = 0;
 };
 
+struct Printed {
+  int status;
+  std::string out, err;
+};
+
+// The program to its end.
+inline Printed run(const std::vector<std::string>& words,
+                   const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+  Program program(words, environment);
+  const int status = program.wait();
+  return {status, program.out(), program.err()};
+}
+
 // A task of 120 examples that is written here: is a number of three words even or odd. Returns its YAML file.
 inline fs::path write_task(const Scratch& scratch) {
   const char* digits[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"};

@@ -165,4 +165,18 @@ bool Yaml::flag() const {
   return value;
 }
 
+fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, const std::string& kind) {
+  if (file_exists(name_or_file)) return name_or_file;
+  if (const fs::path file = folder / (name_or_file + ".yaml"); file_exists(file)) return file;
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing))
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  throw ConfigError({"there is no " + kind + " '" + name_or_file + "'",
+                     {},
+                     "a YAML file, or a name in " + folder.string(),
+                     names.empty() ? std::string() : did_you_mean(name_or_file, names)});
+}
+
 }  // namespace peftbench

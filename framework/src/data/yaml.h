@@ -51,4 +51,8 @@ class Yaml {
   int line_;
 };
 
+// A YAML file by its path, or by its name in a folder. Throws ConfigError with the nearest name; `kind` is what such
+// files are, for messages.
+fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, const std::string& kind);
+
 }  // namespace peftbench

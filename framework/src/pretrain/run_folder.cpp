@@ -1,5 +1,6 @@
 #include "pretrain/run_folder.h"
 
+#include "backbone/model_folder.h"
 #include "core/names.h"
 
 #include <peftbench/error.h>
@@ -77,7 +78,7 @@ void refuse_other_settings(const fs::path& file, const nlohmann::json& identity)
 bool holds_model(const fs::path& folder, Precision stored) {
   if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
   const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, false);
-  return config.is_object() && config.value("dtype", "") == (stored == Precision::bfloat16 ? "bfloat16" : "float32");
+  return config.is_object() && config.value("dtype", "") == name_of(stored);
 }
 
 void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, std::int64_t step, ProgressSink& notes) {

@@ -27,21 +27,6 @@
 namespace peftbench {
 namespace {
 
-// Reading and tokenizing much data takes long, and the user may want to stop it.
-class Stoppable final : public ProgressSink {
- public:
-  Stoppable(const RunRequest& request, ProgressSink& screen) : request_(request), screen_(screen) {}
-  void update(const Progress& progress) override {
-    screen_.update(progress);
-    if (request_.stop && request_.stop()) throw Interrupted();
-  }
-  void note(const std::string& line) override { screen_.note(line); }
-
- private:
-  const RunRequest& request_;
-  ProgressSink& screen_;
-};
-
 // One run in its folder.
 class Runner {
  public:
@@ -309,7 +294,7 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   refuse_idle_label_map(setup.config);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  Stoppable stoppable(request, progress);
+  StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(request.places, std::move(setup), &stoppable);
   return Runner(request, bench, progress, costs).run();
 }

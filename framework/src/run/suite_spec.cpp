@@ -73,21 +73,6 @@ std::uint64_t seed_from(const std::string& text, const std::string& whole, const
   throw ConfigError({origin + ": these are no seeds", "'" + whole + "'", "whole numbers, as 1,2,3 or 1-3", {}});
 }
 
-fs::path find_suite(const std::string& name_or_file, const fs::path& configs) {
-  std::error_code error;
-  if (fs::is_regular_file(name_or_file, error)) return name_or_file;
-  const fs::path folder = configs / "suites";
-  if (const fs::path file = folder / (name_or_file + ".yaml"); fs::is_regular_file(file, error)) return file;
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  throw ConfigError({"there is no suite '" + name_or_file + "'",
-                     {},
-                     "a YAML file, or a name in " + folder.string(),
-                     names.empty() ? std::string() : did_you_mean(name_or_file, names)});
-}
-
 }  // namespace
 
 void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
@@ -128,7 +113,7 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
 }
 
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
-  const fs::path file = find_suite(name_or_file, configs);
+  const fs::path file = find_yaml(name_or_file, configs / "suites", "suite");
   const Yaml yaml = Yaml::load(file);
   yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows"});
   SuiteSpec suite;
