@@ -60,6 +60,13 @@ TEST_F(Pretrain, DryRunFindsWhatItNeeds) {
   EXPECT_EQ(err_, "");
   ASSERT_EQ(train(sizes + "text: {voyages: 1}\n" + rest, {"--dry-run"}), 0) << err_;
   EXPECT_THAT(err_, HasSubstr("tools/fetch-data text/voyages"));
+  std::string mixed = rest;
+  mixed.replace(mixed.find("span_corruption: 1"), 18, "tasks: {tasks: [mine.yaml, antonym]}");
+  scratch_.write("mine.yaml",
+                 "name: mine\nsource: mine.csv\ninput: \"{a}\"\ntarget: \"{b}\"\nmetrics: [exact_match]\n"
+                 "split: {seed: 0, validation: 1, test: 1}\n");
+  ASSERT_EQ(train(sizes + mixed, {"--dry-run"}), 0) << err_;
+  EXPECT_THAT(err_, HasSubstr("tools/fetch-data mine supervised/antonym"));
   EXPECT_EQ(train("model: {from: ../nowhere}\n" + text + rest, {"--dry-run"}), 2);
   EXPECT_THAT(err_, AllOf(HasSubstr("small.yaml:1"), HasSubstr("../nowhere")));
   std::string other = sizes;

@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "data/yaml.h"
 #include "pretrain/pretrain_run.h"
 #include "report/table.h"
 #include "run/machine.h"
@@ -17,19 +18,6 @@
 
 namespace peftbench {
 namespace {
-
-// A file, or the name of one in configs/pretrain.
-fs::path find_config(const std::string& name, const fs::path& folder) {
-  if (file_exists(name)) return name;
-  if (file_exists(folder / (name + ".yaml"))) return folder / (name + ".yaml");
-  std::vector<std::string> names;
-  std::error_code missing;
-  for (const auto& file : fs::directory_iterator(folder, missing))
-    if (file.path().extension() == ".yaml") names.push_back(file.path().stem().string());
-  throw ConfigError({"there is no pre-training configuration '" + name + "'",
-                     "neither that file nor that name in " + folder.string(),
-                     "a YAML file, or a name in configs/pretrain", did_you_mean(name, names)});
-}
 
 std::string as_word(const std::string& word) {
   return word.find_first_of(" \t'\"$\\") == std::string::npos ? word : "'" + word + "'";
@@ -61,7 +49,8 @@ int pretrain_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
 
   PretrainRequest request{arguments.places(), {}, {}, again, [] { return stop_signal() != 0; }};
-  request.config = read_pretrain_config(find_config(name, request.places.configs() / "pretrain"), steps);
+  request.config =
+      read_pretrain_config(find_yaml(name, request.places.configs() / "pretrain", "pre-training configuration"), steps);
   TrainConfig& train = request.config.train;
   if (seed) train.seed = *seed;
   request.config.command = "peft-bench pretrain " + as_word(name);
@@ -74,9 +63,8 @@ int pretrain_command(const std::vector<std::string>& words) {
 
   if (dry) {
     ConsoleProgress notes;
-    if (const std::vector<std::string> missing = check_sources(request); !missing.empty())
-      notes.note("note: no text to train on yet of " + join(missing) + "; fetch it: tools/fetch-data text/" +
-                 join(missing, " text/"));
+    if (const std::vector<std::string> missing = missing_sources(request); !missing.empty())
+      notes.note("note: not here yet; what is not yours is fetched with tools/fetch-data " + join(missing, " "));
     nlohmann::ordered_json json = to_json(request.config);
     json["snapshots"] = nlohmann::ordered_json::object();
     for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;

@@ -1,5 +1,6 @@
 #include "pretrain/card.h"
 
+#include "backbone/model_folder.h"
 #include "core/names.h"
 #include "pretrain/loss_curve.h"
 
@@ -37,7 +38,7 @@ std::string objectives(const PretrainConfig& config) {
   const ObjectiveShares& shares = config.shares;
   if (shares.span_corruption > 0)
     parts.push_back(fmt::format("span corruption {} (density {}, mean span {})", percent(shares.span_corruption),
-                                config.density, config.mean_span));
+                                config.noise_density, config.mean_span));
   if (shares.prefix_lm > 0) parts.push_back("prefix LM " + percent(shares.prefix_lm));
   if (shares.tasks > 0) parts.push_back("supervised tasks " + percent(shares.tasks));
   return join(parts);
@@ -109,8 +110,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
                           ? ", steps scaled by each tensor's RMS"
                           : "");
   text += fmt::format("| precision | linear maps in {}, weights kept in fp32 and stored in {} |\n",
-                      config.compute == Precision::bfloat16 ? "bfloat16" : "float32",
-                      config.stored == Precision::bfloat16 ? "bfloat16" : "float32");
+                      name_of(config.compute), name_of(config.stored));
   text += fmt::format("| hardware | {}, {} threads, {:.0f} min |\n", facts.hardware, train.threads, facts.seconds / 60);
   if (config.held_out > 0 && !facts.text.empty())
     text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));

@@ -105,14 +105,17 @@ void read_objectives(const Yaml& yaml, PretrainConfig& config) {
     share = part.has("share") ? positive(part.at("share"), true) : 1;
     more(part);
   };
-  read("span_corruption", config.shares.span_corruption, {"density", "mean_span"}, [&](const Yaml& part) {
-    if (part.has("density")) config.density = part.at("density").number();
-    if (part.has("mean_span")) config.mean_span = part.at("mean_span").number();
-    if (!(config.density > 0 && config.density < 1) || !(config.mean_span >= 1 && std::isfinite(config.mean_span)))
-      part.fail("span corruption cannot be so",
-                "density " + std::to_string(config.density) + ", mean_span " + std::to_string(config.mean_span),
-                "a density between 0 and 1, a mean span of 1 or more");
-  });
+  read("span_corruption", config.shares.span_corruption, {"noise_density", "mean_noise_span_length"},
+       [&](const Yaml& part) {
+         if (part.has("noise_density")) config.noise_density = part.at("noise_density").number();
+         if (part.has("mean_noise_span_length")) config.mean_span = part.at("mean_noise_span_length").number();
+         if (!(config.noise_density > 0 && config.noise_density < 1) ||
+             !(config.mean_span >= 1 && std::isfinite(config.mean_span)))
+           part.fail("span corruption cannot be so",
+                     "noise_density " + std::to_string(config.noise_density) + ", mean_noise_span_length " +
+                         std::to_string(config.mean_span),
+                     "a density between 0 and 1, a mean length of 1 or more");
+       });
   read("prefix_lm", config.shares.prefix_lm, {}, [](const Yaml&) {});
   read("tasks", config.shares.tasks, {"tasks", "rate", "cap"},
        [&](const Yaml& part) { config.mixture = parse_mixture(part, {"share"}); });
@@ -212,7 +215,7 @@ void check_spans(const Yaml& yaml, const PretrainConfig& config) {
   const Yaml place = yaml.at("objectives").at("span_corruption");
   const SpanLengths lengths = [&] {
     try {
-      return span_lengths(config.input_tokens, config.density, config.mean_span);
+      return span_lengths(config.input_tokens, config.noise_density, config.mean_span);
     } catch (const ConfigError& fault) {
       throw ConfigError(place.place() + ": " + fault.what());
     }
@@ -221,7 +224,7 @@ void check_spans(const Yaml& yaml, const PretrainConfig& config) {
     place.fail(
         "span corruption needs more sentinels than there are",
         std::to_string(lengths.spans) + " spans in an input of " + std::to_string(config.input_tokens) + " tokens",
-        "at most " + std::to_string(sentinels), "take shorter inputs, a smaller density or a larger mean span");
+        "at most " + std::to_string(sentinels), "take shorter inputs, a smaller noise_density or longer spans");
 }
 
 }  // namespace
@@ -297,8 +300,8 @@ nlohmann::json to_json(const PretrainConfig& config) {
                                         : nlohmann::json()},
           {"text", text},
           {"shares", {config.shares.span_corruption, config.shares.prefix_lm, config.shares.tasks}},
-          {"density", config.density},
-          {"mean_span", config.mean_span},
+          {"noise_density", config.noise_density},
+          {"mean_noise_span_length", config.mean_span},
           {"tasks", config.mixture.names},
           {"rate",
            {static_cast<int>(config.mixture.policy.kind), config.mixture.policy.cap, config.mixture.policy.temperature,
@@ -307,7 +310,7 @@ nlohmann::json to_json(const PretrainConfig& config) {
           {"tokens", config.tokens},
           {"held_out", config.held_out},
           {"held_out_examples", config.held_out_examples},
-          {"compute", config.compute == Precision::bfloat16 ? "bfloat16" : "float32"},
+          {"compute", name_of(config.compute)},
           {"train", train}};
 }
 

@@ -18,7 +18,7 @@ namespace peftbench {
 
 // A text source and how often an epoch goes through it.
 struct TextShare {
-  std::string name;  // of a folder under <data>/text, or the path of a documents.jsonl
+  std::string name;  // of a folder under <data>/text, or the path of a text (documents.h)
   double weight = 1;
 };
 
@@ -46,13 +46,13 @@ struct PretrainConfig {
   std::string vocabulary;  // a spiece.model, beside the file; empty: that of `from`
   std::vector<TextShare> text;
   ObjectiveShares shares;
-  double density = 0.15, mean_span = 3;  // of span corruption
-  TaskMixture mixture;                   // names in configs/pretrain/tasks or configs/tasks, or files
-  std::int64_t input_tokens = 512;       // longest input, EOS counted
-  std::int64_t tokens = 8192;            // input tokens of one forward pass, packed without padding
-  double held_out = 0.01;                // part of the documents
-  std::int64_t held_out_examples = 128;  // of each objective, for the loss at every evaluation
-  std::vector<Snapshot> snapshots;       // by step; the last model is not among them
+  double noise_density = 0.15, mean_span = 3;  // of span corruption
+  TaskMixture mixture;                         // names in configs/pretrain/tasks or configs/tasks, or files
+  std::int64_t input_tokens = 512;             // longest input, EOS counted
+  std::int64_t tokens = 8192;                  // input tokens of one forward pass, packed without padding
+  double held_out = 0.01;                      // part of the documents
+  std::int64_t held_out_examples = 128;        // of each objective, for the loss at every evaluation
+  std::vector<Snapshot> snapshots;             // by step; the last model is not among them
   Precision compute = Precision::float32, stored = Precision::bfloat16;
   TrainConfig train;
 };

@@ -3,12 +3,12 @@
 #include "backbone/hub.h"
 #include "backbone/initial_weights.h"
 #include "backbone/model_folder.h"
-#include "backbone/safetensors.h"
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/random.h"
 #include "data/encode_list.h"
 #include "data/load_task.h"
+#include "data/locate.h"
 #include "data/mixture.h"
 #include "data/task_mixture.h"
 #include "pretrain/card.h"
@@ -45,7 +45,6 @@ struct Bench {
   TensorMap start;
   fs::path vocabulary;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::vector<std::shared_ptr<SegmentStream>> streams;  // the pools draw from them
   std::vector<ExamplePool> pools;
   std::vector<std::string> sources;  // hashes of text and tasks
   CardFacts facts;
@@ -125,11 +124,11 @@ void open_text(const PretrainRequest& request, Bench& bench, ProgressSink& progr
   }
   const auto add = [&](const char* name, double share, Objective objective) {
     if (share == 0) return;
-    const SegmentOptions segments{objective, config.input_tokens, config.density, config.mean_span, config.held_out};
+    const SegmentOptions segments{objective, config.input_tokens, config.noise_density, config.mean_span,
+                                  config.held_out};
     const auto stream =
         std::make_shared<SegmentStream>(corpora, SpecialIds::of(*bench.tokenizer), segments,
                                         stream_seed(static_cast<std::uint64_t>(config.train.seed), name));
-    bench.streams.push_back(stream);
     bench.pools.push_back(
         {name, share, [stream](std::int64_t index) { return stream->at(index); },
          config.held_out > 0 ? stream->held_out(config.held_out_examples) : std::vector<EncodedExample>{}});
@@ -184,21 +183,6 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
   bench.pools.push_back(std::move(pool));
 }
 
-// Ends the work at hand where the user asks to stop. Training is not ended so: it keeps a checkpoint first.
-class StoppableProgress final : public ProgressSink {
- public:
-  StoppableProgress(ProgressSink& screen, const std::function<bool()>& stop) : screen_(screen), stop_(stop) {}
-  void update(const Progress& progress) override {
-    if (stop_ && stop_()) throw Interrupted();
-    screen_.update(progress);
-  }
-  void note(const std::string& line) override { screen_.note(line); }
-
- private:
-  ProgressSink& screen_;
-  const std::function<bool()>& stop_;
-};
-
 Bench open_bench(const PretrainRequest& request, ProgressSink& screen) {
   Bench bench;
   StoppableProgress progress(screen, request.stop);
@@ -247,22 +231,24 @@ class TimedProgress final : public ProgressSink {
 
 }  // namespace
 
-std::vector<std::string> check_sources(const PretrainRequest& request) {
+std::vector<std::string> missing_sources(const PretrainRequest& request) {
   const PretrainConfig& config = request.config;
   const std::optional<ResolvedBackbone> from = find_start(request);
   Bench bench;
   bench.spec = from ? from->spec : config.sizes;
   open_vocabulary(config, from, bench);
-  find_tasks(request);
-  if (config.shares.span_corruption + config.shares.prefix_lm == 0) return {};
   std::vector<std::string> missing;
-  for (const TextShare& text : config.text) {
-    try {
-      find_text(text.name, request.places.data);
-    } catch (const DataError&) {
-      missing.push_back(text.name);
+  if (config.shares.span_corruption + config.shares.prefix_lm > 0)
+    for (const TextShare& text : config.text) {
+      try {
+        find_text(text.name, request.places.data);
+      } catch (const DataError&) {
+        missing.push_back("text/" + text.name);
+      }
     }
-  }
+  for (const TaskConfig& task : find_tasks(request))
+    if (search_source(task, request.places.data).results.empty())
+      missing.push_back(task.spec->fetch.empty() ? task.name : task.spec->fetch);
   return missing;
 }
 

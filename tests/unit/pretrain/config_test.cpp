@@ -17,7 +17,7 @@ model: {vocab_size: 512, d_model: 64, d_kv: 16, num_heads: 4, d_ff: 128, encoder
 vocabulary: spiece.model
 text: {sotu: 2, austen: 0.5}
 objectives:
-  span_corruption: {share: 3, density: 0.2, mean_span: 2}
+  span_corruption: {share: 3, noise_density: 0.2, mean_noise_span_length: 2}
   prefix_lm: 1
   tasks: {share: 4, tasks: [a, b], rate: {temperature: 2}, cap: 9}
 lengths: {inputs: 64}
@@ -51,7 +51,7 @@ TEST(PretrainConfig, ReadsAllOfIt) {
   EXPECT_DOUBLE_EQ(config.shares.span_corruption, 3.0 / 8);
   EXPECT_DOUBLE_EQ(config.shares.prefix_lm, 1.0 / 8);
   EXPECT_DOUBLE_EQ(config.shares.tasks, 4.0 / 8);
-  EXPECT_EQ(config.density, 0.2);
+  EXPECT_EQ(config.noise_density, 0.2);
   EXPECT_EQ(config.mixture.names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(config.mixture.policy.kind, MixturePolicy::Kind::proportional);
   EXPECT_EQ(config.mixture.policy.cap, 9);
@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"d_model: 64", "d_model: 0", "tiny.yaml:2", "1 or more"},
                       Fault{"activation: gelu_tanh", "activation: gelu_tan", "tiny.yaml:3", "gelu_tanh"},
                       Fault{"vocabulary: spiece.model\n", "", "tiny.yaml", "peft-bench vocab"},
-                      Fault{"density: 0.2", "density: 1.5", "tiny.yaml:7", "between 0 and 1"},
+                      Fault{"noise_density: 0.2", "noise_density: 1.5", "tiny.yaml:7", "between 0 and 1"},
                       Fault{"prefix_lm: 1", "prefix_lm: -1", "tiny.yaml:8", "0 or more"},
                       Fault{"rate: {temperature: 2}", "rate: evenly", "tiny.yaml:9", "proportional, equal"},
                       Fault{"tasks: [a, b]", "tasks: [a, a]", "tiny.yaml:9", "twice"},

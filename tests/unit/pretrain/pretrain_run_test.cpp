@@ -73,11 +73,11 @@ TEST_F(PretrainRun, KeepsCardsWithTheTokensOfTheirStep) {
 }
 
 TEST_F(PretrainRun, TheCheckNamesTextsThatAreNotThere) {
-  EXPECT_TRUE(check_sources(request_).empty());
+  EXPECT_TRUE(missing_sources(request_).empty());
   request_.config.text.push_back({"lakes", 1});
-  EXPECT_THAT(check_sources(request_), ElementsAre("lakes"));
+  EXPECT_THAT(missing_sources(request_), ElementsAre("text/lakes"));
   request_.config.sizes.vocab_size = 8000;
-  EXPECT_THROW(check_sources(request_), ConfigError);
+  EXPECT_THROW(missing_sources(request_), ConfigError);
 }
 
 TEST(PretrainFolder, LosesNothingButWhatWasNotFinished) {
