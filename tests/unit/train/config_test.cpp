@@ -1,11 +1,15 @@
 #include "train/config.h"
+#include "core/files.h"
 
 #include <peftbench/error.h>
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
+#include <type_traits>
 
 namespace peftbench {
 namespace {
@@ -20,6 +24,21 @@ TEST(TrainConfig, NamesEachOptionOnceWithHelp) {
   EXPECT_TRUE(keys.contains("learning_rate"));
   EXPECT_TRUE(keys.contains("adafactor.step_offset"));
   EXPECT_TRUE(keys.contains("evaluation.mode"));
+}
+
+TEST(TrainConfig, EachOptionStandsInTheDocumentationWithItsDefault) {
+  const std::string page = read_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "docs" / "cli.md");
+  const TrainConfig config;
+  visit(config, [&](const std::string& key, const auto& field, const std::string& help) {
+    if (key == "threads" || key == "seed" || key.starts_with("evaluation.")) return;  // not of `train:`
+    std::string value;
+    if constexpr (std::is_enum_v<std::decay_t<decltype(field)>>) {
+      value = enum_name(field);
+    } else {
+      value = fmt::format("{}", field);
+    }
+    EXPECT_THAT(page, testing::HasSubstr(fmt::format("| `{}` | {} | {} |", key, value, help)));
+  });
 }
 
 TEST(TrainConfig, ItsDefaultsAreInRange) { EXPECT_NO_THROW(check(TrainConfig{})); }
