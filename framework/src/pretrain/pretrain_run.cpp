@@ -11,6 +11,7 @@
 #include "data/locate.h"
 #include "data/mixture.h"
 #include "data/task_mixture.h"
+#include "data/task_spec.h"
 #include "pretrain/card.h"
 #include "pretrain/run_folder.h"
 #include "pretrain/segments.h"
