@@ -28,7 +28,7 @@ def is_run(arguments):
     return not arguments or arguments[0].startswith("-") or arguments[0] == "run"
 
 
-tasks = ("movie_sentiment", "wordnet_supersense")
+tasks = ("movie_sentiment", "tweet_sentiment", "product_sentiment", "editorial_sentiment", "wordnet_supersense", "spam")
 for task in tasks:
     if subprocess.run([source / "tools/fetch-data", task], capture_output=True).returncode:
         print(f"skipped: the data of {task} is not here and could not be fetched")
