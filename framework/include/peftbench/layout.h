@@ -88,8 +88,9 @@ struct TextExample {
   std::vector<Piece> input;
   std::string target;
   int label = -1;  // place in the task's label words; −1 for free text
-  std::vector<std::string> references;  // all right answers, where there may be others than the target (SQuAD, ReCoRD)
-  std::string group;                    // rows that are judged together (a question's answers, MultiRC); may be empty
+  // All right answers, where there may be others than the target (SQuAD, ReCoRD).
+  std::vector<std::string> references = {};
+  std::string group = {};  // rows that are judged together (a question's answers, MultiRC); may be empty
 };
 
 }  // namespace peftbench

@@ -87,7 +87,7 @@ class EnsembleTest : public ::testing::Test {
       example.target = {10 + i, 1};
       example.label = i;
       examples_.push_back(example);
-      texts_.push_back({{}, task_.labels[static_cast<std::size_t>(i)], i, {}, {}});
+      texts_.push_back({{}, task_.labels[static_cast<std::size_t>(i)], i});
     }
     at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(7);
     for (int member = 0; member < 5; ++member) {

@@ -50,7 +50,7 @@ class EvaluatorTest : public ::testing::Test {
       example.target.push_back(1);
       example.label = label;
       examples_.push_back(example);
-      texts_.push_back({{}, task_.labels[label], label, {}, {}});
+      texts_.push_back({{}, task_.labels[label], label});
     }
   }
   Evaluator evaluator(EvaluationConfig config = {}, EncoderCache* cache = nullptr) {
@@ -256,7 +256,7 @@ TEST_F(EvaluatorTest, FreeTextMayHaveLabelsOfItsRows) {
   task_.labels.clear();
   task_.metrics = {"wsc_simple"};
   task_.max_target_tokens = 1;
-  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, i < 6 ? "The b" : "c", i % 2 == 0 ? 1 : 0, {}, {}};
+  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, i < 6 ? "The b" : "c", i % 2 == 0 ? 1 : 0};
   const auto result = evaluator().evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
   EXPECT_NEAR(result.metrics[0].value, 5.0 / 11, 1e-12);  // 3 of 6 referents, and 2 of 5 others
   EXPECT_EQ(result.predictions[1].label, 1);
@@ -272,7 +272,7 @@ TEST_F(EvaluatorTest, WhatIsNoNumberIsIllegalWhereNumbersAreAskedFor) {
   task_.labels.clear();
   task_.metrics = {"mean", "pearson", "spearman"};
   task_.max_target_tokens = 1;
-  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, std::to_string(i), -1, {}, {}};
+  for (std::size_t i = 0; i < texts_.size(); ++i) texts_[i] = {{}, std::to_string(i), -1};
   const auto result = evaluator().evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
   EXPECT_EQ(result.illegal_rate, 1);
   EXPECT_EQ(result.metrics[0].name, "mean");
@@ -284,7 +284,7 @@ TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsRight) {
   task_.labels.clear();
   task_.metrics = {"exact_match"};
   task_.max_target_tokens = 1;
-  for (auto& text : texts_) text = {{}, "B", -1, {}, {}};
+  for (auto& text : texts_) text = {{}, "B", -1};
   TextCodec small = letters();
   small.encode = [](const std::string& text) {
     Ids ids;
@@ -337,7 +337,7 @@ TEST_F(EvaluatorTest, TheCacheIsUsedOnlyWhereTheEncoderIsLeftAlone) {
 }
 
 TEST_F(EvaluatorTest, TheMajorityLabelIsThatOfTheScoredSplit) {
-  const std::vector<TextExample> split = {{{}, "b", 1, {}, {}}, {{}, "b", 1, {}, {}}, {{}, "a", 0, {}, {}}};
+  const std::vector<TextExample> split = {{{}, "b", 1}, {{}, "b", 1}, {{}, "a", 0}};
   const auto baseline = evaluator().majority(split);
   ASSERT_TRUE(baseline);
   EXPECT_EQ(baseline->label, "b");

@@ -95,7 +95,7 @@ class TransferTest : public ::testing::Test {
       example.label = i % 3;
       example.target = letters().encode(task_.labels[static_cast<std::size_t>(i % 3)]);
       example.target.push_back(1);
-      texts_.push_back({{}, task_.labels[static_cast<std::size_t>(i % 3)], i % 3, {}, {}});
+      texts_.push_back({{}, task_.labels[static_cast<std::size_t>(i % 3)], i % 3});
       examples_.push_back(std::move(example));
     }
   }

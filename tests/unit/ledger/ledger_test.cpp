@@ -211,7 +211,7 @@ TEST(Ledger, ALayoutSeesTheRunsSeed) {
   const BackboneSpec spec = small();
   auto plan = plan_of(spec, [&](PlanBuilder& builder) { builder.claim<Repeat>(spec.layout()); });
   plan.initialise_on_meta();
-  LedgerExample example{{{Piece::of_text("great")}, "", -1, {}, {}}, {}, {}, 512, 3};
+  LedgerExample example{{{Piece::of_text("great")}, "", -1}, {}, {}, 512, 3};
   example.tokens = [](const std::string& text) { return static_cast<std::int64_t>(text.size()); };
   EXPECT_EQ(measure(spec, plan, &example).prompt_tokens, 3 * 5);
 }
