@@ -4,12 +4,12 @@ the hub keeps them in parquet must give the same examples."""
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import formats
 
 SKIPPED = 77
 FOLDERS = {"boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",
@@ -26,7 +26,7 @@ FEATURES = {"boolq": ["passage", "question"], "cb": ["hypothesis", "premise"],
 
 def rows_of(task, path):
     """The rows as TensorFlow Datasets makes them of the archive's lines."""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():  # of bytes: U+2028 ends none
         row = json.loads(line)
         if task == "multirc":
             for question in row["passage"]["questions"]:
@@ -69,8 +69,8 @@ def wsc_input(row):
         return row["text"].replace(" use it ,", " use *it* ,")
     words = row["text"].split(" ")
     assert words[index] == pronoun, row
-    words[index] = "X"
-    return re.sub(" X ", " *" + pronoun + "* ", " ".join(words))
+    marked = " ".join([" ".join(words[:index]), "X", " ".join(words[index + 1:])])  # a space follows at the end too
+    return re.sub(" X ", " *" + pronoun + "* ", marked)
 
 
 def formatted(task, rows, training):
@@ -103,27 +103,10 @@ def formatted(task, rows, training):
         yield example
 
 
-def described(program, task, data, examples):
-    """The program's description with so many examples of each split; nothing where its build reads no parquet."""
-    environment = {**os.environ, "HF_HUB_CACHE": str(data / "none"), "HF_HOME": str(data / "none"),
-                   "XDG_CACHE_HOME": str(data / "none")}
-    result = subprocess.run([program, "tasks", f"superglue/{task}", "--data", data, "--examples", str(examples),
-                             "--json"], capture_output=True, text=True, env=environment)
-    if result.returncode != 0 and "cannot read parquet" in result.stdout + result.stderr:
-        return None
-    if result.returncode != 0:
-        raise SystemExit(f"peft-bench ended with {result.returncode}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
-    return json.loads(result.stdout)
-
-
-def without_origin(examples):
-    return [{key: value for key, value in example.items() if key != "origin"} for example in examples]
-
-
 def check_official(program, task, data):
     """Compares each row; the splits' examples by name."""
     splits = {"train": "train", "validation": "dev32", "test": "val"}
-    got = described(program, task, data, 1_000_000)
+    got = formats.described(program, f"superglue/{task}", data)
     seen = {}
     for (split, name), count in zip(splits.items(), COUNTS[task]):
         path = data / FOLDERS[task] / f"{name}.jsonl"
@@ -131,7 +114,7 @@ def check_official(program, task, data):
             assert task == "record" and split == "test" and got["examples"]["test"] == 0
             continue
         wanted = list(formatted(task, rows_of(task, path), split == "train"))
-        seen[split] = without_origin(got[f"{split}_examples"])
+        seen[split] = formats.without_origin(got[f"{split}_examples"])
         assert len(wanted) == got["examples"][split] == len(seen[split]), (task, split, len(wanted))
         assert count == len(wanted), (task, split, len(wanted))
         for place, (ours, theirs) in enumerate(zip(seen[split], wanted)):
@@ -169,11 +152,11 @@ def check_hub(program, task, data, official):
             rows = list(hub_rows(task, data / FOLDERS[task] / f"{name}.jsonl"))
             pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows),
                                         folder / f"{split}-00000-of-00001.parquet")
-        got = described(program, task, cache, 1_000_000)
+        got = formats.described(program, f"superglue/{task}", cache)
         if got is None:
             return False
         for split in ("train", "validation"):
-            assert without_origin(got[f"{split}_examples"]) == official[split], (task, split)
+            assert formats.without_origin(got[f"{split}_examples"]) == official[split], (task, split)
     print(f"superglue/{task}: the hub's rows give the same examples")
     return True
 

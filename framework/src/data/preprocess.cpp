@@ -8,6 +8,12 @@ namespace peftbench {
 const std::vector<Preprocessor>& preprocessors() {
   using Training = Preprocessor::Training;
   static const std::vector<Preprocessor> all = {
+      {.name = "mrqa",
+       .summary = "as squad, without white space around the question and the context, as TensorFlow Datasets has them",
+       .reads = {"question", "context", "answers[]"},
+       .makes = {"question", "context", "answer"},
+       .one_space = true,
+       .apply = preprocess_mrqa},
       {.name = "multirc",
        .summary = "takes the tags <b>, </b> and <br> out; the answers of one question are judged together",
        .reads = {"paragraph", "question", "answer", "paragraph_idx", "question_idx"},

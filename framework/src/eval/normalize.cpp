@@ -70,10 +70,24 @@ bool is_determiner(std::string_view word) {
   return word == "your" || std::find(determiners.begin(), determiners.end(), word) != determiners.end();
 }
 
-// Words of a lower-cased text without determiners.
-std::vector<std::string_view> mentioned(const std::string& text) {
-  std::vector<std::string_view> words = words_of(text);
+// T5's words of a text in lower case, without determiners: what single spaces separate, so that two in a row have an
+// empty word between them and a tab is a letter. One empty word where nothing is left.
+std::vector<std::string_view> mentioned(std::string_view text) {
+  std::size_t begin = text.size(), end = 0;
+  for (Characters c(text); c.next();) {
+    if (is_space(c.code())) continue;
+    begin = std::min(begin, c.begin());
+    end = c.begin() + c.bytes().size();
+  }
+  text = begin < end ? text.substr(begin, end - begin) : std::string_view();
+  std::vector<std::string_view> words;
+  for (std::size_t at = 0; at != std::string_view::npos;) {
+    at = text.find(' ');
+    words.push_back(text.substr(0, at));
+    if (at != std::string_view::npos) text.remove_prefix(at + 1);
+  }
   std::erase_if(words, is_determiner);
+  if (words.empty()) words.emplace_back();
   return words;
 }
 
@@ -174,8 +188,8 @@ double word_f1(std::string_view answer, std::string_view reference) {
 int names_referent(std::string_view answer, std::string_view referent) {
   const std::string given = lower_case(answer), right = lower_case(referent);
   const std::vector<std::string_view> answered = mentioned(given), wanted = mentioned(right);
-  if (answered.empty()) return -1;
-  if (wanted.empty() || has_apostrophe(answered) != has_apostrophe(wanted)) return 0;
+  if (answered.size() == 1 && answered.front().empty()) return -1;
+  if (has_apostrophe(answered) != has_apostrophe(wanted)) return 0;
   return among(answered, wanted) || among(wanted, answered) ? 1 : 0;
 }
 

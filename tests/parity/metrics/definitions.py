@@ -65,12 +65,11 @@ def number(text):
 
 def winograd(answer, referent):
     """1: the answer names the referent, 0: it does not, -1: it names nothing."""
-    answer, referent = ([word for word in text.lower().split() if word not in DETERMINERS]
+    # Single spaces separate words, so that two in a row have an empty one between them.
+    answer, referent = ([word for word in text.strip().lower().split(" ") if word not in DETERMINERS] or [""]
                         for text in (answer, referent))
-    if not answer:
+    if answer == [""]:
         return -1
-    if not referent:
-        return 0
     if ("'" in " ".join(answer)) != ("'" in " ".join(referent)):
         return 0
     return int(set(answer) <= set(referent) or set(referent) <= set(answer))

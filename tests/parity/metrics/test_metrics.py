@@ -202,8 +202,11 @@ def check_numbers(scores, checks, random):
 def check_winograd(scores, random):
     pool = "the a his Bob Bob's bunny fuzzy hungry hat their POTATO potato which Your many İzmir".split()
 
+    gaps = [" "] * 6 + ["  ", "\t", "\u00a0"]
+
     def some():
-        return " ".join(pool[i] for i in random.integers(0, len(pool), random.integers(0, 5)))
+        chosen = random.integers(0, len(pool), random.integers(0, 5))
+        return "".join(pool[i] + gaps[random.integers(len(gaps))] for i in chosen)
 
     lists, peers = [], []
     for _ in range(LISTS):

@@ -48,7 +48,7 @@ TEST_F(PreprocessingPinTest, TheSameRowsGiveTheSameTextsAndIds) {
       "source: r.csv\nfields: {side: {from: stars, cut: [2], words: [bad, good]}}\nprefix: 'mood:'\n"
       "filter: {stars: {outside: [1, 3]}}\ninput: 'review {id}: {text}'\ntarget: '{side}'\nlabels: [bad, good]\n"
       "split: {seed: 3, validation: 5, test: 5}\n");
-  EXPECT_EQ(preprocessing_version, 2);
+  EXPECT_EQ(preprocessing_version, 3);
   EXPECT_EQ(data.hash, "f4f73cce5cf3d87689ea5ddac52fb2f5974cab826344b6bc288fc30f111a7c51");
   EXPECT_EQ(hash_of_ids(data), "bfb824eedbb0355dbaa79abaceb6a9042301104d32ce5fd356cda80971fdf79e");
 }
@@ -80,6 +80,13 @@ struct Pinned {
 // Rows as the preprocessor of this name reads them; of each kind of row that it tells apart one or more.
 const std::map<std::string, Pinned>& pinned() {
   static const std::map<std::string, Pinned> all = {
+      {"mrqa",
+       {"input: 'question: {question} context: {context}'\ntarget: '{answer}'\n",
+        R"({"question": " A question? ", "context": "\u3000Some context.\n\u00a0", "answers": [" The answer. ", "b"]}
+{"question": "", "context": "\t", "answers": ["a"]}
+)",
+        "texts of mrqa",
+        "ids of mrqa"}},
       {"multirc",
        {"input: 'question: {question} answer: {answer} paragraph: {paragraph}'\ntarget: '{label}'\n"
         "labels: {0: 'False', 1: 'True'}\n",

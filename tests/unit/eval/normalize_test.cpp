@@ -53,6 +53,9 @@ TEST(Wsc, IsT5sRule) {
   EXPECT_EQ(names_referent("the  big cat", "dog"), 0);
   EXPECT_EQ(names_referent("their Bob's", "Bob's hat"), 1);
   EXPECT_EQ(names_referent("cat", "the"), 0);
+  EXPECT_EQ(names_referent("big  cat", "big cat dog"), 0);  // T5 has an empty word between two spaces
+  EXPECT_EQ(names_referent("big\tcat", "big cat"), 0);
+  EXPECT_EQ(names_referent("the  a", "cat"), -1);
 }
 
 // Whatever bytes a model or a file gives: an answer that is UTF-8 if they were, and is its own normal form.
