@@ -60,17 +60,23 @@ def main():
                 out.write(json.dumps({"text": " ".join(draw.choices(words, k=600))}) + "\n")
         environment = dict(os.environ, PEFTBENCH_HOME=str(root), PEFTBENCH_DATA=folder)
         rates = {}
+
+        def measure(program, precision, command, environment=None):
+            rate = rate_of(command, environment)
+            rates.setdefault((program, precision), []).append(rate)
+            print(f"{program}, {precision}: {rate:.0f} tokens a second", file=sys.stderr, flush=True)
+
         for _ in range(arguments.rounds):
             for precision in ("float32", "bfloat16"):
                 config = pathlib.Path(folder) / f"{precision}.yaml"
                 config.write_text(CONFIG.format(sizes=json.dumps(SIZES), model=model, text=text, precision=precision,
                                                 steps=arguments.steps))
-                rates.setdefault(("peft-bench", precision), []).append(rate_of(
-                    [root / "build/bin/peft-bench", "pretrain", config, "--out", f"{folder}/{precision}", "--again",
-                     "--threads", threads, "--json"], environment))
-                rates.setdefault(("transformers", precision), []).append(rate_of(
-                    [python, root / "benchmarks/peer/pretraining.py", model, str(INPUTS), str(TARGETS), str(BATCH),
-                     str(arguments.steps), precision, threads]))
+                measure("peft-bench", precision,
+                        [root / "build/bin/peft-bench", "pretrain", config, "--out", f"{folder}/{precision}", "--again",
+                         "--threads", threads, "--json"], environment)
+                measure("transformers", precision,
+                        [python, root / "benchmarks/peer/pretraining.py", model, str(INPUTS), str(TARGETS), str(BATCH),
+                         str(arguments.steps), precision, threads])
     print(f"{'tokens a second':16}{'peft-bench':>24}{'transformers':>24}{'ratio':>8}")
     for precision in ("float32", "bfloat16"):
         mine, theirs = rates[("peft-bench", precision)], rates[("transformers", precision)]
