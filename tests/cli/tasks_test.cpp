@@ -96,7 +96,7 @@ const std::vector<Fault>& faults() {
       {"UnknownMetric", yaml + "metrics: [acuracy]\n", "reviews.csv", csv, "t.yaml:7: unknown metric", "acuracy",
        "metric", "did you mean 'accuracy'?"},
       {"UnknownPreprocessor", yaml + "preprocess: superglue\n", "reviews.csv", csv, "t.yaml:7: unknown preprocessor",
-       "superglue", "one of", "there are: multirc"},
+       "superglue", "one of", "there are: mrqa, multirc"},
       {"NoSource", replaced(yaml, "source: reviews.csv\n", ""), "reviews.csv", csv, "t.yaml:1: 'source' is missing", "",
        "source: …", "correct this line"},
       {"NoFile", yaml, "other.csv", csv, "t.yaml:1: the data of task 't' is not there", "reviews.csv",

@@ -85,8 +85,8 @@ const std::map<std::string, Pinned>& pinned() {
         R"({"question": " A question? ", "context": "\u3000Some context.\n\u00a0", "answers": [" The answer. ", "b"]}
 {"question": "", "context": "\t", "answers": ["a"]}
 )",
-        "texts of mrqa",
-        "ids of mrqa"}},
+        "ab20a26d5ccde0972c273a50e1b54ed6af80b6f751d4aead844796a256667baf",
+        "10cd25eb3a4c9e425f13224f8b1f92165a425e6512d087d50b6fb64a8dfca718"}},
       {"multirc",
        {"input: 'question: {question} answer: {answer} paragraph: {paragraph}'\ntarget: '{label}'\n"
         "labels: {0: 'False', 1: 'True'}\n",
