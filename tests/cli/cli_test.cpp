@@ -74,6 +74,10 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake({"score", "any", "--metrics", "squad_f2"}, "unknown metric", "did you mean 'squad_f1'");
   expect_mistake({"score", "any", "--metrics", "accuracy"}, "needs label words", "'labels'");
   expect_mistake({"score", "any"}, "no metric is named", "--task");
+  expect_mistake({"score", "any", "--metrics", "accuracy", "--labels", "a,b,a"}, "a label word stands twice", "'a'");
+  expect_mistake({"score", ".", "--metrics", "squad_em"}, "cannot read .", "predictions.jsonl");
+  expect_mistake({"pretrain", "t5-nano-span", "--show", "0"}, "--show", "1");
+  expect_mistake({"tasks", "spam", "--examples", "-3"}, "--examples", "--help");
   expect_mistake({"forward", "--backbone", "t5-nano-lm"}, "--input-ids", "forward --help");
   expect_mistake(with(method, {"--config", "/no/such/file.yaml"}), "/no/such/file.yaml", "");
 }

@@ -93,6 +93,19 @@ TEST_F(Mixture, TrainsOnAllTasksAndScoresEach) {
   const Printed one = run({"eval", id, "--task", kinds_.string(), "--out", out_.string(), "--json"});
   ASSERT_EQ(one.status, 0) << one.err;
   EXPECT_EQ(json::parse(one.out).at("metrics"), r.at("tasks").at(1).at("metrics"));
+
+  // And from its predictions alone, each line by its own task.
+  const Printed scored =
+      run({"score", (only_run(out_) / "predictions.jsonl").string(), "--task", both_.string(), "--json"});
+  ASSERT_EQ(scored.status, 0) << scored.err;
+  const json scores = json::parse(scored.out);
+  ASSERT_EQ(scores.size(), 2u);
+  for (std::size_t t = 0; t < 2; ++t) {
+    const json& task = r.at("tasks").at(t);
+    EXPECT_EQ(scores.at(t).at("task"), task.at("task"));
+    EXPECT_EQ(scores.at(t).at("examples"), task.at("scored"));
+    EXPECT_EQ(scores.at(t).at("metrics").at(0).at("value"), task.at("metrics").at(0).at("value"));
+  }
 }
 
 TEST_F(Mixture, AStoppedRunGoesOnWithTheSameExamples) {

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <map>
+#include <sstream>
+
 namespace peftbench {
 namespace {
 
@@ -38,6 +41,41 @@ std::string reviews() {
     rows += "\"the film, number " + std::to_string(i) + ", was " + (i % 2 ? "dull" : "fine") + "\"," +
             (i % 2 ? "1" : "5") + "\n";
   return rows;
+}
+
+// Metrics of whole groups are of whole groups, also where only some examples are scored.
+TEST(OwnTask, ALimitOnExamplesCutsNoGroup) {
+  const Scratch scratch;
+  std::string rows = "question,text,right\n";
+  for (int i = 0; i < 90; ++i)
+    rows += std::to_string(i / 3) + ",answer " + std::to_string(i) + "," + (i % 2 ? "yes" : "no") + "\n";
+  scratch.write("answers.csv", rows);
+  const fs::path file = scratch.write("answers.yaml",
+                                      "source: answers.csv\ngroup: question\ninput: \"{question}: {text}\"\n"
+                                      "target: \"{right}\"\nlabels: [no, yes]\nmetrics: [em, f1a]\n"
+                                      "split: {validation: 15, test: 30}\nlimits: {input: 32, target: 4}\n");
+  const Printed printed = run(short_run(file, scratch.path() / "runs", {"--set", "eval.examples=10"}));
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, ContainsRegex("em +[01]\\.[0-9]+ .* on 3 test examples"));
+  std::map<std::string, int> groups;
+  std::istringstream lines(file_text(only_run(scratch.path() / "runs") / "predictions.jsonl"));
+  for (std::string line; std::getline(lines, line);) ++groups[json::parse(line).at("group")];
+  ASSERT_EQ(groups.size(), 3u);
+  for (const auto& [group, size] : groups) EXPECT_EQ(size, 3) << group;
+}
+
+TEST(OwnTask, ALabelWordThatWouldBeCutIsRefused) {
+  const Scratch scratch;
+  scratch.write("reviews.csv", reviews());
+  const fs::path file = scratch.write(
+      "reviews.yaml",
+      replaced(replaced(task_yaml(), "words: [bad, good]", "words: [bad, unbelievably good]"), "labels: [bad, good]",
+               "labels: [bad, unbelievably good]\nlimits: {target: 3}"));
+  const Printed printed = run(short_run(file, scratch.path() / "runs"));
+  EXPECT_EQ(printed.status, 2) << printed.out;
+  EXPECT_THAT(printed.err, AllOf(HasSubstr("reviews.yaml: a label word is longer than the limit of targets"),
+                                 HasSubstr("'unbelievably good'"), HasSubstr("at most 3"),
+                                 HasSubstr("--set task.max_target_tokens=")));
 }
 
 TEST(OwnTask, FromAFewLinesOverACsvIsListedAndTrained) {
@@ -144,6 +182,16 @@ const std::vector<Fault>& faults() {
        "r.jsonl:1: the field 'text' is not a text", "a JSON array", "a text", "'text.0'"},
       {"FilterLeavesNothing", yaml + "filter: {stars: {min: 9}}\n", "reviews.csv", csv, "t.yaml:1: no row is left",
        "reviews.csv", "rows that pass 'filter'", "compare the values"},
+      {"NullField", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": null, \"stars\": 1}\n",
+       "r.jsonl:1: the field 'text' has no value", "null", "asks for", "default"},
+      {"RenamedFromNothing", replaced(yaml, "source: reviews.csv", "source: {file: reviews.csv, rename: {text: txt}}"),
+       "reviews.csv", replaced(csv, "text,stars", "note,stars"), "reviews.csv:2: the field 'text' has no value",
+       "'rename'", "asks for", "default"},
+      {"MadeFromAMadeOne", replaced(yaml, "fields:\n", "fields:\n  text: side\n"), "reviews.csv",
+       replaced(csv, "text,stars", "note,stars"), "reviews.csv:2: the field 'side' is made from others",
+       "no 'side' in the file", "a field of the file", "'from'"},
+      {"AllRowsAlike", replaced(yaml, "review: {text}", "the same"), "reviews.csv", csv,
+       "t.yaml:1: the rows cannot be split", "60 rows, all alike", "inputs of their own", "'input'"},
       {"TooFewRows", yaml, "reviews.csv", "text,stars\na,1\nb,5\n", "t.yaml:1: the ", "2 rows", "rows for train",
        "name more data"},
   };

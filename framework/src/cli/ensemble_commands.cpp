@@ -101,7 +101,8 @@ int ensemble_command(const std::vector<std::string>& words) {
   app.add_option("RUN", names, "folders or ids of runs")->required()->type_name("");
   app.add_option("--task", request.asked.task, "another task than the runs'")->type_name("NAME");
   app.add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
-  app.add_option("--examples", request.examples, "the first so many; 0: all");
+  app.add_option("--examples", request.examples, "so many of the split, the same ones each time; 0: all")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--threads", request.asked.threads, "processor threads; 0: as the first run had");
   app.add_option("--batch-size", request.asked.batch_size,
                  "examples × runs in a batch, one example at least; 0: as the first run had");

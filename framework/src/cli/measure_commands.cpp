@@ -57,9 +57,13 @@ int eval_command(const std::vector<std::string>& words) {
       ->delimiter(',')
       ->allow_extra_args(false);
   arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
-  arguments.app().add_option("--examples", request.examples, "the first so many; 0: all");
+  arguments.app()
+      .add_option("--examples", request.examples, "so many of the split, the same ones each time; 0: all")
+      ->check(CLI::NonNegativeNumber);
   arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
-  arguments.app().add_option("--batch-size", request.asked.batch_size, "examples in a batch; 0: as the run had");
+  arguments.app()
+      .add_option("--batch-size", request.asked.batch_size, "examples in a batch; 0: as the run had")
+      ->check(CLI::NonNegativeNumber);
   arguments.app().add_option("--predictions", predictions, "write each answer as a line of JSON")->type_name("FILE");
   arguments.add_out();
   arguments.add_places();

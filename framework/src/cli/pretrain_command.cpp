@@ -30,16 +30,17 @@ int pretrain_command(const std::vector<std::string>& words) {
                       "Trains a T5 of your own: span corruption, prefix LM, supervised tasks, or several of them. The\n"
                       "same command again goes on where it was stopped, to the same bits (docs/pretraining.md).");
   std::string name, out;
-  std::optional<std::int64_t> steps, seed, threads;
-  std::int64_t show = 0;
+  std::optional<std::int64_t> steps, seed, threads, show;
   bool again = false, dry = false;
   arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
   arguments.app().add_option("--out", out, "folder of checkpoint, log and models; default: runs/pretrain/NAME");
   arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
   arguments.app().add_option("--seed", seed, "of every use of chance");
   arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
-  arguments.app().add_option("--show", show,
-                             "print so many examples of each objective (--json: their ids), and train nothing");
+  arguments.app()
+      .add_option("--show", show,
+                  "print so many examples of each objective (--json: their ids), and train nothing")
+      ->check(CLI::Range(1, 1 << 20));
   arguments.flag(
       "--dry-run", dry,
       "check that model, vocabulary and tasks are there, print the resolved configuration, and train nothing");
@@ -74,8 +75,8 @@ int pretrain_command(const std::vector<std::string>& words) {
   }
   listen_for_stop();
   ConsoleProgress progress;
-  if (show > 0) {
-    const std::vector<ShownExample> examples = first_examples(request, show, progress);
+  if (show) {
+    const std::vector<ShownExample> examples = first_examples(request, *show, progress);
     progress.clear();
     std::string shown;
     for (const ShownExample& one : examples) {

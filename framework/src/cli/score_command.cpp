@@ -4,6 +4,7 @@
 #include "core/names.h"
 #include "data/metric_names.h"
 #include "data/task.h"
+#include "data/task_mixture.h"
 #include "eval/prediction_file.h"
 #include "report/format.h"
 #include "report/table.h"
@@ -18,8 +19,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// By what a file is scored, or the lines of a mixture's task in it.
+struct Rules {
+  std::string task;  // empty: all lines
+  std::vector<std::string> metrics, labels;
+};
+
 struct Scored {
-  std::string file;
+  std::string file, task;
   std::size_t examples = 0;
   std::vector<MetricValue> metrics;
   std::vector<ConstantAnswer> constants;
@@ -32,9 +39,9 @@ struct Scored {
   }
 };
 
-Scored score(const std::string& file, const std::vector<std::string>& metrics, const std::vector<std::string>& labels,
-             std::uint64_t seed) {
-  PredictionFile read = read_predictions(file, labels);
+Scored score(const std::string& file, const Rules& rules, std::uint64_t seed) {
+  const auto& [task, metrics, labels] = rules;
+  PredictionFile read = read_predictions(file, labels, task);
   check_scorable(read, metrics);
   std::vector<Prediction>& predictions = read.predictions;
   const int count = static_cast<int>(labels.size());
@@ -44,6 +51,7 @@ Scored score(const std::string& file, const std::vector<std::string>& metrics, c
     illegal += p.illegal ? 1 : 0;
   }
   Scored result{file,
+                task,
                 predictions.size(),
                 compute_metrics(metrics, predictions, count, seed),
                 constant_answers(metrics, predictions, labels),
@@ -54,7 +62,10 @@ Scored score(const std::string& file, const std::vector<std::string>& metrics, c
 }
 
 Json as_json(const Scored& scored) {
-  Json json = {{"file", scored.file}, {"examples", scored.examples}, {"metrics", Json::array()}};
+  Json json = {{"file", scored.file}};
+  if (!scored.task.empty()) json["task"] = scored.task;
+  json["examples"] = scored.examples;
+  json["metrics"] = Json::array();
   for (const MetricValue& m : scored.metrics) {
     const ConstantAnswer* constant = scored.constant(m.name);
     json["metrics"].push_back({{"name", m.name},
@@ -78,7 +89,17 @@ std::string as_text(const Scored& scored) {
     sheet.add(m.name, line);
   }
   if (scored.illegal_rate) sheet.add("illegal", format_percent(*scored.illegal_rate) + " of the answers");
-  return scored.file + "\n" + sheet.text(terminal_width(1));
+  return scored.file + (scored.task.empty() ? "" : ", " + scored.task) + "\n" + sheet.text(terminal_width(1));
+}
+
+void check(const Rules& rules) {
+  if (rules.metrics.empty())
+    throw ConfigError({"no metric is named", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
+  for (const std::string& metric : rules.metrics)
+    if (const auto problem = metric_problem(metric, rules.metrics, rules.labels)) throw ConfigError(*problem);
+  for (auto word = rules.labels.begin(); word != rules.labels.end(); ++word)
+    if (std::find(rules.labels.begin(), word, *word) != word)
+      throw ConfigError({"a label word stands twice", "'" + *word + "'", "each word once", {}});
 }
 
 }  // namespace
@@ -105,23 +126,26 @@ int score_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  if (!task.empty()) {
+  std::vector<Rules> all;
+  if (task.empty()) {
+    all.push_back({{}, metrics, labels});
+  } else {
     const TaskConfig config = read_task_config(task, arguments.places().task_folders());
-    if (metrics.empty()) metrics = config.metrics;
-    if (labels.empty()) labels = config.labels;
+    for (const TaskConfig* part : parts_of(config))
+      all.push_back({config.mixture ? part->name : "", metrics.empty() ? part->metrics : metrics,
+                     labels.empty() ? part->labels : labels});
   }
-  if (metrics.empty())
-    throw ConfigError({"no metric is named", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
-  for (const std::string& metric : metrics)
-    if (const auto problem = metric_problem(metric, metrics, labels)) throw ConfigError(*problem);
+  for (const Rules& rules : all) check(rules);
   Json json = Json::array();
   std::string text;
   for (const std::string& file : files) {
-    const Scored scored = score(file, metrics, labels, seed);
-    if (arguments.json())
-      json.push_back(as_json(scored));
-    else
-      text += as_text(scored);
+    for (const Rules& rules : all) {
+      const Scored scored = score(file, rules, seed);
+      if (arguments.json())
+        json.push_back(as_json(scored));
+      else
+        text += as_text(scored);
+    }
   }
   print(arguments.json() ? json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : text);
   return 0;

@@ -183,6 +183,19 @@ void in_parallel(std::size_t count, int threads, const std::function<void(std::s
 
 }  // namespace
 
+void check_labels_fit(const TaskConfig& task, const Tokenizer& tokenizer) {
+  for (const std::string& label : task.labels) {
+    const auto tokens = static_cast<int64_t>(tokenizer.encode(label).size()) + 1;
+    if (tokens <= task.max_target_tokens) continue;
+    const std::string needed = std::to_string(tokens);
+    throw ConfigError({task.file.string() + ": a label word is longer than the limit of targets",
+                       "'" + label + "', " + needed + " tokens of this vocabulary with EOS",
+                       "at most " + std::to_string(task.max_target_tokens) + ", the task's limits.target",
+                       "raise it to " + needed + " there (in a run, --set task.max_target_tokens=" + needed +
+                           " does it too), or choose a shorter word"});
+  }
+}
+
 EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
                          int64_t pad_id, int64_t eos_id) {
   if (ids.empty() || ids.back() != eos_id) {

@@ -19,6 +19,10 @@ struct EncodeLimits {
   std::vector<int64_t> target_prefix = {};  // ids before every target, beyond its limit
 };
 
+// Throws ConfigError where a label word and its EOS are more than the task's limit of targets: what is cut off could
+// never be answered, and two words could become one.
+void check_labels_fit(const TaskConfig& task, const Tokenizer& tokenizer);
+
 // What rearranges an example's pieces before they are tokenized.
 struct Arrangement {
   const LayoutHook* hook = nullptr;                        // null: pieces stay as they are

@@ -46,11 +46,18 @@ std::string RowFields::text(const std::string& name, const std::string& asked_by
   const auto made = made_.find(name);
   const bool own = made != made_.end();
   const std::string& missing = own ? made->second->from : name;
+  const std::string wanted = "'" + missing + "', which " + (own ? made->second->place : asked_by) + " asks for";
   std::vector<std::string> there = row_.names();
+  if (std::find(there.begin(), there.end(), missing) != there.end())
+    row_.fail("the field '" + missing + "' has no value in this row",
+              "null, or nothing under the name that 'rename' gives", wanted,
+              "take the row out, or give a default: fields: {" + missing + ": {from: " + missing + ", default: \"\"}}");
+  if (own && made_.contains(missing))
+    row_.fail("the field '" + missing + "' is made from others, and '" + name + "' is to be made from it",
+              "no '" + missing + "' in the file", "a field of the file", "name one in 'from'");
   for (const auto& [key, field] : made_) there.push_back(key);
   std::sort(there.end() - static_cast<std::ptrdiff_t>(made_.size()), there.end());
-  row_.fail("the field '" + missing + "' is missing", "the fields " + join(there),
-            "'" + missing + "', which " + (own ? made->second->place : asked_by) + " asks for",
+  row_.fail("the field '" + missing + "' is missing", "the fields " + join(there), wanted,
             did_you_mean(missing, there));
 }
 

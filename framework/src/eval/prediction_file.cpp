@@ -79,6 +79,11 @@ Prediction prediction_of(const Line& line, std::int64_t index, const std::vector
   p.target_label = line.label("target_label", p.target, labels);
   if (!labels.empty() && p.target_label < 0)
     line.fail("the target is none of the label words", "'" + p.target + "'", "one of " + join(labels));
+  // Another program's numbers may follow another order, and the scores would be of other classes.
+  const auto word = std::find(labels.begin(), labels.end(), p.target);
+  if (word != labels.end() && word - labels.begin() != p.target_label)
+    line.fail("'target_label' is not the target's", std::to_string(p.target_label) + " for '" + p.target + "'",
+              std::to_string(word - labels.begin()) + ", its place in " + join(labels));
   return p;
 }
 
@@ -93,9 +98,12 @@ Json to_json(const Prediction& p) {
   return json;
 }
 
-PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels) {
+PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels,
+                                const std::string& task) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw DataError({"cannot read " + file.string(), {}, "a file of predictions, a line of JSON each", {}});
+  if (!in || fs::is_directory(file))
+    throw DataError({"cannot read " + file.string(), in ? "a folder" : "", "a file of predictions, a line of JSON each",
+                     in ? "name the predictions.jsonl in it" : ""});
   PredictionFile result{file, {}, {}};
   std::vector<Prediction>& predictions = result.predictions;
   std::int64_t number = 0;
@@ -106,11 +114,14 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
     if (json.is_discarded())
       throw DataError(
           {place + ": not JSON", printable(text), R"({"prediction": "…", "target": "…"} on each line)", {}});
-    predictions.push_back(
-        prediction_of(Line(std::move(json), place), static_cast<std::int64_t>(predictions.size()), labels));
+    const Line line(std::move(json), place);
+    if (!task.empty() && line.text("task") != task) continue;
+    predictions.push_back(prediction_of(line, static_cast<std::int64_t>(predictions.size()), labels));
     result.lines.push_back(number);
   }
-  if (predictions.empty()) throw DataError({file.string() + " holds no predictions", "no line", "a line for each", {}});
+  if (predictions.empty())
+    throw DataError({file.string() + " holds no predictions" + (task.empty() ? "" : " of the task " + task), "no line",
+                     "a line for each", {}});
   return result;
 }
 

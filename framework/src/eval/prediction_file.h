@@ -22,8 +22,9 @@ struct PredictionFile {
 
 // Predictions of a file of such lines, ours or another program's: `prediction` and `target` are enough where they are
 // label words or free text. What stands in no line is found: `label` and `target_label` among `labels` (no words: the
-// file's numbers alone). Throws DataError with file and line.
-PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels);
+// file's numbers alone). With a `task`, the lines that name it, as a mixture's do. Throws DataError with file and line.
+PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels,
+                                const std::string& task = {});
 
 // Throws DataError that names the line where a prediction lacks what a metric needs.
 void check_scorable(const PredictionFile& file, const std::vector<std::string>& metrics);

@@ -145,6 +145,7 @@ struct EncodedTask {
 
 EncodedTask encode_task(const TaskData& task, const Bench& bench, const DataStorage& storage, std::int64_t held_out) {
   const EncodeLimits limits{task.config.max_input_tokens, task.config.max_target_tokens};
+  check_labels_fit(task.config, *bench.tokenizer);
   const EncodeSettings settings{*bench.tokenizer, limits, bench.spec.pad_id, bench.spec.eos_id};
   return {encode_list(task.train, settings, {}, storage, task.config.name),
           encode_all(task.validation.first(static_cast<std::size_t>(held_out)), *bench.tokenizer, limits, {},

@@ -1,6 +1,7 @@
 #include "run/ensemble_run.h"
 
 #include "core/clock.h"
+#include "data/groups.h"
 #include "eval/ensemble.h"
 #include "run/adapter.h"
 #include "run/machine.h"
@@ -155,8 +156,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   outcome.backbone = bench.setup.backbone.name;
   outcome.split = scoring.first().split_for(bench.setup.config.options.text("eval.split"));
   const TextList& split = scoring.first().split(outcome.split);
-  const std::vector<TextExample> texts =
-      split.first(request.examples > 0 ? static_cast<std::size_t>(request.examples) : split.size());
+  const std::vector<TextExample> texts = split.first(whole_groups(split, request.examples));
   Questions questions(bench, places, texts);
   std::vector<const std::vector<EncodedExample>*> encoded;
   for (const Voter& voter : voters) encoded.push_back(questions.of(voter));

@@ -22,7 +22,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 namespace peftbench {
 namespace {
@@ -190,8 +189,13 @@ void Runner::work() {
   costs_.begin("evaluate");
   const std::string split = config_.options.text("eval.split");
   const RunEvaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
-  for (const std::string& own : std::set<std::string>(evaluation.splits.begin(), evaluation.splits.end()))
-    if (own != split) warn("the task has no labelled " + split + " split: the score is of the " + own + " split");
+  const std::vector<const TaskData*> scored = parts_of(bench_.task);
+  for (std::size_t t = 0; t < evaluation.splits.size(); ++t) {
+    const std::string& own = evaluation.splits[t];
+    if (own == split) continue;
+    warn("the task " + scored[t]->config.name + " has no labelled " + split + " split: the score is of the " + own +
+         " split");
+  }
   scoring.describe(evaluation, record_);
   record_.predictions_hash = scoring.write_predictions(evaluation, folder_.predictions());
   for (const std::string& warning : scoring.score_others(plan, folder_, record_, progress_)) warn(warning);

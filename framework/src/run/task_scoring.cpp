@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "data/encode_list.h"
+#include "data/groups.h"
 #include "eval/likelihood.h"
 #include "eval/prediction_file.h"
 
@@ -46,6 +47,7 @@ TaskScoring::TaskScoring(Subject subject, const CompiledPlan& plan)
       evaluator_(*subject_.bench.backbone, TextCodec::of(subject_.bench.tokenizer), subject_.task.config,
                  subject_.bench.setup.config.train.evaluation,
                  static_cast<std::uint64_t>(subject_.bench.setup.config.seed()), subject_.cache, subject_.transfer) {
+  if (!classes_) check_labels_fit(task().config, *subject_.bench.tokenizer);
   check_transfer();
 }
 
@@ -62,7 +64,8 @@ void TaskScoring::check_transfer() {
   const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank && !map.empty();
   const std::string found = join(learnt) + " was learnt; " + join(labels) + " are the answers of '" +
                             subject_.task.config.name + "'",
-                    remedy = "map them: --set eval.label_map=" + learnt.front() + ":" + labels.front();
+                    remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" + labels.front() +
+                             (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
   const bool none = unreached == static_cast<std::ptrdiff_t>(labels.size());
   if ((ranked && none) || (classes_ && unreached > 0))
     throw ConfigError({"the answers of the task that was trained on do not become those of another", found,
@@ -119,18 +122,17 @@ std::string TaskScoring::split_for(const std::string& wanted) const {
 
 Evaluation TaskScoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,
                                  ProgressSink& progress) {
-  const Questions& asked = questions(name, limit);
+  const std::size_t count = whole_groups(split(name), limit);
+  const Questions& asked = questions(name, count);
   const bool named = !subject_.transfer.labels.empty() || subject_.bench.task.config.mixture;
-  return evaluator_.evaluate(plan, asked.encoded, asked.texts, limit, &progress,
+  return evaluator_.evaluate(plan, asked.encoded, asked.texts, static_cast<std::int64_t>(count), &progress,
                              "evaluate on " + (named ? task().config.name + ", " : "") + name);
 }
 
-const TaskScoring::Questions& TaskScoring::questions(const std::string& name, std::int64_t limit) {
-  const std::size_t all = split(name).size();
-  const std::size_t wanted = limit > 0 ? std::min(all, static_cast<std::size_t>(limit)) : all;
+const TaskScoring::Questions& TaskScoring::questions(const std::string& name, std::size_t count) {
   Questions& kept = questions_[name];
-  if (kept.texts.size() < wanted) {
-    kept.texts = split(name).first(wanted);
+  if (kept.texts.size() < count) {
+    kept.texts = split(name).first(count);
     kept.encoded = encode_scored(subject_.bench, task().config, kept.texts, arrangement());
     if (!class_of_.empty())
       for (EncodedExample& example : kept.encoded)

@@ -63,7 +63,7 @@ class TaskScoring {
     std::vector<TextExample> texts;
     std::vector<EncodedExample> encoded;
   };
-  const Questions& questions(const std::string& split, std::int64_t limit);
+  const Questions& questions(const std::string& split, std::size_t count);
   Arrangement arrangement() const;
   void check_transfer();
 

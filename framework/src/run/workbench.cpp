@@ -3,6 +3,7 @@
 #include "core/hash.h"
 #include "core/names.h"
 #include "core/random.h"
+#include "data/groups.h"
 #include "data/load_task.h"
 #include "data/task_mixture.h"
 #include "eval/label_map.h"
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -63,8 +65,8 @@ void draw(TaskData& task, std::int64_t count, std::uint64_t seed) {
 
 // Files are often sorted by label, and a limit takes the first so many. The order is the same for every run.
 void mix(TaskData& task) {
-  task.validation = task.validation.select(shuffled_places(task.validation.size(), stream_seed(0, "validation")));
-  task.test = task.test.select(shuffled_places(task.test.size(), stream_seed(0, "test")));
+  for (const auto& [split, name] : {std::pair{&task.validation, "validation"}, std::pair{&task.test, "test"}})
+    *split = split->select(side_by_side(*split, shuffled_places(split->size(), stream_seed(0, name))));
 }
 
 void arrange(TaskData& task, const RunConfig& config) {

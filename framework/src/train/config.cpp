@@ -22,7 +22,7 @@ void require(const char* key, T value, double low, double high, bool above_low =
   expected << (above_low ? "more than " : "at least ") << low;
   if (high != unbounded) expected << " and at most " << high;
   throw ConfigError({"a training option is out of its range", found.str(), expected.str(),
-                     "change " + std::string("train.") + key + " in the configuration or with --set"});
+                     "change train." + std::string(key)});
 }
 
 }  // namespace
