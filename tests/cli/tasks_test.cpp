@@ -192,6 +192,8 @@ const std::vector<Fault>& faults() {
        "no 'side' in the file", "a field of the file", "'from'"},
       {"AllRowsAlike", replaced(yaml, "review: {text}", "the same"), "reviews.csv", csv,
        "t.yaml:1: the rows cannot be split", "60 rows, all alike", "inputs of their own", "'input'"},
+      {"ColumnsOfOneName", replaced(yaml, "source: reviews.csv", "source: {file: reviews.csv, columns: [text, text]}"),
+       "reviews.csv", csv, "t.yaml:1: two columns have one name", "text", "a name of its own", "correct this line"},
       {"TooFewRows", yaml, "reviews.csv", "text,stars\na,1\nb,5\n", "t.yaml:1: the ", "2 rows", "rows for train",
        "name more data"},
   };

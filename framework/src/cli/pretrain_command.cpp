@@ -64,8 +64,13 @@ int pretrain_command(const std::vector<std::string>& words) {
 
   if (dry) {
     ConsoleProgress notes;
-    if (const std::vector<std::string> missing = missing_sources(request); !missing.empty())
-      notes.note("note: not here yet; what is not yours is fetched with tools/fetch-data " + join(missing, " "));
+    const MissingSources missing = missing_sources(request);
+    if (!missing.recipes.empty())
+      notes.note("note: not here yet; what is not yours is fetched with tools/fetch-data " +
+                 join(missing.recipes, " "));
+    if (!missing.brought.empty())
+      notes.note("note: not here, and yours to bring: the data of " + join(missing.brought) +
+                 "; `peft-bench tasks NAME` says how");
     nlohmann::ordered_json json = to_json(request.config);
     json["snapshots"] = nlohmann::ordered_json::object();
     for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;

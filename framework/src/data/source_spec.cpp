@@ -102,6 +102,9 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
     source.columns = yaml.at("columns").texts();
     if (source.columns.empty())
       yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
+    for (auto name = source.columns.begin(); name != source.columns.end(); ++name)
+      if (!name->empty() && std::find(source.columns.begin(), name, *name) != name)
+        yaml.at("columns").fail("two columns have one name", *name, "a name of its own for each column");
     source.header = false;
   }
   if (yaml.has("header")) source.header = yaml.at("header").flag();

@@ -233,24 +233,28 @@ class TimedProgress final : public ProgressSink {
 
 }  // namespace
 
-std::vector<std::string> missing_sources(const PretrainRequest& request) {
+MissingSources missing_sources(const PretrainRequest& request) {
   const PretrainConfig& config = request.config;
   const std::optional<ResolvedBackbone> from = find_start(request);
   Bench bench;
   bench.spec = from ? from->spec : config.sizes;
   open_vocabulary(config, from, bench);
-  std::vector<std::string> missing;
+  MissingSources missing;
   if (config.shares.span_corruption + config.shares.prefix_lm > 0)
     for (const TextShare& text : config.text) {
       try {
         find_text(text.name, request.places.data);
       } catch (const DataError&) {
-        missing.push_back("text/" + text.name);
+        missing.recipes.push_back("text/" + text.name);
       }
     }
   for (const TaskConfig& task : find_tasks(request))
-    if (search_source(task, request.places.data).results.empty())
-      missing.push_back(task.spec->fetch.empty() ? task.name : task.spec->fetch);
+    if (search_source(task, request.places.data).results.empty()) {
+      if (task.spec->fetch.empty())
+        missing.brought.push_back(task.name);
+      else
+        missing.recipes.push_back(task.spec->fetch);
+    }
   return missing;
 }
 

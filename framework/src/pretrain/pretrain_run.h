@@ -26,9 +26,12 @@ struct PretrainOutcome {
 };
 
 // That model, vocabulary and tasks are there and fit each other, without reading text or weights. Throws ConfigError.
-// What comes back are the texts and tasks that are not there yet, as tools/fetch-data names them; a task that it does
-// not know has its own name.
-std::vector<std::string> missing_sources(const PretrainRequest& request);
+// What comes back is not there yet: recipes of tools/fetch-data (a text may also be the user's), and tasks whose data
+// the user brings.
+struct MissingSources {
+  std::vector<std::string> recipes, brought;
+};
+MissingSources missing_sources(const PretrainRequest& request);
 
 // Prepares text and tasks, then trains. Throws ConfigError, DataError, Interrupted (then the same call goes on).
 PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& progress);

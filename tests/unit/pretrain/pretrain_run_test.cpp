@@ -73,9 +73,10 @@ TEST_F(PretrainRun, KeepsCardsWithTheTokensOfTheirStep) {
 }
 
 TEST_F(PretrainRun, TheCheckNamesTextsThatAreNotThere) {
-  EXPECT_TRUE(missing_sources(request_).empty());
+  EXPECT_TRUE(missing_sources(request_).recipes.empty());
   request_.config.text.push_back({"lakes", 1});
-  EXPECT_THAT(missing_sources(request_), ElementsAre("text/lakes"));
+  EXPECT_THAT(missing_sources(request_).recipes, ElementsAre("text/lakes"));
+  EXPECT_TRUE(missing_sources(request_).brought.empty());
   request_.config.sizes.vocab_size = 8000;
   EXPECT_THROW(missing_sources(request_), ConfigError);
 }
