@@ -209,8 +209,7 @@ TEST(PTuning, PseudoTokensStandWhereTheTemplatePutsThem) {
   const auto backbone = tiny_backbone();
   CompiledPlan made = plan({{"template", "[2] say {input} [1]"}});
   EXPECT_THAT(made.claimed_sites(), ElementsAre("encoder.input", "layout"));
-  const std::vector<Piece> pieces =
-      made.only()->layout->arrange({{{Piece::of_text("x", "text")}, "", -1}, {}, {}, 9});
+  const std::vector<Piece> pieces = made.only()->layout->arrange({{{Piece::of_text("x", "text")}, "", -1}, {}, {}, 9});
   ASSERT_EQ(pieces.size(), 4u);
   EXPECT_EQ(pieces[0].slots, 2);
   EXPECT_EQ(pieces[1].text + pieces[2].text, "say x");

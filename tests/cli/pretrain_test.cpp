@@ -66,7 +66,8 @@ TEST_F(Pretrain, DryRunFindsWhatItNeeds) {
                  "name: mine\nsource: mine.csv\ninput: \"{a}\"\ntarget: \"{b}\"\nmetrics: [exact_match]\n"
                  "split: {seed: 0, validation: 1, test: 1}\n");
   ASSERT_EQ(train(sizes + mixed, {"--dry-run"}), 0) << err_;
-  EXPECT_THAT(err_, HasSubstr("tools/fetch-data mine supervised/antonym"));
+  EXPECT_THAT(err_,
+              AllOf(HasSubstr("tools/fetch-data supervised/antonym\n"), HasSubstr("yours to bring: the data of mine")));
   EXPECT_EQ(train("model: {from: ../nowhere}\n" + text + rest, {"--dry-run"}), 2);
   EXPECT_THAT(err_, AllOf(HasSubstr("small.yaml:1"), HasSubstr("../nowhere")));
   std::string other = sizes;

@@ -68,9 +68,8 @@ TEST(OwnTask, ALabelWordThatWouldBeCutIsRefused) {
   const Scratch scratch;
   scratch.write("reviews.csv", reviews());
   const fs::path file = scratch.write(
-      "reviews.yaml",
-      replaced(replaced(task_yaml(), "words: [bad, good]", "words: [bad, unbelievably good]"), "labels: [bad, good]",
-               "labels: [bad, unbelievably good]\nlimits: {target: 3}"));
+      "reviews.yaml", replaced(replaced(task_yaml(), "words: [bad, good]", "words: [bad, unbelievably good]"),
+                               "labels: [bad, good]", "labels: [bad, unbelievably good]\nlimits: {target: 3}"));
   const Printed printed = run(short_run(file, scratch.path() / "runs"));
   EXPECT_EQ(printed.status, 2) << printed.out;
   EXPECT_THAT(printed.err, AllOf(HasSubstr("reviews.yaml: a label word is longer than the limit of targets"),

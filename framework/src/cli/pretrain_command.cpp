@@ -38,8 +38,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--seed", seed, "of every use of chance");
   arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one per core");
   arguments.app()
-      .add_option("--show", show,
-                  "print so many examples of each objective (--json: their ids), and train nothing")
+      .add_option("--show", show, "print so many examples of each objective (--json: their ids), and train nothing")
       ->check(CLI::Range(1, 1 << 20));
   arguments.flag(
       "--dry-run", dry,

@@ -241,10 +241,9 @@ int tasks_command(const std::vector<std::string>& words) {
   bool of_preprocessors = false;
   CLI::App& app = arguments.app();
   app.add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
-  CLI::Option* const show =
-      app.add_option("--examples", examples, "shows the first so many examples of each split")
-          ->type_name("N")
-          ->check(CLI::NonNegativeNumber);
+  CLI::Option* const show = app.add_option("--examples", examples, "shows the first so many examples of each split")
+                                ->type_name("N")
+                                ->check(CLI::NonNegativeNumber);
   CLI::Option* const fetch =
       app.add_option("--fetch", wanted, "gets the data of these tasks, or of recipes of tools/fetch-data")
           ->type_name("NAME");

@@ -49,8 +49,10 @@ std::string hash_bytes(const fs::path& file) {
   while (in.read(block.data(), static_cast<std::streamsize>(block.size())), in.gcount() > 0)
     hash.update(block.data(), static_cast<std::size_t>(in.gcount()));
   if (in.bad() || !in.eof())
-    throw DataError(Problem{"cannot read " + file.string(), fs::is_directory(file) ? "a folder" : "an error of the disk",
-                            "a readable file", {}});
+    throw DataError(Problem{"cannot read " + file.string(),
+                            fs::is_directory(file) ? "a folder" : "an error of the disk",
+                            "a readable file",
+                            {}});
   return hash.hex();
 }
 

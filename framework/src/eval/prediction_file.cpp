@@ -98,8 +98,7 @@ Json to_json(const Prediction& p) {
   return json;
 }
 
-PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels,
-                                const std::string& task) {
+PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels, const std::string& task) {
   std::ifstream in(file, std::ios::binary);
   if (!in || fs::is_directory(file))
     throw DataError({"cannot read " + file.string(), in ? "a folder" : "", "a file of predictions, a line of JSON each",
@@ -120,8 +119,10 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
     result.lines.push_back(number);
   }
   if (predictions.empty())
-    throw DataError({file.string() + " holds no predictions" + (task.empty() ? "" : " of the task " + task), "no line",
-                     "a line for each", {}});
+    throw DataError({file.string() + " holds no predictions" + (task.empty() ? "" : " of the task " + task),
+                     "no line",
+                     "a line for each",
+                     {}});
   return result;
 }
 

@@ -131,7 +131,9 @@ class Pool {
 
   std::string named(std::size_t index) const {
     const SuiteCell& cell = manifest_.cells[index];
-    return cell.row + " on " + cell.task + ", seed " + std::to_string(cell.seed);
+    const bool one_backbone = request_.spec.backbones.size() == 1;
+    return cell.row + " on " + cell.task + (one_backbone ? "" : ", " + cell.backbone) + ", seed " +
+           std::to_string(cell.seed);
   }
 
   void keep() const { write_manifest(request_.out, manifest_); }

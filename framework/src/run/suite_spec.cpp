@@ -101,8 +101,10 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
     const std::uint64_t first = seed_from(part.substr(0, dash), text, origin);
     const std::uint64_t last = dash == std::string::npos ? first : seed_from(part.substr(dash + 1), text, origin);
     if (last < first || last - first >= 10000)
-      throw ConfigError({origin + ": this range of seeds is not right", "'" + part + "'",
-                         "the smaller number first, and at most 10,000 seeds", {}});
+      throw ConfigError({origin + ": this range of seeds is not right",
+                         "'" + part + "'",
+                         "the smaller number first, and at most 10,000 seeds",
+                         {}});
     for (std::uint64_t seed = first;; ++seed) {
       if (seen.insert(seed).second) seeds.push_back(seed);
       if (seed == last) break;

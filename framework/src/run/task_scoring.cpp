@@ -64,8 +64,8 @@ void TaskScoring::check_transfer() {
   const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank && !map.empty();
   const std::string found = join(learnt) + " was learnt; " + join(labels) + " are the answers of '" +
                             subject_.task.config.name + "'",
-                    remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" + labels.front() +
-                             (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
+                    remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" +
+                             labels.front() + (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
   const bool none = unreached == static_cast<std::ptrdiff_t>(labels.size());
   if ((ranked && none) || (classes_ && unreached > 0))
     throw ConfigError({"the answers of the task that was trained on do not become those of another", found,

@@ -21,8 +21,8 @@ void require(const char* key, T value, double low, double high, bool above_low =
   found << "train." << key << " = " << value;
   expected << (above_low ? "more than " : "at least ") << low;
   if (high != unbounded) expected << " and at most " << high;
-  throw ConfigError({"a training option is out of its range", found.str(), expected.str(),
-                     "change train." + std::string(key)});
+  throw ConfigError(
+      {"a training option is out of its range", found.str(), expected.str(), "change train." + std::string(key)});
 }
 
 }  // namespace

@@ -74,8 +74,9 @@ TEST_F(PredictionFileTest, SaysWhichLineIsWrong) {
   EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "references": "c"})"), HasSubstr("not a list of texts"));
   EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "label": 2})", {"b", "c"}), HasSubstr("-1 (none) to 1"));
   EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "target_label": -2})"), HasSubstr("is not a label"));
-  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "target_label": 0})", {"a", "b"}),
-              AllOf(HasSubstr("'target_label' is not the target's"), HasSubstr("0 for 'b'"), HasSubstr("1, its place")));
+  EXPECT_THAT(
+      fault(R"({"prediction": "a", "target": "b", "target_label": 0})", {"a", "b"}),
+      AllOf(HasSubstr("'target_label' is not the target's"), HasSubstr("0 for 'b'"), HasSubstr("1, its place")));
   EXPECT_THAT(fault(good, {"x", "y"}), HasSubstr("none of the label words"));
   EXPECT_THAT(fault(" \n"), HasSubstr("holds no predictions"));
 }
