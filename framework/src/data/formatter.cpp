@@ -79,8 +79,10 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
   }
   loaded.labelled = loaded.labelled && (split != Split::test || has_label(fields));
   if (!loaded.labelled && split != Split::test) {
-    const std::string who = spec_.preprocess ? "the preprocessor '" + spec_.preprocess->name + "'" : "the task";
-    row.fail("the row has no right answer", "the fields " + join(row.names()), "what " + who + " takes the answer from",
+    const std::string source = !spec_.references.empty()
+                                   ? "a list '" + spec_.references + "', which the task's 'references' names"
+                                   : "what the preprocessor '" + spec_.preprocess->name + "' takes the answer from";
+    row.fail("the row has no right answer", "the fields " + join(row.names()), source,
              "leave such rows out with 'filter'; only a file that 'test' names may lack its labels");
   }
 

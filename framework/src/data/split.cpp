@@ -86,10 +86,10 @@ std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants w
   Random(stream_seed(spec.seed, "split")).shuffle(order);
   const auto refuse = [&](const std::string& what, const std::string& found) {
     if (order.size() == 1 && rows > 1) {
-      throw ConfigError(Problem{spec.place + ": the rows cannot be split", std::to_string(rows) + " rows, all alike",
-                                spec.by.empty() ? "rows with inputs of their own: alike ones never fall into two splits"
-                                                : "more than one text in 'split.by'",
-                                spec.by.empty() ? "look at the fields in 'input'" : "name another field there"});
+      throw ConfigError(Problem{spec.place + ": the rows cannot be split: all of them stay together",
+                                std::to_string(rows) + " rows in 1 group",
+                                "two groups at least; rows with one input, 'group' or text of 'split.by' are one",
+                                "look at the fields that 'input', 'group' and 'split.by' name"});
     }
     throw ConfigError(Problem{spec.place + ": " + what, found, "rows for train, validation and test",
                               spec.by.empty() ? "set smaller parts in 'split', or name more data"
