@@ -18,6 +18,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// −1 where there is no such word.
+int place_among(const std::vector<std::string>& labels, const std::string& word) {
+  const auto found = std::find(labels.begin(), labels.end(), word);
+  return found == labels.end() ? -1 : static_cast<int>(found - labels.begin());
+}
+
 // One line, read strictly.
 class Line {
  public:
@@ -51,8 +57,7 @@ class Line {
         fail(std::string("'") + key + "' is not a label", value.dump(), "-1 (none) to " + std::to_string(most));
       return value.get<int>();
     }
-    const auto found = std::find(labels.begin(), labels.end(), word);
-    return found == labels.end() ? -1 : static_cast<int>(found - labels.begin());
+    return place_among(labels, word);
   }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected) const {
     throw DataError({place_ + ": " + what, printable(found), expected, "docs/results-schema.md shows a line"});
@@ -80,10 +85,9 @@ Prediction prediction_of(const Line& line, std::int64_t index, const std::vector
   if (!labels.empty() && p.target_label < 0)
     line.fail("the target is none of the label words", "'" + p.target + "'", "one of " + join(labels));
   // Another program's numbers may follow another order, and the scores would be of other classes.
-  const auto word = std::find(labels.begin(), labels.end(), p.target);
-  if (word != labels.end() && word - labels.begin() != p.target_label)
+  if (const int own = place_among(labels, p.target); own >= 0 && own != p.target_label)
     line.fail("'target_label' is not the target's", std::to_string(p.target_label) + " for '" + p.target + "'",
-              std::to_string(word - labels.begin()) + ", its place in " + join(labels));
+              std::to_string(own) + ", its place in " + join(labels));
   return p;
 }
 

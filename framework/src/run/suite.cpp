@@ -229,20 +229,6 @@ std::optional<Problem> misfit_of_any(const Places& places, const Setup& setup, c
   return problem;
 }
 
-SuiteRun resolve_run(const SuiteRequest& request, const SuiteRow& row, const std::string& task,
-                     const std::string& backbone, std::uint64_t seed, Benches& benches) {
-  Setup setup = set_up(request.places, request_of(request, row, task, backbone, seed), BackboneNeed::weights);
-  const TaskConfig config = configured_task(request.places, setup.config);
-  leave_out_own(request.places, config, setup.config.options);
-  refuse_idle_label_map(setup.config);
-  SuiteRun run{{row.name, setup.plugin->name, config.name, setup.backbone.name, seed, "", ""}, setup.config};
-  if (const auto problem = misfit_of_any(request.places, setup, config))
-    run.cell.message = ConfigError(*problem).what();
-  else
-    run.cell.run = benches.run_id(std::move(setup));
-  return run;
-}
-
 // Where in the suite a run stands, for a fault that a file, a flag or the task itself may have caused.
 std::string place_of(const SuiteSpec& suite, const SuiteRow& row, const std::string& task,
                      const std::string& backbone) {
@@ -250,6 +236,25 @@ std::string place_of(const SuiteSpec& suite, const SuiteRow& row, const std::str
   if (!task.empty()) place += " on " + task;
   if (!backbone.empty()) place += ", " + backbone;
   return place;
+}
+
+// Throws ConfigError that names the place in the suite.
+SuiteRun resolve_run(const SuiteRequest& request, const SuiteRow& row, const std::string& task,
+                     const std::string& backbone, std::uint64_t seed, Benches& benches) {
+  try {
+    Setup setup = set_up(request.places, request_of(request, row, task, backbone, seed), BackboneNeed::weights);
+    const TaskConfig config = configured_task(request.places, setup.config);
+    leave_out_own(request.places, config, setup.config.options);
+    refuse_idle_label_map(setup.config);
+    SuiteRun run{{row.name, setup.plugin->name, config.name, setup.backbone.name, seed, "", ""}, setup.config};
+    if (const auto problem = misfit_of_any(request.places, setup, config))
+      run.cell.message = ConfigError(*problem).what();
+    else
+      run.cell.run = benches.run_id(std::move(setup));
+    return run;
+  } catch (const UserError& fault) {
+    throw ConfigError(place_of(request.spec, row, task, backbone) + ": " + fault.what());
+  }
 }
 
 }  // namespace
@@ -264,13 +269,7 @@ std::vector<SuiteRun> resolve_suite(const SuiteRequest& request) {
     for (const std::string& backbone : request.spec.backbones)
       for (const SuiteRow& row : request.spec.rows)
         for (const std::uint64_t seed : request.spec.seeds) {
-          SuiteRun run = [&] {
-            try {
-              return resolve_run(request, row, task, backbone, seed, benches);
-            } catch (const UserError& fault) {
-              throw ConfigError(place_of(request.spec, row, task, backbone) + ": " + fault.what());
-            }
-          }();
+          SuiteRun run = resolve_run(request, row, task, backbone, seed, benches);
           if (!run.cell.run.empty()) {
             run.finished = has_finished(store, run.cell.run);
             const auto [other, added] = rows_by_id.emplace(run.cell.run, row.name);
