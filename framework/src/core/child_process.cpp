@@ -1,5 +1,7 @@
 #include "core/child_process.h"
 
+#include "core/descriptor.h"
+
 #include <peftbench/error.h>
 
 #include <fcntl.h>
@@ -10,14 +12,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <system_error>
 
 extern char** environ;
 
 namespace peftbench {
 namespace {
-
-std::string reason(int number) { return std::generic_category().message(number); }
 
 std::vector<std::string> joined_environment(const std::vector<std::pair<std::string, std::string>>& changes) {
   std::vector<std::string> result;
@@ -42,7 +41,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 [[noreturn]] void become(char** command, char** environment, int log, pid_t parent, int failure) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  for (const int number : {SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);
+  for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ}) ::signal(number, SIG_DFL);
   const int input = ::open("/dev/null", O_RDONLY);
   if (::getppid() == parent && input >= 0 && ::dup2(input, 0) >= 0 && ::dup2(log, 1) >= 0 && ::dup2(log, 2) >= 0)
     ::execve(command[0], command, environment);
@@ -62,13 +61,15 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command,
                            const std::vector<std::pair<std::string, std::string>>& environment, const fs::path& log) {
   std::vector<std::string> words = command, variables = joined_environment(environment);
   std::vector<char*> word_pointers = pointers(words), variable_pointers = pointers(variables);
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) throw Error({"cannot write " + log.string(), reason(errno), {}, "name another folder"});
+  // A new file: what was there, a link to another one, say, is not written to.
+  if (::unlink(log.c_str()) != 0 && errno != ENOENT) fail_to_write(log, errno);
+  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (file < 0) fail_to_write(log, errno);
   int pipe[2];  // carries what went wrong before the program began; closed by a good exec
   if (::pipe2(pipe, O_CLOEXEC) != 0) {
     const int number = errno;
     ::close(file);
-    throw Error({"cannot start " + command.front(), reason(number), {}, {}});
+    throw Error({"cannot start " + command.front(), system_reason(number), {}, {}});
   }
   // Whoever started this process may have made it ignore SIGCHLD: then nothing would be told of how a child ended.
   ::signal(SIGCHLD, SIG_DFL);
@@ -83,7 +84,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command,
   ::close(pipe[0]);
   if (number == 0) return;
   if (pid_ > 0) wait();
-  throw Error({"cannot start " + command.front(), reason(number), "a program that may be run", {}});
+  throw Error({"cannot start " + command.front(), system_reason(number), "a program that may be run", {}});
 }
 
 ChildProcess::~ChildProcess() {

@@ -16,6 +16,7 @@
 #include "pretrain/run_folder.h"
 #include "pretrain/segments.h"
 #include "results/result_store.h"
+#include "results/run_lock.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
 

@@ -1,16 +1,11 @@
 #include "results/result_store.h"
 
 #include "core/names.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 namespace peftbench {
 namespace {
@@ -32,33 +27,12 @@ fs::path RunFolder::predictions(const std::string& task) const {
   return path / ("predictions-" + name + ".jsonl");
 }
 
-RunLock::RunLock(const RunFolder& folder) {
-  std::error_code error;
-  fs::create_directories(folder.path, error);
-  const fs::path file = folder.path / "lock";
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor_ < 0)
-    throw UserError({"the run's folder cannot be written", file.string() + ": " + std::strerror(errno),
-                     "a folder that may be written", "name another with --out DIR"});
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const int reason = errno;
-  ::close(descriptor_);
-  if (reason == EWOULDBLOCK)
-    throw UserError({"another process is working on this run", folder.path.string(), "one process for each run",
-                     "wait until it has ended, or run into another folder with --out DIR"});
-  throw UserError({"the run's folder cannot be locked", file.string() + ": " + std::strerror(reason),
-                   "a file system with locks", "name a folder on a local disk with --out DIR"});
-}
-
-RunLock::~RunLock() { ::close(descriptor_); }
-
 RunRecord read_record(const fs::path& file) {
   Json json;
   try {
     json = Json::parse(read_text(file));
   } catch (const nlohmann::json::exception& error) {
-    throw DataError(
-        {file.string() + " is not JSON", error.what(), "a run's record", "delete the run's folder and run again"});
+    throw DamagedRecord(file.string(), error.what());
   }
   return record_from_json(json, file.string());
 }
@@ -78,7 +52,7 @@ std::vector<RunRecord> ResultStore::all() const {
 
 void ResultStore::write(const RunRecord& record) const {
   const RunFolder folder = folder_of(record.id);
-  fs::create_directories(folder.path);
+  make_folder(folder.path);
   write_atomically(folder.record(), to_json(record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

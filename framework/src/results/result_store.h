@@ -23,18 +23,6 @@ struct RunFolder {
   fs::path adapter() const { return path / "adapter"; }
 };
 
-// Keeps other processes out of a run's folder as long as it lives; the kernel lets go when the process dies.
-class RunLock {
- public:
-  explicit RunLock(const RunFolder& folder);  // Throws UserError if another process holds it
-  ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
-
- private:
-  int descriptor_;
-};
-
 // The runs of a folder (runs/ by default). Reading needs no LibTorch.
 class ResultStore {
  public:

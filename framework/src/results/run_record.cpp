@@ -72,6 +72,11 @@ TaskScore task_from(const Json& json) {
 
 }  // namespace
 
+DamagedRecord::DamagedRecord(const std::string& where, const std::string& fault)
+    : DataError({where + " is not a run's record", fault, "JSON with the fields of docs/results-schema.md",
+                 "give the command of the run again, or peft-bench --config with the config.yaml beside the record: it "
+                 "goes on from the run's checkpoint and writes the record anew"}) {}
+
 double RunRecord::wall_seconds() const {
   double sum = 0;
   for (const PhaseCost& phase : phases) sum += phase.wall_seconds;
@@ -230,8 +235,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   json.at("warnings").get_to(r.warnings);
   return r;
 } catch (const nlohmann::json::exception& error) {
-  throw DataError({where + " is not a run's record", error.what(), "the fields of docs/results-schema.md",
-                   "delete the run's folder and run again"});
+  throw DamagedRecord(where, error.what());
 }
 
 std::string utc_now() {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <peftbench/error.h>
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -104,8 +106,15 @@ struct RunRecord {
   std::int64_t peak_memory_bytes() const;
 };
 
+// A record that is cut or damaged. What it told is lost, and no more: checkpoint and log do not need it.
+class DamagedRecord : public DataError {
+ public:
+  DamagedRecord(const std::string& where, const std::string& fault);
+};
+
 Json to_json(const RunRecord& record);
-// Throws DataError if a field is missing or of another type, or the schema version is unknown; `where` names the file.
+// Throws DamagedRecord if a field is missing or of another type, DataError if the schema version is unknown; `where`
+// names the file.
 RunRecord record_from_json(const Json& json, const std::string& where);
 
 std::string utc_now();  // 2026-11-22T16:30:05Z

@@ -1,6 +1,7 @@
 #include "results/suite_manifest.h"
 
 #include "core/names.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
@@ -38,7 +39,7 @@ void write_manifest(const fs::path& runs, const SuiteManifest& manifest) {
                              {"run", cell.run},
                              {"message", cell.message}});
   const fs::path folder = suite_folder(runs, manifest.name);
-  fs::create_directories(folder);
+  make_folder(folder);
   write_atomically(folder / "suite.json", json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

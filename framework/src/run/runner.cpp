@@ -12,6 +12,7 @@
 #include "core/hash.h"
 #include "data/task_mixture.h"
 #include "plugin/schema.h"
+#include "results/run_lock.h"
 #include "train/trainer.h"
 
 #include <peftbench/abi.h>

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace peftbench {
+
+// An open file of the system; closed when the object goes.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  int get() const { return number_; }
+  bool ok() const { return number_ >= 0; }
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_ = -1;
+};
+
+std::string system_reason(int number);  // of errno
+
+// Throws Error, or UserError where another path or other permissions are needed, with the system's reason.
+[[noreturn]] void fail_to_write(const fs::path& path, int number);
+void write_all(const Descriptor& file, std::string_view bytes, const fs::path& path);
+
+// Opens a file of our own that stays under its name (a log, a lock): a link is not followed, and a pipe or a device
+// is refused. `flags` are those of open(2). Throws as fail_to_write.
+Descriptor open_own_file(const fs::path& path, int flags);
+
+}  // namespace peftbench

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "core/files.h"
+
+namespace peftbench {
+
+// Folders and files that we write, beside write_atomically (core/files.h). What fails names the file and the system's
+// reason: UserError where another path or other permissions are needed, else Error.
+
+void make_folder(const fs::path& folder);                     // and those above it
+void flush_folder(const fs::path& folder);                    // its entries are on the disk when it returns
+void replace_file(const fs::path& from, const fs::path& to);  // renames, and flushes the folder
+void remove_file(const fs::path& path);                       // if it is there, and flushes the folder
+void remove_folder(const fs::path& folder);                   // with all in it; a link alone where it is one
+void refuse_link(const fs::path& folder);                     // Throws UserError: what we write stays where we said
+void remove_unfinished(const fs::path& folder);               // files that processes which died had begun to write
+
+}  // namespace peftbench
