@@ -177,7 +177,7 @@ TEST_F(Suites, ARecordThatCannotBeReadIsARowOfItsOwn) {
   EXPECT_EQ(rows[0].score.n, 1);
   EXPECT_EQ(rows[0].runs.at(1).status, "failed");
   EXPECT_EQ(rows[0].runs.at(1).seed, 2u);
-  EXPECT_THAT(rows[0].runs.at(1).message, HasSubstr("record.json is not JSON"));
+  EXPECT_THAT(rows[0].runs.at(1).message, HasSubstr("record.json is not a run's record"));
 }
 
 TEST_F(Suites, OneThatIsNotThereIsNamedWithThoseThatAre) {
