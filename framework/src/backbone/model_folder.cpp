@@ -1,4 +1,5 @@
 #include "backbone/model_folder.h"
+#include "core/write_files.h"
 
 #include "backbone/safetensors.h"
 
@@ -65,7 +66,7 @@ std::string config_json(const BackboneSpec& spec, Precision precision) {
 
 void write_model_folder(const fs::path& folder, const BackboneSpec& spec, const TensorMap& tensors, Precision precision,
                         const fs::path& spiece_model) {
-  fs::create_directories(folder);
+  make_folder(folder);
   TensorMap kept;
   for (const auto& [name, tensor] : tensors) {
     kept.emplace(name, tensor.detach().to(precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat).contiguous());

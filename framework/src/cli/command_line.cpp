@@ -99,10 +99,13 @@ void listen_for_stop() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second one stops at once
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup {};  // ignored under nohup: stays so
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
 }
 
 int peftbench_command_line(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error like any other
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow any more
   tune_process();
   return dispatch(std::vector<std::string>(argv + 1, argv + argc));
 } catch (const Interrupted&) {

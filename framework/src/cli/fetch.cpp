@@ -62,9 +62,9 @@ int run_here(const fs::path& program, const std::vector<std::string>& words, con
   environment.push_back(nullptr);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  sigset_t usual;  // we ignore SIGPIPE, which the child would inherit
+  sigset_t usual;  // we ignore these, which the child would inherit
   ::sigemptyset(&usual);
-  ::sigaddset(&usual, SIGPIPE);
+  for (const int number : {SIGPIPE, SIGXFSZ}) ::sigaddset(&usual, number);
   ::posix_spawnattr_setsigdefault(&attributes, &usual);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   pid_t child = -1;

@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "core/names.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
@@ -141,7 +142,7 @@ void tokenize(std::vector<Document>& batch, const Tokenizer& tokenizer, int thre
 void make(const fs::path& path, const std::string& key, const Documents& source, const Tokenizer& tokenizer,
           const CorpusOptions& options) {
   ProgressSink& progress = options.progress != nullptr ? *options.progress : silent_progress();
-  fs::create_directories(path.parent_path());
+  make_folder(path.parent_path());
   write_atomically(path, [&](std::ostream& out) {
     Writer writer(out, key, tokenizer.size() > 65536);
     DocumentReader reader(source);

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/random.h"
+#include "core/write_files.h"
 #include "data/encode_list.h"
 #include "data/load_task.h"
 #include "data/locate.h"
@@ -203,7 +204,7 @@ class WorkTime {
   explicit WorkTime(fs::path file) : file_(std::move(file)) {
     if (!file_exists(file_)) return;
     const auto json = nlohmann::json::parse(read_text(file_), nullptr, false);
-    if (json.is_object()) earlier_ = json.value("seconds", 0.0);
+    if (json.is_object() && json.contains("seconds") && json["seconds"].is_number()) earlier_ = json["seconds"];
   }
   double seconds() const { return earlier_ + clock_.wall_seconds(); }
   void save() const { write_atomically(file_, nlohmann::json{{"seconds", seconds()}}.dump() + "\n"); }
@@ -263,12 +264,9 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   const PretrainConfig& config = request.config;
   const RunFolder folder{request.out};
   const RunLock lock(folder);
+  refuse_link(folder.checkpoint());
   remove_unfinished_files(request.out, config);
-  if (request.fresh) {
-    fs::remove_all(folder.checkpoint());
-    for (const fs::path& file : {folder.log(), request.out / "time.json", request.out / "config.json"})
-      fs::remove(file);
-  }
+  if (request.fresh) clear_run(request.out, config);
   use_threads(config.train.threads);
   const WorkTime time(request.out / "time.json");
   TimedProgress progress(screen, time);
@@ -277,17 +275,14 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
                                    {"start", hash_of(bench.start)},
                                    {"vocabulary", bench.tokenizer->hash()},
                                    {"sources", bench.sources}};
-  const CheckpointStore checkpoints(folder.checkpoint(), sha256(identity.dump()));
+  CheckpointStore checkpoints(folder.checkpoint(), sha256(identity.dump()));
   const fs::path settings = request.out / "config.json";
   const std::optional<TrainState> state = [&] {
     try {
       return checkpoints.load();
-    } catch (const CheckpointError& fault) {
+    } catch (const CheckpointError&) {
       refuse_other_settings(settings, identity);
-      const std::string what = fault.what();  // its first line: the rest is of single files
-      throw CheckpointError({"the run in " + request.out.string() + " cannot go on", what.substr(0, what.find('\n')),
-                             "a checkpoint of this configuration, whole",
-                             "begin anew with --again, or take another folder with --out"});
+      throw;
     }
   }();
   write_atomically(settings, identity.dump(1) + "\n");
@@ -304,7 +299,8 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   };
   const bool was_finished = state && state->progress.at("done").get<bool>();
   if (state) note_missed_snapshots(request.out, config, state->step, progress);
-  const bool keep_again = was_finished && !holds_model(request.out / config.name, config.stored);
+  const bool keep_again = was_finished && !holds_model(request.out / config.name, config.stored,
+                                                       model_weights(state->parameters), bench.vocabulary);
   PretrainResult result = pretrain({config, bench.spec, std::move(bench.start), std::move(bench.pools), checkpoints,
                                     log, progress, request.stop, keep, keep_again});
   if (!was_finished) time.save();

@@ -92,7 +92,7 @@ PretrainResult Pretrainer::run() {
   if (const auto state = job_.checkpoints.load()) {
     resume(*state);
   } else {
-    job_.log.truncate(0);  // of a process that was killed before its first checkpoint
+    job_.log.go_back_to({});  // of a process that was killed before its first checkpoint
     evaluate();
   }
   const TrainConfig& train = config_.train;
@@ -225,9 +225,8 @@ double Pretrainer::held_out_loss(const std::vector<EncodedExample>& examples) co
 
 // Copies: training goes on in place.
 TensorMap Pretrainer::weights() const {
-  TensorMap result;
-  for (const auto& [name, tensor] : plan_.training())
-    result.emplace(name.substr(0, name.size() - trained_suffix.size()), tensor.clone());
+  TensorMap result = model_weights(plan_.training());
+  for (auto& [name, tensor] : result) tensor = tensor.clone();
   return result;
 }
 
@@ -240,15 +239,15 @@ void Pretrainer::save() const {
   state.step = result_.steps;
   state.parameters = plan_.training();
   if (!done_) state.optimizer = optimizer_->state();
-  state.progress = {{"done", done_},
-                    {"cursors", cursors_},
-                    {"tokens", result_.tokens},
-                    {"held_out", result_.held_out},
-                    {"log", job_.log.position()}};
+  const LogPosition logged = job_.log.flush();
+  state.progress = {
+      {"done", done_},       {"cursors", cursors_},        {"tokens", result_.tokens}, {"held_out", result_.held_out},
+      {"log", logged.bytes}, {"log_sha256", logged.sha256}};
   job_.checkpoints.save(state);
 }
 
-void Pretrainer::resume(const TrainState& state) {
+void Pretrainer::resume(const TrainState& state) try {
+  if (!state.warning.empty()) job_.progress.note("warning: " + state.warning);
   const nlohmann::json& progress = state.progress;
   plan_.load_training(state.parameters);
   done_ = progress.at("done");
@@ -256,11 +255,22 @@ void Pretrainer::resume(const TrainState& state) {
   result_.tokens = progress.at("tokens");
   result_.held_out = progress.at("held_out").get<std::map<std::string, double>>();
   cursors_ = progress.at("cursors").get<std::vector<std::int64_t>>();
-  job_.log.truncate(progress.at("log"));
+  const std::string lost = job_.log.go_back_to({progress.at("log"), progress.value("log_sha256", "")});
+  if (!lost.empty()) job_.progress.note("warning: " + lost);
   if (!done_) optimizer_->load(state.optimizer, state.step);
+} catch (const nlohmann::json::exception& fault) {
+  throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
+                         "all that this version needs to go on", "train anew with --again"});
 }
 
 }  // namespace
+
+TensorMap model_weights(const TensorMap& parameters) {
+  TensorMap result;
+  for (const auto& [name, tensor] : parameters)
+    result.emplace(name.substr(0, name.size() - trained_suffix.size()), tensor);
+  return result;
+}
 
 PretrainResult pretrain(PretrainJob job) { return Pretrainer(std::move(job)).run(); }
 

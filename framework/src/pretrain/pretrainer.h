@@ -23,12 +23,15 @@ struct PretrainResult {
   std::map<std::string, double> held_out;  // loss by objective at the last evaluation, nats a target token
 };
 
+// The model's tensors, under its own names, of what a checkpoint calls `parameters`; they share its memory.
+TensorMap model_weights(const TensorMap& parameters);
+
 struct PretrainJob {
   const PretrainConfig& config;
   BackboneSpec spec;
   TensorMap start;  // fp32, by the tensors' names
   std::vector<ExamplePool> pools;
-  const CheckpointStore& checkpoints;
+  CheckpointStore& checkpoints;
   EventLog& log;
   ProgressSink& progress;
   std::function<bool()> stop;  // asked after each step; true: keep a checkpoint and return

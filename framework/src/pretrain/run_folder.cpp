@@ -2,6 +2,8 @@
 
 #include "backbone/model_folder.h"
 #include "core/names.h"
+#include "core/write_files.h"
+#include "results/result_store.h"
 
 #include <peftbench/error.h>
 
@@ -14,12 +16,6 @@
 
 namespace peftbench {
 namespace {
-
-// The name that write_atomically gives: FILE.tmp-PROCESS-NUMBER.
-bool is_unfinished(const std::string& name) {
-  const std::size_t at = name.rfind(".tmp-");
-  return at != std::string::npos && name.find_first_not_of("0123456789-", at + 5) == std::string::npos;
-}
 
 std::string shown(const nlohmann::json& value) {
   if (value.is_discarded()) return "nothing";
@@ -49,13 +45,17 @@ void differences(const nlohmann::json& now, const nlohmann::json& before, const 
 void remove_unfinished_files(const fs::path& out, const PretrainConfig& config) {
   std::vector<fs::path> folders = {out, out / "checkpoint", out / config.name};
   for (const Snapshot& snapshot : config.snapshots) folders.push_back(out / snapshot.name);
-  for (const fs::path& folder : folders) {
-    std::error_code absent;
-    std::vector<fs::path> unfinished;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, absent))
-      if (is_unfinished(entry.path().filename().string())) unfinished.push_back(entry.path());
-    for (const fs::path& file : unfinished) fs::remove(file, absent);
-  }
+  for (const fs::path& folder : folders) remove_unfinished(folder);
+}
+
+void clear_run(const fs::path& out, const PretrainConfig& config) {
+  const RunFolder folder{out};
+  // A folder is a model with its config.json: killed from here on, no model of the earlier run is taken for this one's.
+  std::vector<std::string> models = {config.name};
+  for (const Snapshot& snapshot : config.snapshots) models.push_back(snapshot.name);
+  for (const std::string& name : models) remove_file(out / name / "config.json");
+  remove_folder(folder.checkpoint());
+  for (const fs::path& file : {folder.log(), out / "time.json", out / "config.json"}) remove_file(file);
 }
 
 void refuse_other_settings(const fs::path& file, const nlohmann::json& identity) {
@@ -79,6 +79,19 @@ bool holds_model(const fs::path& folder, Precision stored) {
   if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
   const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, false);
   return config.is_object() && config.value("dtype", "") == name_of(stored);
+}
+
+bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weights, const fs::path& vocabulary) try {
+  if (!holds_model(folder, stored) || read_text(folder / "spiece.model") != read_text(vocabulary)) return false;
+  const TensorMap kept = read_safetensors(folder / "model.safetensors").tensors;
+  if (kept.size() != weights.size()) return false;
+  for (const auto& [name, tensor] : weights) {
+    const auto found = kept.find(name);
+    if (found == kept.end() || !found->second.equal(tensor.to(found->second.scalar_type()))) return false;
+  }
+  return true;
+} catch (const UserError&) {  // cannot be read: damaged
+  return false;
 }
 
 void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, std::int64_t step, ProgressSink& notes) {

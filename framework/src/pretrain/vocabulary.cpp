@@ -3,6 +3,7 @@
 #include "core/names.h"
 #include "core/random.h"
 #include "core/utf8.h"
+#include "core/write_files.h"
 #include "text/tokenizer.h"
 
 #include <peftbench/error.h>
@@ -178,7 +179,7 @@ VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs
       {"train the vocabulary", 0, 0,
        with_thousands(options.pieces) + " pieces from " + with_thousands(outcome.learnt_from) + " sentences"});
   const std::string model = train(sentences, options.pieces);
-  if (file.has_parent_path()) fs::create_directories(file.parent_path());
+  if (file.has_parent_path()) make_folder(file.parent_path());
   write_atomically(file, model);
   outcome.characters_per_token = characters_per_token(*Tokenizer::load(file), sentences);
   return outcome;

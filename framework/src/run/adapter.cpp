@@ -2,6 +2,7 @@
 
 #include "backbone/safetensors.h"
 #include "core/hash.h"
+#include "core/write_files.h"
 #include "plugin/schema.h"
 #include "run/foreign.h"
 #include "run/planning.h"
@@ -69,7 +70,7 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
 }  // namespace
 
 std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors) {
-  fs::create_directories(folder);
+  make_folder(folder);
   const fs::path file = folder / "adapter.safetensors";
   TensorMap plain;
   for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());

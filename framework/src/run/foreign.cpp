@@ -4,6 +4,7 @@
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
 #include "core/names.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
@@ -133,7 +134,7 @@ ForeignAdapter read_foreign_adapter(const fs::path& path) {
 fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, const std::string& backbone) {
   if (adapter.config.empty()) {
     const bool file = target.extension() == ".npy";
-    if (!file) fs::create_directories(target);
+    if (!file) make_folder(target);
     const fs::path array = file ? target : target / array_file;
     write_npy(array, adapter.tensor(""));
     return array;
@@ -148,7 +149,7 @@ fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, c
   for (const auto& [key, value] : config) object[key] = as_json(value);
   TensorMap tensors;
   for (const auto& [name, tensor] : adapter.tensors) tensors.emplace(name, tensor.detach());
-  fs::create_directories(target);
+  make_folder(target);
   write_safetensors(target / weights_file, tensors, {{"format", "pt"}});
   write_atomically(target / config_file, object.dump(2) + "\n");
   return target / weights_file;

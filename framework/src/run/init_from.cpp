@@ -8,6 +8,7 @@
 #include "results/run_record.h"
 #include "run/adapter.h"
 #include "run/foreign.h"
+#include "train/checkpoint.h"
 
 #include <peftbench/error.h>
 
@@ -34,7 +35,7 @@ struct Start {
 
 // Of the best evaluation where training is under way; a finished run keeps nothing else.
 TensorMap checkpoint_tensors(const fs::path& file) {
-  const TensorMap all = read_safetensors(file).tensors;
+  const TensorMap all = read_checkpoint(file).tensors;
   for (const std::string part : {"best/", "parameters/"}) {
     TensorMap tensors;
     for (const auto& [name, tensor] : all)

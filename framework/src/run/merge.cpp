@@ -2,6 +2,7 @@
 
 #include "backbone/safetensors.h"
 #include "core/names.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
@@ -61,7 +62,7 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
   std::error_code error;
-  fs::create_directories(folder);
+  make_folder(folder);
   TensorMap dense;
   for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());
   write_safetensors(folder / "model.safetensors", dense, {{"format", "pt"}});

@@ -10,6 +10,7 @@
 #include "run/scoring.h"
 
 #include "core/hash.h"
+#include "core/write_files.h"
 #include "data/task_mixture.h"
 #include "plugin/schema.h"
 #include "results/run_lock.h"
@@ -23,6 +24,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 namespace peftbench {
 namespace {
@@ -43,7 +45,7 @@ class Runner {
 
  private:
   // Passes progress on, keeps the record's costs fresh for the case that the process is killed, and asks whether to
-  // stop. In training the trainer asks, because it can keep the step it is at.
+  // stop. In training, validation included, the trainer asks, because it can keep the step it is at.
   class Watch final : public ProgressSink {
    public:
     Watch(Runner& runner, ProgressSink& screen) : runner_(runner), screen_(screen) {}
@@ -53,7 +55,8 @@ class Runner {
         runner_.save("running");
         since_saved_ = Stopwatch();
       }
-      if (progress.phase != "train" && runner_.stopped()) throw Interrupted();
+      if (progress.phase == "train") runner_.keeps_steps_ = true;
+      if (!runner_.keeps_steps_ && runner_.stopped()) throw Interrupted();
     }
     void note(const std::string& line) override { screen_.note(line); }
 
@@ -64,9 +67,12 @@ class Runner {
   };
 
   bool stopped() const { return request_.stop && request_.stop(); }
+  std::optional<RunRecord> find_earlier();
+  void clear() const;
   void describe();
   void work();
   void save(const std::string& status, const std::string& message = {});
+  void keep_failure(const std::string& status, const std::string& message = {});
   void warn(const std::string& message);
   void check_mixture(const CompiledPlan& plan);
   void give_first_values(CompiledPlan& plan);
@@ -81,20 +87,25 @@ class Runner {
   RunFolder folder_;
   Watch progress_;
   RunRecord record_;
+  bool keeps_steps_ = false;  // training is under way
 };
 
 RunOutcome Runner::run() {
   const RunLock lock(folder_);
-  if (!request_.fresh) {
-    if (const std::optional<RunRecord> earlier = store_.find(bench_.run_id())) {
-      if (earlier->status == "finished") return {*earlier, folder_, true};
-      record_.started = earlier->started;
-      record_.training.times_resumed = earlier->training.times_resumed + 1;
-      costs_.add_earlier(earlier->phases);
+  for (const fs::path& folder : {folder_.path, folder_.checkpoint(), folder_.adapter()}) {
+    if (folder != folder_.path) refuse_link(folder);
+    remove_unfinished(folder);
+  }
+  if (request_.fresh) clear();
+  if (const std::optional<RunRecord> earlier = find_earlier()) {
+    if (earlier->status == "finished") {
+      const std::string damage = damage_of(folder_, *earlier);
+      if (damage.empty()) return {*earlier, folder_, true};
+      warn("the run had finished, but " + damage + ": it is made again, from its checkpoint where that is whole");
     }
-  } else {
-    for (const fs::path& path : {folder_.checkpoint(), folder_.adapter()}) fs::remove_all(path);
-    for (const fs::path& path : {folder_.record(), folder_.log(), folder_.predictions()}) fs::remove(path);
+    record_.started = earlier->started;
+    record_.training.times_resumed = earlier->training.times_resumed + 1;
+    costs_.add_earlier(earlier->phases);
   }
   try {
     describe();
@@ -103,14 +114,39 @@ RunOutcome Runner::run() {
     record_.ended = utc_now();
     save("finished");
   } catch (const Interrupted&) {
-    save("interrupted");
+    keep_failure("interrupted");
     throw;
   } catch (const std::exception& error) {
     record_.ended = utc_now();
-    save("failed", error.what());
+    keep_failure("failed", error.what());
     throw;
   }
   return {record_, folder_, false};
+}
+
+// A damaged record costs what it told of earlier processes; the run itself goes on.
+std::optional<RunRecord> Runner::find_earlier() {
+  try {
+    return store_.find(bench_.run_id());
+  } catch (const DamagedRecord& fault) {
+    const std::string what = fault.what();
+    warn("the record is written anew, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
+    return std::nullopt;
+  }
+}
+
+// The record first: killed in between, the run is not one that has finished.
+void Runner::clear() const {
+  remove_file(folder_.record());
+  for (const fs::path& folder : {folder_.checkpoint(), folder_.adapter()}) remove_folder(folder);
+  remove_file(folder_.log());
+  std::error_code error;
+  std::vector<fs::path> predictions;  // also of other tasks
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_.path, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("predictions") && name.ends_with(".jsonl")) predictions.push_back(entry.path());
+  }
+  for (const fs::path& file : predictions) remove_file(file);
 }
 
 void Runner::describe() {
@@ -166,7 +202,7 @@ void Runner::work() {
   record_.ledger = Json::parse(to_json(ledger).dump());
 
   costs_.begin("train");
-  const CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
+  CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
   EventLog log(folder_.log());
   TrainingJob job{backbone, plan, *train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
   if (scoring.can_validate()) {
@@ -181,7 +217,9 @@ void Runner::work() {
                                bench_.target_prefix(bench_.task.config));
   job.draw = scoring.draw();
   job.stop = [this] { return stopped(); };
+  job.warn = [this](const std::string& text) { warn(text); };
   const TrainingResult result = train(config_.train, job);
+  keeps_steps_ = false;
   keep_training(result);
   if (result.interrupted) throw Interrupted();
   ledger.set_receiving_gradient(plan, result.receiving_gradient);
@@ -285,6 +323,17 @@ void Runner::save(const std::string& status, const std::string& message) {
   store_.write(record_);
 }
 
+// What went wrong first is what is told: the same fault may keep the record from being written too.
+void Runner::keep_failure(const std::string& status, const std::string& message) {
+  try {
+    save(status, message);
+  } catch (const std::exception& second) {
+    const std::string what = second.what();
+    progress_.note("warning: the record does not say that the run is " + status + ": " +
+                   what.substr(0, what.find('\n')));
+  }
+}
+
 void Runner::warn(const std::string& message) {
   record_.warnings.push_back(message);
   progress_.note("warning: " + message);
@@ -301,6 +350,7 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   progress.update({"load", 0, 0, "backbone and data"});
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(request.places, std::move(setup), &stoppable);
+  if (request.stop && request.stop()) throw Interrupted();
   return Runner(request, bench, progress, costs).run();
 }
 

@@ -5,6 +5,7 @@
 #include "core/names.h"
 #include "data/task_mixture.h"
 #include "results/result_store.h"
+#include "results/run_lock.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
 
@@ -62,9 +63,14 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
   return request;
 }
 
+// With all its files: what is missing or damaged is made again.
 bool has_finished(const ResultStore& store, const std::string& id) {
-  const std::optional<RunRecord> record = store.find(id);
-  return record && record->status == "finished";
+  try {
+    const std::optional<RunRecord> record = store.find(id);
+    return record && record->status == "finished" && damage_of(store.folder_of(id), *record).empty();
+  } catch (const DamagedRecord&) {
+    return false;
+  }
 }
 
 // What a process said last: its error.
@@ -114,14 +120,15 @@ class Pool {
 
   void run_all() {
     keep();
-    std::vector<std::size_t> waiting = order();
-    total_ = static_cast<std::int64_t>(waiting.size());
-    std::reverse(waiting.begin(), waiting.end());
-    while (!waiting.empty() || !jobs_.empty()) {
+    waiting_ = order();
+    total_ = static_cast<std::int64_t>(waiting_.size());
+    while (!waiting_.empty() || !jobs_.empty()) {
       if (request_.stop && request_.stop()) throw Interrupted();
-      while (!waiting.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
-        start(waiting.back());
-        waiting.pop_back();
+      while (static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
+        const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](std::size_t i) { return !is_busy(i); });
+        if (next == waiting_.end()) break;
+        start(*next);
+        waiting_.erase(next);
       }
       collect();
       tell();
@@ -161,10 +168,16 @@ class Pool {
     jobs_.push_back(std::make_unique<Job>(index, log, command, request_.places.home));
   }
 
+  // Another process works on this run, another suite's, say: it is looked at again when that one has ended.
+  bool is_busy(std::size_t index) const { return is_running(store_.folder_of(runs_[index].cell.run)); }
+
   void collect() {
     for (auto job = jobs_.begin(); job != jobs_.end();) {
       const std::optional<ChildExit> exit = (*job)->process.poll();
-      if (exit) ended(**job, *exit);
+      if (exit && exit->status != 0 && is_busy((*job)->index))
+        waiting_.push_back((*job)->index);  // the other one was first
+      else if (exit)
+        ended(**job, *exit);
       job = exit ? jobs_.erase(job) : std::next(job);
     }
   }
@@ -192,6 +205,8 @@ class Pool {
   void tell() const {
     std::vector<std::string> under_way;
     for (const auto& job : jobs_) under_way.push_back(named(job->index));
+    if (jobs_.empty() && !waiting_.empty())
+      under_way.push_back("waiting for another process to end " + named(waiting_.front()));
     progress_.update({"suite", done_, total_, join(under_way, "; ")});
   }
 
@@ -206,6 +221,7 @@ class Pool {
   ProgressSink& progress_;
   ResultStore store_;
   SuiteManifest manifest_;
+  std::vector<std::size_t> waiting_;  // in order
   std::list<std::unique_ptr<Job>> jobs_;
   std::int64_t done_ = 0, total_ = 0;
 };

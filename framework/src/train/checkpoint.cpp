@@ -1,17 +1,24 @@
 #include "train/checkpoint.h"
 
-#include "backbone/safetensors.h"
+#include "core/hash.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
+#include <cmath>
+#include <limits>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace peftbench {
 
 namespace {
 
-constexpr const char* format = "peftbench-train-1";
+constexpr const char* format = "peftbench-train-2";
+constexpr const char* first_format = "peftbench-train-1";  // without a hash
+constexpr const char* about_key = "peftbench";
+constexpr const char* hash_key = "sha256";
 
 void put(TensorMap& all, const std::string& part, const TensorMap& tensors) {
   for (const auto& [name, tensor] : tensors) all.emplace(part + "/" + name, tensor.detach());
@@ -26,58 +33,140 @@ TensorMap take(const TensorMap& all, const std::string& part) {
   return tensors;
 }
 
+// Over all that is read from the file: the description, and each tensor's name, type, shape and bytes.
+std::string hash_of(const std::string& about, const TensorMap& tensors) {
+  Sha256 hash;
+  hash.update(about);
+  for (const auto& [name, tensor] : tensors) {
+    const Tensor plain = tensor.detach().cpu().contiguous();
+    hash.update("\n" + name + " " + c10::toString(plain.scalar_type()));
+    for (const auto size : plain.sizes()) hash.update(" " + std::to_string(size));
+    hash.update("\n");
+    hash.update(plain.const_data_ptr(), plain.nbytes());
+  }
+  return hash.hex();
+}
+
+std::string metadata_of(const TensorFile& file, const char* key) {
+  const auto found = file.metadata.find(key);
+  return found == file.metadata.end() ? "" : found->second;
+}
+
+// JSON has no NaN and no infinity: they are written as {"number": "nan"}, "inf" and "-inf".
+constexpr const char* number_key = "number";
+constexpr std::pair<const char*, double> unwritable[] = {{"nan", std::numeric_limits<double>::quiet_NaN()},
+                                                         {"inf", std::numeric_limits<double>::infinity()},
+                                                         {"-inf", -std::numeric_limits<double>::infinity()}};
+
+void hide_unwritable(nlohmann::json& value) {
+  if (value.is_structured())
+    for (auto& part : value) hide_unwritable(part);
+  if (!value.is_number_float()) return;
+  const double number = value.get<double>();
+  for (const auto& [name, known] : unwritable)
+    if (number == known || (std::isnan(number) && std::isnan(known))) value = {{number_key, name}};
+}
+
+void show_unwritable(nlohmann::json& value) {
+  if (value.is_object() && value.size() == 1 && value.contains(number_key)) {
+    for (const auto& [name, known] : unwritable)
+      if (value.is_object() && value[number_key] == name) value = known;
+  } else if (value.is_structured()) {
+    for (auto& part : value) show_unwritable(part);
+  }
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 }  // namespace
+
+TensorFile read_checkpoint(const fs::path& file) {
+  TensorFile content = read_safetensors(file);
+  const std::string about = metadata_of(content, about_key), hash = metadata_of(content, hash_key);
+  const auto json = nlohmann::json::parse(about, nullptr, false);
+  const auto is = [&](const char* form) {
+    return json.is_object() && json.contains("format") && json["format"] == form;
+  };
+  if (is(first_format) && hash.empty()) return content;
+  if (is(format) && hash == hash_of(about, content.tensors)) return content;
+  throw CheckpointError({file.string() + " is damaged", "bytes that do not give the SHA-256 that it carries",
+                         "a checkpoint as it was written", "take a copy of it, or train the run again"});
+}
 
 CheckpointStore::CheckpointStore(fs::path folder, std::string run) : folder_(std::move(folder)), run_(std::move(run)) {}
 
-void CheckpointStore::save(const TrainState& state) const {
-  fs::create_directories(folder_);
-  std::error_code none;
-  // Killed between the two renames: `previous` is there, and load takes it.
-  fs::rename(current(), previous(), none);
+void CheckpointStore::save(const TrainState& state) {
+  make_folder(folder_);
   TensorMap all;
   put(all, "parameters", state.parameters);
   put(all, "optimizer", state.optimizer);
   put(all, "best", state.best);
   put(all, "seen", state.seen);
-  const nlohmann::json about = {{"format", format}, {"run", run_}, {"step", state.step}, {"progress", state.progress}};
-  write_safetensors(current(), all, {{"peftbench", about.dump()}});
+  nlohmann::json about = {{"format", format}, {"run", run_}, {"step", state.step}, {"progress", state.progress}};
+  hide_unwritable(about);
+  const std::string text = about.dump();
+  write_safetensors(next(), all, {{about_key, text}, {hash_key, hash_of(text, all)}});
+  if (!current_is_whole_) {
+    try {
+      read(current());
+      current_is_whole_ = true;
+    } catch (const CheckpointError&) {
+      current_is_whole_ = false;
+    }
+  }
+  // Killed between the two: load takes `next`.
+  if (*current_is_whole_) replace_file(current(), previous());
+  replace_file(next(), current());
+  current_is_whole_ = true;
 }
 
 TrainState CheckpointStore::read(const fs::path& file) const {
-  const TensorFile content = read_safetensors(file);
-  const auto found = content.metadata.find("peftbench");
-  const auto about = nlohmann::json::parse(found == content.metadata.end() ? "" : found->second, nullptr, false);
-  if (about.is_discarded() || about.value("format", "") != format || about.value("run", "") != run_) {
-    throw CheckpointError({"the checkpoint is not one of this run", file.string(), "a checkpoint of run " + run_,
-                           "remove " + file.string() + " to train from the start"});
+  const TensorFile content = read_checkpoint(file);
+  try {
+    const auto about = nlohmann::json::parse(metadata_of(content, about_key));
+    if (about.at("run") != run_)
+      throw CheckpointError(
+          {file.string() + " is not of this run", "a checkpoint of " + about.at("run").dump(), "one of " + run_, {}});
+    TrainState state;
+    state.step = about.at("step").get<std::int64_t>();
+    state.progress = about.at("progress");
+    show_unwritable(state.progress);
+    state.parameters = take(content.tensors, "parameters");
+    state.optimizer = take(content.tensors, "optimizer");
+    state.best = take(content.tensors, "best");
+    state.seen = take(content.tensors, "seen");
+    return state;
+  } catch (const nlohmann::json::exception& fault) {
+    throw CheckpointError({file.string() + " is damaged", fault.what(), "a checkpoint as it was written", {}});
   }
-  TrainState state;
-  state.step = about.at("step").get<std::int64_t>();
-  state.progress = about.at("progress");
-  state.parameters = take(content.tensors, "parameters");
-  state.optimizer = take(content.tensors, "optimizer");
-  state.best = take(content.tensors, "best");
-  state.seen = take(content.tensors, "seen");
-  return state;
 }
 
-std::optional<TrainState> CheckpointStore::load() const {
-  const bool has_current = fs::exists(current()), has_previous = fs::exists(previous());
-  if (!has_current && !has_previous) return std::nullopt;
-  if (!has_previous) return read(current());
-  if (!has_current) return read(previous());
-  try {
-    return read(current());
-  } catch (const CheckpointError&) {
-    return read(previous());  // damaged on the disk: the one before it is as good a start
+std::optional<TrainState> CheckpointStore::load() {
+  std::string faults;
+  std::error_code ignored;
+  for (const fs::path& file : {current(), next(), previous()}) {
+    const bool is_there = fs::symlink_status(file, ignored).type() != fs::file_type::not_found;
+    if (file == current()) current_is_whole_ = false;
+    if (!is_there) continue;
+    try {
+      TrainState state = read(file);
+      if (file == current()) current_is_whole_ = true;
+      if (!faults.empty())
+        state.warning = "a checkpoint cannot be used, so the run goes on from the one before it, step " +
+                        std::to_string(state.step) + ": " + faults;
+      return state;
+    } catch (const CheckpointError& fault) {
+      faults += (faults.empty() ? "" : "; ") + first_line(fault.what());
+    }
   }
+  if (faults.empty()) return std::nullopt;
+  throw CheckpointError({"no checkpoint of this run can be used", faults, "one that is whole and of this run",
+                         "put back a copy if you have one; else remove the folder " + folder_.string() +
+                             ", and the same command trains from the first step"});
 }
 
 void CheckpointStore::clear() const {
-  std::error_code none;
-  fs::remove(current(), none);
-  fs::remove(previous(), none);
+  for (const fs::path& file : {current(), next(), previous()}) remove_file(file);
 }
 
 }  // namespace peftbench

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/safetensors.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
@@ -12,31 +13,41 @@ namespace peftbench {
 
 // All that is needed to go on to the same bits.
 struct TrainState {
-  std::int64_t step = 0;    // steps done
-  nlohmann::json progress;  // best so far, history, counters, position of the log: the trainer's own
-  TensorMap parameters;     // CompiledPlan::training()
-  TensorMap optimizer;      // Optimizer::state()
-  TensorMap best;           // CompiledPlan::training() at the best evaluation; empty before the first
-  TensorMap seen;           // which elements had a gradient, while that is being measured
+  std::int64_t step = 0;  // steps done
+  nlohmann::json
+      progress;  // best so far, history, counters, position of the log: the trainer's own; its numbers may be NaN
+  TensorMap parameters;  // CompiledPlan::training()
+  TensorMap optimizer;   // Optimizer::state()
+  TensorMap best;        // CompiledPlan::training() at the best evaluation; empty before the first
+  TensorMap seen;        // which elements had a gradient, while that is being measured
+  std::string warning;   // of load: why it is not the newest one; empty: it is
 };
 
-// One file a checkpoint, written under another name and renamed. The one before it is kept, so that a file which
-// was damaged afterwards costs some steps and no more.
+// A checkpoint's tensors ("parameters/NAME", "best/NAME", …) and metadata, compared with the SHA-256 that it carries.
+// Throws CheckpointError. Those of older versions carry none.
+TensorFile read_checkpoint(const fs::path& file);
+
+// One file a checkpoint. A new one is written and flushed beside the others before the last one becomes the previous
+// one, so at every moment one of them is whole. The previous one is kept for the case that the last one is damaged
+// afterwards: that costs some steps and no more.
 class CheckpointStore {
  public:
   // `run`: hash of what is trained; a checkpoint of something else is refused.
   CheckpointStore(fs::path folder, std::string run);
-  void save(const TrainState& state) const;
-  // Nothing where there is none. Throws CheckpointError if none of those there can be used.
-  std::optional<TrainState> load() const;
+  void save(const TrainState& state);
+  // The newest one that is whole. Nothing where there is none at all. Throws CheckpointError if none of those there
+  // can be used.
+  std::optional<TrainState> load();
   void clear() const;
 
  private:
   TrainState read(const fs::path& file) const;
   fs::path current() const { return folder_ / "train.safetensors"; }
+  fs::path next() const { return folder_ / "train.next.safetensors"; }  // of a process that was killed
   fs::path previous() const { return folder_ / "train.previous.safetensors"; }
   fs::path folder_;
   std::string run_;
+  std::optional<bool> current_is_whole_;  // nothing: not known yet
 };
 
 }  // namespace peftbench

@@ -1,37 +1,68 @@
 #include "train/event_log.h"
 
-#include <peftbench/error.h>
+#include "core/write_files.h"
+
+#include <fcntl.h>
 
 #include <algorithm>
-#include <fstream>
-#include <system_error>
+#include <cerrno>
+#include <string_view>
+#include <utility>
 
 namespace peftbench {
+namespace {
 
-EventLog::EventLog(fs::path path) : path_(std::move(path)) {
-  std::error_code none;
-  const auto size = fs::file_size(path_, none);
-  position_ = none ? 0 : static_cast<std::int64_t>(size);
+// Bytes of the lines at the beginning that are whole.
+std::size_t whole_lines(std::string_view text) {
+  std::size_t end = 0;
+  for (std::size_t next; (next = text.find('\n', end)) != std::string_view::npos; end = next + 1)
+    if (!nlohmann::json::parse(text.substr(end, next - end), nullptr, false).is_object()) break;
+  return end;
+}
+
+}  // namespace
+
+EventLog::EventLog(fs::path path) : path_(std::move(path)) {}
+
+void EventLog::open() {
+  if (file_.ok()) return;
+  const bool is_new = !file_exists(path_);
+  file_ = open_own_file(path_, O_WRONLY | O_APPEND | O_CREAT);
+  if (is_new) flush_folder(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
 }
 
 void EventLog::append(const nlohmann::json& event) {
   if (path_.empty()) return;
-  std::ofstream file(path_, std::ios::binary | std::ios::app);
+  open();
   const std::string line = event.dump() + "\n";
-  file << line << std::flush;
-  if (!file) {
-    throw Error({"the log of the run cannot be written", path_.string(),
-                 "a folder that can be written to, and space on the disk",
-                 "free some space, then start the same command again: the run continues"});
-  }
+  write_all(file_, line, path_);
   position_ += static_cast<std::int64_t>(line.size());
+  hash_.update(line);
 }
 
-void EventLog::truncate(std::int64_t position) {
-  if (path_.empty()) return;
-  if (position < position_) fs::resize_file(path_, static_cast<std::uintmax_t>(position));
-  // A machine that went down may have kept less of the log than the checkpoint knows; the rest is gone.
-  position_ = std::min(position, position_);
+LogPosition EventLog::flush() {
+  if (path_.empty()) return {};
+  open();
+  if (::fdatasync(file_.get()) != 0 && errno != EINVAL) fail_to_write(path_, errno);
+  return {position_, Sha256(hash_).hex()};
+}
+
+std::string EventLog::go_back_to(const LogPosition& position) {
+  if (path_.empty()) return {};
+  open();
+  std::string text = read_text(path_);
+  text.resize(std::min(text.size(), static_cast<std::size_t>(position.bytes)));
+  const bool whole = static_cast<std::int64_t>(text.size()) == position.bytes &&
+                     (position.sha256.empty() ? text.find('\0') == std::string::npos : sha256(text) == position.sha256);
+  if (!whole) text.resize(whole_lines(text));
+  if (::ftruncate(file_.get(), static_cast<off_t>(text.size())) != 0) fail_to_write(path_, errno);
+  position_ = static_cast<std::int64_t>(text.size());
+  hash_ = Sha256();
+  hash_.update(text);
+  if (whole) return {};
+  return path_.string() + " does not hold what the checkpoint counts on: the events from byte " +
+         std::to_string(text.size()) + " to " + std::to_string(position.bytes) +
+         " are lost (did the machine lose its power?); the training itself is not changed by that";
 }
 
 }  // namespace peftbench

@@ -1,12 +1,20 @@
 #pragma once
 
-#include "core/files.h"
+#include "core/descriptor.h"
+#include "core/hash.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace peftbench {
+
+// Where a checkpoint is in the log.
+struct LogPosition {
+  std::int64_t bytes = 0;
+  std::string sha256;  // of what is before it; empty: not known (a checkpoint of an older version)
+};
 
 // log.jsonl: one event a line, appended. Holds nothing that differs between two runs of the same configuration
 // (no times), so a resumed run ends with the same bytes.
@@ -15,12 +23,18 @@ class EventLog {
   EventLog() = default;  // keeps nothing
   explicit EventLog(fs::path path);
   void append(const nlohmann::json& event);
-  std::int64_t position() const { return position_; }
-  void truncate(std::int64_t position);  // what was written after the checkpoint that is resumed from
+  // What was appended is on the disk when it returns: a checkpoint counts on it.
+  LogPosition flush();
+  // Cuts what was written after the checkpoint that is resumed from. A machine that went down may have kept less of the
+  // log than the checkpoint knows, or NULs in its place: then it is cut to its whole lines, and the warning says so.
+  std::string go_back_to(const LogPosition& position);
 
  private:
+  void open();
   fs::path path_;
+  Descriptor file_;  // open from the first use on
   std::int64_t position_ = 0;
+  Sha256 hash_;  // of all bytes until there
 };
 
 }  // namespace peftbench

@@ -52,7 +52,7 @@ class Trainer {
   TrainingResult run();
 
  private:
-  void resume();
+  void resume(const TrainState& state);
   double step();
   void evaluate();
   void finish();
@@ -95,11 +95,12 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
 }
 
 TrainingResult Trainer::run() {
-  const bool resumed = job_.checkpoints && job_.checkpoints->load().has_value();
+  const auto state = job_.checkpoints ? job_.checkpoints->load() : std::nullopt;
+  const bool resumed = state.has_value();
   if (resumed) {
-    resume();
+    resume(*state);
   } else if (job_.log) {
-    job_.log->truncate(0);  // of a run that was killed before its first checkpoint
+    job_.log->go_back_to({});  // of a run that was killed before its first checkpoint
   }
   const std::int64_t steps = parameters_.empty() ? 0 : config_.steps;
   if (!resumed && config_.evaluate_at_start) evaluate();
@@ -276,6 +277,7 @@ void Trainer::save(bool done) const {
       for (std::size_t i = 0; i < seen_.size(); ++i) state.seen.emplace(std::to_string(i), seen_[i]);
     }
   }
+  const LogPosition logged = job_.log ? job_.log->flush() : LogPosition();
   auto evaluations = nlohmann::json::array();
   for (const auto& point : result_.evaluations) evaluations.push_back(to_json(point));
   state.progress = {{"done", done},
@@ -290,12 +292,13 @@ void Trainer::save(bool done) const {
                     {"examples", result_.examples},
                     {"tokens", result_.tokens},
                     {"receiving_gradient", result_.receiving_gradient},
-                    {"log", job_.log ? job_.log->position() : 0}};
+                    {"log", logged.bytes},
+                    {"log_sha256", logged.sha256}};
   job_.checkpoints->save(state);
 }
 
-void Trainer::resume() {
-  const TrainState state = *job_.checkpoints->load();
+void Trainer::resume(const TrainState& state) try {
+  if (job_.warn && !state.warning.empty()) job_.warn(state.warning);
   const auto& progress = state.progress;
   job_.plan.load_training(state.parameters);
   done_ = progress.at("done");
@@ -311,11 +314,17 @@ void Trainer::resume() {
   result_.examples = progress.at("examples");
   result_.tokens = progress.at("tokens");
   result_.receiving_gradient = progress.at("receiving_gradient").get<std::map<std::string, std::int64_t>>();
-  if (job_.log) job_.log->truncate(progress.at("log"));
+  if (job_.log) {
+    const std::string lost = job_.log->go_back_to({progress.at("log"), progress.value("log_sha256", "")});
+    if (job_.warn && !lost.empty()) job_.warn(lost);
+  }
   if (done_) return;
   best_ = state.best;
   optimizer_->load(state.optimizer, state.step);
   for (const auto& [index, tensor] : state.seen) seen_.at(std::stoul(index)).copy_(tensor);
+} catch (const nlohmann::json::exception& fault) {
+  throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
+                         "all that this version needs to go on", "train the run anew with --again"});
 }
 
 void Trainer::log(nlohmann::json event) const {

@@ -50,8 +50,8 @@ struct TrainingJob {
   std::vector<std::int64_t> groups;  // plan of each example in a stacked plan; empty: all 0
   // Scores the plan on the validation split; null where there is none, then the last step is the best.
   std::function<Evaluation(const CompiledPlan&)> validate;
-  EncoderCache* encoder_cache = nullptr;         // shared with the evaluator; see uses_encoder_cache
-  const CheckpointStore* checkpoints = nullptr;  // null: not resumable
+  EncoderCache* encoder_cache = nullptr;   // shared with the evaluator; see uses_encoder_cache
+  CheckpointStore* checkpoints = nullptr;  // null: not resumable
   EventLog* log = nullptr;
   ProgressSink* progress = nullptr;
   Choices choices = {};             // for the losses that compare label words; may be empty without them
@@ -59,6 +59,7 @@ struct TrainingJob {
   // Index of the example at each place of the run, from the place alone; null: epoch by epoch, each in an order of its
   // own.
   std::function<std::size_t(std::int64_t)> draw = {};
+  std::function<void(const std::string&)> warn = {};  // of a checkpoint or log that is not whole
 };
 
 // Encoder outputs of this plan can be computed once an example: no claim changes them, and no dropout does.

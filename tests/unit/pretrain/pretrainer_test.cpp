@@ -47,7 +47,7 @@ class Pretraining : public ::testing::Test {
   void TearDown() override { fs::remove_all(folder); }
 
   PretrainResult run(const std::string& name, std::function<bool()> stop = {}, bool keep_again = false) {
-    const CheckpointStore checkpoints(folder / name / "checkpoint", "a hash");
+    CheckpointStore checkpoints(folder / name / "checkpoint", "a hash");
     EventLog log(folder / name / "log.jsonl");
     fs::create_directories(folder / name);
     const BackboneSpec spec = testing::tiny_spec();
@@ -168,7 +168,7 @@ TEST_F(Pretraining, MicroBatchesOfOneSizeGiveOneBigOne) {
     config.tokens = tokens;
     config.train.gradient_accumulation = passes;
     fs::remove_all(folder / "m");
-    const CheckpointStore checkpoints(folder / "m" / "checkpoint", "a hash");
+    CheckpointStore checkpoints(folder / "m" / "checkpoint", "a hash");
     fs::create_directories(folder / "m");
     EventLog log(folder / "m" / "log.jsonl");
     const BackboneSpec spec = testing::tiny_spec();

@@ -49,7 +49,7 @@ TEST_F(TrainerTest, APlanThatTrainsNothingIsEvaluatedOnceAndKept) {
   auto config = small_config();
   config.evaluate_at_start = true;
   const fs::path folder = fresh_folder("untrained");
-  const CheckpointStore checkpoints(folder, "configuration");
+  CheckpointStore checkpoints(folder, "configuration");
   auto plan = plan_with(*backbone_, [](const BackboneSpec&, PlanBuilder&) {});
   for (int start = 0; start < 2; ++start) {  // the second goes on from a checkpoint without tensors
     auto task = job(plan);
@@ -321,7 +321,7 @@ TEST_F(TrainerTest, GoesOnToTheSameBytesWhereverItWasStopped) {
   const std::vector<double> values = {0, 0.3, 0.5, 0.5, 0.4};  // by step / 4, the last rounded up
   const auto run = [&](const fs::path& folder, std::int64_t stop) {
     auto plan = prompt_plan(*backbone_);
-    const CheckpointStore store(folder, "run");
+    CheckpointStore store(folder, "run");
     EventLog log(folder / "log.jsonl");
     PowerCut cut(stop);
     auto task = job(plan);
