@@ -110,6 +110,12 @@ TEST_F(Pretrain, AnEarlierRunIsCompletedOrRefused) {
   ASSERT_EQ(train(text), 0) << err_;
   EXPECT_EQ(file_text(path("out/small/model.safetensors")), weights);
   EXPECT_FALSE(fs::exists(path("out/checkpoint/train.safetensors.tmp-77-1")));
+  // hostile 3, 7: and one that is damaged.
+  std::string damaged = weights;
+  damaged[damaged.size() - 5] ^= 1;
+  scratch_.write("out/small/model.safetensors", damaged);
+  ASSERT_EQ(train(text), 0) << err_;
+  EXPECT_EQ(file_text(path("out/small/model.safetensors")), weights);
   // Another precision is stored; a snapshot cannot be had any more.
   ASSERT_EQ(train(text + "precision: {stored: float32}\nsnapshots: {half: 0.5}\n"), 0) << err_;
   EXPECT_EQ(json::parse(file_text(path("out/small/config.json")))["dtype"], "float32");

@@ -200,6 +200,16 @@ TEST_F(Suite, ARecordThatCannotBeReadIsARow) {
   EXPECT_THAT(program.out(), ContainsRegex("short +failed +0 of 1"));
 }
 
+// hostile 23: each waits for the runs that the other one is at.
+TEST_F(Suite, TwoAtOnceCallNoRunOfTheOtherFailed) {
+  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "60");
+  const std::vector<std::string> words = suite(file, {"--seeds", "1"});
+  Program first(words), second(words);
+  EXPECT_EQ(first.wait(), 0) << first.err() << first.out();
+  EXPECT_EQ(second.wait(), 0) << second.err() << second.out();
+  EXPECT_THAT(first.err() + second.err(), Not(HasSubstr("failed")));
+}
+
 TEST_F(Suite, AKilledProcessIsARow) {
   const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "100000");
   Program program(suite(file, {"--seeds", "1"}));

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cmath>
 
@@ -151,6 +153,102 @@ TEST_F(Runs, TwoProcessesDoNotWorkOnOneRun) {
   EXPECT_EQ(second.wait(), 2);
   EXPECT_THAT(second.err(), HasSubstr("another process is working on this run"));
   first.kill(SIGKILL);
+}
+
+// hostile 3, 7: what of a finished run is missing or has other bytes is made again, to the same bytes.
+TEST_F(Runs, AFinishedRunThatIsNotWholeIsNotShownAsFinished) {
+  const fs::path run = finish("damaged"), expected = finish("whole");
+  for (const char* file : {"adapter/adapter.safetensors", "predictions.jsonl", "adapter/adapter.json"}) {
+    fs::remove(run / file);
+    Program again(words("damaged"));
+    EXPECT_EQ(again.wait(), 0);
+    EXPECT_THAT(again.err(), HasSubstr(fs::path(file).filename().string() + " is missing"));
+    expect_same_bytes(run, expected);
+  }
+  std::string bytes = file_text(run / "adapter/adapter.safetensors");
+  bytes[bytes.size() - 3] ^= 4;
+  std::ofstream(run / "adapter/adapter.safetensors", std::ios::binary) << bytes;
+  Program again(words("damaged"));
+  EXPECT_EQ(again.wait(), 0);
+  EXPECT_THAT(again.err(), HasSubstr("adapter.safetensors has other bytes"));
+  expect_same_bytes(run, expected);
+}
+
+// hostile 5: a bit of the newest checkpoint, and the whole record (hostile 6).
+TEST_F(Runs, DamagedFilesOfAStoppedRunCostNoMoreThanTheyTold) {
+  const std::vector<std::string> longer = {"--set", "train.steps=40"};
+  const fs::path expected = finish("whole", longer);
+  Program program(words("damaged", longer));
+  const fs::path run = scratch_.path() / "damaged" / expected.filename();
+  while (program.running() && !fs::exists(run / "checkpoint/train.previous.safetensors"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  program.kill(SIGKILL);
+  std::string bytes = file_text(run / "checkpoint/train.safetensors");
+  ASSERT_FALSE(bytes.empty());
+  bytes[bytes.size() / 2] ^= 1;
+  std::ofstream(run / "checkpoint/train.safetensors", std::ios::binary) << bytes;
+  std::ofstream(run / "record.json") << "{";
+  Program again(words("damaged", longer));
+  EXPECT_EQ(again.wait(), 0);
+  EXPECT_THAT(again.err(), HasSubstr("a checkpoint cannot be used"));
+  EXPECT_THAT(again.err(), HasSubstr("the record is written anew"));
+  expect_same_bytes(run, expected);
+  EXPECT_THAT(record(run).at("warnings").dump(), HasSubstr("a checkpoint cannot be used"));
+}
+
+// hostile 14
+TEST_F(Runs, AHangUpKeepsTheStep) {
+  const fs::path expected = finish("whole", {"--set", "train.checkpoint_every=0"});
+  Program program(words("stopped", {"--set", "train.checkpoint_every=0"}));
+  const fs::path log = scratch_.path() / "stopped" / expected.filename() / "log.jsonl";
+  while (program.running() && losses(log.parent_path()).size() < 2)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  program.kill(SIGHUP);
+  EXPECT_EQ(program.wait(), 128 + SIGHUP) << program.err();
+  EXPECT_EQ(record(log.parent_path()).at("status"), "interrupted");
+  const fs::path run = finish("stopped", {"--set", "train.checkpoint_every=0"});
+  EXPECT_GE(record(run).at("training").at("resumed_from").get<int>(), 2);
+}
+
+// hostile 14, 16: a file may not grow. The first error is told, though the record cannot be written either.
+TEST_F(Runs, AFileThatMayNotGrowIsAnError) {
+  struct rlimit limit {
+  }, small{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  small = limit;
+  small.rlim_cur = 3000;  // less than a record or a checkpoint, more than what the test's files of output need
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  Program program(words("small"));
+  const int status = program.wait();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  EXPECT_EQ(status, 1) << program.err();
+  EXPECT_THAT(program.err(), HasSubstr("File too large"));
+  EXPECT_THAT(program.err(), HasSubstr("record.json"));
+}
+
+// hostile 16
+TEST_F(Runs, AFolderThatCannotBeMadeIsNamed) {
+  scratch_.write("file", "");
+  Program program(words("file/runs"));
+  EXPECT_EQ(program.wait(), 2);
+  EXPECT_THAT(program.err(), HasSubstr("cannot make the folder " + (scratch_.path() / "file").string()));
+}
+
+// hostile 22
+TEST_F(Runs, LinksInItsFolderAreNotFollowed) {
+  const fs::path run = finish("linked");
+  const fs::path target = scratch_.write("target/x", "mine").parent_path();
+  for (const char* name : {"log.jsonl", "lock", "checkpoint", "adapter"}) {
+    fs::remove_all(run / name);
+    fs::remove(run / "record.json");
+    fs::create_symlink(fs::path(name).has_extension() ? target / "x" : target, run / name);
+    Program again(words("linked"));
+    EXPECT_EQ(again.wait(), 2) << name;
+    EXPECT_THAT(again.err(), HasSubstr("a symbolic link")) << name;
+    fs::remove(run / name);
+  }
+  EXPECT_EQ(file_text(target / "x"), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(target), fs::directory_iterator()), 1);
 }
 
 TEST_F(Runs, AFailureStandsInTheRecord) {

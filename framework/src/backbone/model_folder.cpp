@@ -66,7 +66,9 @@ std::string config_json(const BackboneSpec& spec, Precision precision) {
 
 void write_model_folder(const fs::path& folder, const BackboneSpec& spec, const TensorMap& tensors, Precision precision,
                         const fs::path& spiece_model) {
+  const std::string text = config_json(spec, precision);
   make_folder(folder);
+  retract_other(folder / "config.json", text);
   TensorMap kept;
   for (const auto& [name, tensor] : tensors) {
     kept.emplace(name, tensor.detach().to(precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat).contiguous());
@@ -76,7 +78,7 @@ void write_model_folder(const fs::path& folder, const BackboneSpec& spec, const 
   const nlohmann::ordered_json generation = {
       {"decoder_start_token_id", spec.decoder_start_id}, {"eos_token_id", spec.eos_id}, {"pad_token_id", spec.pad_id}};
   write_atomically(folder / "generation_config.json", generation.dump(2) + "\n");
-  write_atomically(folder / "config.json", config_json(spec, precision));  // last: with it the folder is a model
+  write_atomically(folder / "config.json", text);  // last: with it the folder is a model
 }
 
 }  // namespace peftbench

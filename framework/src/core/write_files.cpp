@@ -247,6 +247,10 @@ void refuse_link(const fs::path& folder) {
                    "remove the link"});
 }
 
+void retract_other(const fs::path& description, std::string_view text) {
+  if (file_exists(description) && read_text(description) != text) remove_file(description);
+}
+
 void write_atomically(const fs::path& path, std::string_view bytes) {
   write_atomically(path,
                    [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });

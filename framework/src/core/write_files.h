@@ -2,6 +2,8 @@
 
 #include "core/files.h"
 
+#include <string_view>
+
 namespace peftbench {
 
 // Folders and files that we write, beside write_atomically (core/files.h). What fails names the file and the system's
@@ -14,5 +16,9 @@ void remove_file(const fs::path& path);                       // if it is there,
 void remove_folder(const fs::path& folder);                   // with all in it; a link alone where it is one
 void refuse_link(const fs::path& folder);                     // Throws UserError: what we write stays where we said
 void remove_unfinished(const fs::path& folder);               // files that processes which died had begun to write
+
+// Before new weights are written beside their description: removes a description that says something else. Killed in
+// between, weights without a description are left, never with that of others.
+void retract_other(const fs::path& description, std::string_view text);
 
 }  // namespace peftbench

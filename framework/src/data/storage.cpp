@@ -1,6 +1,7 @@
 #include "data/storage.h"
 
 #include "core/hash.h"
+#include "core/write_files.h"
 
 #include <peftbench/error.h>
 
@@ -63,8 +64,9 @@ std::string plain(std::string name) {
   return name;
 }
 
-// What killed processes left behind. Those of running ones are younger.
+// What killed processes left behind. Names of reserve() carry no lock: those of running processes are younger.
 void sweep(const fs::path& folder) {
+  remove_unfinished(folder);
   std::error_code error;
   const auto old = fs::file_time_type::clock::now() - std::chrono::hours(48);
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {

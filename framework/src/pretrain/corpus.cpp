@@ -143,6 +143,7 @@ void make(const fs::path& path, const std::string& key, const Documents& source,
           const CorpusOptions& options) {
   ProgressSink& progress = options.progress != nullptr ? *options.progress : silent_progress();
   make_folder(path.parent_path());
+  remove_unfinished(path.parent_path());
   write_atomically(path, [&](std::ostream& out) {
     Writer writer(out, key, tokenizer.size() > 65536);
     DocumentReader reader(source);

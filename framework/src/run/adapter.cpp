@@ -70,11 +70,6 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
 }  // namespace
 
 std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors) {
-  make_folder(folder);
-  const fs::path file = folder / "adapter.safetensors";
-  TensorMap plain;
-  for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());
-  write_safetensors(file, plain);
   const nlohmann::ordered_json json = {{"format_version", format_version},
                                        {"method", info.method},
                                        {"version", info.version},
@@ -84,7 +79,14 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
                                        {"labels", info.shape.labels},
                                        {"fields", info.shape.fields},
                                        {"run", info.run}};
-  write_atomically(folder / "adapter.json", json.dump(1) + "\n");
+  const std::string text = json.dump(1) + "\n";
+  make_folder(folder);
+  retract_other(folder / "adapter.json", text);
+  const fs::path file = folder / "adapter.safetensors";
+  TensorMap plain;
+  for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());
+  write_safetensors(file, plain);
+  write_atomically(folder / "adapter.json", text);
   return sha256(MappedFile::open(file)->text());
 }
 

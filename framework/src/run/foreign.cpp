@@ -149,9 +149,11 @@ fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, c
   for (const auto& [key, value] : config) object[key] = as_json(value);
   TensorMap tensors;
   for (const auto& [name, tensor] : adapter.tensors) tensors.emplace(name, tensor.detach());
+  const std::string text = object.dump(2) + "\n";
   make_folder(target);
+  retract_other(target / config_file, text);
   write_safetensors(target / weights_file, tensors, {{"format", "pt"}});
-  write_atomically(target / config_file, object.dump(2) + "\n");
+  write_atomically(target / config_file, text);
   return target / weights_file;
 }
 

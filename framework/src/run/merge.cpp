@@ -61,15 +61,17 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   auto config = nlohmann::ordered_json::parse(read_text(source / "config.json"));
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
+  const std::string text = config.dump(2) + "\n";
   std::error_code error;
   make_folder(folder);
+  retract_other(folder / "config.json", text);
   TensorMap dense;
   for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());
   write_safetensors(folder / "model.safetensors", dense, {{"format", "pt"}});
   for (const char* file : {"spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                            "added_tokens.json", "generation_config.json"})
     if (fs::is_regular_file(source / file, error)) write_atomically(folder / file, read_text(source / file));
-  write_atomically(folder / "config.json", config.dump(2) + "\n");
+  write_atomically(folder / "config.json", text);
   return folder / "model.safetensors";
 }
 

@@ -124,6 +124,16 @@ TEST_F(Writing, AFolderThatCannotBeMadeIsNamedWithTheReason) {
   EXPECT_TRUE(fs::is_directory(folder_ / "a/b/c"));
 }
 
+// hostile 7: new weights never stand beside another description.
+TEST_F(Writing, ADescriptionThatWillBeAnotherIsRemovedFirst) {
+  write_atomically(folder_ / "config.json", "same");
+  retract_other(folder_ / "config.json", "same");
+  EXPECT_TRUE(fs::exists(folder_ / "config.json"));
+  retract_other(folder_ / "config.json", "other");
+  EXPECT_FALSE(fs::exists(folder_ / "config.json"));
+  retract_other(folder_ / "config.json", "other");
+}
+
 // hostile 14, 16
 TEST_F(Writing, TheReasonOfTheSystemIsTold) {
   EXPECT_THAT(fault_of([&] { write_atomically(folder_ / "no" / "file", "x"); }), HasSubstr("No such file"));

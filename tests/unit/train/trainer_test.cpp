@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 namespace peftbench {
@@ -345,6 +346,69 @@ TEST_F(TrainerTest, GoesOnToTheSameBytesWhereverItWasStopped) {
     EXPECT_EQ(run(folder, -1), whole) << "stopped at step " << stop;
     EXPECT_EQ(run(folder, -1), whole) << "asked again when finished";
   }
+}
+
+// hostile 4
+TEST_F(TrainerTest, GoesOnAfterAValidationLossThatWasNoNumber) {
+  auto config = small_config();
+  config.evaluate_every = 4;
+  config.checkpoint_every = 2;
+  const auto run = [&](const fs::path& folder, std::int64_t stop) {
+    auto plan = prompt_plan(*backbone_);
+    CheckpointStore store(folder, "run");
+    EventLog log(folder / "log.jsonl");
+    PowerCut cut(stop);
+    auto task = job(plan);
+    task.checkpoints = &store;
+    task.log = &log;
+    task.progress = &cut;
+    task.validate = [](const CompiledPlan&) {
+      Evaluation evaluation;
+      evaluation.metrics = {{"pearson", std::nan(""), 10, std::nan(""), std::nan("")}};
+      evaluation.loss = std::nan("");
+      return evaluation;
+    };
+    const auto result = train(config, task);
+    return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), read_text(folder / "train.safetensors"),
+                      std::isnan(result.evaluations.front().loss));
+  };
+  const auto whole = run(fresh_folder("nan"), -1);
+  EXPECT_TRUE(std::get<3>(whole));
+  const fs::path folder = fresh_folder("nan_cut");
+  EXPECT_THROW(run(folder, 7), std::int64_t);
+  EXPECT_EQ(run(folder, -1), whole);
+}
+
+// hostile 5, 17
+TEST_F(TrainerTest, TellsThatACheckpointOrTheLogWasDamaged) {
+  auto config = small_config();
+  config.checkpoint_every = 3;
+  const fs::path folder = fresh_folder("damaged");
+  std::vector<std::string> warnings;
+  const auto run = [&](std::int64_t stop) {
+    auto plan = prompt_plan(*backbone_);
+    CheckpointStore store(folder, "run");
+    EventLog log(folder / "log.jsonl");
+    PowerCut cut(stop);
+    auto task = job(plan);
+    task.checkpoints = &store;
+    task.log = &log;
+    task.progress = &cut;
+    task.warn = [&](const std::string& text) { warnings.push_back(text); };
+    train(config, task);
+    return bytes_of(plan);
+  };
+  EXPECT_THROW(run(8), std::int64_t);  // checkpoints of steps 3 and 6
+  EXPECT_TRUE(warnings.empty());
+  fs::resize_file(folder / "train.safetensors", fs::file_size(folder / "train.safetensors") - 1);
+  fs::resize_file(folder / "log.jsonl", 10);
+  const std::string resumed = run(-1);
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_NE(warnings[0].find("step 3"), std::string::npos) << warnings[0];
+  EXPECT_NE(warnings[1].find("are lost"), std::string::npos) << warnings[1];
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  EXPECT_EQ(run(-1), resumed);
 }
 
 }  // namespace
