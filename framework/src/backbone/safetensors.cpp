@@ -167,7 +167,10 @@ TensorFile read_safetensors(const fs::path& path) {
            "a header of " + std::to_string(header_bytes) + " bytes",
            "at most " + std::to_string(std::min<std::uint64_t>(largest_header, file->size() - 8)));
   }
-  const json header = parse_header(file->text().substr(8, header_bytes), path);
+  const std::string_view header_text = file->text().substr(8, header_bytes);
+  if (header_text.find('\0') != std::string_view::npos)  // would end the text for the parser
+    refuse(path, "the header is not valid JSON", "a NUL", "the header of a safetensors file");
+  const json header = parse_header(header_text, path);
   if (!header.is_object())
     refuse(path, "the header is no object", printable(header.dump()), "names with their tensors");
 
