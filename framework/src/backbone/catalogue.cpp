@@ -3,6 +3,7 @@
 #include "backbone/config_json.h"
 #include "core/names.h"
 #include "core/utf8.h"
+#include "core/yaml.h"
 
 #include <peftbench/error.h>
 
@@ -27,13 +28,8 @@ class Reader {
   CatalogueEntry read() {
     entry_.name = file_.stem().string();
     entry_.spec.name = entry_.name;
-    YAML::Node root;
-    try {
-      root = YAML::Load(read_text(file_));
-    } catch (const YAML::ParserException& error) {
-      throw ConfigError(Problem{place(error.mark) + " is not valid YAML", printable(error.msg), {}, "mend that line"});
-    }
-    if (!root.IsMap()) throw ConfigError(Problem{file_.string() + " is no table of keys", {}, "keys and values", {}});
+    const YAML::Node root = read_yaml(file_);
+    if (!root.IsMap()) throw ConfigError(Problem{file_.string() + " is not a map of keys", {}, "keys and values", {}});
     for (const auto& pair : root) set(pair.first, pair.second);
     check_complete();
     return std::move(entry_);

@@ -1,5 +1,6 @@
 #include "backbone/config_json.h"
 
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 
@@ -198,15 +199,9 @@ std::vector<std::string> implausible(const BackboneSpec& spec) {
 }
 
 BackboneSpec parse_config(std::string_view text, const std::string& origin) {
-  json object;
-  try {
-    object = json::parse(text);
-  } catch (const json::parse_error& error) {
-    throw CheckpointError(Problem{origin + " is not valid JSON", printable(error.what(), 200),
-                                  "a Hugging Face config.json", "fetch the file again"});
-  }
+  const json object = parse_json<json, CheckpointError>(text, origin, "fetch the file again");
   if (!object.is_object()) {
-    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is no object",
+    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is not an object",
                                   "a Hugging Face config.json", "fetch the file again"});
   }
   Keys keys(object);

@@ -5,6 +5,7 @@
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 
@@ -47,16 +48,11 @@ TensorMap read_file(const fs::path& file) {
 // Tensor name → name of its file, from an index of shards.
 std::map<std::string, std::string> read_index(const fs::path& index) {
   const auto refuse = [&](const std::string& found) {
-    throw CheckpointError(Problem{index.string() + " is no index of weights", found,
+    throw CheckpointError(Problem{index.string() + " is not an index of weights", found,
                                   "weight_map: names of tensors and their files", "fetch the file again"});
   };
   std::map<std::string, std::string> files;
-  json content;
-  try {
-    content = json::parse(read_text(index));
-  } catch (const json::parse_error& error) {
-    refuse(printable(error.what(), 200));
-  }
+  const json content = read_json<json, CheckpointError>(index, "fetch the file again");
   const auto map = content.is_object() ? content.find("weight_map") : content.end();
   if (map == content.end() || !map->is_object()) refuse("no weight_map");
   for (const auto& [name, file] : map->items()) {

@@ -38,7 +38,7 @@ int params_command(const std::vector<std::string>& words) {
     print(json.dump(1) + "\n");
   } else {
     print(fmt::format("{} on {}\n", setup.plugin->name, setup.backbone.name) +
-          describe_ledger(Json::parse(ledger.dump()), frozen, terminal_width(1)));
+          describe_ledger(Json(ledger), frozen, terminal_width(1)));
   }
   return 0;
 }

@@ -33,7 +33,7 @@ int dry_run(const Arguments& arguments) {
   std::string text = to_yaml(setup.config, {"resolved configuration"});
   text += "\nsites claimed by " + setup.plugin->name + ":\n";
   for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
-  text += "\nledger:\n" + describe_ledger(Json::parse(ledger.dump()), frozen);
+  text += "\nledger:\n" + describe_ledger(Json(ledger), frozen);
   print(text + "\nnothing was trained (--dry-run)\n");
   return 0;
 }

@@ -74,7 +74,7 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
                       {"run", runs[i].cell.run},
                       {"finished", runs[i].finished},
                       {"message", runs[i].cell.message},
-                      {"config", Json::parse(to_json(runs[i].config).dump())}});
+                      {"config", Json(to_json(runs[i].config))}});
   }
   if (as_json)
     print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

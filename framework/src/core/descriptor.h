@@ -1,14 +1,15 @@
 #pragma once
 
-#include "core/files.h"
-
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace peftbench {
+
+namespace fs = std::filesystem;
 
 // An open file of the system; closed when the object goes.
 class Descriptor {
@@ -25,6 +26,7 @@ class Descriptor {
   }
   int get() const { return number_; }
   bool ok() const { return number_ >= 0; }
+  int release() { return std::exchange(number_, -1); }
   bool close() { return ::close(std::exchange(number_, -1)) == 0; }
 
  private:

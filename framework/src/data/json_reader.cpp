@@ -1,5 +1,6 @@
 #include "data/json_reader.h"
 
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 
@@ -27,7 +28,8 @@ bool JsonReader::is_jsonl(const fs::path& file) {
     line += static_cast<char>(c);
   }
   line.erase(0, std::min(line.find_first_not_of(" \t\r\n"), line.size()));
-  if (!line.starts_with('{') || !Json::accept(line)) return false;
+  JsonFault ignored;
+  if (!line.starts_with('{') || !parse_json<Json>(line, ignored)) return false;
   int c = in.sgetc();
   while (c == ' ' || c == '\t' || c == '\r' || c == '\n') c = in.snextc();
   return c == '{';

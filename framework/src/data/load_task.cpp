@@ -1,6 +1,7 @@
 #include "data/load_task.h"
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "data/locate.h"
 #include "data/metric_names.h"
@@ -138,7 +139,7 @@ class Loader {
     for (const Places* places : {&train, &validation, &test})
       for (const std::uint32_t place : *places)
         if (place >= texts->size()) splits->fail("a row that is not among the texts");
-    const Json about = Json::parse(splits->section("about"));
+    const Json about = parse_json<Json>(splits->section("about"), "the section 'about'");
     about.at("notes").get_to(data.notes);
     about.at("hash").get_to(data.hash);
     about.at("test_labelled").get_to(data.test_labelled);

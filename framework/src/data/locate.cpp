@@ -1,9 +1,11 @@
 #include "data/locate.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 #include "data/task_spec.h"
 
 #include <peftbench/error.h>
+#include <peftbench/pattern.h>
 
 #include <fnmatch.h>
 #include <glob.h>
@@ -11,7 +13,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <regex>
 #include <set>
 
 namespace peftbench {
@@ -61,17 +62,16 @@ std::vector<fs::path> resolve(const fs::path& folder, const std::string& file) {
 // are not there though the pattern fits them. Parts are counted from 0, or from 1.
 std::vector<fs::path> missing_shards(const fs::path& folder, const std::string& file,
                                      const std::vector<fs::path>& there) {
-  static const std::regex shard("(.*[^0-9])([0-9]{5})(-of-([0-9]{5})([^0-9].*)?)");
+  static const Pattern shard("(?s)(.*[^0-9])([0-9]{5})(-of-[0-9]{5}([^0-9].*)?)");
   std::map<std::pair<std::string, std::string>, std::set<int>> sets;  // what stands around a part's number
-  std::smatch parts;
   for (const fs::path& path : there) {
-    const std::string name = path.string();
-    if (std::regex_match(name, parts, shard)) sets[{parts[1], parts[3]}].insert(std::stoi(parts[2]));
+    const std::vector<std::string> parts = shard.groups(path.string());
+    if (!parts.empty()) sets[{parts[0], parts[2]}].insert(parse_number<int>(parts[1]).value());
   }
   const std::string pattern = escaped(folder, file);
   std::vector<fs::path> result;
   for (const auto& [around, numbers] : sets) {
-    const int count = std::stoi(around.second.substr(std::string("-of-").size(), 5));
+    const int count = parse_number<int>(around.second.substr(std::string("-of-").size(), 5)).value();
     const int first = numbers.count(0) == 0 && numbers.count(count) != 0 ? 1 : 0;
     for (int number = first; number < first + count; ++number) {
       if (numbers.count(number) != 0) continue;

@@ -1,6 +1,7 @@
 #include "data/metric_names.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
 #include "data/task.h"
 #include "data/text_list.h"
@@ -129,10 +130,7 @@ std::optional<double> number_of(std::string_view text) {
   if (first == std::string_view::npos) return std::nullopt;
   text = text.substr(first, text.find_last_not_of(spaces) - first + 1);
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
+  return parse_number<double>(text);
 }
 
 }  // namespace peftbench

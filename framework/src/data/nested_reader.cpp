@@ -1,6 +1,8 @@
 #include "data/nested_reader.h"
 
+#include "core/json.h"
 #include "core/names.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
 
 #include <algorithm>
@@ -18,9 +20,8 @@ const Json* member(const Json& value, std::string_view key) {
     return found == value.end() ? nullptr : &*found;
   }
   if (!value.is_array()) return nullptr;
-  std::size_t index = 0;
-  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
-  return error == std::errc() && end == key.data() + key.size() && index < value.size() ? &value[index] : nullptr;
+  const std::optional<std::size_t> index = parse_number<std::size_t>(key);
+  return index && *index < value.size() ? &value[*index] : nullptr;
 }
 
 // A key may hold a dot itself, so the whole name is tried before its parts.
@@ -147,18 +148,12 @@ std::string NestedReader::place() const {
 
 NestedReader::Json NestedReader::parse(std::string_view text, const std::string& expected, const std::string& remedy) {
   check_utf8(text);
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error while …"
-    std::string_view what = error.what();
-    if (const std::size_t column = what.find("column "); column != std::string_view::npos) what.remove_prefix(column);
-    if (const auto* at = dynamic_cast<const Json::parse_error*>(&error)) {
-      const std::string_view before = text.substr(0, std::min(at->byte, text.size()));
-      line_ += std::count(before.begin(), before.end(), '\n');
-    }
-    fail("not JSON", printable(what, 200), expected, remedy);
-  }
+  JsonFault fault;
+  std::optional<Json> json = parse_json<Json>(text, fault, LargeIntegers::text);
+  if (json) return std::move(*json);
+  if (fault.line > 1) line_ += static_cast<std::int64_t>(fault.line) - 1;
+  fail("not JSON", fault.line > 0 ? "column " + std::to_string(fault.column) + ": " + fault.what : fault.what, expected,
+       remedy);
 }
 
 }  // namespace peftbench

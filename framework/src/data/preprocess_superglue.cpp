@@ -1,6 +1,7 @@
 #include "data/preprocessors.h"
 
 #include "core/ascii.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
 
 #include <algorithm>
@@ -31,11 +32,10 @@ std::string without_bold(std::string_view text) {
 
 std::size_t index_of(const RowFields& fields, const std::string& name, const std::string& asked) {
   const std::string text = fields.text(name, asked);
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
+  const std::optional<std::size_t> value = parse_number<std::size_t>(text);
+  if (!value)
     fields.row().fail("the field '" + name + "' is not a place", printable(text), "0, 1, 2, …, as " + asked + " asks");
-  return value;
+  return *value;
 }
 
 // The word of this number among those that white space separates; empty where there are fewer.

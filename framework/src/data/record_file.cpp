@@ -1,5 +1,6 @@
 #include "data/record_file.h"
 
+#include "core/json.h"
 #include "core/names.h"
 
 #include <peftbench/error.h>
@@ -87,9 +88,10 @@ void RecordWriter::finish(const std::vector<RecordSection>& sections) {
 }
 
 RecordFile::Opened RecordFile::open(const fs::path& path, const std::string& key) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return {nullptr, errno == ENOENT || errno == ENOTDIR ? "" : "it cannot be read"};
-  std::shared_ptr<RecordFile> file(new RecordFile(path, descriptor));
+  OpenedFile opened = open_regular_file(path);
+  if (!opened.file.ok())
+    return {nullptr, opened.error == ENOENT || opened.error == ENOTDIR ? "" : "cannot be read: " + opened.fault};
+  std::shared_ptr<RecordFile> file(new RecordFile(path, opened.file.release()));
   const std::string damage = file->load(key);
   if (!damage.empty()) return {nullptr, damage};
   return {std::move(file), {}};
@@ -129,7 +131,7 @@ std::string RecordFile::load_directory(const std::string& key) {
   std::string text(tail.size, '\0');
   if (!read(tail.offset, text.size(), text.data()) || hash_of(text) != tail.hash) return "its directory is damaged";
   try {
-    const Json directory = Json::parse(text);
+    const Json directory = parse_json<Json>(text, path_.string());
     key_ = directory.at("key").get<std::string>();
     records_ = directory.at("records").get<std::uint64_t>();
     for (const Json& part : directory.at("parts")) {
@@ -137,6 +139,8 @@ std::string RecordFile::load_directory(const std::string& key) {
                         part.at(3).get<std::uint64_t>()});
       if (parts_.back().size > most || parts_.back().offset > most - parts_.back().size) return "a part is not in it";
     }
+  } catch (const DataError&) {
+    return "its directory is damaged";
   } catch (const Json::exception&) {
     return "its directory is damaged";
   }

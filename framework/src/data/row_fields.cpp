@@ -1,6 +1,7 @@
 #include "data/row_fields.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
 
 #include <algorithm>
@@ -12,18 +13,16 @@ namespace peftbench {
 
 namespace {
 
-double parse_number(const std::string& text, const RowReader& row, const std::string& field,
-                    const std::string& asked_by) {
+double number_in(const std::string& text, const RowReader& row, const std::string& field, const std::string& asked_by) {
   std::string_view digits = text;
   while (digits.starts_with(' ')) digits.remove_prefix(1);
   while (digits.ends_with(' ')) digits.remove_suffix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
+  const std::optional<double> value = parse_number<double>(digits);
+  if (!value) {
     row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),
              "a number, as " + asked_by + " asks");
   }
-  return value;
+  return *value;
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "core/names.h"
 #include "data/metric_names.h"
 #include "data/preprocess.h"
@@ -70,7 +71,7 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
   Json json = {{"name", config.name},
-               {"source", Json::parse(source_json(spec.source))},
+               {"source", parse_json<Json>(source_json(spec.source), spec.source.place)},
                {"fetch", spec.fetch},
                {"fields", fields},
                {"filter", filter},

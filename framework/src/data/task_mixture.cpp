@@ -1,6 +1,7 @@
 #include "data/task_mixture.h"
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "data/load_task.h"
 #include "data/metric_names.h"
@@ -64,7 +65,8 @@ void parse_rate(const Yaml& yaml, TaskMixture& mixture) {
 // All that decides what is drawn and how it is scored; the tasks' own texts are in it.
 std::string canonical_json(const TaskConfig& config, const TaskMixture& mixture) {
   nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
-  for (const TaskConfig& task : mixture.tasks) tasks.push_back(nlohmann::ordered_json::parse(task.canonical));
+  for (const TaskConfig& task : mixture.tasks)
+    tasks.push_back(parse_json<nlohmann::ordered_json>(task.canonical, task.name));
   const MixturePolicy& policy = mixture.policy;
   return nlohmann::ordered_json{{"name", config.name},
                                 {"mixture",
@@ -153,7 +155,7 @@ void drop_prefix(TaskConfig& config) {
   if (!config.mixture) {
     if (config.prefix.empty()) return;
     config.prefix.clear();
-    auto json = nlohmann::ordered_json::parse(config.canonical);
+    auto json = parse_json<nlohmann::ordered_json>(config.canonical, config.name);
     json.erase("prefix");
     config.canonical = json.dump();
     return;

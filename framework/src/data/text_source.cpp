@@ -22,9 +22,12 @@ std::string text_ending(const fs::path& file) { return (is_packed(file) ? file.s
 
 void TextSource::Close::operator()(gzFile_s* file) const { ::gzclose_r(file); }
 
-TextSource::TextSource(fs::path file)
-    : file_(std::move(file)), packed_(is_packed(file_)), in_(::gzopen(file_.c_str(), "rb")), buffer_(chunk) {
-  if (!in_) fail("cannot be read", std::strerror(errno), "mind the file's permissions");
+TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packed(file_)), buffer_(chunk) {
+  OpenedFile opened = open_regular_file(file_);
+  if (!opened.file.ok()) fail("cannot be read", opened.fault, "check the path and the file's permissions");
+  in_.reset(::gzdopen(opened.file.get(), "rb"));
+  if (!in_) fail("cannot be read", "not enough memory", {});
+  opened.file.release();  // gzclose closes it
   ::gzbuffer(in_.get(), chunk);
   if (!fill()) return;
   if (packed_ && ::gzdirect(in_.get()) != 0)
@@ -73,6 +76,9 @@ bool TextSource::line(std::string& text) {
     char* const end = std::find(gptr(), egptr(), '\n');
     text.append(gptr(), end);
     const bool whole = end != egptr();
+    if (text.size() > max_row_bytes)
+      fail("the line is too long", "more than " + std::to_string(max_row_bytes) + " bytes",
+           "check that the file has lines");
     setg(eback(), whole ? end + 1 : end, egptr());
     if (whole) break;
   }

@@ -1,13 +1,14 @@
 #include "data/yaml.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
+#include "core/yaml.h"
 
 #include <peftbench/error.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <optional>
 #include <set>
 
 namespace peftbench {
@@ -21,44 +22,15 @@ int line_of(const YAML::Node& node, int otherwise) {
   return node.IsNull() || node.Mark().line < 0 ? otherwise : node.Mark().line + 1;
 }
 
-// The first line that a tab indents; 0 if there is none.
-int tabbed_line(std::string_view text) {
-  int line = 1;
-  bool indentation = true;
-  for (const char c : text) {
-    if (indentation && c == '\t') return line;
-    indentation = c == '\n' || (indentation && c == ' ');
-    if (c == '\n') ++line;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Yaml::Yaml(YAML::Node node, fs::path file, std::string path, int line)
     : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)), line_(line_of(node_, line)) {}
 
 Yaml Yaml::load(const fs::path& file) {
-  std::string text;
-  try {
-    text = read_text(file);
-  } catch (const DataError& error) {  // the same fault, but in the configuration
-    throw ConfigError(error.what());
-  }
-  try {
-    Yaml root(YAML::Load(text), file, {}, 1);
-    if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
-    return root;
-  } catch (const YAML::Exception& error) {
-    if (const int line = tabbed_line(text); line > 0) {
-      throw ConfigError(Problem{at_line(file, line) + ": not YAML", "a tab at the beginning of the line",
-                                "spaces: YAML takes no tabs there", "indent the line with two spaces"});
-    }
-    throw ConfigError(Problem{at_line(file, std::max(error.mark.line, 0) + 1) + ": not YAML",
-                              error.msg,
-                              {},
-                              "a text with ': ', '{', '#' or a quote in it must be quoted as a whole"});
-  }
+  Yaml root(read_yaml(file), file, {}, 1);
+  if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
+  return root;
 }
 
 std::string Yaml::place() const { return at_line(file_, line_); }
@@ -141,21 +113,16 @@ std::vector<std::string> Yaml::texts() const {
 
 double Yaml::number() const {
   const std::string& digits = text();
-  double value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value)) {
-    fail(named() + " must be a number", found(), "a number");
-  }
-  return value;
+  const std::optional<double> value = parse_number<double>(digits);
+  if (!value) fail(named() + " must be a number", found(), "a number");
+  return *value;
 }
 
 long long Yaml::integer() const {
   const std::string& digits = text();
-  long long value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size())
-    fail(named() + " must be a whole number", found(), "a whole number");
-  return value;
+  const std::optional<long long> value = parse_number<long long>(digits);
+  if (!value) fail(named() + " must be a whole number", found(), "a whole number");
+  return *value;
 }
 
 bool Yaml::flag() const {

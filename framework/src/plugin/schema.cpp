@@ -1,6 +1,7 @@
 #include "plugin/schema.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
@@ -62,12 +63,7 @@ std::optional<std::string> refusal(const ParameterSchema& parameter, const Value
 
 template <class Number>
 std::optional<Number> number_from(const std::string& text) {
-  Number number{};
-  const char* begin = text.data() + (text.size() > 1 && text[0] == '+' ? 1 : 0);
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
+  return parse_number<Number>(std::string_view(text).substr(text.size() > 1 && text[0] == '+' ? 1 : 0));
 }
 
 std::optional<bool> flag_from(const std::string& text) {

@@ -1,6 +1,7 @@
 #include "pretrain/card.h"
 
 #include "backbone/model_folder.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "pretrain/loss_curve.h"
 
@@ -23,8 +24,10 @@ std::vector<Point> held_out_losses(const fs::path& log, std::int64_t last) {
   std::vector<Point> points;
   std::istringstream lines(read_text(log));
   for (std::string line; std::getline(lines, line);) {
-    const auto event = nlohmann::json::parse(line, nullptr, false);
-    if (event.is_discarded() || event.value("event", "") != "evaluation" || event.at("step") > last) continue;
+    JsonFault ignored;
+    const auto parsed = parse_json<nlohmann::json>(line, ignored);
+    if (!parsed || parsed->value("event", "") != "evaluation" || parsed->at("step") > last) continue;
+    const nlohmann::json& event = *parsed;
     auto losses = event.at("held_out").get<std::map<std::string, double>>();
     if (!losses.empty()) points.push_back({event.at("step"), event.at("tokens"), std::move(losses)});
   }

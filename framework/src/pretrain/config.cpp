@@ -2,6 +2,7 @@
 
 #include "backbone/config_json.h"
 #include "backbone/model_folder.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "data/yaml.h"
 #include "pretrain/span_corruption.h"
@@ -296,8 +297,9 @@ nlohmann::json to_json(const PretrainConfig& config) {
     }
   });
   return {{"from", config.from},
-          {"sizes", config.from.empty() ? nlohmann::json::parse(config_json(config.sizes, Precision::float32))
-                                        : nlohmann::json()},
+          {"sizes", config.from.empty()
+                        ? parse_json<nlohmann::json>(config_json(config.sizes, Precision::float32), "config.json")
+                        : nlohmann::json()},
           {"text", text},
           {"shares", {config.shares.span_corruption, config.shares.prefix_lm, config.shares.tasks}},
           {"noise_density", config.noise_density},

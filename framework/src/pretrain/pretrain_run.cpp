@@ -5,6 +5,7 @@
 #include "backbone/model_folder.h"
 #include "core/clock.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/random.h"
 #include "core/write_files.h"
 #include "data/encode_list.h"
@@ -203,8 +204,11 @@ class WorkTime {
  public:
   explicit WorkTime(fs::path file) : file_(std::move(file)) {
     if (!file_exists(file_)) return;
-    const auto json = nlohmann::json::parse(read_text(file_), nullptr, false);
-    if (json.is_object() && json.contains("seconds") && json["seconds"].is_number()) earlier_ = json["seconds"];
+    JsonFault ignored;
+    const auto json = parse_json<nlohmann::json>(read_text(file_), ignored);
+    if (!json || !json->is_object()) return;
+    if (const auto seconds = json->find("seconds"); seconds != json->end() && seconds->is_number())
+      earlier_ = seconds->get<double>();
   }
   double seconds() const { return earlier_ + clock_.wall_seconds(); }
   void save() const { write_atomically(file_, nlohmann::json{{"seconds", seconds()}}.dump() + "\n"); }

@@ -1,6 +1,7 @@
 #include "pretrain/run_folder.h"
 
 #include "backbone/model_folder.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
 #include "results/result_store.h"
@@ -60,8 +61,10 @@ void clear_run(const fs::path& out, const PretrainConfig& config) {
 
 void refuse_other_settings(const fs::path& file, const nlohmann::json& identity) {
   if (!file_exists(file)) return;
-  const auto before = nlohmann::json::parse(read_text(file), nullptr, false);
-  if (!before.is_object()) return;  // the checkpoint's own hash decides
+  JsonFault ignored;
+  const auto parsed = parse_json<nlohmann::json>(read_text(file), ignored);
+  if (!parsed || !parsed->is_object()) return;  // the checkpoint's own hash decides
+  const nlohmann::json& before = *parsed;
   std::vector<std::string> found;
   differences(identity.at("config"), before.value("config", nlohmann::json::object()), "", found);
   // What these are follows from the configuration, and from files that may have changed.
@@ -77,8 +80,9 @@ void refuse_other_settings(const fs::path& file, const nlohmann::json& identity)
 
 bool holds_model(const fs::path& folder, Precision stored) {
   if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
-  const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, false);
-  return config.is_object() && config.value("dtype", "") == name_of(stored);
+  JsonFault ignored;
+  const auto config = parse_json<nlohmann::json>(read_text(folder / "config.json"), ignored);
+  return config && config->is_object() && config->contains("dtype") && config->at("dtype") == name_of(stored);
 }
 
 bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weights, const fs::path& vocabulary) try {

@@ -1,5 +1,6 @@
 #include "results/suite_manifest.h"
 
+#include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
 
@@ -55,7 +56,7 @@ SuiteManifest read_manifest(const fs::path& runs, const std::string& name) {
          names.empty() ? "run `peft-bench suite FILE --out " + runs.string() + "`" : did_you_mean(name, names)});
   }
   try {
-    const Json json = Json::parse(read_text(file));
+    const Json json = read_json<Json>(file, "start the suite again: its finished runs are kept");
     if (const int version = json.at("schema_version").get<int>(); version != SuiteManifest::schema)
       throw DataError({file.string() + " has a schema version that this program does not know", std::to_string(version),
                        std::to_string(SuiteManifest::schema), "use the peft-bench that wrote it"});

@@ -3,6 +3,8 @@
 #include "backbone/generation.h"
 #include "backbone/hub.h"
 #include "backbone/safetensors.h"
+#include "core/json.h"
+#include "core/utf8.h"
 #include "eval/likelihood.h"
 #include "plan/compiled_plan.h"
 #include "plugin/finder.h"
@@ -34,17 +36,17 @@ Ids read_ids(const fs::path& file, const BackboneSpec& spec, bool labels) {
                       "a list of lists of ids from 0 to " + std::to_string(spec.vocab_size - 1),
                       "write for example [[12, 7, 1], [5, 1]]"});
   };
-  const auto json = nlohmann::json::parse(read_text(file), nullptr, false);
-  if (json.is_discarded()) throw fault("this is not JSON", {});
+  const auto json = read_json<nlohmann::json>(file, "write for example [[12, 7, 1], [5, 1]]");
   if (!json.is_array() || json.empty()) throw fault("this is not a list of lists of ids", {});
   Ids rows;
   for (const auto& list : json) {
     const std::string place = "row " + std::to_string(rows.size());
-    if (!list.is_array()) throw fault(place + " is not a list", list.dump());
+    if (!list.is_array()) throw fault(place + " is not a list", printable(list.dump()));
     std::vector<int64_t> row;
     for (const auto& id : list) {
-      if (!id.is_number_integer()) throw fault(place + " holds something that is not an id", id.dump());
-      row.push_back(id.get<int64_t>());
+      const std::optional<int64_t> number = json_integer(id);
+      if (!number) throw fault(place + " holds something that is not an id", printable(id.dump()));
+      row.push_back(*number);
     }
     while (labels && !row.empty() && row.back() == -100) row.pop_back();  // how others pad labels
     if (row.empty()) throw fault(place + " is empty", "[]");
@@ -73,8 +75,8 @@ std::vector<int64_t> read_groups(const fs::path& file, std::size_t rows, std::si
                           ", or -1 for no adapter",
                       "write for example [0, 1, -1]"});
   };
-  const auto json = nlohmann::json::parse(read_text(file), nullptr, false);
-  if (!json.is_array()) throw fault("this is not a list", json.is_discarded() ? "text that is not JSON" : json.dump());
+  const auto json = read_json<nlohmann::json>(file, "write for example [0, 1, -1]");
+  if (!json.is_array()) throw fault("not a list", printable(json.dump()));
   if (json.size() != rows)
     throw fault("the list is not as long as the inputs", std::to_string(json.size()) + " entries");
   std::vector<int64_t> groups;

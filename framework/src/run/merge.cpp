@@ -1,6 +1,7 @@
 #include "run/merge.h"
 
 #include "backbone/safetensors.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
 
@@ -58,7 +59,7 @@ TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan) {
 }
 
 fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs::path& source) {
-  auto config = nlohmann::ordered_json::parse(read_text(source / "config.json"));
+  auto config = read_json<nlohmann::ordered_json, CheckpointError>(source / "config.json");
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
   const std::string text = config.dump(2) + "\n";

@@ -176,7 +176,7 @@ void Runner::describe() {
   r.seed = static_cast<std::uint64_t>(config_.seed());
   const nlohmann::json identity = bench_.identity();
   r.config_hash = sha256(identity.dump());
-  r.config = Json::parse(identity.dump());
+  r.config = Json(identity);
   write_atomically(
       folder_.config(),
       to_yaml(config_, {"What this run was made from: peft-bench --config FILE repeats it.", "run " + r.id}));
@@ -199,7 +199,7 @@ void Runner::work() {
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   give_first_values(plan);
   Ledger ledger = measure_plan(scoring, *train_examples);
-  record_.ledger = Json::parse(to_json(ledger).dump());
+  record_.ledger = Json(to_json(ledger));
 
   costs_.begin("train");
   CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
@@ -223,7 +223,7 @@ void Runner::work() {
   keep_training(result);
   if (result.interrupted) throw Interrupted();
   ledger.set_receiving_gradient(plan, result.receiving_gradient);
-  record_.ledger = Json::parse(to_json(ledger).dump());
+  record_.ledger = Json(to_json(ledger));
 
   costs_.begin("evaluate");
   const std::string split = config_.options.text("eval.split");

@@ -1,10 +1,11 @@
 #include "run/settings.h"
 
+#include "core/yaml.h"
+
 #include <peftbench/error.h>
+#include <peftbench/pattern.h>
 
 #include <yaml-cpp/yaml.h>
-
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <set>
@@ -79,15 +80,7 @@ class Reader {
 
 }  // namespace
 
-SettingsBlock read_settings(const fs::path& file) {
-  const std::string text = read_text(file);
-  try {
-    return Reader(file).read(YAML::Load(text));
-  } catch (const YAML::Exception& error) {
-    throw ConfigError({file.string() + ":" + std::to_string(error.mark.line + 1) + ": this is not YAML", error.msg,
-                       "key: value lines, indented by spaces", "correct the line"});
-  }
-}
+SettingsBlock read_settings(const fs::path& file) { return Reader(file).read(read_yaml(file)); }
 
 SettingsBlock read_settings(const YAML::Node& node, const fs::path& file) { return Reader(file).read(node); }
 
@@ -102,7 +95,7 @@ Setting parse_set(const std::string& text) {
 }
 
 bool fits_condition(const std::string& condition, const std::string& name) {
-  return ::fnmatch(condition.c_str(), name.c_str(), 0) == 0;
+  return Pattern::glob(condition).matches(name);
 }
 
 std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<std::string>& names) {

@@ -1,6 +1,7 @@
 #include "run/suite_spec.h"
 
 #include "core/names.h"
+#include "core/numbers.h"
 #include "data/yaml.h"
 
 #include <peftbench/error.h>
@@ -67,10 +68,8 @@ std::vector<std::string> distinct(const Yaml& yaml) {
 }
 
 std::uint64_t seed_from(const std::string& text, const std::string& whole, const std::string& origin) {
-  std::uint64_t seed = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (error == std::errc() && end == text.data() + text.size()) return seed;
-  throw ConfigError({origin + ": these are no seeds", "'" + whole + "'", "whole numbers, as 1,2,3 or 1-3", {}});
+  if (const auto seed = parse_number<std::uint64_t>(text)) return *seed;
+  throw ConfigError({origin + ": invalid seed list", "'" + whole + "'", "whole numbers, as 1,2,3 or 1-3", {}});
 }
 
 }  // namespace

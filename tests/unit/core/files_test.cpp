@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 namespace {
@@ -128,6 +131,42 @@ TEST_F(Files, LettingGoGivesMemoryBackAndKeepsTheBytes) {
   EXPECT_TRUE(mapped->text() == bytes);
   mapped->let_go(mapped->data(), 5);  // less than a page
   mapped->let_go(mapped->data(), 0);
+}
+
+TEST_F(Files, PipesAndDevicesAreRefusedWithoutWaiting) {  // hostile 13
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const fs::path& path : {pipe, fs::path("/dev/zero"), folder_}) {
+    EXPECT_THROW(read_text(path), DataError) << path;
+    EXPECT_THROW(LineReader{path}, DataError) << path;
+    EXPECT_THROW(MappedFile::open(path), CheckpointError) << path;
+  }
+  EXPECT_THAT(open_regular_file(pipe).fault, HasSubstr("pipe"));
+}
+
+TEST_F(Files, LinesAreReadToTheEnd) {
+  const fs::path path = folder_ / "lines";
+  const std::string long_line(200'000, 'x');
+  write_atomically(path, "a\n\n" + long_line + "\nlast");
+  LineReader lines(path);
+  std::string line;
+  std::vector<std::string> all;
+  while (lines.next(line)) all.push_back(line);
+  EXPECT_THAT(all, testing::ElementsAre("a", "", long_line, "last"));
+  EXPECT_EQ(lines.number(), 4);
+}
+
+TEST_F(Files, LinesAndTextsHaveLimits) {  // hostile 10
+  const fs::path path = folder_ / "large";
+  write_atomically(path, [](std::ostream& out) {
+    const std::string block(1 << 20, 'x');
+    for (std::size_t i = 0; i <= max_row_bytes >> 20; ++i) out << block;
+  });
+  LineReader lines(path);
+  std::string line;
+  EXPECT_THROW(lines.next(line), DataError);
+  EXPECT_THROW(read_text(path), DataError);
+  EXPECT_EQ(read_text(path, max_text_bytes + (2 << 20)).size(), max_row_bytes + (1 << 20));
 }
 
 }  // namespace

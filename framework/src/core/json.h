@@ -1,0 +1,55 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/error.h>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// The one door for JSON from outside. No level deeper than `max_json_depth`, no duplicate keys, no number that a double
+// cannot hold, UTF-8 throughout, and no text after the value; linear time.
+namespace peftbench {
+
+constexpr std::size_t max_json_depth = 64;
+
+struct JsonFault {
+  std::string what;          // "unexpected end of input", fit for a message
+  std::size_t line = 0;      // of the fault, from 1
+  std::size_t column = 0;    // bytes, from 1
+  std::string text() const;  // "line 3, column 5: …"
+};
+
+enum class LargeIntegers {
+  rounded,  // integers beyond 64 bits become doubles, as the library has them
+  text,     // they become texts of their digits, so that none is lost
+};
+
+// `Json` is nlohmann::json or nlohmann::ordered_json. Nothing where the text is not JSON; `fault` then says why.
+template <class Json>
+std::optional<Json> parse_json(std::string_view text, JsonFault& fault, LargeIntegers large = LargeIntegers::rounded);
+
+// The same for a file, or for a part of one that `where` names. Throws `Failure` (DataError, CheckpointError,
+// ConfigError) where it is not JSON, with `remedy`. read_json also throws DataError where the file cannot be read.
+template <class Json, class Failure = DataError>
+Json parse_json(std::string_view text, const std::string& where, const std::string& remedy = {}) {
+  JsonFault fault;
+  std::optional<Json> json = parse_json<Json>(text, fault);
+  if (!json) throw Failure(Problem{where + " is not JSON", fault.text(), "JSON", remedy});
+  return std::move(*json);
+}
+template <class Json, class Failure = DataError>
+Json read_json(const fs::path& file, const std::string& remedy = {}) {
+  return parse_json<Json, Failure>(read_text(file), file.string(), remedy);
+}
+
+// The value of a whole number between −2^63 and 2^63 − 1; nothing for any other JSON. Json::get would wrap.
+template <class Json>
+std::optional<std::int64_t> json_integer(const Json& value);
+
+}  // namespace peftbench
