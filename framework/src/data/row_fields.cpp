@@ -35,7 +35,7 @@ std::optional<std::string> RowFields::find(const std::string& name) const {
   std::optional<std::string> text = row_.field(field.from);
   if (!text) text = field.otherwise;
   if (!text || field.cuts.empty()) return text;
-  const double x = parse_number(*text, row_, field.from, field.place);
+  const double x = number_in(*text, row_, field.from, field.place);
   return field
       .words[static_cast<std::size_t>(std::upper_bound(field.cuts.begin(), field.cuts.end(), x) - field.cuts.begin())];
 }
@@ -61,7 +61,7 @@ std::string RowFields::text(const std::string& name, const std::string& asked_by
 }
 
 double RowFields::number(const std::string& name, const std::string& asked_by) const {
-  return parse_number(text(name, asked_by), row_, name, asked_by);
+  return number_in(text(name, asked_by), row_, name, asked_by);
 }
 
 int RowFields::truth(const std::string& name, const std::string& asked_by) const {
