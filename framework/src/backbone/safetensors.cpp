@@ -1,6 +1,7 @@
 #include "backbone/safetensors.h"
 
 #include "backbone/mapped_tensor.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <set>
 #include <vector>
 
 namespace peftbench {
@@ -39,22 +39,11 @@ constexpr Dtype dtypes[] = {{"I64", at::kLong},      {"F64", at::kDouble}, {"F32
                                 "the file is damaged or cut short: fetch or write it again"});
 }
 
-// JSON lets a name occur twice and keeps the last; here that is damage.
 json parse_header(std::string_view text, const fs::path& path) {
-  std::vector<std::set<std::string>> names;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) names.emplace_back();
-    if (event == json::parse_event_t::object_end) names.pop_back();
-    if (event == json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
-      refuse(path, "a name occurs twice in the header", printable(parsed.get<std::string>()), "each name once");
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, watch);
-  } catch (const json::parse_error& error) {
-    refuse(path, "the header is not valid JSON", printable(error.what(), 200), "the header of a safetensors file");
-  }
+  JsonFault fault;
+  std::optional<json> header = parse_json<json>(text, fault);
+  if (!header) refuse(path, "the header is not valid JSON", fault.text(), "the header of a safetensors file");
+  return std::move(*header);
 }
 
 struct Entry {

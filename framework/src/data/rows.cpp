@@ -1,5 +1,6 @@
 #include "data/rows.h"
 
+#include "core/files.h"
 #include "core/utf8.h"
 #include "data/delimited_reader.h"
 #include "data/json_reader.h"
@@ -10,7 +11,6 @@
 #include <peftbench/error.h>
 
 #include <algorithm>
-#include <fstream>
 
 namespace peftbench {
 
@@ -52,10 +52,9 @@ std::unique_ptr<RowReader> RowReader::open(const fs::path& file, const SourceSpe
   const auto refuse = [&](const std::string& what, const std::string& found, const std::string& remedy) {
     throw DataError(Problem{file.string() + ": " + what, found, "a file of rows", remedy});
   };
-  if (!fs::is_regular_file(file))
-    refuse("not a file", fs::is_directory(file) ? "a folder" : "something else", "name the file in it");
-  if (!std::ifstream(file)) refuse("cannot be read", "no permission to read it", "chmod u+r FILE");
-  if (fs::file_size(file) == 0) refuse("the file is empty", "0 bytes", "get the file again, or name another one");
+  const OpenedFile opened = open_regular_file(file);
+  if (!opened.file.ok()) refuse("cannot be read", opened.fault, "name a regular file that may be read");
+  if (opened.size == 0) refuse("the file is empty", "0 bytes", "get the file again, or name another one");
   std::unique_ptr<RowReader> reader = reader_of(file, source);
   reader->rename_ = source.rename;
   return reader;

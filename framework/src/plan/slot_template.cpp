@@ -1,5 +1,7 @@
 #include "core/names.h"
 
+#include "core/numbers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
 
@@ -51,7 +53,7 @@ SlotTemplate::SlotTemplate(const std::string& text) : text_(text) {
       }
       end_words(true);
       after_slots = true;
-      pieces_.push_back(Piece::of_slots(std::stoll(inner)));
+      pieces_.push_back(Piece::of_slots(parse_number<int64_t>(inner).value()));
     } else {
       if (inner.empty()) throw fault(text, "has a brace without a field's name");
       end_words(false);

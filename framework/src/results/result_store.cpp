@@ -1,5 +1,6 @@
 #include "results/result_store.h"
 
+#include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
 
@@ -28,13 +29,10 @@ fs::path RunFolder::predictions(const std::string& task) const {
 }
 
 RunRecord read_record(const fs::path& file) {
-  Json json;
-  try {
-    json = Json::parse(read_text(file));
-  } catch (const nlohmann::json::exception& error) {
-    throw DamagedRecord(file.string(), error.what());
-  }
-  return record_from_json(json, file.string());
+  JsonFault fault;
+  const std::optional<Json> json = parse_json<Json>(read_text(file), fault);
+  if (!json) throw DamagedRecord(file.string(), fault.text());
+  return record_from_json(*json, file.string());
 }
 
 std::optional<RunRecord> ResultStore::find(const std::string& id) const {

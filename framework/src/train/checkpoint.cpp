@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/write_files.h"
 
 #include <peftbench/error.h>
@@ -83,9 +84,10 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 TensorFile read_checkpoint(const fs::path& file) {
   TensorFile content = read_safetensors(file);
   const std::string about = metadata_of(content, about_key), hash = metadata_of(content, hash_key);
-  const auto json = nlohmann::json::parse(about, nullptr, false);
+  JsonFault ignored;
+  const auto json = parse_json<nlohmann::json>(about, ignored);
   const auto is = [&](const char* form) {
-    return json.is_object() && json.contains("format") && json["format"] == form;
+    return json && json->is_object() && json->contains("format") && json->at("format") == form;
   };
   if (is(first_format) && hash.empty()) return content;
   if (is(format) && hash == hash_of(about, content.tensors)) return content;
@@ -123,7 +125,7 @@ void CheckpointStore::save(const TrainState& state) {
 TrainState CheckpointStore::read(const fs::path& file) const {
   const TensorFile content = read_checkpoint(file);
   try {
-    const auto about = nlohmann::json::parse(metadata_of(content, about_key));
+    const auto about = parse_json<nlohmann::json>(metadata_of(content, about_key), file.string());
     if (about.at("run") != run_)
       throw CheckpointError(
           {file.string() + " is not of this run", "a checkpoint of " + about.at("run").dump(), "one of " + run_, {}});

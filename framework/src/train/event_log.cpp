@@ -1,5 +1,6 @@
 #include "train/event_log.h"
 
+#include "core/json.h"
 #include "core/write_files.h"
 
 #include <fcntl.h>
@@ -14,9 +15,12 @@ namespace {
 
 // Bytes of the lines at the beginning that are whole.
 std::size_t whole_lines(std::string_view text) {
+  JsonFault ignored;
   std::size_t end = 0;
   for (std::size_t next; (next = text.find('\n', end)) != std::string_view::npos; end = next + 1)
-    if (!nlohmann::json::parse(text.substr(end, next - end), nullptr, false).is_object()) break;
+    if (const auto line = parse_json<nlohmann::json>(text.substr(end, next - end), ignored);
+        !line || !line->is_object())
+      break;
   return end;
 }
 

@@ -321,7 +321,8 @@ void Trainer::resume(const TrainState& state) try {
   if (done_) return;
   best_ = state.best;
   optimizer_->load(state.optimizer, state.step);
-  for (const auto& [index, tensor] : state.seen) seen_.at(std::stoul(index)).copy_(tensor);
+  for (std::size_t i = 0; i < seen_.size(); ++i)
+    if (const auto seen = state.seen.find(std::to_string(i)); seen != state.seen.end()) seen_[i].copy_(seen->second);
 } catch (const nlohmann::json::exception& fault) {
   throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
                          "all that this version needs to go on", "train the run anew with --again"});
