@@ -22,7 +22,7 @@ namespace {
 std::optional<fs::path> checkpoint_of(const fs::path& path) {
   if (!file_exists(path / "record.json")) return std::nullopt;
   const fs::path folder = RunFolder{path}.checkpoint();
-  for (const fs::path& file : {folder / "train.safetensors", folder / "train.previous.safetensors"})
+  for (const fs::path& file : checkpoint_files(folder))
     if (file_exists(file)) return file;
   return std::nullopt;
 }

@@ -95,6 +95,10 @@ TensorFile read_checkpoint(const fs::path& file) {
                          "a checkpoint as it was written", "take a copy of it, or train the run again"});
 }
 
+std::vector<fs::path> checkpoint_files(const fs::path& folder) {
+  return {folder / "train.safetensors", folder / "train.next.safetensors", folder / "train.previous.safetensors"};
+}
+
 CheckpointStore::CheckpointStore(fs::path folder, std::string run) : folder_(std::move(folder)), run_(std::move(run)) {}
 
 void CheckpointStore::save(const TrainState& state) {
@@ -125,7 +129,7 @@ void CheckpointStore::save(const TrainState& state) {
 TrainState CheckpointStore::read(const fs::path& file) const {
   const TensorFile content = read_checkpoint(file);
   try {
-    const auto about = parse_json<nlohmann::json>(metadata_of(content, about_key), file.string());
+    const auto about = parse_json<nlohmann::json, CheckpointError>(metadata_of(content, about_key), file.string());
     if (about.at("run") != run_)
       throw CheckpointError(
           {file.string() + " is not of this run", "a checkpoint of " + about.at("run").dump(), "one of " + run_, {}});
@@ -146,13 +150,14 @@ TrainState CheckpointStore::read(const fs::path& file) const {
 std::optional<TrainState> CheckpointStore::load() {
   std::string faults;
   std::error_code ignored;
-  for (const fs::path& file : {current(), next(), previous()}) {
+  for (const fs::path& file : checkpoint_files(folder_)) {
     const bool is_there = fs::symlink_status(file, ignored).type() != fs::file_type::not_found;
     if (file == current()) current_is_whole_ = false;
     if (!is_there) continue;
     try {
       TrainState state = read(file);
-      if (file == current()) current_is_whole_ = true;
+      if (file == next()) replace_file(next(), current());  // as the process would have that was killed
+      if (file != previous()) current_is_whole_ = true;
       if (!faults.empty())
         state.warning = "a checkpoint cannot be used, so the run goes on from the one before it, step " +
                         std::to_string(state.step) + ": " + faults;
@@ -168,7 +173,7 @@ std::optional<TrainState> CheckpointStore::load() {
 }
 
 void CheckpointStore::clear() const {
-  for (const fs::path& file : {current(), next(), previous()}) remove_file(file);
+  for (const fs::path& file : checkpoint_files(folder_)) remove_file(file);
 }
 
 }  // namespace peftbench

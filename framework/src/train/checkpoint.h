@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -26,6 +27,9 @@ struct TrainState {
 // A checkpoint's tensors ("parameters/NAME", "best/NAME", …) and metadata, compared with the SHA-256 that it carries.
 // Throws CheckpointError. Those of older versions carry none.
 TensorFile read_checkpoint(const fs::path& file);
+
+// Where a run's checkpoints lie, in the order in which they are taken.
+std::vector<fs::path> checkpoint_files(const fs::path& folder);
 
 // One file a checkpoint. A new one is written and flushed beside the others before the last one becomes the previous
 // one, so at every moment one of them is whole. The previous one is kept for the case that the last one is damaged

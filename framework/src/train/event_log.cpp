@@ -9,19 +9,45 @@
 #include <cerrno>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace peftbench {
 namespace {
 
-// Bytes of the lines at the beginning that are whole.
-std::size_t whole_lines(std::string_view text) {
-  JsonFault ignored;
-  std::size_t end = 0;
-  for (std::size_t next; (next = text.find('\n', end)) != std::string_view::npos; end = next + 1)
-    if (const auto line = parse_json<nlohmann::json>(text.substr(end, next - end), ignored);
-        !line || !line->is_object())
-      break;
-  return end;
+// What lies before a position.
+struct Beginning {
+  std::int64_t bytes = 0;  // fewer where the file is shorter
+  Sha256 hash;
+  bool has_nul = false;
+};
+
+Beginning beginning_of(const fs::path& path, std::int64_t end) {
+  InputFile in(path);
+  Beginning found;
+  std::vector<char> block(1 << 20);
+  while (found.bytes < end) {
+    const auto wanted = std::min(static_cast<std::int64_t>(block.size()), end - found.bytes);
+    const std::size_t got = in.read(block.data(), static_cast<std::size_t>(wanted));
+    if (got == 0) break;
+    found.bytes += static_cast<std::int64_t>(got);
+    found.hash.update(block.data(), got);
+    found.has_nul |= std::find(block.data(), block.data() + got, '\0') != block.data() + got;
+  }
+  return found;
+}
+
+// Bytes of the lines at the beginning that are whole, until `end`.
+std::int64_t whole_lines(const fs::path& path, std::int64_t end) {
+  std::string text(static_cast<std::size_t>(end), '\0');
+  InputFile in(path);
+  text.resize(in.read(text.data(), text.size()));
+  std::size_t whole = 0;
+  for (std::size_t next; (next = text.find('\n', whole)) != std::string::npos; whole = next + 1) {
+    JsonFault ignored;
+    const auto event = parse_json<nlohmann::json>(std::string_view(text).substr(whole, next - whole), ignored);
+    if (!event || !event->is_object()) break;
+  }
+  return static_cast<std::int64_t>(whole);
 }
 
 }  // namespace
@@ -54,18 +80,16 @@ LogPosition EventLog::flush() {
 std::string EventLog::go_back_to(const LogPosition& position) {
   if (path_.empty()) return {};
   open();
-  std::string text = read_text(path_);
-  text.resize(std::min(text.size(), static_cast<std::size_t>(position.bytes)));
-  const bool whole = static_cast<std::int64_t>(text.size()) == position.bytes &&
-                     (position.sha256.empty() ? text.find('\0') == std::string::npos : sha256(text) == position.sha256);
-  if (!whole) text.resize(whole_lines(text));
-  if (::ftruncate(file_.get(), static_cast<off_t>(text.size())) != 0) fail_to_write(path_, errno);
-  position_ = static_cast<std::int64_t>(text.size());
-  hash_ = Sha256();
-  hash_.update(text);
+  Beginning kept = beginning_of(path_, position.bytes);
+  const bool whole = kept.bytes == position.bytes &&
+                     (position.sha256.empty() ? !kept.has_nul : Sha256(kept.hash).hex() == position.sha256);
+  if (!whole) kept = beginning_of(path_, whole_lines(path_, kept.bytes));
+  if (::ftruncate(file_.get(), static_cast<off_t>(kept.bytes)) != 0) fail_to_write(path_, errno);
+  position_ = kept.bytes;
+  hash_ = kept.hash;
   if (whole) return {};
   return path_.string() + " does not hold what the checkpoint counts on: the events from byte " +
-         std::to_string(text.size()) + " to " + std::to_string(position.bytes) +
+         std::to_string(kept.bytes) + " to " + std::to_string(position.bytes) +
          " are lost (did the machine lose its power?); the training itself is not changed by that";
 }
 

@@ -1,6 +1,7 @@
 """A disk that fails, and a process that is killed, at every call of the system that a command makes.
 
-    campaign.py PROGRAM INJECTOR [--all | --sample N] [--seed S] [--jobs J] [--only SCENARIO…] [--json FILE]
+    campaign.py PROGRAM INJECTOR [--all | --sample N] [--stops N] [--seed S] [--jobs J] [--only SCENARIO…]
+                [--seconds S] [--json FILE]
 
 The injector (injector.cpp) is loaded into the program. A first pass counts the calls on files below one folder, which
 holds what the command reads and writes; then each call fails once with each fault that it can have (no space, an error
@@ -13,8 +14,11 @@ After each of them:
   and the record but for its times;
 - no file of a writer that died is left.
 
---all tries every call; --sample draws some of each scenario, the same ones for the same --seed. Exit status 1 where
-one of these does not hold.
+--stops: so often each command is asked to stop (SIGTERM, SIGINT, SIGHUP) at a moment drawn by chance; it ends with
+128 + the signal's number, and the rest holds as above.
+
+--all tries every call; --sample draws some of each scenario, the same ones for the same --seed; --seconds ends the
+drawing (the rest is counted as not tried). Exit status 1 where one of these does not hold.
 """
 import argparse
 import concurrent.futures
@@ -80,6 +84,7 @@ class World:
     def __init__(self, folder, program):
         self.folder, self.program = folder, program
         self.out = folder / "out"
+        self.reset()
         words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
         rows = "".join(f"{words[i % 10]} {words[i * 7 % 10]} {i},{'odd' if i * 7 % 2 else 'even'}\n" for i in range(60))
         (folder / "parity.csv").write_text("text,parity\n" + rows)
@@ -103,6 +108,7 @@ class World:
         (folder / "pair.yaml").write_text("".join(suite))
         self.environment = dict(os.environ, PEFTBENCH_HOME=str(HOME), PEFTBENCH_DATA=str(self.out / "data"),
                                 OMP_NUM_THREADS="1", HF_HOME=str(folder / "hub"))
+        self.environment["TMPDIR"] = str(folder / "tmp")
         self.environment.pop("LD_PRELOAD", None)
 
     def make_vocabulary(self):
@@ -121,13 +127,21 @@ class World:
         return words
 
     def reset(self):
-        shutil.rmtree(self.out, ignore_errors=True)
+        for folder in (self.out, self.folder / "tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
 
-    def call(self, words, extra=None, timeout=TIMEOUT):
+    def call(self, words, extra=None, timeout=TIMEOUT, stop=None):
         process = subprocess.Popen([self.program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=dict(self.environment, **(extra or {})), cwd=self.folder,
                                    start_new_session=True)
         try:
+            if stop:
+                number, moment = stop
+                try:
+                    process.wait(moment)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(number)
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
@@ -166,7 +180,6 @@ TIMES = re.compile(r"\.log$")  # of a suite: what a process said, with its times
 def prepared(world, scenario):
     """The state from which the command starts."""
     world.reset()
-    world.out.mkdir()
     if scenario == "again":
         shutil.copytree(world.folder / "kept", world.out, dirs_exist_ok=True)
 
@@ -201,7 +214,8 @@ def bytes_of(world):
 
 
 def leftovers(world):
-    return [str(f.relative_to(world.out)) for f in world.out.rglob("*.tmp-*")]
+    left = list(world.out.rglob("*.tmp-*")) + list((world.folder / "tmp").iterdir())
+    return [str(file.relative_to(world.folder)) for file in left]
 
 
 def differences(found, expected):
@@ -251,13 +265,36 @@ class Campaign:
                 faults.append(f"the message does not name {path}: {told[-400:]}")
             if call in WRITES and not any(reason in told for reason in REASONS[fault]):
                 faults.append(f"the message does not tell {REASONS[fault][0]}: {told[-400:]}")
+        self.finish(world, scenario, expected, faults)
+        self.keep(scenario, number, call, path, fault, faults, reached)
+
+    def stop(self, world, scenario, expected, number, moment):
+        prepared(world, scenario)
+        status, text = world.call(SCENARIOS[scenario](world), stop=(number, moment))
+        faults = []
+        # Before the program listens, a signal does what it does to any.
+        if status not in (0, 128 + number, -number):
+            faults.append(f"exit {status}: {text[-400:]}")
+        elif status == 128 + number and "the same command continues" not in text:
+            faults.append(f"it does not say that it goes on: {text[-400:]}")
+        elif status == 0 and differences(bytes_of(world), expected):
+            faults.append(f"success with other files: {differences(bytes_of(world), expected)[:4]}")
+        self.finish(world, scenario, expected, faults)
+        self.keep(scenario, 0, "signal", f"after {moment:.2f} s", signal.Signals(number).name, faults, True)
+
+    @staticmethod
+    def finish(world, scenario, expected, faults):
+        """The same command, undisturbed."""
         again, text = world.call(CONTINUED.get(scenario, SCENARIOS[scenario])(world))
         if again != 0:
             faults.append(f"the same command afterwards: exit {again}: {text[-600:]}")
         elif differences(bytes_of(world), expected):
-            faults.append(f"the same command afterwards leaves other files: {differences(bytes_of(world), expected)[:4]}")
+            other = differences(bytes_of(world), expected)[:4]
+            faults.append(f"the same command afterwards leaves other files: {other}")
         if leftovers(world):
             faults.append(f"left over: {leftovers(world)[:3]}")
+
+    def keep(self, scenario, number, call, path, fault, faults, reached):
         with self.lock:
             key = f"{call} {fault}"
             self.counts[key] = self.counts.get(key, 0) + reached
@@ -272,14 +309,16 @@ class Campaign:
         prepared(world, scenario)
         log = world.folder.parent / (world.folder.name + ".calls")
         log.unlink(missing_ok=True)
-        status, text = world.call(SCENARIOS[scenario](world), {"LD_PRELOAD": str(self.injector), "INJECT_ROOT":
-                                                               str(world.folder), "INJECT_LOG": str(log)}, 300)
+        counting = {"LD_PRELOAD": str(self.injector), "INJECT_ROOT": str(world.folder), "INJECT_LOG": str(log)}
+        begun = time.monotonic()
+        status, text = world.call(SCENARIOS[scenario](world), counting, 300)
+        seconds = time.monotonic() - begun
         if status != 0:
             sys.exit(f"{scenario}, undisturbed: exit {status}\n{text}")
         if leftovers(world):
             sys.exit(f"{scenario}, undisturbed, leaves {leftovers(world)}")
         calls = [line.split(" ", 2)[1:] for line in log.read_text().splitlines()]
-        return bytes_of(world), calls
+        return bytes_of(world), calls, seconds
 
 
 def main():
@@ -288,6 +327,7 @@ def main():
     parser.add_argument("injector", type=pathlib.Path)
     parser.add_argument("--all", action="store_true", help="every call and every fault")
     parser.add_argument("--sample", type=int, default=6, help="of each scenario, without --all")
+    parser.add_argument("--stops", type=int, default=0, help="signals for each scenario")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="*", choices=SCENARIOS, default=list(SCENARIOS))
@@ -318,6 +358,9 @@ def main():
             print(f"{scenario}: {len(calls)} calls, {len(work)} faults", flush=True)
             if not options.all:
                 work = sorted(random.Random(f"{options.seed} {scenario}").sample(work, min(options.sample, len(work))))
+            chance, seconds = random.Random(f"{options.seed} {scenario} stops"), references[id(worlds[0])][2]
+            work += [(chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]), chance.uniform(0, seconds))
+                     for _ in range(options.stops)]
             planned += len(work)
 
             def one(item):
@@ -326,7 +369,8 @@ def main():
                 with campaign.lock:
                     world = free.pop()
                 try:
-                    campaign.inject(world, scenario, references[id(world)][0], *item)
+                    work_of = campaign.stop if len(item) == 2 else campaign.inject
+                    work_of(world, scenario, references[id(world)][0], *item)
                 finally:
                     with campaign.lock:
                         free.append(world)

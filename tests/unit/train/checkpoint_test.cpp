@@ -130,6 +130,7 @@ TEST_F(Checkpoints, KilledBetweenTheRenamesTheNewOneIsTaken) {
   const auto state = CheckpointStore(folder_, "run-1").load();
   EXPECT_EQ(state->step, 6);
   EXPECT_EQ(state->warning, "");
+  EXPECT_TRUE(fs::exists(folder_ / "train.safetensors")) << "also where nothing is saved any more";
 }
 
 // hostile 5: a key of the description that is not what it was, with a hash that fits.
