@@ -15,6 +15,9 @@ namespace peftbench {
 
 namespace {
 
+// A value takes up to a hundred bytes where its text takes three, so bytes alone are no bound of memory.
+constexpr std::size_t max_json_values = 4'000'000;
+
 // Builds the value from the parser's events. The library's own builder checks neither depth nor keys.
 template <class Json>
 class Builder final : public nlohmann::json_sax<Json> {
@@ -67,10 +70,17 @@ class Builder final : public nlohmann::json_sax<Json> {
  private:
   template <class Value>
   bool put(Value&& value) {
+    if (!count()) return false;
     add(Json(std::forward<Value>(value)));
     return true;
   }
+  bool count() {
+    if (++values_ <= max_json_values) return true;
+    fault_ = "more than " + std::to_string(max_json_values) + " values";
+    return false;
+  }
   bool open(Json container) {
+    if (!count()) return false;
     if (open_.size() == max_json_depth) {
       fault_ = "nested deeper than " + std::to_string(max_json_depth) + " levels";
       return false;
@@ -110,6 +120,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   std::vector<Json*> open_;
   std::vector<std::unordered_set<std::string>> keys_;  // of the open containers
   std::string key_;
+  std::size_t values_ = 0;
 };
 
 }  // namespace

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int end_of_file = std::char_traits<char>::eof();
 
+constexpr std::size_t most_columns = 100'000;
+
 std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + std::string(1, delimiter) + "'"; }
 
 }  // namespace
@@ -40,8 +42,12 @@ bool DelimitedReader::read_row() {
     if (in_.sgetc() == end_of_file) return false;
     line_ = next_line_;
     row_.clear();
+    row_bytes_ = 0;
     bool quoted = false;
     while (read_value(row_.emplace_back(), quoted)) {
+      if (row_.size() == most_columns)
+        fail("the row has too many columns", "more than " + with_thousands(most_columns), "a table of texts",
+             "check 'delimiter' and 'format' of the source");
     }
     if (row_.size() > 1 || quoted || !row_.front().empty()) return true;  // else an empty line
   }
@@ -65,7 +71,7 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
   int c = in_.sbumpc();
   for (; c != end_of_file && c != '\n' && c != delimiter; c = in_.sbumpc()) {
     if (c == '\r' && (in_.sgetc() == '\n' || in_.sgetc() == end_of_file)) continue;
-    value += static_cast<char>(c);
+    append(value, c);
   }
   check_utf8(value);
   if (c == '\n') ++next_line_;
@@ -86,8 +92,15 @@ void DelimitedReader::read_quoted(std::string& value) {
       in_.sbumpc();
     }
     if (c == '\n') ++next_line_;
-    value += static_cast<char>(c);
+    append(value, c);
   }
+}
+
+void DelimitedReader::append(std::string& value, int c) {
+  if (++row_bytes_ > max_row_bytes)
+    fail("the row is too long", "more than " + with_thousands(max_row_bytes) + " bytes", "a table of texts",
+         "check 'quote', 'delimiter' and 'format' of the source");
+  value += static_cast<char>(c);
 }
 
 bool DelimitedReader::next() {
@@ -95,7 +108,8 @@ bool DelimitedReader::next() {
     if (row_.size() == columns_.size()) return true;
     if (!skip_short_rows_) {
       fail("the wrong number of columns", std::to_string(row_.size()),
-           std::to_string(columns_.size()) + " (" + join(columns_) + "), separated by " + spoken(delimiter_),
+           std::to_string(columns_.size()) + " (" + printable(join(columns_), 400) + "), separated by " +
+               spoken(delimiter_),
            "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
     }
     if (row_.size() > columns_.size()) {

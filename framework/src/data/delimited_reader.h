@@ -28,6 +28,7 @@ class DelimitedReader final : public RowReader {
   bool read_row();  // into row_; false at the end
   bool read_value(std::string& value, bool& quoted);
   void read_quoted(std::string& value);
+  void append(std::string& value, int c);
   TextSource in_;
   char delimiter_;
   std::optional<char> quote_;
@@ -35,6 +36,7 @@ class DelimitedReader final : public RowReader {
   std::vector<std::string> columns_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<std::string> row_;
+  std::size_t row_bytes_ = 0;
   std::int64_t next_line_ = 1;  // line of the next character
 };
 

@@ -11,6 +11,7 @@ namespace peftbench {
 namespace {
 
 constexpr int end_of_file = std::char_traits<char>::eof();
+constexpr std::size_t shown_keys = 50;  // in a message
 const std::string a_list = R"(a list of objects: [{"text": "…", "label": "…"}, …])";
 
 std::string shown(int c) {
@@ -72,7 +73,11 @@ void JsonReader::expect(char c, const std::string& where) {
 // Only the ends of strings, lists and objects are looked for: what is in them is left to the parser.
 void JsonReader::pass_value(std::string* text) {
   const auto keep = [&](int c) {
-    if (text != nullptr) *text += static_cast<char>(c);
+    if (text == nullptr) return;
+    if (text->size() == max_row_bytes)
+      fail("an item is too long", "more than " + with_thousands(max_row_bytes) + " bytes", "a list of records",
+           "name the way to the list of records: 'source: {file: …, records: …}'");
+    *text += static_cast<char>(c);
   };
   int depth = 0;
   peek();
@@ -103,9 +108,10 @@ bool JsonReader::enter(std::vector<std::string>& keys) {
     std::string text;
     line_ = at_;
     pass_value(&text);
-    keys.push_back(parse(text, "a key").get<std::string>());
-    expect(':', "after the key " + printable(keys.back(), 40));
-    if (keys.back() == records_[consumed_]) return true;
+    const std::string key = parse(text, "a key").get<std::string>();
+    if (keys.size() < shown_keys) keys.push_back(key);
+    expect(':', "after the key " + printable(key, 40));
+    if (key == records_[consumed_]) return true;
     pass_value(nullptr);
   }
   return false;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr double most_times = 1000;  // that an epoch goes through a text
 constexpr std::int64_t sentinels = 100;
+constexpr std::int64_t longest_inputs = 65536;  // tokens; no longer part of a document is read (segments.h)
 
 double positive(const Yaml& yaml, bool zero_allowed = false) {
   const double value = yaml.number();
@@ -30,9 +31,10 @@ double positive(const Yaml& yaml, bool zero_allowed = false) {
   return value;
 }
 
-std::int64_t count(const Yaml& yaml, std::int64_t least) {
+std::int64_t count(const Yaml& yaml, std::int64_t least, std::int64_t most = INT64_MAX) {
   const std::int64_t value = yaml.integer();
   if (value < least) yaml.fail("too small a number", std::to_string(value), std::to_string(least) + " or more");
+  if (value > most) yaml.fail("too large a number", std::to_string(value), std::to_string(most) + " or less");
   return value;
 }
 
@@ -253,7 +255,7 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
               "`tools/fetch-data --list` shows what there is");
   if (yaml.has("lengths")) {
     yaml.at("lengths").only({"inputs"});
-    config.input_tokens = count(yaml.at("lengths").at("inputs"), 8);
+    config.input_tokens = count(yaml.at("lengths").at("inputs"), 8, longest_inputs);
   }
   check_spans(yaml, config);
   if (yaml.has("tokens")) config.tokens = count(yaml.at("tokens"), config.input_tokens);

@@ -31,6 +31,8 @@ static_assert(sizeof(Trailer) == 88);
 
 constexpr std::size_t batch_bytes = 4u << 20;  // of text, tokenized by the threads at a time
 
+std::uint64_t padded(std::uint64_t bytes) { return bytes + (8 - bytes % 8) % 8; }
+
 std::uint64_t number_at(const std::byte* array, int64_t index) {
   std::uint64_t value;
   std::memcpy(&value, array + 8 * index, sizeof value);
@@ -79,7 +81,8 @@ class Writer {
   void finish() {
     Trailer trailer{hashes_.size(), starts_.back(), wide_ ? 4u : 2u, {}};
     const std::array<char, 8> padding{};
-    put(padding.data(), (8 - trailer.tokens * trailer.id_bytes % 8) % 8);
+    const std::uint64_t ids = trailer.tokens * trailer.id_bytes;
+    put(padding.data(), padded(ids) - ids);
     put(starts_.data(), 8 * starts_.size());
     put(hashes_.data(), 8 * hashes_.size());
     sum_.update(&trailer, 24);
@@ -186,14 +189,24 @@ std::shared_ptr<Corpus> Corpus::read(const fs::path& path, const std::string& ke
     file->let_go(file->data() + at, count);
   }
   sum.update(&trailer, 24);
-  // With the checksum right, the numbers are those that were written.
   if (sum.hex() != std::string_view(trailer.checksum, sizeof trailer.checksum)) return nullptr;
+  // Anyone can write a checksum: the numbers are to fit the file all the same.
+  const bool counted =
+      trailer.documents < body / 16 && trailer.tokens < body && (trailer.id_bytes == 2 || trailer.id_bytes == 4);
+  if (!counted || header_size + padded(trailer.tokens * trailer.id_bytes) + 16 * trailer.documents + 8 != body)
+    return nullptr;
   std::shared_ptr<Corpus> corpus(new Corpus);
   corpus->documents_ = static_cast<int64_t>(trailer.documents);
   corpus->wide_ = trailer.id_bytes == 4;
   corpus->ids_ = file->data() + header_size;
   corpus->hashes_ = file->data() + body - 8 * trailer.documents;
   corpus->starts_ = corpus->hashes_ - 8 * (trailer.documents + 1);
+  std::uint64_t before = 0;
+  for (std::uint64_t i = 0; i <= trailer.documents; ++i) {
+    const std::uint64_t start = number_at(corpus->starts_, static_cast<int64_t>(i));
+    if (start < before || start > trailer.tokens) return nullptr;
+    before = start;
+  }
   corpus->file_ = file;
   corpus->key_ = key;
   return corpus;

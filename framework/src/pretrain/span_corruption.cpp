@@ -10,6 +10,8 @@ namespace peftbench {
 
 namespace {
 
+constexpr int64_t longest_segment = int64_t{1} << 40;  // whose parts a double still counts exactly
+
 // Halves go to the even neighbour, as in Python and TensorFlow.
 int64_t rounded(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
 
@@ -79,9 +81,14 @@ std::vector<int64_t> with_sentinels(std::span<const int64_t> ids, const std::vec
 
 SpanLengths span_lengths(int64_t inputs, double density, double mean_span) {
   check(density, mean_span);
-  int64_t raw = std::max<int64_t>(inputs, 1);
-  while (corrupted(raw + 1, density, mean_span).inputs <= inputs) ++raw;
-  while (raw > 0 && corrupted(raw, density, mean_span).inputs > inputs) --raw;
+  // The input grows with the segment, so the longest is found by halves: a density near 1 hides nearly all of a segment.
+  const auto fits = [&](int64_t n) { return corrupted(n, density, mean_span).inputs <= inputs; };
+  int64_t raw = 0, too_long = 1;
+  while (too_long <= longest_segment && fits(too_long)) raw = too_long, too_long *= 2;
+  while (too_long - raw > 1) {
+    const int64_t middle = raw + (too_long - raw) / 2;
+    (fits(middle) ? raw : too_long) = middle;
+  }
   if (raw < 2) {
     throw ConfigError(Problem{"the inputs are too short for span corruption",
                               std::to_string(inputs) + " tokens",

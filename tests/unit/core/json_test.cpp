@@ -48,6 +48,12 @@ TEST(JsonDoor, RefusesDepth) {  // hostile 8
   EXPECT_THAT(fault_of(nested(60'000, "[{\"a\":", "}]")), HasSubstr("64 levels"));
 }
 
+TEST(JsonDoor, RefusesMoreValuesThanMemoryHolds) {  // hostile 10
+  std::string text = "[";
+  for (int i = 0; i < 4'000'000; ++i) text += "{},";
+  EXPECT_THAT(fault_of(text + "{}]"), HasSubstr("more than 4000000 values"));
+}
+
 TEST(JsonDoor, RefusesDuplicateKeysAtEachLevel) {
   EXPECT_THAT(fault_of(R"({"a": 1, "b": 2, "a": 3})"), HasSubstr("duplicate key 'a'"));
   EXPECT_THAT(fault_of(R"([{"x": {"a": 1, "a": 1}}])"), HasSubstr("duplicate key 'a'"));

@@ -1,5 +1,6 @@
 #include "pretrain/corpus.h"
 
+#include "core/hash.h"
 #include "texts.h"
 
 #include <peftbench/error.h>
@@ -88,6 +89,29 @@ TEST(Corpus, IsMadeOnceAndAgainWhenTextOrFileChange) {
   scratch.write("a.jsonl", jsonl(0, 51));
   EXPECT_EQ(open()->documents(), 51);
   EXPECT_EQ(sink.updates, before + 1);
+}
+
+// hostile: a file whose checksum is right and whose numbers point outside of it.
+TEST(Corpus, NumbersThatDoNotFitTheFileAreRefused) {
+  const Scratch scratch;
+  const fs::path file = scratch.write("a.jsonl", jsonl(0, 50));
+  const auto open = [&] {
+    return Corpus::open({"a", {file}}, *nano_tokenizer(), {scratch.path() / "cache", 1, nullptr});
+  };
+  const fs::path cache = open()->file();
+  const std::string bytes = file_text(cache);
+  const std::size_t trailer = bytes.size() - 88, starts = trailer - 16 * 50 - 8;
+  for (const std::size_t place : {trailer, trailer + 8, trailer + 16, starts + 8, starts + 8 * 50}) {
+    for (const std::uint64_t number : {std::uint64_t{1} << 60, std::uint64_t{1} << 61, ~std::uint64_t{0}}) {
+      std::string damaged = bytes.substr(0, bytes.size() - 64);
+      damaged.replace(place, 8, reinterpret_cast<const char*>(&number), 8);
+      damaged += sha256(damaged);
+      scratch.write("cache/" + cache.filename().string(), damaged);
+      const auto corpus = open();
+      ASSERT_EQ(corpus->documents(), 50);
+      EXPECT_EQ(file_text(cache), bytes) << place - trailer;
+    }
+  }
 }
 
 TEST(Corpus, OneVocabularyDoesNotReadTheIdsOfAnother) {

@@ -57,6 +57,13 @@ TEST(SpanLengths, HalfNoiseKeepsTheTargetAsShortAsTheInput) {
   EXPECT_GE(lengths.targets, 510);
 }
 
+// hostile 11: the loop over lengths had no end for these.
+TEST(SpanLengths, AreFoundAtOnceHoweverLong) {
+  EXPECT_GT(span_lengths(INT64_MAX, 0.15, 3).raw, int64_t{1} << 40);
+  EXPECT_GT(span_lengths(INT64_MAX / 2, 0.999999, 1e300).raw, int64_t{1} << 40);
+  EXPECT_GT(span_lengths(512, 1 - 1e-12, 1e9).raw, 1'000'000'000);
+}
+
 TEST(SpanLengths, RefuseWhatCannotBe) {
   EXPECT_THROW(span_lengths(512, 0, 3), ConfigError);
   EXPECT_THROW(span_lengths(512, 1, 3), ConfigError);

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstddef>
+
+namespace peftbench::hostile {
+
+// Which ways the readers' code was left by since the start, as GCC's -fsanitize-coverage=trace-pc tells it.
+void begin_coverage();
+std::size_t end_coverage();  // how many ways were new
+
+}  // namespace peftbench::hostile

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "fuzz/target.h"
+
+#include <string>
+#include <string_view>
+
+namespace peftbench::hostile {
+
+enum class Ending { accepted, refused, untold, crash, hang, memory };
+
+constexpr double longest_seconds = 5;           // of the processor, for one input
+constexpr std::int64_t most_bytes = 1ll << 30;  // resident, above what the process had before
+
+// What came of an input that ended by itself: accepted, refused, or untold, where what was thrown is no
+// peftbench::Error or its message is not fit for a reader. `reason` gets the message then.
+Ending run_input(const Target& target, std::string_view bytes, std::string& reason);
+
+// Why a message is not fit for a reader; empty where it is.
+std::string message_fault(std::string_view message);
+
+}  // namespace peftbench::hostile
