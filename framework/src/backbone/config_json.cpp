@@ -1,5 +1,6 @@
 #include "backbone/config_json.h"
 
+#include "core/hub_cache.h"
 #include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
@@ -8,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -17,16 +19,20 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* generation_file = "generation_config.json";
 constexpr const char* remedy = "take config.json from the model's page again, or mend these keys";
 
 // Reads keys and gathers complaints, so that one message tells all of them.
 class Keys {
  public:
-  explicit Keys(const json& object) : object_(object) {}
+  explicit Keys(const json& object, std::string file = {}) : object_(object), file_(std::move(file)) {}
 
   int64_t size(const char* key) { return integer(key, std::nullopt, 1); }
   int64_t size(const char* key, int64_t standard) { return integer(key, standard, 1); }
   int64_t id(const char* key, int64_t standard) { return integer(key, standard, 0); }
+  std::optional<int64_t> id(const char* key) {
+    return find(key) == nullptr ? std::nullopt : std::optional(integer(key, 0, 0));
+  }
 
   double real(const char* key, double standard, double low, double high) {
     const json* value = find(key);
@@ -60,9 +66,8 @@ class Keys {
   }
 
   void complain(const char* key, const json& value, const std::string& expected) {
-    problems_.push_back(std::string(key) + " is " +
-                        printable(value.dump(-1, ' ', false, json::error_handler_t::replace)) + "; it must be " +
-                        expected);
+    problems_.push_back(file_ + key + " is " + printable(value.dump(-1, ' ', false, json::error_handler_t::replace)) +
+                        "; it must be " + expected);
   }
 
   std::vector<std::string>& problems() { return problems_; }
@@ -80,8 +85,13 @@ class Keys {
       if (!standard) problems_.push_back(std::string(key) + " is missing");
       return standard.value_or(low);
     }
-    // Ids of the end may be several; the first is T5's.
-    if (low == 0 && value->is_array() && !value->empty()) value = &value->front();
+    if (low == 0 && value->is_array() && !value->empty()) {
+      if (std::any_of(value->begin(), value->end(), [&](const json& each) { return each != value->front(); })) {
+        complain(key, *value, "one id (to stop at several is not supported)");
+        return standard.value_or(low);
+      }
+      value = &value->front();
+    }
     const bool whole = value->is_number_integer() ||
                        (value->is_number_float() && std::trunc(value->get<double>()) == value->get<double>());
     const double number = whole ? value->get<double>() : -1;
@@ -93,6 +103,7 @@ class Keys {
   }
 
   const json& object_;
+  std::string file_;  // before a key, where it is not config.json's
   std::vector<std::string> problems_;
 };
 
@@ -130,6 +141,22 @@ FeedForward read_feed_forward(Keys& keys, bool mt5) {
   return result;
 }
 
+// The ids that decoding begins and ends with. As in transformers, those of generation_config.json decide over it.
+void read_ids(Keys& keys, Keys& generation, BackboneSpec& spec) {
+  spec.pad_id = keys.id("pad_token_id", 0);
+  const std::optional<int64_t> stop = generation.id("eos_token_id");
+  spec.eos_id = stop ? *stop : keys.id("eos_token_id", 1);
+  const std::optional<int64_t> start = keys.id("decoder_start_token_id");
+  std::optional<int64_t> first = generation.id("decoder_start_token_id");
+  if (start && first && *start != *first) {
+    generation.complain(
+        "decoder_start_token_id", *first,
+        "that of config.json, " + std::to_string(*start) + ": training begins with one, generation with the other");
+  }
+  if (!start && !first) first = generation.id("bos_token_id");
+  spec.decoder_start_id = start.value_or(first.value_or(spec.pad_id));
+}
+
 // Other families share the keys but not the network.
 bool check_family(Keys& keys, const std::string& origin) {
   const std::string type = keys.text("model_type").value_or("");
@@ -142,15 +169,21 @@ bool check_family(Keys& keys, const std::string& origin) {
                                 "choose a T5: v1.0, v1.1, LM-adapted or Flan"});
 }
 
+json parse_object(std::string_view text, const std::string& origin, const char* file) {
+  const std::string remedy = "fetch the file again";
+  json object = parse_json<json, CheckpointError>(text, origin, remedy);
+  if (!object.is_object())
+    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is not an object",
+                                  std::string("a Hugging Face ") + file, remedy});
+  return object;
+}
+
 // The folder's own name; in the hub cache, models--org--name/snapshots/<commit>, that is org/name.
 std::string folder_name(const fs::path& folder) {
   fs::path path = fs::absolute(folder).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
-  const std::string cached = path.parent_path().parent_path().filename().string();
-  if (path.parent_path().filename() != "snapshots" || !cached.starts_with("models--")) return path.filename().string();
-  std::string name = cached.substr(8);
-  if (const std::size_t gap = name.find("--"); gap != std::string::npos) name.replace(gap, 2, "/");
-  return name;
+  const auto name = hub_name(path.parent_path().parent_path(), HubKind::model);
+  return path.parent_path().filename() == "snapshots" && name ? *name : path.filename().string();
 }
 
 }  // namespace
@@ -198,13 +231,12 @@ std::vector<std::string> implausible(const BackboneSpec& spec) {
   return result;
 }
 
-BackboneSpec parse_config(std::string_view text, const std::string& origin) {
-  const json object = parse_json<json, CheckpointError>(text, origin, "fetch the file again");
-  if (!object.is_object()) {
-    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is not an object",
-                                  "a Hugging Face config.json", "fetch the file again"});
-  }
-  Keys keys(object);
+BackboneSpec parse_config(std::string_view text, const std::string& origin, std::string_view generation_text) {
+  const json object = parse_object(text, origin, "config.json");
+  const std::string generation_origin = (fs::path(origin).parent_path() / generation_file).string();
+  const json generation_object =
+      generation_text.empty() ? json::object() : parse_object(generation_text, generation_origin, generation_file);
+  Keys keys(object), generation(generation_object, std::string(generation_file) + ": ");
   const bool mt5 = check_family(keys, origin);
   BackboneSpec spec;
   spec.vocab_size = keys.size("vocab_size");
@@ -218,9 +250,7 @@ BackboneSpec parse_config(std::string_view text, const std::string& origin) {
   spec.relative_max_distance = keys.size("relative_attention_max_distance", 128);
   spec.norm_epsilon = keys.real("layer_norm_epsilon", 1e-6, 0, 1);
   spec.dropout_rate = keys.real("dropout_rate", 0.1, 0, 0.999);
-  spec.pad_id = keys.id("pad_token_id", 0);
-  spec.eos_id = keys.id("eos_token_id", 1);
-  spec.decoder_start_id = keys.id("decoder_start_token_id", spec.pad_id);
+  read_ids(keys, generation, spec);
 
   const FeedForward feed_forward = read_feed_forward(keys, mt5);
   spec.gated = feed_forward.gated;
@@ -230,6 +260,8 @@ BackboneSpec parse_config(std::string_view text, const std::string& origin) {
   spec.scale_logits = keys.flag("scale_decoder_outputs").value_or(ties && !mt5);
   spec.tied = ties && spec.scale_logits;
 
+  const std::vector<std::string>& others = generation.problems();
+  keys.problems().insert(keys.problems().end(), others.begin(), others.end());
   if (keys.problems().empty()) keys.problems() = implausible(spec);
   if (!keys.problems().empty()) {
     const std::size_t count = keys.problems().size();
@@ -249,7 +281,9 @@ BackboneSpec read_config(const fs::path& folder) {
                                   "a Hugging Face folder: config.json, weights, spiece.model",
                                   "name another folder, or fetch the model with `hf download`"});
   }
-  BackboneSpec spec = parse_config(read_text(file), file.string());
+  const fs::path generation = folder / generation_file;
+  BackboneSpec spec =
+      parse_config(read_text(file), file.string(), file_exists(generation) ? read_text(generation) : std::string());
   spec.name = folder_name(folder);
   return spec;
 }

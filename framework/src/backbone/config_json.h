@@ -10,10 +10,11 @@
 namespace peftbench {
 
 // Sizes from the text of a Hugging Face config.json; `origin` names it in messages. Throws CheckpointError that
-// lists every missing and wrong key. `tied` is what the file suggests: the weights decide (load.h).
-BackboneSpec parse_config(std::string_view json, const std::string& origin);
+// lists every missing and wrong key. `tied` is what the file suggests: the weights decide (load.h). `generation`: the
+// text of the generation_config.json beside it, whose ids of the start and the end of decoding are those in force.
+BackboneSpec parse_config(std::string_view json, const std::string& origin, std::string_view generation = {});
 
-// From <folder>/config.json; the spec bears the folder's name.
+// From <folder>/config.json and generation_config.json; the spec bears the folder's name.
 BackboneSpec read_config(const fs::path& folder);
 
 // What is out of the range of a believable T5, one line each; for sizes from any source.

@@ -1,6 +1,7 @@
 #include "backbone/generation.h"
 
 #include "backbone/decode_cache.h"
+#include "backbone/finite.h"
 
 #include <peftbench/error.h>
 
@@ -27,8 +28,16 @@ class Decoder {
   Decoder(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan, int64_t vocabulary)
       : backbone_(backbone), plan_(plan), vocabulary_(vocabulary), cache_(backbone.begin_decoding(encoder)) {}
 
-  Tensor next(Ids ids) {
-    const Tensor logits = backbone_.decode_step(*cache_, to_tensor(std::move(ids)), plan_, context_);
+  // `alive`: the sequence that each run of `ids.size() / alive.size()` ids belongs to.
+  Tensor next(Ids ids, const Ids& alive) {
+    const auto each = static_cast<int64_t>(ids.size() / alive.size());
+    const Tensor logits = [&] {
+      try {
+        return backbone_.decode_step(*cache_, to_tensor(std::move(ids)), plan_, context_);
+      } catch (const NotFiniteError& error) {
+        throw error.at(alive[static_cast<std::size_t>(error.place() / each)]);
+      }
+    }();
     return vocabulary_ > 0 && vocabulary_ < logits.size(1) ? logits.narrow(1, 0, vocabulary_) : logits;
   }
   void select(const Ids& sequences) { cache_->select(sequences); }
@@ -46,7 +55,7 @@ std::vector<Ids> greedy(Decoder& decoder, int64_t sequences, int64_t max_tokens,
   Ids alive(out.size()), last(out.size(), start);
   std::iota(alive.begin(), alive.end(), 0);
   for (int64_t n = 1; n <= max_tokens; ++n) {
-    const Tensor best = decoder.next(last).argmax(1);
+    const Tensor best = decoder.next(last, alive).argmax(1);
     const int64_t* token = best.const_data_ptr<int64_t>();
     Ids kept, next_alive;
     last.clear();
@@ -92,7 +101,7 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
   std::iota(alive.begin(), alive.end(), 0);
 
   for (int64_t n = 1; n <= options.max_tokens && !alive.empty(); ++n) {
-    const Tensor log_p = at::log_softmax(decoder.next(last), 1);
+    const Tensor log_p = at::log_softmax(decoder.next(last, alive), 1);
     const int64_t vocabulary = log_p.size(1);
     const auto width = static_cast<int64_t>(rows[static_cast<std::size_t>(alive.front())].running.size());
     if (vocabulary * width < 2 * options.beams) {

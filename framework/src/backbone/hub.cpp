@@ -2,6 +2,8 @@
 
 #include "backbone/catalogue.h"
 #include "backbone/load.h"
+#include "core/hub_cache.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 
@@ -10,23 +12,12 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <string_view>
 
 namespace peftbench {
 
 namespace {
-
-std::vector<fs::path> folders_in(const fs::path& parent) {
-  std::vector<fs::path> result;
-  std::error_code missing;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, missing)) {
-    if (entry.is_directory(missing)) result.push_back(entry.path());
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
 
 // "org/name" or "name", with "@revision" or without, of the characters that the hub allows.
 struct HubName {
@@ -50,35 +41,25 @@ std::optional<HubName> parse_hub_name(const std::string& name) {
   return result;
 }
 
-std::string cache_name(std::string repository) {
-  if (const std::size_t slash = repository.find('/'); slash != std::string::npos) repository.replace(slash, 1, "--");
-  return "models--" + repository;
-}
+bool is_model(const fs::path& folder) { return file_exists(folder / "config.json"); }
 
 // The files of a revision; of main, or of the only one there is, where none is asked for.
 std::optional<fs::path> find_snapshot(const fs::path& repository, const std::string& revision) {
-  const fs::path snapshots = repository / "snapshots";
-  const fs::path reference = repository / "refs" / (revision.empty() ? "main" : revision);
-  std::vector<fs::path> candidates;
-  if (file_exists(reference)) {
-    std::string commit = read_text(reference);
-    commit.erase(commit.find_last_not_of(" \r\n") + 1);
-    if (parse_hub_name(commit)) candidates.push_back(snapshots / commit);
-  }
+  const auto referred = referred_snapshot(repository, revision.empty() ? "main" : revision);
+  if (referred && is_model(*referred)) return referred;
   if (!revision.empty()) {
-    candidates.push_back(snapshots / revision);
-  } else if (const std::vector<fs::path> all = folders_in(snapshots); candidates.empty() && all.size() == 1) {
-    candidates.push_back(all.front());
+    const fs::path commit = repository / "snapshots" / revision;
+    return is_model(commit) ? std::optional(commit) : std::nullopt;
   }
-  for (const fs::path& candidate : candidates) {
-    if (file_exists(candidate / "config.json")) return candidate;
-  }
-  return std::nullopt;
+  std::vector<fs::path> all = snapshots_in(repository);
+  std::erase_if(all, [](const fs::path& folder) { return !is_model(folder); });
+  return all.size() == 1 ? std::optional(all.front()) : std::nullopt;
 }
 
 std::optional<fs::path> find_in_cache(const HubName& name, const BackboneSearch& search) {
   for (const fs::path& cache : search.hub_caches) {
-    if (std::optional<fs::path> found = find_snapshot(cache / cache_name(name.repository), name.revision)) return found;
+    const fs::path repository = hub_folder(cache, HubKind::model, name.repository);
+    if (std::optional<fs::path> found = find_snapshot(repository, name.revision)) return found;
   }
   return std::nullopt;
 }
@@ -98,6 +79,28 @@ std::string looked_in(const BackboneSearch& search) {
   std::vector<std::string> places = {(search.home / "assets" / "backbones").string()};
   for (const fs::path& cache : search.hub_caches) places.push_back(cache.string());
   return "looked in " + join(places);
+}
+
+// Snapshots that are there, of which none can be taken for the one that is wanted.
+void refuse_unclear(const HubName& name, const BackboneSearch& search) {
+  for (const fs::path& cache : search.hub_caches) {
+    const fs::path repository = hub_folder(cache, HubKind::model, name.repository);
+    std::vector<std::string> there;
+    std::string whole;
+    for (const fs::path& folder : snapshots_in(repository)) {
+      there.push_back(folder.filename().string() + (is_model(folder) ? "" : " (without config.json)"));
+      if (is_model(folder)) whole = folder.filename().string();
+    }
+    if (there.empty()) continue;
+    const std::string wanted = name.revision.empty() ? "main" : name.revision;
+    throw ConfigError(Problem{
+        "the hub's cache has '" + name.repository + "', but not its revision " + wanted,
+        join(there) + " in " + (repository / "snapshots").string(),
+        "refs/" + wanted + " and the snapshot that it names, with config.json",
+        (whole.empty() ? std::string() : "name a snapshot: --backbone " + name.repository + "@" + whole + ", or ") +
+            "fetch it again with `hf download " + name.repository +
+            (name.revision.empty() ? "" : " --revision " + name.revision) + "`"});
+  }
 }
 
 [[noreturn]] void refuse_absent(const std::string& name, const std::string& hub, bool sizes_known,
@@ -132,10 +135,11 @@ const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, c
 
 // Whether a cached model is of a kind that belongs in the list at all.
 bool is_t5(const fs::path& folder) {
-  const auto config = nlohmann::json::parse(read_text(folder / "config.json"), nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return false;
-  const auto type = config.find("model_type");
-  return type != config.end() && (*type == "t5" || *type == "mt5");
+  JsonFault ignored;
+  const auto config = parse_json<nlohmann::json>(read_text(folder / "config.json"), ignored);
+  if (!config || !config->is_object()) return false;
+  const auto type = config->find("model_type");
+  return type != config->end() && (*type == "t5" || *type == "mt5");
 }
 
 BackboneListing describe(const std::string& name, const fs::path& folder) {
@@ -154,23 +158,7 @@ BackboneListing describe(const std::string& name, const fs::path& folder) {
 
 }  // namespace
 
-BackboneSearch backbone_search(const fs::path& home) {
-  const auto variable = [](const char* name) -> std::string {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-  };
-  BackboneSearch search{home, {}};
-  if (const std::string cache = variable("HF_HUB_CACHE"); !cache.empty()) {
-    search.hub_caches.push_back(cache);
-  } else if (const std::string hf_home = variable("HF_HOME"); !hf_home.empty()) {
-    search.hub_caches.push_back(fs::path(hf_home) / "hub");
-  } else {
-    std::string cache_home = variable("XDG_CACHE_HOME");
-    if (cache_home.empty() && !variable("HOME").empty()) cache_home = variable("HOME") + "/.cache";
-    if (!cache_home.empty()) search.hub_caches.push_back(fs::path(cache_home) / "huggingface" / "hub");
-  }
-  return search;
-}
+BackboneSearch backbone_search(const fs::path& home) { return {home, hub_caches()}; }
 
 ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search, BackboneNeed need) {
   if (is_path(name) || file_exists(fs::path(name) / "config.json")) {
@@ -200,6 +188,8 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
     spec.name = name;
     return {name, std::nullopt, std::move(spec)};
   }
+  for (const std::string& candidate : {name, hub})
+    if (const std::optional<HubName> wanted = parse_hub_name(candidate)) refuse_unclear(*wanted, search);
   if (entry == nullptr && name.find('/') == std::string::npos) refuse_unknown(name, catalogue, search);
   refuse_absent(name, hub, entry != nullptr, search);
 }
@@ -228,14 +218,11 @@ std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
   }
   for (const fs::path& cache : search.hub_caches) {
     for (const fs::path& repository : folders_in(cache)) {
-      std::string name = repository.filename().string();
-      if (!name.starts_with("models--")) continue;
-      name.erase(0, 8);
-      if (const std::size_t gap = name.find("--"); gap != std::string::npos) name.replace(gap, 2, "/");
-      const std::optional<fs::path> folder = find_snapshot(repository, "");
+      const std::optional<std::string> name = hub_name(repository, HubKind::model);
+      const std::optional<fs::path> folder = name ? find_snapshot(repository, "") : std::nullopt;
       if (!folder || listed.contains(*folder) || !is_t5(*folder)) continue;
-      BackboneListing listing = describe(name, *folder);
-      listing.hub = name;
+      BackboneListing listing = describe(*name, *folder);
+      listing.hub = *name;
       result.push_back(std::move(listing));
     }
   }

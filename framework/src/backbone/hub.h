@@ -16,7 +16,7 @@ struct BackboneSearch {
   std::vector<fs::path> hub_caches;  // Hugging Face's, first one first
 };
 
-// With the hub cache as the environment has it: $HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub.
+// With the hub's caches as the environment has them (core/hub_cache.h).
 BackboneSearch backbone_search(const fs::path& home);
 
 struct ResolvedBackbone {

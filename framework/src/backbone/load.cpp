@@ -2,8 +2,10 @@
 
 #include "backbone/backbone.h"
 #include "backbone/config_json.h"
+#include "backbone/finite.h"
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
+#include "backbone/weights_kind.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/names.h"
@@ -15,7 +17,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -101,15 +102,9 @@ std::string text(const Shape& shape) {
   return "[" + join(sizes) + "]";
 }
 
-// Norms and biases are small enough to look at each number; of the rest, training would soon tell.
+// Norms and biases are small enough to look at each number; of the rest, what a pass gives is looked at (finite.h).
 bool is_small(const TensorEntry& entry) {
   return entry.shape.size() < 2 || entry.name.ends_with("relative_attention_bias.weight");
-}
-
-bool all_finite(const Tensor& tensor) {
-  const Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
-  const float* first = values.const_data_ptr<float>();
-  return std::all_of(first, first + values.numel(), [](float value) { return std::isfinite(value); });
 }
 
 std::string fault_of(const TensorEntry& entry, const Tensor& tensor) {
@@ -117,7 +112,6 @@ std::string fault_of(const TensorEntry& entry, const Tensor& tensor) {
     return entry.name + " is " + text(tensor.sizes().vec()) + ", not " + text(entry.shape);
   }
   if (!tensor.is_floating_point()) return entry.name + " is of type " + c10::toString(tensor.scalar_type());
-  if (is_small(entry) && !all_finite(tensor)) return entry.name + " holds numbers that are not finite";
   return {};
 }
 
@@ -157,7 +151,9 @@ TensorMap read_weights(const fs::path& folder) {
   for (const std::string_view file : weight_files) {
     const fs::path path = folder / file;
     if (!fs::exists(path, ignored)) continue;
-    return path.extension() == ".json" ? read_shards(path) : read_file(path);
+    TensorMap tensors = path.extension() == ".json" ? read_shards(path) : read_file(path);
+    strip_wrappers(tensors, folder.string());
+    return tensors;
   }
   std::vector<std::string> other;
   for (const char* file : {"tf_model.h5", "flax_model.msgpack", "rust_model.ot"}) {
@@ -185,7 +181,8 @@ BackboneSpec read_spec(const fs::path& folder) {
 }
 
 std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin) {
-  std::vector<std::string> missing, wrong, surplus;
+  const std::optional<Problem> kind = other_kind(spec, tensors, origin);
+  std::vector<std::string> missing, wrong, surplus, not_finite;
   tensors.erase(unused);
   const bool tied_head = spec.tied && head_is_tied(tensors, true);
   const auto unify = [&](const char* copy) {
@@ -205,7 +202,10 @@ std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, c
       missing.push_back(entry.name + " " + text(entry.shape));
       continue;
     }
-    if (std::string fault = fault_of(entry, found->second); !fault.empty()) wrong.push_back(std::move(fault));
+    if (std::string fault = fault_of(entry, found->second); !fault.empty())
+      wrong.push_back(std::move(fault));
+    else if (is_small(entry) && !all_finite(found->second))
+      not_finite.push_back(entry.name);
     result.push_back(std::move(found->second));
     tensors.erase(found);
   }
@@ -215,16 +215,24 @@ std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, c
   add_list(found, missing, "missing");
   add_list(found, wrong, "wrong");
   add_list(found, surplus, "surplus");
+  if (!found.empty()) add_list(found, not_finite, "not finite");
   if (!found.empty()) {
+    if (kind) throw CheckpointError(*kind);
     throw CheckpointError(Problem{origin + " does not hold the weights of its sizes", found,
                                   std::to_string(spec.tensors().size()) + " tensors by their Hugging Face names",
                                   "check that config.json and the weights are of the same model"});
+  }
+  if (!not_finite.empty()) {  // and nothing else
+    throw CheckpointError(Problem{origin + " holds numbers that are not finite",
+                                  "inf or NaN in " + join(not_finite, "\n"), "finite numbers", finite_weights_remedy});
   }
   return result;
 }
 
 std::shared_ptr<const Backbone> Backbone::load(const fs::path& folder, const LoadOptions& options) {
   BackboneSpec spec = read_config(folder);
+  if (const std::string by = quantizer_of(folder); !by.empty())
+    throw CheckpointError(quantized_weights(folder.string(), by));
   TensorMap tensors = read_weights(folder);
   spec.tied = head_is_tied(tensors, spec.tied);
   return make(std::move(spec), std::move(tensors), options, folder.string());
@@ -255,7 +263,7 @@ std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tens
       throw CheckpointError(Problem{entries[i].name + " of " + origin + " holds numbers that are not finite",
                                     {},
                                     "weights that can be quantised",
-                                    "fetch the model again"});
+                                    finite_weights_remedy});
     }
     backbone->quantized_[i] = quantize(source, options.quantization);
   }

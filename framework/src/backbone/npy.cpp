@@ -19,6 +19,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, ".npy files are read as little-endian");
 
 constexpr std::string_view magic("\x93NUMPY");
+constexpr std::size_t most_dimensions = 64;  // numpy's own limit
 
 struct Header {
   std::optional<std::string> descr;
@@ -85,6 +86,7 @@ class HeaderParser {
       if (error != std::errc() || size < 0) return std::nullopt;
       text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
       shape.push_back(size);
+      if (shape.size() > most_dimensions) return std::nullopt;
       if (!take(',') && !next_is(')')) return std::nullopt;
     }
     return shape;

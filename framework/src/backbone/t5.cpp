@@ -1,5 +1,7 @@
 #include "backbone/t5.h"
 
+#include "backbone/finite.h"
+
 #include <peftbench/error.h>
 
 #include <ATen/ops/cat.h>
@@ -155,7 +157,12 @@ Tensor T5::run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wi
 
 Tensor T5::finish_stack(const Tensor& hidden, const Rows& rows, const StackWire& wire) const {
   const Tensor out = sites_.block(hidden, rows, wire.last_block_site);
-  return context_.backbone_dropout(sites_.rms_norm(out, rows, wire.final_norm), rows.layout);
+  const Tensor normed = sites_.rms_norm(out, rows, wire.final_norm);
+  if (context_.training()) return context_.backbone_dropout(normed, rows.layout);
+  // Training looks at its loss. A square that overflows makes the norm 0, which would hide it.
+  require_finite(out.detach().square().mean(-1, true), rows.layout, backbone_, plan_);
+  require_finite(normed, rows.layout, backbone_, plan_);
+  return normed;
 }
 
 Embedded T5::embed(Stack stack, const PackedTokens& input, const Tensor& embeddings) const {
@@ -222,11 +229,13 @@ DecoderState T5::decode(const EncoderState& encoder, const PackedTokens& input, 
 Tensor T5::head(const DecoderState& state) const {
   const BackboneSpec& spec = backbone_.spec();
   const Rows rows(state.layout, plan_);
-  return sites_.head(state.hidden, rows, [&] {
+  Tensor scores = sites_.head(state.hidden, rows, [&] {
     const Tensor scaled =
         spec.scale_logits ? state.hidden * std::pow(static_cast<double>(spec.d_model), -0.5) : state.hidden;
     return sites_.linear(scaled, rows, wiring_.lm_head);
   });
+  if (!context_.training()) require_finite(scores, rows.layout, backbone_, plan_);
+  return scores;
 }
 
 }  // namespace peftbench

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "core/mapped_files.h"
 #include "core/names.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
@@ -13,8 +14,11 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 namespace peftbench {
@@ -89,6 +93,30 @@ int report(const std::string& message, int status) {
 
 volatile std::sig_atomic_t received = 0;
 
+void say(const char* text) { [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text)); }
+
+// A page of a mapped file that is not there any more. What was computed of it is lost, so the process ends
+// here; a run goes on from its last checkpoint.
+void end_for_lost_page(int number, siginfo_t* info, void*) {
+  const char* path = mapped_files::path_at(info->si_addr);
+  if (path == nullptr) {  // not ours: as without a handler
+    std::signal(number, SIG_DFL);
+    return;
+  }
+  say("peft-bench: a file could not be read any further while it was in use\n  found:    ");
+  say(path);
+  say(", which became shorter, or is on a disk that fails\n  expected: a file that stays as it is until the end\n"
+      "  to do:    put the file back and give the same command again: a run continues from its last checkpoint\n");
+  ::_exit(1);
+}
+
+void watch_mapped_files() {
+  struct sigaction action {};
+  action.sa_sigaction = end_for_lost_page;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
+}
+
 }  // namespace
 
 int stop_signal() { return received; }
@@ -106,6 +134,7 @@ void listen_for_stop() {
 int peftbench_command_line(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error like any other
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow any more
+  watch_mapped_files();
   tune_process();
   return dispatch(std::vector<std::string>(argv + 1, argv + argc));
 } catch (const Interrupted&) {

@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include "core/descriptor.h"
+#include "core/mapped_files.h"
 
 #include <peftbench/error.h>
 
@@ -113,7 +114,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   const auto fail = [&](const std::string& found) {
     throw CheckpointError(Problem{"cannot open " + path.string(), found, "a readable file", {}});
   };
-  const OpenedFile opened = open_regular_file(path);
+  OpenedFile opened = open_regular_file(path);
   if (!opened.file.ok()) fail(opened.fault);
   const auto size = static_cast<std::size_t>(opened.size);
   const std::byte* data = nullptr;
@@ -122,7 +123,9 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
     if (mapping == MAP_FAILED) fail(system_reason(errno));
     data = static_cast<const std::byte*>(mapping);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+  const std::shared_ptr<const MappedFile> mapped(new MappedFile(path, data, size));
+  mapped_files::add(*mapped, std::move(opened.file));
+  return mapped;
 }
 
 void MappedFile::let_go(const std::byte* first, std::size_t count) const {
@@ -133,6 +136,7 @@ void MappedFile::let_go(const std::byte* first, std::size_t count) const {
 }
 
 MappedFile::~MappedFile() {
+  mapped_files::remove(*this);
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 

@@ -1,5 +1,6 @@
 #include "data/locate.h"
 
+#include "core/hub_cache.h"
 #include "core/names.h"
 #include "core/numbers.h"
 #include "data/task_spec.h"
@@ -11,7 +12,6 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -83,29 +83,13 @@ std::vector<fs::path> missing_shards(const fs::path& folder, const std::string& 
   return result;
 }
 
-std::vector<fs::path> folders_in(const fs::path& parent) {
-  std::vector<fs::path> result;
-  std::error_code unreadable;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, unreadable)) {
-    if (entry.is_directory(unreadable)) result.push_back(entry.path());
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
-
 // Snapshots of a data set in a hub's cache: of main, of the parquet that the hub made, then whatever else is there.
-std::vector<fs::path> snapshots(const fs::path& cache, std::string name) {
-  if (const std::size_t slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
-  const fs::path set = cache / ("datasets--" + name);
+std::vector<fs::path> snapshots(const fs::path& cache, const std::string& name) {
+  const fs::path set = hub_folder(cache, HubKind::dataset, name);
   std::vector<fs::path> result;
-  for (const char* reference : {"refs/main", "refs/refs/convert/parquet", "refs/convert/parquet"}) {
-    if (!file_exists(set / reference)) continue;
-    std::string commit = read_text(set / reference);
-    commit.erase(commit.find_last_not_of(" \r\n") + 1);
-    const bool plain = !commit.empty() && commit.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-    if (plain && is_folder(set / "snapshots" / commit)) result.push_back(set / "snapshots" / commit);
-  }
-  for (const fs::path& folder : folders_in(set / "snapshots")) result.push_back(folder);
+  for (const char* reference : {"main", "refs/convert/parquet", "convert/parquet"})
+    if (const auto folder = referred_snapshot(set, reference)) result.push_back(*folder);
+  for (const fs::path& folder : snapshots_in(set)) result.push_back(folder);
   if (result.empty()) result.push_back(set);  // so that the message says where
   return result;
 }
@@ -202,21 +186,6 @@ std::string said(const LookedAt& place) {
 }
 
 }  // namespace
-
-std::vector<fs::path> hub_caches() {
-  std::vector<fs::path> result;
-  const auto add = [&](const char* variable, const fs::path& below) {
-    const char* value = std::getenv(variable);
-    if (value == nullptr || *value == '\0') return false;
-    const fs::path folder = (below.empty() ? fs::path(value) : value / below).lexically_normal();
-    if (std::find(result.begin(), result.end(), folder) == result.end()) result.push_back(folder);
-    return true;
-  };
-  add("HF_HUB_CACHE", {});
-  add("HF_HOME", "hub");
-  if (!add("XDG_CACHE_HOME", "huggingface/hub")) add("HOME", ".cache/huggingface/hub");
-  return result;
-}
 
 Search search_source(const TaskConfig& config, const fs::path& data_root) {
   const TaskSpec& spec = *config.spec;

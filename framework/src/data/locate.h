@@ -46,8 +46,4 @@ std::vector<std::string> wanted_files(const SourceSpec& source);
 std::string how_to_get(const TaskConfig& config);
 std::string how_to_get(const TaskConfig& config, const Search& search);
 
-// Caches of Hugging Face's hub: $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub or
-// ~/.cache/huggingface/hub, those that there are.
-std::vector<fs::path> hub_caches();
-
 }  // namespace peftbench

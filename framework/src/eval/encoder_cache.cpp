@@ -1,5 +1,7 @@
 #include "eval/encoder_cache.h"
 
+#include "backbone/finite.h"
+
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
@@ -30,7 +32,11 @@ EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& exam
   std::vector<Tensor> states;
   std::vector<std::int64_t> lengths;
   for (const auto* example : examples) {
-    states.push_back(state_of(*example));
+    try {
+      states.push_back(state_of(*example));
+    } catch (const NotFiniteError& error) {
+      throw error.at(std::ssize(states));
+    }
     lengths.push_back(states.back().size(0));
   }
   return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(groups))};

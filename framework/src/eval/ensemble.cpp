@@ -1,5 +1,6 @@
 #include "eval/ensemble.h"
 
+#include "backbone/finite.h"
 #include "core/clock.h"
 
 #include <peftbench/error.h>
@@ -33,7 +34,14 @@ EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledP
         batch.groups.push_back(static_cast<std::int64_t>(m));
       }
     }
-    const std::vector<Answer> answers = evaluator.answer(plan, batch);
+    const std::vector<Answer> answers = [&] {
+      try {
+        return evaluator.answer(plan, batch);
+      } catch (const NotFiniteError& error) {
+        const auto example = static_cast<std::int64_t>(start) + error.place() % static_cast<std::int64_t>(count);
+        throw error.at(example).of("example " + std::to_string(example));
+      }
+    }();
     for (std::size_t i = 0; i < count; ++i) {
       std::vector<Answer> ballot;
       for (std::size_t m = 0; m < members; ++m) {

@@ -1,5 +1,6 @@
 #include "eval/evaluator.h"
 
+#include "backbone/finite.h"
 #include "backbone/generation.h"
 #include "core/random.h"
 #include "data/metric_names.h"
@@ -103,6 +104,13 @@ std::vector<Answer> Evaluator::generate_answers(const Batch& batch) const {
 
 namespace {
 
+// Of the copies' scores those of the examples, which must be finite.
+Tensor combined_scores(const Backbone& backbone, const CompiledPlan& plan, const Tensor& log_likelihood) {
+  const Tensor scores = combine_replicas(plan, log_likelihood, false);
+  require_finite(scores, replicas_of(plan), backbone, plan);
+  return scores;
+}
+
 // The places that stand highest in each row of scores [S, C].
 std::vector<std::size_t> likeliest(const Tensor& scores) {
   const Tensor best = at::argmax(scores, 1).cpu();
@@ -124,7 +132,7 @@ std::vector<Answer> Evaluator::rank_labels(const Batch& batch) const {
   for (const auto& ids : ranked_ids_) {
     const std::vector<std::vector<std::int64_t>> targets(batch.encoder.layout.sequences(), ids);
     const Tensor copies = score_targets(backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
-    Tensor score = combine_replicas(batch.plan, copies, false);
+    Tensor score = combined_scores(backbone_, batch.plan, copies);
     if (config_.rank_score == RankScore::mean) score = score / static_cast<double>(ids.size());
     scores.push_back(score);
   }
@@ -143,7 +151,7 @@ std::vector<Answer> Evaluator::choose_classes(const Batch& batch) const {
   }
   std::vector<Tensor> combined;
   for (std::int64_t c = 0; c < scores.size(1); ++c)
-    combined.push_back(combine_replicas(batch.plan, scores.select(1, c), false));
+    combined.push_back(combined_scores(backbone_, batch.plan, scores.select(1, c)));
   std::vector<Answer> answers;
   for (const std::size_t place : likeliest(at::stack(combined, 1))) answers.push_back(translated(classes_[place]));
   return answers;
@@ -250,7 +258,7 @@ LossSum target_loss(const Backbone& backbone, const CompiledPlan& plan, const Ex
     }
     log_likelihood = score_targets(backbone, encoder, targets, plan, RunContext::inference());
   }
-  sum.loss = -combine_replicas(plan, log_likelihood, false).sum(at::kDouble).item<double>();
+  sum.loss = -combined_scores(backbone, plan, log_likelihood).sum(at::kDouble).item<double>();
   return sum;
 }
 
@@ -277,13 +285,18 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
       some.examples.push_back(&examples[order[i]]);
       if (!groups.empty()) some.groups.push_back(groups[order[i]]);
     }
-    const Batch batch{plan, some, encode(plan, some)};
-    const LossSum part = target_loss(backbone_, plan, some, batch.encoder);
-    loss.loss += part.loss;
-    loss.tokens += part.tokens;
-    const std::vector<Answer> given = answers(batch);
-    for (std::size_t i = start; i < end; ++i)
-      predictions[order[i]] = judge(vote(batch, given, i - start), texts, order[i]);
+    try {
+      const Batch batch{plan, some, encode(plan, some)};
+      const LossSum part = target_loss(backbone_, plan, some, batch.encoder);
+      loss.loss += part.loss;
+      loss.tokens += part.tokens;
+      const std::vector<Answer> given = answers(batch);
+      for (std::size_t i = start; i < end; ++i)
+        predictions[order[i]] = judge(vote(batch, given, i - start), texts, order[i]);
+    } catch (const NotFiniteError& error) {
+      const std::size_t example = order[start + static_cast<std::size_t>(error.place() / some.copies)];
+      throw error.at(static_cast<std::int64_t>(example)).of("example " + std::to_string(example));
+    }
     if (progress) progress->update({phase, static_cast<std::int64_t>(end), static_cast<std::int64_t>(n), {}});
   }
   Evaluation result = summarise(std::move(predictions));

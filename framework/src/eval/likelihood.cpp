@@ -1,5 +1,7 @@
 #include "eval/likelihood.h"
 
+#include "backbone/finite.h"
+
 #include <peftbench/error.h>
 
 #include <ATen/core/grad_mode.h>
@@ -154,10 +156,16 @@ Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
   std::vector<Tensor> parts;
   for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, most_logit_bytes)) {
     const std::vector<std::vector<std::int64_t>> part(targets.begin() + first, targets.begin() + last);
-    parts.push_back(
-        score_rows(backbone, slice(labels, first, last - first), part, plan, context, false).log_likelihood);
+    try {
+      parts.push_back(
+          score_rows(backbone, slice(labels, first, last - first), part, plan, context, false).log_likelihood);
+    } catch (const NotFiniteError& error) {
+      throw error.at(first + error.place());
+    }
   }
-  return at::cat(parts);
+  Tensor scores = at::cat(parts);
+  require_finite(scores, 1, backbone, plan);
+  return scores;
 }
 
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,
@@ -169,7 +177,9 @@ Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& enc
       sequences.back().push_back(id);
   }
   const DecoderState state = backbone.decode(encoder, decoder_tokens(sequences, encoder.layout), plan, context);
-  return at::log_softmax(backbone.head(state, plan, context), -1);
+  Tensor scores = at::log_softmax(backbone.head(state, plan, context), -1);
+  if (!context.training()) require_finite(scores, 1, backbone, plan);
+  return scores;
 }
 
 }  // namespace peftbench

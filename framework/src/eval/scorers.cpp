@@ -111,6 +111,15 @@ double binary_f1(const Predictions& predictions, const Weights& weights) {
   return targets + answers > 0 ? 2 * hits / (targets + answers) : 0;
 }
 
+// Smaller where squares would overflow: a correlation does not depend on the scale.
+std::vector<double> in_range(std::vector<double> values) {
+  double most = 0;
+  for (const double value : values) most = std::max(most, std::abs(value));
+  if (most > 1e100)
+    for (double& value : values) value /= most;
+  return values;
+}
+
 double correlation(const std::vector<double>& x, const std::vector<double>& y, const Weights& weights) {
   double n = 0, mean_x = 0, mean_y = 0;
   std::optional<std::size_t> first;
@@ -226,7 +235,7 @@ Scorer correlation_scorer(const Predictions& predictions, bool ranks) {
   if (ranks)
     scorer.value = [x = Ranks(x), y = Ranks(y)](const Weights& w) { return correlation(x.of(w), y.of(w), w); };
   else
-    scorer.value = [x, y](const Weights& w) { return correlation(x, y, w); };
+    scorer.value = [x = in_range(x), y = in_range(y)](const Weights& w) { return correlation(x, y, w); };
   return scorer;
 }
 

@@ -9,6 +9,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -105,6 +106,14 @@ void CompiledPlan::initialise_on_meta() {
 
 namespace {
 
+// Of many the first.
+std::string some(std::vector<std::string> items, std::string_view separator) {
+  constexpr std::size_t shown = 20;
+  const std::size_t more = items.size() > shown ? items.size() - shown : 0;
+  items.resize(items.size() - more);
+  return join(items, separator) + (more > 0 ? std::string(separator) + "… and " + std::to_string(more) + " more" : "");
+}
+
 // Gives values to the slots that `keep` selects, or says everything that is wrong with `tensors`.
 template <class Keep>
 void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap& tensors, Keep keep) {
@@ -131,13 +140,14 @@ void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap
     }
   }
   if (used < tensors.size()) {
+    const std::set<std::string> names(known.begin(), known.end());
     for (const auto& [name, tensor] : tensors) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) faults.push_back("surplus " + name);
+      if (!names.contains(name)) faults.push_back("surplus " + name);
     }
   }
   if (!faults.empty()) {
-    throw CheckpointError({"the stored tensors do not fit the plan", join(faults, "; "),
-                           std::to_string(known.size()) + " tensors: " + join(known),
+    throw CheckpointError({"the stored tensors do not fit the plan", some(faults, "; "),
+                           std::to_string(known.size()) + " tensors: " + some(known, ", "),
                            "use the method, its values and the backbone that the file was made with"});
   }
   for (const auto& [slot, tensor] : pairs) set_value(*slot, *tensor);

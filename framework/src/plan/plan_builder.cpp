@@ -6,6 +6,7 @@
 #include <peftbench/plan.h>
 
 #include <algorithm>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -16,10 +17,23 @@ std::string show(const Shape& shape) {
   return "[" + join(sizes) + "]";
 }
 
+// What a builder knows beside the plan: sites by their index, so that a claim costs no search, and names.
+struct Drafted final : detail::PlanGroup {
+  std::vector<KvSite> kv_sites;
+  std::vector<LinearSite> all_linears;
+  std::vector<SublayerSite> sublayer_sites;
+  std::vector<BlockSite> block_sites;
+  std::vector<ParameterSite> parameter_sites;
+  std::set<std::string> slot_names;
+};
+Drafted& draft(const std::shared_ptr<detail::PlanGroup>& group) { return static_cast<Drafted&>(*group); }
+
 // The site as this backbone has it, or the refusal.
 template <class Site>
 const Site& checked(const std::vector<Site>& sites, const Site& claimed, const std::string& backbone) {
   const std::string name = claimed.name();
+  const auto place = static_cast<std::size_t>(claimed.index);
+  if (place < sites.size() && sites[place].name() == name) return sites[place];
   const auto found = std::find_if(sites.begin(), sites.end(), [&](const Site& site) { return site.name() == name; });
   if (found == sites.end()) {
     std::vector<std::string> names;
@@ -27,25 +41,29 @@ const Site& checked(const std::vector<Site>& sites, const Site& claimed, const s
     throw ConfigError(
         {"the backbone has no site " + name, "a claim to " + name, "a site of " + backbone, did_you_mean(name, names)});
   }
-  if (found->index != claimed.index) {
-    throw ConfigError({"site " + name + " is of another backbone", "index " + std::to_string(claimed.index),
-                       "index " + std::to_string(found->index),
-                       "take sites from the BackboneSpec given to Method::plan"});
-  }
-  return *found;
+  throw ConfigError({"site " + name + " is of another backbone", "index " + std::to_string(claimed.index),
+                     "index " + std::to_string(found->index),
+                     "take sites from the BackboneSpec given to Method::plan"});
 }
 
 }  // namespace
 
-PlanBuilder::PlanBuilder(BackboneSpec spec, TaskShape task) : group_(std::make_shared<detail::PlanGroup>()) {
-  group_->kv.resize(spec.key_values().size());
-  group_->linear.resize(spec.linears().size());
-  group_->sublayer.resize(spec.sublayers().size());
-  group_->block.resize(spec.blocks(Stack::encoder).size() + spec.blocks(Stack::decoder).size());
-  group_->parameter.resize(spec.tensors().size());
-  group_->spec = std::move(spec);
-  group_->task = std::move(task);
-  group_->method = "the method";
+PlanBuilder::PlanBuilder(BackboneSpec spec, TaskShape task) : group_(std::make_shared<Drafted>()) {
+  Drafted& group = draft(group_);
+  group.kv_sites = spec.key_values();
+  group.all_linears = spec.linears();
+  group.sublayer_sites = spec.sublayers();
+  for (const Stack stack : {Stack::encoder, Stack::decoder})
+    for (const BlockSite& site : spec.blocks(stack)) group.block_sites.push_back(site);
+  group.parameter_sites = spec.parameters();
+  group.kv.resize(group.kv_sites.size());
+  group.linear.resize(group.all_linears.size());
+  group.sublayer.resize(group.sublayer_sites.size());
+  group.block.resize(group.block_sites.size());
+  group.parameter.resize(group.parameter_sites.size());
+  group.spec = std::move(spec);
+  group.task = std::move(task);
+  group.method = "the method";
 }
 
 PlanBuilder::~PlanBuilder() = default;
@@ -66,11 +84,9 @@ Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Ini
                        "at least one dimension, each ≥ 1", "check the method's sizes (length, rank, bottleneck)"});
   }
   slot->shape = std::move(shape);
-  for (const auto& other : group_->slots) {
-    if (other->name == slot->name) {
-      throw ConfigError(
-          {group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
-    }
+  if (!draft(group_).slot_names.insert(slot->name).second) {
+    throw ConfigError(
+        {group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
   }
   group_->slots.push_back(slot);
   return Parameter(slot);
@@ -86,7 +102,7 @@ Parameter PlanBuilder::add_derived(std::string owner, std::string name, Shape sh
 
 Parameter PlanBuilder::train(const ParameterSite& site) {
   // Checked before anything is declared, so a refused claim leaves no parameter behind.
-  checked(group_->spec.parameters(), site, group_->spec.name);
+  checked(draft(group_).parameter_sites, site, group_->spec.name);
   Parameter result = add(site.name(), "trained", site.shape, init::frozen_copy(site.tensor), Role::trained);
   result.slot()->stand_in = true;
   claim<detail::TrainedCopy>(site, result);
@@ -121,28 +137,28 @@ void PlanBuilder::claim(const InputSite& site, std::shared_ptr<InputHook> hook) 
   group_->input[static_cast<int>(site.stack)] = std::move(hook);
 }
 void PlanBuilder::claim(const KvSite& site, std::shared_ptr<KvHook> hook) {
-  const KvSite known = checked(group_->spec.key_values(), site, group_->spec.name);
+  const KvSite known = checked(draft(group_).kv_sites, site, group_->spec.name);
   take(*group_, known.name());
   group_->kv[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const LinearSite& site, std::shared_ptr<LinearHook> hook) {
-  const LinearSite known = checked(group_->spec.linears(), site, group_->spec.name);
+  const LinearSite known = checked(draft(group_).all_linears, site, group_->spec.name);
   take(*group_, known.name());
   group_->linear_sites.emplace(known.name(), known);
   group_->linear[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const SublayerSite& site, std::shared_ptr<SublayerHook> hook) {
-  const SublayerSite known = checked(group_->spec.sublayers(), site, group_->spec.name);
+  const SublayerSite known = checked(draft(group_).sublayer_sites, site, group_->spec.name);
   take(*group_, known.name());
   group_->sublayer[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const BlockSite& site, std::shared_ptr<BlockHook> hook) {
-  const BlockSite known = checked(group_->spec.blocks(site.stack), site, group_->spec.name);
+  const BlockSite known = checked(draft(group_).block_sites, site, group_->spec.name);
   take(*group_, known.name());
   group_->block[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const ParameterSite& site, std::shared_ptr<ParameterHook> hook) {
-  const ParameterSite known = checked(group_->spec.parameters(), site, group_->spec.name);
+  const ParameterSite known = checked(draft(group_).parameter_sites, site, group_->spec.name);
   take(*group_, known.name());
   group_->parameter[static_cast<std::size_t>(known.index)] = std::move(hook);
 }

@@ -21,6 +21,8 @@
 #include "results/run_lock.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
+#include "run/unchanged.h"
+#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -79,9 +81,10 @@ void open_vocabulary(const PretrainConfig& config, const std::optional<ResolvedB
   bench.facts.spec = bench.spec;
   if (bench.tokenizer->size() > bench.spec.vocab_size)
     throw ConfigError({config.file.string() + ": the vocabulary does not fit the model",
-                       std::to_string(bench.tokenizer->size()) + " ids, the 100 sentinels among them",
+                       std::to_string(bench.tokenizer->size()) + " ids, sentinels and added tokens among them",
                        "at most " + std::to_string(bench.spec.vocab_size) + ", the model's vocab_size",
                        "raise vocab_size, or train a smaller vocabulary with `peft-bench vocab`"});
+  check_vocabulary(*bench.tokenizer, bench.spec, bench.vocabulary.string());
 }
 
 void open_model(const PretrainRequest& request, Bench& bench) {
@@ -293,7 +296,11 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   EventLog log(folder.log());
   const auto keep = [&](const std::string& name, const PretrainResult& here, const TensorMap& weights) {
     const fs::path model = request.out / name;
+    require_unchanged_files();
     write_model_folder(model, bench.spec, weights, config.stored, bench.vocabulary);
+    for (const char* file : tokenizer_files)
+      if (const fs::path beside = bench.vocabulary.parent_path() / file; file_exists(beside))
+        write_atomically(model / file, read_text(beside));
     bench.facts.step = here.steps;
     bench.facts.tokens = here.tokens;
     bench.facts.hardware = cpu_model();

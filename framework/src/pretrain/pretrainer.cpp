@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/random.h"
 #include "eval/likelihood.h"
+#include "train/divergence.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -55,7 +56,7 @@ class Pretrainer {
   void step();
   double add_objective(std::size_t pool, std::vector<std::vector<EncodedExample>> batches, std::uint64_t seed);
   void evaluate();
-  double held_out_loss(const std::vector<EncodedExample>& examples) const;
+  double held_out_loss(const ExamplePool& pool) const;
   void keep(const std::string& name) const;
   TensorMap weights() const;
 
@@ -137,17 +138,13 @@ void Pretrainer::step() {
     losses[pool.objective] = part / pool.share;
     loss += part;
   }
-  if (!std::isfinite(loss)) {
-    throw Error({"pre-training diverged", "a loss of " + std::to_string(loss) + " at step " + std::to_string(at + 1),
-                 "a number",
-                 "lower train.learning_rate, set train.clip_norm, or warm up longer with train.warmup_steps"});
-  }
   std::vector<Tensor> gradients;
   for (const auto& slot : parameters_) {
     gradients.push_back(slot->value.grad());
     slot->value.mutable_grad() = Tensor();
   }
   const double norm = clip_gradients(gradients, config_.train.clip_norm);
+  require_finite_step("pre-training", at + 1, loss, norm, *backbone_, plan_);
   const double rate = learning_rate_at(config_.train, at);
   optimizer_->step(gradients, rate);
   ++result_.steps;
@@ -189,7 +186,7 @@ void Pretrainer::evaluate() {
   result_.held_out.clear();
   for (const ExamplePool& pool : job_.pools) {
     if (pool.held_out.empty()) continue;
-    const double loss = held_out_loss(pool.held_out);
+    const double loss = held_out_loss(pool);
     losses[pool.objective] = loss;
     result_.held_out[pool.objective] = loss;
   }
@@ -197,7 +194,8 @@ void Pretrainer::evaluate() {
 }
 
 // Mean over the target tokens, in packed batches.
-double Pretrainer::held_out_loss(const std::vector<EncodedExample>& examples) const {
+double Pretrainer::held_out_loss(const ExamplePool& pool) const {
+  const std::vector<EncodedExample>& examples = pool.held_out;
   const at::NoGradGuard no_gradient;
   backbone_->refresh(plan_);
   const RunContext context = RunContext::inference();
@@ -206,6 +204,7 @@ double Pretrainer::held_out_loss(const std::vector<EncodedExample>& examples) co
   for (std::size_t first = 0; first < examples.size();) {
     std::vector<EncodedExample> batch;
     std::int64_t room = config_.tokens;
+    const auto start = static_cast<std::int64_t>(first);
     for (; first < examples.size(); ++first) {
       room -= static_cast<std::int64_t>(examples[first].input.size());
       if (room < 0 && !batch.empty()) break;
@@ -217,8 +216,13 @@ double Pretrainer::held_out_loss(const std::vector<EncodedExample>& examples) co
       targets.push_back(example.target);
       tokens += static_cast<std::int64_t>(example.target.size());
     }
-    const EncoderState encoder = encode_batch(*backbone_, inputs, plan_, context, nullptr);
-    sum -= score_targets(*backbone_, encoder, targets, plan_, context).sum().item<double>();
+    try {
+      const EncoderState encoder = encode_batch(*backbone_, inputs, plan_, context, nullptr);
+      sum -= score_targets(*backbone_, encoder, targets, plan_, context).sum().item<double>();
+    } catch (const NotFiniteError& error) {
+      const std::string example = "held-out example " + std::to_string(start + error.place()) + " of " + pool.objective;
+      refuse_evaluation("pre-training", result_.steps, error.of(example));
+    }
   }
   return sum / static_cast<double>(tokens);
 }
@@ -231,6 +235,7 @@ TensorMap Pretrainer::weights() const {
 }
 
 void Pretrainer::keep(const std::string& name) const {
+  require_finite_parameters("pre-training", result_.steps, *backbone_, plan_);
   if (job_.keep) job_.keep(name, result_, weights());
 }
 
@@ -238,7 +243,10 @@ void Pretrainer::save() const {
   TrainState state;
   state.step = result_.steps;
   state.parameters = plan_.training();
-  if (!done_) state.optimizer = optimizer_->state();
+  if (!done_) {
+    require_finite_parameters("pre-training", state.step, *backbone_, plan_);  // the checkpoint before it is better
+    state.optimizer = optimizer_->state();
+  }
   const LogPosition logged = job_.log.flush();
   state.progress = {
       {"done", done_},       {"cursors", cursors_},        {"tokens", result_.tokens}, {"held_out", result_.held_out},

@@ -12,7 +12,10 @@ struct SpecialIds {
   int64_t first_sentinel = 32099;  // T5's; the ids of the sentinels fall from here
   int64_t sentinels = 100;
 
-  static SpecialIds of(const Tokenizer& tokenizer) { return {tokenizer.eos_id(), tokenizer.sentinel(0), 100}; }
+  static SpecialIds of(const Tokenizer& tokenizer) {
+    const int64_t count = tokenizer.sentinels();  // of those whose ids fall one by one
+    return {tokenizer.eos_id(), count > 0 ? tokenizer.sentinel(0) : -1, count};
+  }
   int64_t sentinel(int64_t k) const { return first_sentinel - k; }
 };
 

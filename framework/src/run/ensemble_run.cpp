@@ -1,11 +1,13 @@
 #include "run/ensemble_run.h"
 
+#include "backbone/finite.h"
 #include "core/clock.h"
 #include "data/groups.h"
 #include "eval/ensemble.h"
 #include "run/adapter.h"
 #include "run/machine.h"
 #include "run/scoring.h"
+#include "run/unchanged.h"
 
 #include <peftbench/error.h>
 
@@ -98,7 +100,7 @@ std::vector<EnsembleMetric> compare(const EnsembleOutcome& outcome, std::vector<
     for (const EnsembleMember& member : outcome.members) {
       const double value = member.metrics[k].value;
       metric.average += value / static_cast<double>(outcome.members.size());
-      if (!metric.best_run.empty() && value <= metric.best) continue;
+      if (!metric.best_run.empty() && !(value > metric.best)) continue;
       metric.best = value;
       metric.best_run = member.run;
     }
@@ -162,9 +164,16 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   for (const Voter& voter : voters) encoded.push_back(questions.of(voter));
   outcome.load_seconds = watch.wall_seconds();
 
-  const EnsembleEvaluation evaluation = evaluate_ensemble(scoring.first().evaluator(), plan, {encoded, texts},
-                                                          bench.setup.config.train.evaluation.batch_size, &progress);
+  const EnsembleEvaluation evaluation = [&] {
+    try {
+      return evaluate_ensemble(scoring.first().evaluator(), plan, {encoded, texts},
+                               bench.setup.config.train.evaluation.batch_size, &progress);
+    } catch (const NotFiniteError& error) {
+      throw error.of(scoring.first().example_name(outcome.split, error.place()));
+    }
+  }();
   outcome.seconds = evaluation.seconds;
+  require_unchanged_files(*bench.backbone, bench.checksum);
   outcome.examples = evaluation.votes.examples;
   const TaskConfig& task = bench.task.config;
   const bool labels = answers_may_be_illegal(task.metrics, static_cast<int>(task.labels.size()));

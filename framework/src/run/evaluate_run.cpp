@@ -6,6 +6,7 @@
 #include "run/adapter.h"
 #include "run/machine.h"
 #include "run/scoring.h"
+#include "run/unchanged.h"
 
 #include <peftbench/error.h>
 
@@ -116,6 +117,7 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   const RunEvaluation evaluation =
       scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), request.examples, progress);
   outcome.seconds = watch.wall_seconds();
+  require_unchanged_files(*bench.backbone, bench.checksum);
   outcome.loss = evaluation.whole.loss;
   outcome.examples = evaluation.whole.examples;
   const SplitSizes sizes = sizes_of(bench.task);

@@ -1,11 +1,13 @@
 #include "run/forgetting.h"
 
+#include "backbone/finite.h"
 #include "data/task_mixture.h"
 #include "eval/likelihood.h"
 #include "run/adapter.h"
 #include "run/evaluate_run.h"
 #include "run/machine.h"
 #include "run/scoring.h"
+#include "run/unchanged.h"
 #include "run/workbench.h"
 
 #include <peftbench/error.h>
@@ -85,12 +87,18 @@ class LanguageModel {
         batch.examples.push_back(&inputs[i]);
         targets.insert(targets.end(), static_cast<std::size_t>(batch.copies), targets_[i]);
       }
-      const EncoderState encoder = encode_batch(backbone, batch, plan, RunContext::inference(), nullptr);
-      const Tensor scores =
-          combine_replicas(plan, score_targets(backbone, encoder, targets, plan, RunContext::inference()), false)
-              .to(at::kDouble)
-              .cpu()
-              .contiguous();
+      const Tensor scores = [&] {
+        try {
+          const EncoderState encoder = encode_batch(backbone, batch, plan, RunContext::inference(), nullptr);
+          const Tensor each = score_targets(backbone, encoder, targets, plan, RunContext::inference());
+          const Tensor combined = combine_replicas(plan, each, false);
+          require_finite(combined, batch.copies, backbone, plan);
+          return combined.to(at::kDouble).cpu().contiguous();
+        } catch (const NotFiniteError& error) {
+          const auto piece = static_cast<std::int64_t>(first) + error.place() / batch.copies;
+          throw error.at(piece).of("piece " + std::to_string(piece) + " of the text (" + phase + ")");
+        }
+      }();
       for (std::int64_t i = 0; i < scores.numel(); ++i) sum -= scores.const_data_ptr<double>()[i];
       progress_.update({phase, static_cast<std::int64_t>(last), static_cast<std::int64_t>(inputs.size()), {}});
     }
@@ -175,6 +183,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   if (!scores_classes(plan)) outcome.with_method = model.loss(plan, "with the method");
   outcome.after = model.loss(CompiledPlan(), "method removed");
   outcome.checksum_after = bench.backbone->checksum();
+  if (outcome.checksum_after != outcome.checksum_before) require_unchanged_files();
   return outcome;
 }
 

@@ -1,5 +1,6 @@
 #include "run/forward.h"
 
+#include "backbone/finite.h"
 #include "backbone/generation.h"
 #include "backbone/hub.h"
 #include "backbone/safetensors.h"
@@ -9,7 +10,8 @@
 #include "plan/compiled_plan.h"
 #include "plugin/finder.h"
 #include "run/adapter.h"
-#include "text/tokenizer.h"
+#include "run/unchanged.h"
+#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -118,7 +120,7 @@ PackedTokens pack(const Ids& rows, const std::vector<int64_t>& groups, const Com
                   const BackboneSpec& spec, const fs::path& folder) {
   std::shared_ptr<const Tokenizer> tokenizer;
   const Tokenize tokenize = [&](const std::string& text) {
-    if (!tokenizer) tokenizer = Tokenizer::load(folder / "spiece.model");
+    if (!tokenizer) tokenizer = open_vocabulary(folder, spec);
     return tokenizer->encode(text);
   };
   std::vector<EncodedExample> examples(rows.size());
@@ -165,10 +167,12 @@ TensorMap run_forward(const Inputs& in, bool gradient) {
   for (const auto& row : *in.labels) targets.insert(targets.end(), row.begin(), row.end());
   const Tensor logits = in.backbone.head(decoder, in.plan, context);
   const Tensor loss = at::cross_entropy_loss(logits, at::tensor(targets, at::kLong));
+  require_finite(loss.detach().reshape({1}), 1, in.backbone, in.plan);
   out["logits"] = as_given(logits, decoder.layout);
   out["loss"] = loss.detach().reshape({});
   if (gradient) {
     loss.backward();
+    require_finite(embeddings.grad(), in.tokens.layout, in.backbone, in.plan);
     out["input_embeddings_grad"] = as_given(embeddings.grad(), in.tokens.layout);
   }
   return out;
@@ -178,6 +182,7 @@ void run_generation(const Inputs& in, const ForwardRequest& request) {
   const at::NoGradGuard no_gradient;
   const EncoderState encoder = in.backbone.encode(in.tokens, in.plan, RunContext::inference());
   const Ids ids = generate(in.backbone, encoder, in.plan, {request.max_tokens, request.beams, 1.0});
+  require_unchanged_files();
   write_atomically(*request.generate, nlohmann::json(reordered(ids, places_of(in.order))).dump() + "\n");
 }
 
@@ -243,12 +248,18 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   inputs.tokens = pack(reordered(rows, order), reordered(groups, order), plan, spec, resolved.folder.value());
   if (labels) inputs.labels = reordered(*labels, order);
   ForwardSummary summary{static_cast<std::int64_t>(rows.size()), {}};
-  if (request.output) {
-    const TensorMap out = run_forward(inputs, request.gradient);
-    write_safetensors(*request.output, out);
-    if (const auto loss = out.find("loss"); loss != out.end()) summary.loss = loss->second.item<double>();
+  try {
+    if (request.output) {
+      const TensorMap out = run_forward(inputs, request.gradient);
+      require_unchanged_files();
+      write_safetensors(*request.output, out);
+      if (const auto loss = out.find("loss"); loss != out.end()) summary.loss = loss->second.item<double>();
+    }
+    if (request.generate) run_generation(inputs, request);
+  } catch (const NotFiniteError& error) {
+    const int64_t row = order[static_cast<std::size_t>(error.place())];
+    throw error.of("row " + std::to_string(row) + " of " + request.input_ids.string());
   }
-  if (request.generate) run_generation(inputs, request);
   return summary;
 }
 

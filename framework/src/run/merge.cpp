@@ -4,6 +4,8 @@
 #include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
+#include "run/unchanged.h"
+#include "text/added_tokens.h"
 
 #include <peftbench/error.h>
 
@@ -69,9 +71,11 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   TensorMap dense;
   for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());
   write_safetensors(folder / "model.safetensors", dense, {{"format", "pt"}});
-  for (const char* file : {"spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                           "added_tokens.json", "generation_config.json"})
+  std::vector<std::string> files = {"spiece.model", "generation_config.json"};
+  files.insert(files.end(), std::begin(tokenizer_files), std::end(tokenizer_files));
+  for (const std::string& file : files)
     if (fs::is_regular_file(source / file, error)) write_atomically(folder / file, read_text(source / file));
+  require_unchanged_files();
   write_atomically(folder / "config.json", text);
   return folder / "model.safetensors";
 }

@@ -1,10 +1,12 @@
 #include "run/neighbors_run.h"
 
+#include "backbone/finite.h"
 #include "core/names.h"
 #include "core/random.h"
 #include "run/adapter.h"
 #include "run/adapter_place.h"
-#include "text/tokenizer.h"
+#include "run/unchanged.h"
+#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -76,15 +78,21 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   const BackboneSpec& spec = backbone->spec();
   const Adapter adapter = read_adapter(place.folder, finder, spec);
   check_backbone(adapter.info, *backbone, backbone->checksum());
-  const TensorMap prompts = prompts_of(plan_of(adapter, finder, spec), spec.d_model);
-  const auto tokenizer = Tokenizer::load(resolved.folder.value() / "spiece.model");
+  const CompiledPlan plan = plan_of(adapter, finder, spec);
+  const TensorMap prompts = prompts_of(plan, spec.d_model);
+  const auto tokenizer = open_vocabulary(resolved.folder.value(), spec);
   NeighborsOutcome outcome;
   outcome.method = adapter.info.method;
   outcome.backbone = resolved.name;
   outcome.tensor = choose(prompts, request.tensor, adapter.info.method);
-  outcome.words = std::min(tokenizer->size(), spec.vocab_size);
+  outcome.words = tokenizer->size();
   const Tensor& prompt = prompts.at(outcome.tensor);
   const Tensor table = backbone->frozen(spec.parameter("shared.weight").index);
+  if (!all_finite(prompt) || !all_finite(table)) {
+    const NotFiniteCause cause = why_not_finite(*backbone, plan);
+    throw Error({"no distance to words can be had from numbers that are not finite", cause.found, "finite numbers",
+                 cause.remedy});
+  }
   const auto labels = labels_as_ids(request.labels.empty() ? adapter.info.shape.labels : request.labels, *tokenizer);
 
   const auto near = nearest_words(prompt, table, outcome.words, request.top);
@@ -98,6 +106,7 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
     for (const Neighbor& n : row) named.push_back({tokenizer->piece(n.id), n.id, n.cosine});
   }
   outcome.frequent = frequent_pieces(outcome.rows);
+  require_unchanged_files();
   return outcome;
 }
 

@@ -8,6 +8,7 @@
 #include "run/machine.h"
 #include "run/planning.h"
 #include "run/scoring.h"
+#include "run/unchanged.h"
 
 #include "core/hash.h"
 #include "core/write_files.h"
@@ -243,6 +244,7 @@ void Runner::work() {
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
+  if (record_.backbone.checksum_after != bench_.checksum) require_unchanged_files();
   if (record_.backbone.checksum_after != bench_.checksum)
     throw Error({"the backbone was changed, so nothing of this run can be trusted",
                  "checksum " + record_.backbone.checksum_after, bench_.checksum,

@@ -1,5 +1,6 @@
 #include "run/task_scoring.h"
 
+#include "backbone/finite.h"
 #include "core/names.h"
 #include "data/encode_list.h"
 #include "data/groups.h"
@@ -125,8 +126,17 @@ Evaluation TaskScoring::evaluate(const CompiledPlan& plan, const std::string& na
   const std::size_t count = whole_groups(split(name), limit);
   const Questions& asked = questions(name, count);
   const bool named = !subject_.transfer.labels.empty() || subject_.bench.task.config.mixture;
-  return evaluator_.evaluate(plan, asked.encoded, asked.texts, static_cast<std::int64_t>(count), &progress,
-                             "evaluate on " + (named ? task().config.name + ", " : "") + name);
+  try {
+    return evaluator_.evaluate(plan, asked.encoded, asked.texts, static_cast<std::int64_t>(count), &progress,
+                               "evaluate on " + (named ? task().config.name + ", " : "") + name);
+  } catch (const NotFiniteError& error) {
+    throw error.of(example_name(name, error.place()));
+  }
+}
+
+std::string TaskScoring::example_name(const std::string& name, std::int64_t index) const {
+  return name + " example " + std::to_string(index) + " of '" + task().config.name + "' (" +
+         split(name).origin(static_cast<std::size_t>(index)) + ")";
 }
 
 const TaskScoring::Questions& TaskScoring::questions(const std::string& name, std::size_t count) {

@@ -48,6 +48,8 @@ class TaskScoring {
   // The training split; where nothing is trained, no more than the ledger looks at.
   std::shared_ptr<const ExampleList> training_examples(bool trained) const;
   Evaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit, ProgressSink& progress);
+  // "test example 3 of 'reviews' (reviews.tsv:5)", for messages.
+  std::string example_name(const std::string& split, std::int64_t index) const;
   std::int64_t label_tokens(const Evaluation& evaluation, const std::string& split) const;  // the loss is a mean over
 
   // All of the score but where its predictions lie.

@@ -10,6 +10,7 @@
 #include "plugin/schema.h"
 #include "run/init_from.h"
 #include "run/tensor_source.h"
+#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -189,14 +190,9 @@ Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progre
     arrange(bench.eval_tasks.back(), config);
   }
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
-  bench.tokenizer = Tokenizer::load(folder / "spiece.model");
+  bench.tokenizer = open_vocabulary(folder, bench.setup.backbone.spec);
   bench.backbone = Backbone::load(folder, config.load_options());
   bench.setup.backbone.spec = bench.backbone->spec();
-  if (bench.tokenizer->size() > bench.backbone->spec().vocab_size)
-    throw CheckpointError(
-        {"the vocabulary does not belong to this backbone", std::to_string(bench.tokenizer->size()) + " ids",
-         "at most " + std::to_string(bench.backbone->spec().vocab_size) + ", the rows of the embedding table",
-         "put the backbone's own spiece.model into " + folder.string()});
   bench.checksum = bench.backbone->checksum();
   if (const std::string& start = config.options.text("init_from"); !start.empty())
     bench.start_hash = hash_of_start(start);

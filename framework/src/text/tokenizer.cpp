@@ -3,46 +3,68 @@
 #include "core/hash.h"
 #include "core/names.h"
 #include "text/ascii_normalizer.h"
+#include "text/spiece_file.h"
 
 #include <peftbench/error.h>
 
 #include <sentencepiece_processor.h>
 
-#include <charconv>
+#include <algorithm>
 #include <optional>
 
 namespace peftbench {
 
 namespace {
 
-constexpr int sentinels = 100;
-constexpr std::string_view sentinel_begin = "<extra_id_";
 constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁, SentencePiece's space
 constexpr std::string_view no_text = " \xe2\x81\x87 ";  // ⁇, as SentencePiece writes an unknown piece
 
-constexpr const char* remedy =
-    "take spiece.model from the Hugging Face folder that the weights came from (T5, T5 v1.1 and Flan share one)";
-
-// The number k of a <extra_id_k> at the front of `text`, written without leading zeros, and its length there.
-struct Mark {
-  int number;
-  std::size_t size;
-};
-std::optional<Mark> sentinel_at(std::string_view text) {
-  if (!text.starts_with(sentinel_begin)) return std::nullopt;
-  const char* digits = text.data() + sentinel_begin.size();
-  const char* end = text.data() + text.size();
-  int number = 0;
-  const auto [stop, error] = std::from_chars(digits, end, number);
-  if (error != std::errc() || number < 0 || number >= sentinels || stop == end || *stop != '>') return std::nullopt;
-  if (*digits == '-' || (*digits == '0' && stop - digits > 1)) return std::nullopt;
-  return Mark{number, static_cast<std::size_t>(stop - text.data()) + 1};
-}
+std::string sentinel_name(int64_t k) { return "<extra_id_" + std::to_string(k) + ">"; }
 
 // The library's, with what is known of its normalizer.
 struct Processor final : sentencepiece::SentencePieceProcessor {
   std::optional<AsciiNormalizer> ascii;
 };
+
+void check(const sentencepiece::util::Status& status) {
+  if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
+}
+
+PieceList piece_list(const SpieceFile& file, const sentencepiece::SentencePieceProcessor& processor) {
+  PieceList list;
+  for (const SpiecePiece& piece : file.pieces) {
+    list.pieces.emplace_back(piece.text, piece.score);
+    if (piece.type == PieceType::control || piece.type == PieceType::user_defined) list.marked.push_back(piece.text);
+  }
+  list.eos = processor.IdToPiece(processor.eos_id());
+  list.pad = processor.IdToPiece(processor.pad_id());
+  list.unk = processor.IdToPiece(processor.unk_id());
+  return list;
+}
+
+// Of the model's bytes alone where the tokens are T5's 100 sentinels, as nearly everywhere.
+std::string hash_of(const std::string& model, const FolderTokens& tokens) {
+  const auto usual = [](const auto& list, auto&& name_of) {
+    if (list.size() != 100) return false;
+    for (std::size_t i = 0; i < list.size(); ++i)
+      if (name_of(list[i]) != sentinel_name(static_cast<int64_t>(99 - i))) return false;
+    return true;
+  };
+  std::vector<std::string> marked;
+  for (const AddedToken& token : tokens.added)
+    if (!token.normalized) marked.push_back(token.content);
+  std::sort(marked.begin(), marked.end(), [](const auto& a, const auto& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a > b;  // numbers fall
+  });
+  const bool plain = tokens.added.size() == 100 && usual(marked, [](const std::string& name) { return name; }) &&
+                     usual(tokens.tail, [](const auto& entry) { return entry.first; });
+  if (plain) return sha256(model);
+  std::string text = sha256(model);
+  for (const auto& [name, score] : tokens.tail) text += "\n" + name + " " + std::to_string(score);
+  for (const AddedToken& token : tokens.added)
+    text += "\n" + std::to_string(token.id) + (token.normalized ? " normalized " : " ") + token.content;
+  return sha256(text);
+}
 
 }  // namespace
 
@@ -50,16 +72,17 @@ Tokenizer::Tokenizer() : processor_(std::make_unique<Processor>()) {}
 Tokenizer::~Tokenizer() = default;
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
-  if (!fs::is_regular_file(spiece_model)) {
-    throw DataError(
-        Problem{"the vocabulary " + spiece_model.string() + " is missing", {}, "a SentencePiece model", remedy});
+  if (!file_exists(spiece_model)) {
+    throw DataError(Problem{
+        "the vocabulary " + spiece_model.string() + " is missing", {}, "a SentencePiece model", vocabulary_remedy});
   }
   const std::string bytes = read_text(spiece_model);
+  const SpieceFile file = read_spiece(bytes, spiece_model);
   std::shared_ptr<Tokenizer> tokenizer(new Tokenizer);
   const auto status = tokenizer->processor_->LoadFromSerializedProto(bytes);
-  if (bytes.empty() || !status.ok()) {
-    throw DataError(Problem{"cannot read the vocabulary " + spiece_model.string(),
-                            bytes.empty() ? "an empty file" : status.ToString(), "a SentencePiece model", remedy});
+  if (!status.ok()) {
+    throw DataError(Problem{"cannot read the vocabulary " + spiece_model.string(), status.ToString(),
+                            "a SentencePiece model", vocabulary_remedy});
   }
   const sentencepiece::SentencePieceProcessor& processor = *tokenizer->processor_;
   if (processor.pad_id() < 0 || processor.eos_id() < 0 || processor.unk_id() < 0) {
@@ -67,52 +90,83 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
                             "pad id " + std::to_string(processor.pad_id()) + ", EOS id " +
                                 std::to_string(processor.eos_id()) + ", unknown id " +
                                 std::to_string(processor.unk_id()),
-                            "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", remedy});
+                            "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", vocabulary_remedy});
   }
-  tokenizer->unigram_ = Unigram::of(processor, bytes);
+  const fs::path folder = spiece_model.has_parent_path() ? spiece_model.parent_path() : fs::path(".");
+  const FolderTokens tokens = read_folder_tokens(folder, piece_list(file, processor));
+  tokenizer->unigram_ = Unigram::of(file, tokens.tail);
   static_cast<Processor&>(*tokenizer->processor_).ascii = AsciiNormalizer::of(processor);
   tokenizer->pieces_ = processor.GetPieceSize();
-  tokenizer->hash_ = sha256(bytes);
+  for (const auto& [name, score] : tokens.tail) tokenizer->names_.push_back(name);
+  for (const AddedToken& token : tokens.added) {
+    const auto behind = static_cast<std::size_t>(std::max<int64_t>(0, token.id - tokenizer->pieces_ + 1));
+    if (behind > tokenizer->names_.size()) tokenizer->names_.resize(behind);
+    if (behind > 0) tokenizer->names_[behind - 1] = token.content;
+    if (!token.normalized) tokenizer->raw_.add(token.content, token.id);
+  }
+  for (const AddedToken& token : tokens.added) {
+    if (!token.normalized) continue;
+    std::string content = tokenizer->normalized(token.content);
+    if (content.starts_with(word_mark) && !token.content.starts_with(word_mark)) content.erase(0, word_mark.size());
+    tokenizer->normalized_.add(content, token.id);
+  }
+  tokenizer->hash_ = hash_of(bytes, tokens);
   return tokenizer;
 }
 
 // As transformers 5's T5Tokenizer, which has no `legacy` switch any more and does what legacy=True did: text
-// between sentinels is encoded on its own, so white space beside a sentinel is dropped and a word after one begins
+// between added tokens is encoded on its own, so white space beside one is dropped and a word after one begins
 // with ▁ whether or not a space was written. Unlike there, <pad>, </s> and <unk> in a text are plain characters:
 // data cannot end a sequence.
 std::vector<int64_t> Tokenizer::encode(std::string_view text) const {
   std::vector<int64_t> ids;
   std::size_t begin = 0;
-  for (std::size_t at = text.find(sentinel_begin); at != std::string_view::npos; at = text.find(sentinel_begin, at)) {
-    if (const std::optional<Mark> mark = sentinel_at(text.substr(at))) {
-      encode_plain(text.substr(begin, at - begin), ids);
-      ids.push_back(sentinel(mark->number));
-      begin = at += mark->size;
-    } else {
-      ++at;
-    }
+  while (const auto match = raw_.next(text, begin)) {
+    encode_part(text.substr(begin, match->begin - begin), ids);
+    ids.push_back(match->id);
+    begin = match->begin + match->size;
   }
-  encode_plain(text.substr(begin), ids);
+  encode_part(text.substr(begin), ids);
   return ids;
 }
 
-void Tokenizer::encode_plain(std::string_view text, std::vector<int64_t>& ids) const {
-  const auto check = [](const sentencepiece::util::Status& status) {
-    if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
+// Without tokens that are looked for in the text as it is.
+void Tokenizer::encode_part(std::string_view text, std::vector<int64_t>& ids) const {
+  if (normalized_.empty() || text.empty()) return encode_plain(text, ids);
+  const std::string whole = normalized(text);
+  std::size_t begin = 0;
+  auto match = normalized_.next(whole, 0);
+  if (!match) return encode_plain(text, ids);
+  const auto add = [&](std::size_t end) {
+    std::string part = whole.substr(begin, end - begin);
+    for (std::size_t at = part.find(word_mark); at != std::string::npos; at = part.find(word_mark, at))
+      part.replace(at, word_mark.size(), " ");
+    encode_plain(part, ids);
   };
-  if (text.empty()) return;
-  const auto& ascii = static_cast<const Processor&>(*processor_).ascii;
-  if (std::string normalized; unigram_ && ascii && ascii->normalize(text, normalized)) {
-    unigram_->segment(normalized, ids);
-  } else if (unigram_) {
-    std::vector<std::string> pieces;  // whatever their cuts, together they are the normalized text
-    check(processor_->Encode(text, &pieces));
-    unigram_->segment(join(pieces, ""), ids);
-  } else {
-    std::vector<int> part;
-    check(processor_->Encode(text, &part));
-    ids.insert(ids.end(), part.begin(), part.end());
+  for (; match; match = normalized_.next(whole, begin)) {
+    add(match->begin);
+    ids.push_back(match->id);
+    begin = match->begin + match->size;
   }
+  add(whole.size());
+}
+
+// What the library cuts into pieces, spaces written ▁.
+std::string Tokenizer::normalized(std::string_view text) const {
+  std::string result;
+  const auto& ascii = static_cast<const Processor&>(*processor_).ascii;
+  if (ascii && ascii->normalize(text, result)) return result;
+  std::vector<std::string> pieces;  // whatever their cuts, together they are the normalized text
+  check(processor_->Encode(text, &pieces));
+  return join(pieces, "");
+}
+
+void Tokenizer::encode_plain(std::string_view text, std::vector<int64_t>& ids) const {
+  if (text.empty()) return;
+  if (unigram_) return unigram_->segment(normalized(text), ids);
+  std::vector<int> part;
+  check(processor_->Encode(text, &part));
+  ids.insert(ids.end(), part.begin(), part.end());
 }
 
 std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
@@ -145,19 +199,38 @@ std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
 
 std::string Tokenizer::piece(int64_t id) const {
   if (id >= 0 && id < pieces_) return processor_->IdToPiece(static_cast<int>(id));
-  if (id >= pieces_ && id < size()) return std::string(sentinel_begin) + std::to_string(size() - 1 - id) + ">";
+  if (id >= pieces_ && id < size()) return names_[static_cast<std::size_t>(id - pieces_)];
   return "<id " + std::to_string(id) + ">";
 }
 
-int64_t Tokenizer::sentinel(int k) const {
-  if (k < 0 || k >= sentinels) {
-    throw ConfigError(Problem{
-        "there is no such sentinel", "<extra_id_" + std::to_string(k) + ">", "<extra_id_0> to <extra_id_99>", {}});
-  }
-  return pieces_ + sentinels - 1 - k;
+int64_t Tokenizer::find_sentinel(int64_t k) const {
+  if (k < 0) return -1;
+  const std::string name = sentinel_name(k);
+  const std::vector<int64_t> ids = encode(name);  // mT5 has them among its pieces
+  if (ids.size() == 1 && ids.front() != processor_->unk_id()) return ids.front();
+  const auto behind = std::find(names_.begin(), names_.end(), name);
+  return behind == names_.end() ? -1 : pieces_ + (behind - names_.begin());
 }
 
-int64_t Tokenizer::size() const { return pieces_ + sentinels; }
+int64_t Tokenizer::sentinel(int k) const {
+  const int64_t id = find_sentinel(k);
+  if (id >= 0) return id;
+  const int64_t count = sentinels();
+  throw ConfigError(
+      Problem{"there is no such sentinel",
+              sentinel_name(k),
+              count > 0 ? sentinel_name(0) + " to " + sentinel_name(count - 1) : "none in this vocabulary",
+              {}});
+}
+
+int64_t Tokenizer::sentinels() const {
+  const int64_t first = find_sentinel(0);
+  int64_t count = first < 0 ? 0 : 1;
+  while (count > 0 && find_sentinel(count) == first - count) ++count;
+  return count;
+}
+
+int64_t Tokenizer::size() const { return pieces_ + static_cast<int64_t>(names_.size()); }
 int64_t Tokenizer::eos_id() const { return processor_->eos_id(); }
 int64_t Tokenizer::pad_id() const { return processor_->pad_id(); }
 

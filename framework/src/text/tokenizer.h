@@ -1,6 +1,8 @@
 #pragma once
 
 #include "core/files.h"
+#include "text/added_tokens.h"
+#include "text/token_matcher.h"
 #include "text/unigram.h"
 
 #include <cstdint>
@@ -10,33 +12,47 @@
 #include <string_view>
 #include <vector>
 
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
 namespace peftbench {
 
-// T5's vocabulary: SentencePiece pieces, then 100 sentinels whose ids fall: <extra_id_0> is the highest,
-// pieces + 99, and <extra_id_99> the first after the pieces. Rows of the embedding table beyond them never occur.
+inline constexpr const char* vocabulary_remedy =
+    "take spiece.model from the Hugging Face folder that the weights came from (T5, T5 v1.1 and Flan share one)";
+
+// T5's vocabulary: SentencePiece pieces, then sentinels whose ids fall (<extra_id_0> is the highest), then tokens that
+// the files beside it add. Rows of the embedding table beyond them never occur.
 class Tokenizer {
  public:
-  // From a Hugging Face folder's spiece.model. Throws DataError with the remedy where it is absent or damaged.
+  // From a Hugging Face folder's spiece.model and the tokenizer_files beside it. Throws DataError with the remedy where
+  // it is absent or damaged.
   static std::shared_ptr<const Tokenizer> load(const fs::path& spiece_model);
   ~Tokenizer();
 
-  // Ids without EOS. Sentinels written <extra_id_k> become their one id; white space beside them goes as in
-  // Hugging Face's T5 tokenizer.
+  // Ids without EOS. Sentinels written <extra_id_k> and added tokens become their one id; white space beside them goes
+  // as in Hugging Face's T5 tokenizer.
   std::vector<int64_t> encode(std::string_view text) const;
-  // Text of the ids; pad, EOS and what follows EOS are dropped, sentinels are written out.
+  // Text of the ids; pad, EOS and what follows EOS are dropped, sentinels and added tokens are written out.
   std::string decode(const std::vector<int64_t>& ids) const;
   std::string piece(int64_t id) const;  // for display
-  int64_t sentinel(int k) const;        // Throws ConfigError outside 0…99
-  int64_t size() const;                 // pieces + 100
+  int64_t sentinel(int k) const;        // Throws ConfigError where the vocabulary has none of that number
+  int64_t sentinels() const;            // how many there are: 0 up to it are known, and their ids fall one by one
+  int64_t size() const;                 // the highest id + 1
   int64_t eos_id() const;
   int64_t pad_id() const;
-  const std::string& hash() const { return hash_; }  // SHA-256 of the model file
+  const std::string& hash() const { return hash_; }  // SHA-256 of what decides the ids
 
  private:
   Tokenizer();
+  void encode_part(std::string_view text, std::vector<int64_t>& ids) const;
+  std::string normalized(std::string_view text) const;
+  int64_t find_sentinel(int64_t k) const;  // −1: none
   void encode_plain(std::string_view text, std::vector<int64_t>& ids) const;
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   std::optional<Unigram> unigram_;
+  TokenMatcher raw_, normalized_;   // tokens that are one id in a text, and in a normalized text
+  std::vector<std::string> names_;  // of the ids behind the pieces
   std::string hash_;
   int64_t pieces_ = 0;
 };

@@ -1,6 +1,6 @@
 #include "text/unigram.h"
 
-#include <sentencepiece_processor.h>
+#include "text/spiece_file.h"
 
 #include <algorithm>
 #include <limits>
@@ -12,63 +12,6 @@ namespace {
 constexpr std::uint16_t many_children = 8;
 constexpr float unknown_penalty = 10;  // below the least likely piece
 
-// What is needed of the protocol buffers' wire format to walk through the fields of a message.
-class Fields {
- public:
-  explicit Fields(std::string_view bytes) : bytes_(bytes) {}
-  // The next field; false at the end and at whatever is not a message.
-  bool next(std::uint64_t& number, std::uint64_t& value, std::string_view& text) {
-    std::uint64_t key = 0;
-    if (bytes_.empty() || !varint(key)) return false;
-    number = key >> 3;
-    const std::uint64_t kind = key & 7;
-    if (kind == 0) return varint(value);
-    std::uint64_t size = kind == 1 ? 8 : 4;
-    if (kind == 2 && !varint(size)) return false;
-    if ((kind != 1 && kind != 2 && kind != 5) || size > bytes_.size()) return false;
-    text = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
-    return true;
-  }
-
- private:
-  bool varint(std::uint64_t& value) {
-    value = 0;
-    for (unsigned shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
-      const auto byte = static_cast<std::uint8_t>(bytes_.front());
-      bytes_.remove_prefix(1);
-      value |= std::uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  }
-  std::string_view bytes_;
-};
-
-std::uint64_t number_in(std::string_view message, std::uint64_t wanted, std::uint64_t otherwise) {
-  std::uint64_t number = 0, value = 0, result = otherwise;
-  std::string_view text;
-  for (Fields fields(message); fields.next(number, value, text);) {
-    if (number == wanted) result = value;
-  }
-  return result;
-}
-
-// A unigram model (ModelProto.trainer_spec.model_type) without pieces that are bytes or defined by its user
-// (ModelProto.pieces.type).
-bool is_plain_unigram(std::string_view model) {
-  std::uint64_t number = 0, value = 0;
-  std::string_view text;
-  for (Fields fields(model); fields.next(number, value, text);) {
-    if (number == 1) {
-      const std::uint64_t type = number_in(text, 3, 1);
-      if (type == 4 || type == 6) return false;
-    }
-    if (number == 2 && number_in(text, 3, 1) != 1) return false;
-  }
-  return true;
-}
-
 std::size_t character_size(char lead) {
   const auto byte = static_cast<std::uint8_t>(lead);
   return byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
@@ -76,26 +19,38 @@ std::size_t character_size(char lead) {
 
 }  // namespace
 
-std::optional<Unigram> Unigram::of(const sentencepiece::SentencePieceProcessor& processor, std::string_view model) {
-  if (!is_plain_unigram(model)) return std::nullopt;
+std::optional<Unigram> Unigram::of(const SpieceFile& file, const std::vector<std::pair<std::string, float>>& tail) {
+  const auto is_byte = [](const SpiecePiece& piece) { return piece.type == PieceType::byte; };
+  if (!file.unigram || std::any_of(file.pieces.begin(), file.pieces.end(), is_byte)) return std::nullopt;
   Unigram result;
   std::vector<std::pair<std::string, std::int32_t>> pieces;
   float lowest = std::numeric_limits<float>::max();
-  for (int id = 0; id < processor.GetPieceSize(); ++id) {
-    result.scores_.push_back(processor.GetScore(id));
-    if (processor.IsControl(id) || processor.IsUnknown(id) || processor.IsUnused(id)) continue;
-    lowest = std::min(lowest, result.scores_.back());
-    pieces.emplace_back(processor.IdToPiece(id), id);
+  const auto add = [&](const std::string& text, float score) {
+    lowest = std::min(lowest, score);
+    pieces.emplace_back(text, static_cast<std::int32_t>(result.scores_.size()));
+  };
+  for (const SpiecePiece& piece : file.pieces) {
+    if (piece.type == PieceType::unknown) result.unknown_ = static_cast<std::int32_t>(result.scores_.size());
+    if (piece.type == PieceType::normal || piece.type == PieceType::user_defined) add(piece.text, piece.score);
+    result.scores_.push_back(piece.score);
   }
   if (pieces.empty()) return std::nullopt;
-  result.unknown_ = processor.unk_id();
+  for (const auto& [text, score] : tail) {
+    add(text, score);
+    result.scores_.push_back(score);
+  }
   result.unknown_score_ = lowest - unknown_penalty;
   result.build(std::move(pieces));
   return result;
 }
 
 void Unigram::build(std::vector<std::pair<std::string, std::int32_t>> pieces) {
-  std::sort(pieces.begin(), pieces.end());
+  // Of equal texts the last one counts, as in transformers' vocabulary.
+  std::sort(pieces.begin(), pieces.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; });
+  pieces.erase(
+      std::unique(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
+      pieces.end());
   struct Work {
     std::size_t node, first, last, depth;  // the pieces [first, last) pass through the node
   };

@@ -8,11 +8,9 @@
 #include <utility>
 #include <vector>
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
-
 namespace peftbench {
+
+struct SpieceFile;  // text/spiece_file.h
 
 // The likeliest way to cut a text into pieces of a unigram vocabulary, as sentencepiece 0.2 finds it: path scores
 // are summed and compared as floats. Version 0.1.97, which Debian 12 has, compares a double with a float, so that of
@@ -20,8 +18,9 @@ namespace peftbench {
 // another one now and then.
 class Unigram {
  public:
-  // Nothing for a model of another kind, or with pieces that this search does not know: the library's own serves.
-  static std::optional<Unigram> of(const sentencepiece::SentencePieceProcessor& processor, std::string_view model);
+  // Nothing for a model of another kind, or with pieces of bytes: the library's own search serves. `tail`: what stands
+  // behind the pieces, with scores.
+  static std::optional<Unigram> of(const SpieceFile& file, const std::vector<std::pair<std::string, float>>& tail = {});
 
   // Adds the ids. The text is the normalizer's output, spaces written ▁.
   void segment(std::string_view normalized, std::vector<int64_t>& ids) const;

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/random.h"
+#include "train/divergence.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -110,7 +111,9 @@ TrainingResult Trainer::run() {
     result_.train_seconds += clock.wall_seconds();
     const std::int64_t at = result_.steps;
     const bool last = at == steps;
-    if (last || (config_.evaluate_every > 0 && at % config_.evaluate_every == 0)) evaluate();
+    const bool evaluates = last || (config_.evaluate_every > 0 && at % config_.evaluate_every == 0);
+    if (evaluates) require_finite_parameters("training", at, job_.backbone, job_.plan);
+    if (evaluates) evaluate();
     if (result_.stopped_early) break;
     result_.interrupted = !last && job_.stop && job_.stop();
     const bool due = config_.checkpoint_every > 0 && at % config_.checkpoint_every == 0;
@@ -182,12 +185,6 @@ double Trainer::step() {
     const auto seed = stream_seed(static_cast<std::uint64_t>(config_.seed), "dropout", index);
     loss += add_gradients(config_, job_.backbone, job_.plan, batches[m], totals, seed, cache_);
   }
-  if (!std::isfinite(loss)) {
-    throw Error({"training diverged",
-                 "a loss of " + std::to_string(loss) + " at step " + std::to_string(result_.steps + 1), "a number",
-                 "lower train.learning_rate, set train.clip_norm, or warm up with train.warmup_steps"});
-  }
-
   std::vector<Tensor> gradients;
   for (const auto& slot : parameters_) {
     gradients.push_back(slot->value.grad());
@@ -195,6 +192,7 @@ double Trainer::step() {
   }
   if (result_.steps < probed_steps) watch_gradients(gradients);
   const double norm = clip_gradients(gradients, config_.clip_norm);
+  require_finite_step("training", result_.steps + 1, loss, norm, job_.backbone, job_.plan);
   const double rate = learning_rate_at(config_, result_.steps);
   optimizer_->step(gradients, rate);
   ++result_.steps;
@@ -230,7 +228,13 @@ void Trainer::watch_gradients(const std::vector<Tensor>& gradients) {
 void Trainer::evaluate() {
   if (!job_.validate) return;
   const Stopwatch clock;
-  const Evaluation evaluation = job_.validate(job_.plan);
+  const Evaluation evaluation = [&] {
+    try {
+      return job_.validate(job_.plan);
+    } catch (const NotFiniteError& error) {
+      refuse_evaluation("training", result_.steps, error);
+    }
+  }();
   result_.evaluate_seconds += clock.wall_seconds();
   EvaluationPoint point{result_.steps, evaluation.loss, evaluation.illegal_rate, evaluation.metrics};
   auto event = to_json(point);
@@ -240,7 +244,9 @@ void Trainer::evaluate() {
   const double score = point.metrics.empty() ? 0 : point.metrics.front().value, loss = point.loss;
   result_.evaluations.push_back(std::move(point));
   if (result_.steps == 0) return;  // for comparison only: an untrained method is no candidate
-  if (best_.empty() || score > best_score_ || (score == best_score_ && loss < best_loss_)) {
+  // A score or a loss that is not a number compares as neither larger nor smaller: it is no candidate.
+  const bool candidate = std::isfinite(score) && std::isfinite(loss);
+  if (candidate && (best_.empty() || score > best_score_ || (score == best_score_ && loss < best_loss_))) {
     best_score_ = score;
     best_loss_ = loss;
     result_.best_step = result_.steps;
@@ -254,6 +260,13 @@ void Trainer::evaluate() {
 
 void Trainer::finish() {
   if (best_.empty()) {
+    const bool evaluated = !result_.evaluations.empty() && result_.evaluations.back().step > 0;
+    if (evaluated && !parameters_.empty()) {
+      throw Error({"no evaluation gave a finite score and loss, so no step can be chosen",
+                   std::to_string(result_.evaluations.size()) + " evaluations, the last after step " +
+                       std::to_string(result_.evaluations.back().step),
+                   "finite numbers", "look at the validation split and the method's settings"});
+    }
     result_.best_step = result_.steps;
   } else {
     job_.plan.load_training(best_);
@@ -271,6 +284,7 @@ void Trainer::save(bool done) const {
   state.step = result_.steps;
   state.parameters = job_.plan.training();
   if (!done) {
+    require_finite_parameters("training", state.step, job_.backbone, job_.plan);  // the checkpoint before it is better
     state.optimizer = optimizer_->state();
     state.best = best_;
     if (result_.steps < probed_steps) {

@@ -1,5 +1,5 @@
 """Ids and decoded text equal those of the sentencepiece package on 1,000 lines full of Unicode's corners, and the
-sentinels those of transformers' T5Tokenizer.
+sentinels those of transformers' T5Tokenizer; so do the tokens that a folder's other files add (S6, S7).
 
 usage: test_tokenizer.py TOKENIZE_LINES SPIECE_MODEL…
 """
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import sentencepiece
+import sentencepiece.sentencepiece_model_pb2 as spiece_proto
 import transformers
 
 # One sample or more of everything that a normalizer or a segmenter can trip over.
@@ -94,6 +95,90 @@ def check_model(program, model):
     return good
 
 
+def flags(content, **more):
+    return {"content": content, "lstrip": False, "rstrip": False, "normalized": False, "single_word": False, "special": True, **more}
+
+
+def numbered(first, *tokens):
+    return {"added_tokens_decoder": {str(first + i): token for i, token in enumerate(tokens)}}
+
+
+def with_own_sentinels(model, kind, count=100):
+    """mT5's form: the sentinels are pieces, with a space before them, right behind pad, EOS and unknown."""
+    proto = spiece_proto.ModelProto()
+    proto.ParseFromString(model)
+    others = list(proto.pieces)
+    del proto.pieces[:]
+    proto.pieces.extend(others[:3])
+    for k in range(count - 1, -1, -1):
+        proto.pieces.add(piece=f"▁<extra_id_{k}>", score=0.0, type=kind)
+    proto.pieces.extend(others[3:])
+    return proto.SerializeToString()
+
+
+def folders(model):
+    """Names, files beside spiece.model, and the model: what each says is not in the model alone."""
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
+    first = pieces + 100
+    sentinels = [f"<extra_id_{k}>" for k in range(100)]
+    all_numbered = [flags(mark, lstrip=True, rstrip=True) for mark in reversed(sentinels)]
+    own = spiece_proto.ModelProto.SentencePiece
+    yield "added_tokens.json", {"added_tokens.json": {"<hl>": first, "sea": first + 1}}, model
+    yield "special ones", {"added_tokens.json": {"<hl>": first, "[SEP]": first + 1}, "special_tokens_map.json": {
+        "sep_token": "[SEP]", "eos_token": "</s>", "additional_special_tokens": ["<hl>"]}}, model
+    yield "named only", {"tokenizer_config.json": {"cls_token": "<hl>", "sep_token": "[SEP]"}}, model
+    yield "a list in the configuration", {"tokenizer_config.json": {"additional_special_tokens": [*sentinels, "<hl>"]}}, model
+    yield "a list without the sentinels", {"tokenizer_config.json": {"extra_special_tokens": ["<hl>", "sea"]}}, model
+    yield "added_tokens_decoder", {"tokenizer_config.json": numbered(first, flags("<hl>"), flags("sea", normalized=True, special=False))}, model
+    yield "lstrip and rstrip", {"tokenizer_config.json": numbered(first, flags("<hl>", lstrip=True), flags("sea", rstrip=True, special=False))}, model
+    yield "as save_pretrained writes it", {"tokenizer_config.json": {
+        **numbered(pieces, *all_numbered, flags("<hl>", normalized=True, special=False)), "extra_ids": 100,
+        "additional_special_tokens": sentinels, "tokenizer_class": "T5Tokenizer", "legacy": True}}, model
+    yield "300 sentinels", {"tokenizer_config.json": {"extra_ids": 300}}, model
+    yield "300 sentinels and more", {"tokenizer_config.json": {"extra_ids": 300}, "added_tokens.json": {"<hl>": pieces + 300}}, model
+    yield "no sentinels", {"tokenizer_config.json": {"extra_ids": 0}}, model
+    for kind, name in ((own.NORMAL, "pieces"), (own.USER_DEFINED, "symbols")):
+        mt5 = {"extra_ids": 0, "additional_special_tokens": None, "eos_token": "</s>"}
+        yield f"as mT5, {name}", {"tokenizer_config.json": mt5}, with_own_sentinels(model, kind)
+        yield f"as mT5, {name}, with tokens", {"tokenizer_config.json": mt5, "added_tokens.json": {"<hl>": first}}, with_own_sentinels(model, kind)
+    yield "100 symbols and no word of them", {}, with_own_sentinels(model, own.USER_DEFINED)
+
+
+def folder_lines(count):
+    random_ = random.Random(22)
+    marks = ["<hl>", "<hl>", "sea", "[SEP]", "＜hl＞", "ｓea", "<extra_id_0>", "<extra_id_1>", "<extra_id_42>", "<extra_id_250>"]
+    result = ["<hl>", "the <hl> sea<hl>x", "seas and oversea", "a<extra_id_0>b"]
+    while len(result) < count:
+        parts = random_.choices(WORDS + marks, k=random_.randint(2, 12))
+        result.append("".join(part + random_.choice(["", " ", "  "]) for part in parts))
+    return result
+
+
+def check_folders(program, model):
+    good, texts = True, folder_lines(200)
+    for name, files, spiece in folders(Path(model).read_bytes()):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "spiece.model").write_bytes(spiece)
+            (Path(folder) / "config.json").write_text('{"model_type": "t5"}')
+            for file, content in files.items():
+                (Path(folder) / file).write_text(json.dumps(content))
+            peer = transformers.T5Tokenizer.from_pretrained(folder)
+            # Where no file says how many follow, transformers takes 100 more for pieces beside the vocabulary's own; they
+            # differ where a mark has no space before it.
+            some = texts if files else [text for text in texts if not re.search(r"\S<extra_id_", text)]
+            results = tokenize(program, Path(folder) / "spiece.model", some)
+            expected = [peer(text, add_special_tokens=False).input_ids for text in some]
+            good &= check(name, some, [r["ids"] for r in results], expected, "ids as transformers")
+            # With the tokenizer.json that transformers writes.
+            peer.save_pretrained(Path(folder) / "saved")
+            shutil.copy(Path(folder) / "spiece.model", Path(folder) / "saved" / "spiece.model")
+            again = transformers.T5Tokenizer.from_pretrained(Path(folder) / "saved")
+            expected = [again(text, add_special_tokens=False).input_ids for text in texts]
+            results = tokenize(program, Path(folder) / "saved" / "spiece.model", texts)
+            good &= check(name + ", saved again", texts, [r["ids"] for r in results], expected, "ids as transformers")
+    return good
+
+
 def main(program, *models):
     here = [Path(model) for model in models if Path(model).exists()]
     for model in models:
@@ -101,7 +186,7 @@ def main(program, *models):
             print(f"skipped {model}: it is not there")
     if not here:
         return 77
-    return 0 if all([check_model(program, model) for model in here]) else 1
+    return 0 if all([check_model(program, model) for model in here] + [check_folders(program, here[0])]) else 1
 
 
 if __name__ == "__main__":

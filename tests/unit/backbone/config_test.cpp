@@ -42,7 +42,7 @@ TEST(ConfigJson, OldestFormIsV10) {
 TEST(ConfigJson, EveryKeyIsRead) {
   const BackboneSpec spec = parse(
       R"(,"num_decoder_layers":2,"relative_attention_num_buckets":16,"relative_attention_max_distance":64,)"
-      R"("layer_norm_epsilon":1e-5,"dropout_rate":0.0,"pad_token_id":3,"eos_token_id":[4,5],"decoder_start_token_id":6,)"
+      R"("layer_norm_epsilon":1e-5,"dropout_rate":0.0,"pad_token_id":3,"eos_token_id":[4,4],"decoder_start_token_id":6,)"
       R"("unknown_key":{"is":"ignored"},"num_labels":null)");
   EXPECT_EQ(spec.decoder_layers, 2);
   EXPECT_EQ(spec.relative_buckets, 16);
@@ -52,6 +52,30 @@ TEST(ConfigJson, EveryKeyIsRead) {
   EXPECT_EQ(spec.pad_id, 3);
   EXPECT_EQ(spec.eos_id, 4);
   EXPECT_EQ(spec.decoder_start_id, 6);
+}
+
+// S13
+TEST(ConfigJson, TheGenerationConfigDecidesWhereDecodingBeginsAndEnds) {
+  const auto with = [](const std::string& generation, const std::string& more = "") {
+    return parse_config(config(more), "x/config.json", generation);
+  };
+  EXPECT_EQ(with(R"({"decoder_start_token_id":7,"eos_token_id":1})").decoder_start_id, 7);
+  EXPECT_EQ(with(R"({"bos_token_id":8})").decoder_start_id, 8);
+  EXPECT_EQ(with(R"({"bos_token_id":8})", R"(,"decoder_start_token_id":3)").decoder_start_id, 3);
+  EXPECT_EQ(with("{}", R"(,"pad_token_id":5)").decoder_start_id, 5);
+  EXPECT_EQ(with(R"({"eos_token_id":9})").eos_id, 9);
+  EXPECT_EQ(with(R"({"eos_token_id":[9]})", R"(,"eos_token_id":[4,5])").eos_id, 9);
+  EXPECT_EQ(with(R"({"eos_token_id":null})", R"(,"eos_token_id":4)").eos_id, 4);
+  const auto refusal_with = [&](const std::string& generation, const std::string& more = "") {
+    return refusal([&] { with(generation, more); });
+  };
+  EXPECT_THAT(refusal_with(R"({"eos_token_id":[1,7]})"),
+              HasSubstr("generation_config.json: eos_token_id is [1,7]; it must be one id"));
+  EXPECT_THAT(refusal_with("{}", R"(,"eos_token_id":[1,7])"), HasSubstr("eos_token_id is [1,7]; it must be one id"));
+  EXPECT_THAT(refusal_with(R"({"decoder_start_token_id":0})", R"(,"decoder_start_token_id":3)"),
+              AllOf(HasSubstr("generation_config.json: decoder_start_token_id is 0"), HasSubstr("config.json, 3")));
+  EXPECT_THAT(refusal_with("[1]"), HasSubstr("x/generation_config.json is not a configuration"));
+  EXPECT_THAT(refusal_with(R"({"eos_token_id":999999})"), HasSubstr("eos_token_id is 999999"));
 }
 
 TEST(ConfigJson, FeedForwardForms) {

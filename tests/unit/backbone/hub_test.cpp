@@ -88,7 +88,19 @@ TEST_F(Hub, ModelsOfTheCache) {
   }
   EXPECT_THAT(refusal_of("me/mine@v3"), HasSubstr("hf download me/mine --revision v3"));
   put_in_cache("models--me--mine", "4567", "v3");
-  EXPECT_THAT(refusal_of("me/mine"), HasSubstr("not on this machine"));
+  EXPECT_THAT(refusal_of("me/mine"), AllOf(HasSubstr("has 'me/mine', but not its revision main"),
+                                           HasSubstr("0123, 4567"), HasSubstr("--backbone me/mine@4567")));
+}
+
+TEST_F(Hub, AReferenceWithoutItsSnapshotLeavesTheOnlyModelThereIs) {
+  put_in_cache("models--me--mine", "0123", "v2");
+  write_bytes(cache() / "models--me--mine/refs/main", "9999\n");
+  EXPECT_EQ(resolve_backbone("me/mine", search()).folder, cache() / "models--me--mine/snapshots/0123");
+  // A snapshot that was fetched in part, such as the vocabulary alone, is no model.
+  write_bytes(cache() / "models--me--mine/snapshots/9999/spiece.model", "x");
+  EXPECT_EQ(resolve_backbone("me/mine", search()).folder, cache() / "models--me--mine/snapshots/0123");
+  fs::remove_all(cache() / "models--me--mine/snapshots/0123");
+  EXPECT_THAT(refusal_of("me/mine"), AllOf(HasSubstr("9999 (without config.json)"), HasSubstr("hf download me/mine")));
 }
 
 TEST_F(Hub, UnknownNames) {
@@ -102,7 +114,9 @@ TEST_F(Hub, UnknownNames) {
 
 TEST_F(Hub, CacheFollowsTheEnvironment) {
   const auto cache_with = [](std::vector<std::pair<const char*, const char*>> variables) {
-    for (const char* name : {"HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"}) ::unsetenv(name);
+    for (const char* name :
+         {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "TRANSFORMERS_CACHE"})
+      ::unsetenv(name);
     for (const auto& [name, value] : variables) ::setenv(name, value, 1);
     return backbone_search("/home").hub_caches.at(0);
   };

@@ -166,10 +166,19 @@ TEST(Load, AllFaultsInOneMessage) {
   EXPECT_THAT(
       refusal_of(tiny(false), tensors),
       AllOf(HasSubstr("'tiny' does not hold"), HasSubstr("2 tensors are missing:"), HasSubstr("lm_head.weight [11, 4]"),
-            HasSubstr(std::string(norm) + " [4]"), HasSubstr("3 tensors are wrong:"),
+            HasSubstr(std::string(norm) + " [4]"), HasSubstr("2 tensors are wrong:"),
             HasSubstr(std::string(q) + " is [4, 6], not [6, 4]"), HasSubstr(std::string(bias) + " is of type Long"),
-            HasSubstr("decoder.final_layer_norm.weight holds numbers that are not finite"),
+            HasSubstr("1 tensor is not finite:"), HasSubstr("decoder.final_layer_norm.weight"),
             HasSubstr("1 tensor is surplus:"), HasSubstr("encoder.block.7.extra [2]")));
+}
+
+// S1
+TEST(Load, InfinityIsCalledWhatItIs) {
+  TensorMap tensors = random_weights(tiny(false));
+  tensors["decoder.final_layer_norm.weight"].mutable_data_ptr<float>()[1] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(refusal_of(tiny(false), tensors),
+              AllOf(HasSubstr("'tiny' holds numbers that are not finite"),
+                    HasSubstr("inf or NaN in decoder.final_layer_norm.weight"), HasSubstr("fetch the model again")));
 }
 
 TEST(Load, LongListsAreCutWithTheirCount) {

@@ -123,6 +123,14 @@ TEST(Npy, DamagedFilesAreRefused) {
   EXPECT_GT(accepted, 0);  // changes in the data alone do no harm
 }
 
+// hostile 11
+TEST(Npy, AMillionDimensionsAreRefusedAtOnce) {
+  std::string ones = "(";
+  for (int i = 0; i < 1'000'000; ++i) ones += "1,";
+  const std::string bytes = npy(dictionary("<f4", ones + ")"), std::string(4, '\0'), 2);
+  EXPECT_NE(refusal(bytes).find("header cannot be read"), std::string::npos);
+}
+
 TEST(Npy, WhatIsWrittenIsWhatNumpyWrites) {
   const fs::path file = fs::temp_directory_path() / ("peftbench-npy-" + std::to_string(::getpid()) + ".npy");
   for (const Shape& shape : {Shape{2, 3}, Shape{6}, Shape{}, Shape{1, 2, 3}}) {

@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace peftbench {
 namespace {
 
@@ -152,6 +154,20 @@ TEST(Safetensors, DamageNeverCrashes) {
                                             [](const fs::path& file) { return read_safetensors(file).tensors; });
   EXPECT_GT(refused, 2000);
   EXPECT_LT(refused, 4000);
+}
+
+// hostile 11: a header is read in linear time.
+TEST(Safetensors, ManyTensorsTakeNoTime) {
+  std::string header = "{";
+  for (int i = 0; i < 100'000; ++i) {
+    if (i > 0) header += ",";
+    header += "\"t" + std::to_string(i) + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  }
+  const TempFolder folder;
+  write_bytes(folder / "many.safetensors", file_of(header + "}", ""));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(read_safetensors(folder / "many.safetensors").tensors.size(), 100'000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
 }
 
 }  // namespace

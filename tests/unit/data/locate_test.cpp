@@ -2,8 +2,9 @@
 
 #include "data/task_spec.h"
 #include "data_fixture.h"
+#include "support/variable.h"
 
-#include <cstdlib>
+#include <memory>
 
 namespace peftbench {
 namespace {
@@ -13,27 +14,7 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
-
-// An environment variable for as long as this lives.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    if (const char* now = std::getenv(name)) before_ = now;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Variable() {
-    if (before_)
-      ::setenv(name_, before_->c_str(), 1);
-    else
-      ::unsetenv(name_);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
+using testing_support::Variable;
 
 class LocateTest : public DataTest {
  protected:
@@ -213,12 +194,6 @@ TEST_F(LocateTest, KnowsTheHubsCache) {
   const Variable elsewhere("HF_HUB_CACHE", (folder_ / "nothing").string());
   EXPECT_THAT(found(task, folder_ / "hub").front(), HasSubstr("snapshots/"));
   EXPECT_THAT(refusal(task), HasSubstr("nothing/datasets--super_glue"));
-}
-
-TEST_F(LocateTest, CachesAreThoseOfTheEnvironment) {
-  EXPECT_THAT(hub_caches(), ElementsAre(folder_ / "hub", folder_ / "hf/hub", folder_ / "cache/huggingface/hub"));
-  const Variable none("HF_HUB_CACHE", ""), same("HF_HOME", (folder_ / "cache/huggingface").string());
-  EXPECT_THAT(hub_caches(), ElementsAre(folder_ / "cache/huggingface/hub"));
 }
 
 TEST_F(LocateTest, AFetchThatBrokeOffIsNoData) {

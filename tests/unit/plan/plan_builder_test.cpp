@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace peftbench {
 namespace {
 
@@ -51,6 +53,17 @@ TEST_F(Builder, RefusesASiteOfAnotherBackbone) {
   deeper.encoder_layers = 5;
   const LinearSite site = deeper.linears({"q"}).back();  // exists here by name, at another index
   EXPECT_NE(refusal([&] { plan_.claim<PassThrough>(site); }).find("another backbone"), std::string::npos);
+}
+
+// hostile 11: a claim looks at its own site, not at all of them.
+TEST_F(Builder, TenThousandClaimsTakeNoTime) {
+  BackboneSpec deep = spec_;
+  deep.encoder_layers = deep.decoder_layers = 512;
+  const auto start = std::chrono::steady_clock::now();
+  PlanBuilder plan(deep);
+  for (const ParameterSite& site : deep.parameters()) plan.train(site);
+  for (const LinearSite& site : deep.linears()) plan.claim<PassThrough>(site);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
 }
 
 TEST_F(Builder, RefusesEmptyAndRepeatedParameters) {

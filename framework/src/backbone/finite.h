@@ -1,0 +1,58 @@
+#pragma once
+
+#include "backbone/backbone.h"
+
+#include <peftbench/error.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace peftbench {
+
+bool all_finite(const Tensor& tensor);
+// The first row of [N, …] that holds inf or NaN.
+std::optional<int64_t> first_row_not_finite(const Tensor& rows);
+
+// Why a pass gives inf or NaN: every tensor that it used is looked at, so this is for the case that it happened.
+struct NotFiniteCause {
+  enum class Kind {
+    backbone,  // a frozen tensor holds some
+    method,    // one of the method's does
+    overflow   // none does: large finite numbers did it
+  };
+  Kind kind;
+  std::string found;   // names tensors and counts
+  std::string remedy;  // where nothing is being trained
+};
+inline constexpr const char* finite_weights_remedy =
+    "take weights without them: fetch the model again, or convert it from fp32 or bf16 (a conversion to fp16 makes "
+    "large numbers infinite)";
+NotFiniteCause why_not_finite(const Backbone& backbone, const CompiledPlan& plan);
+
+// Outputs that are not finite, from which no score and no loss may be made. Without training, every pass of a Backbone
+// throws it in place of such outputs.
+class NotFiniteError final : public Error {
+ public:
+  NotFiniteError(const NotFiniteCause& cause, int64_t place);
+  // Of the sequence in its batch, until who knows better says `at`.
+  int64_t place() const { return place_; }
+  NotFiniteError at(int64_t place) const { return {cause_, place}; }
+  const NotFiniteCause& cause() const { return cause_; }
+  std::string what_is_wrong() const;  // "the outputs for … are not finite"
+  // The same with the example's name: "test example 3 (reviews.tsv:4)".
+  NotFiniteError of(const std::string& example) const { return {cause_, place_, example}; }
+
+ private:
+  NotFiniteError(const NotFiniteCause& cause, int64_t place, const std::string& example);
+  NotFiniteCause cause_;
+  int64_t place_;
+  std::string example_;
+};
+
+// Throws NotFiniteError where a row of [N, …], packed by `layout`, is not finite.
+void require_finite(const Tensor& rows, const TokenLayout& layout, const Backbone& backbone, const CompiledPlan& plan);
+// The same of one row, or one number, for `each` sequences: [S/each, …].
+void require_finite(const Tensor& rows, int64_t each, const Backbone& backbone, const CompiledPlan& plan);
+
+}  // namespace peftbench

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace peftbench {
+
+enum class PieceType { normal = 1, unknown, control, user_defined, unused, byte };
+
+struct SpiecePiece {
+  std::string text;
+  float score = 0;
+  PieceType type = PieceType::normal;
+};
+
+// What is needed of a SentencePiece model (sentencepiece_model.proto).
+struct SpieceFile {
+  std::vector<SpiecePiece> pieces;  // by id
+  bool unigram = true;              // its kind
+};
+
+// Reads a model and checks what the library takes on trust and crashes on: sizes, types, scores, and the tables of its
+// normalizer. Throws DataError.
+SpieceFile read_spiece(std::string_view bytes, const fs::path& origin);
+
+}  // namespace peftbench

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace peftbench {
+
+// Finds tokens that are one id wherever they stand in a text.
+class TokenMatcher {
+ public:
+  struct Match {
+    std::size_t begin = 0, size = 0;
+    std::int64_t id = 0;
+  };
+  void add(const std::string& content, std::int64_t id);
+  bool empty() const { return ids_.empty(); }
+  // The leftmost from `from` on; of several there the longest.
+  std::optional<Match> next(std::string_view text, std::size_t from) const;
+
+ private:
+  std::unordered_map<std::string, std::int64_t> ids_;
+  std::string first_bytes_;           // of any token
+  std::vector<std::size_t> lengths_;  // of tokens, longest first, each once
+};
+
+}  // namespace peftbench
