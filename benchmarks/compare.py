@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs build/bin/training_step and its peer in turn and prints medians with their spread.
 
+    ./run-tests    # once: installs what benchmarks need too, and the peers
     cmake -S . -B build -DPEFTBENCH_BUILD_BENCHMARKS=ON && cmake --build build --target training_step
     benchmarks/compare.py [--rounds 3] [--shape small|nano]
 
@@ -15,10 +16,12 @@ import statistics
 import subprocess
 
 root = pathlib.Path(__file__).resolve().parent.parent
+program = root / "build/bin/training_step"
+python = pathlib.Path(os.environ.get("PEFTBENCH_PEER_PYTHON", root / ".deps/peer/bin/python"))
 
 
 def ours(environment):
-    out = subprocess.run([root / "build/bin/training_step", "--benchmark_format=json", "--benchmark_repetitions=5",
+    out = subprocess.run([program, "--benchmark_format=json", "--benchmark_repetitions=5",
                           "--benchmark_min_time=0.01"], env=environment, check=True, capture_output=True, text=True).stdout
     for run in json.loads(out)["benchmarks"]:
         if run["run_type"] == "iteration":
@@ -26,7 +29,6 @@ def ours(environment):
 
 
 def peer(environment):
-    python = os.environ.get("PEFTBENCH_PEER_PYTHON", root / ".deps/peer/bin/python")
     out = subprocess.run([python, root / "benchmarks/peer/training_step.py", "5"], env=environment, check=True,
                          capture_output=True, text=True).stdout
     for line in out.splitlines():
@@ -39,6 +41,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", choices=["small", "nano"], default="small")
     arguments = parser.parse_args()
+    for file, what in ((program, "this benchmark is not built"), (python, "the Python with the peers is not there")):
+        if not file.exists():
+            parser.exit(2, f"compare.py: {what}: {file}\n  to do:    the commands of compare.py --help, in {root}\n")
     environment = dict(os.environ, PEFTBENCH_SHAPE=arguments.shape)
     times = {"peft-bench": collections.defaultdict(list), "peer": collections.defaultdict(list)}
     for _ in range(arguments.rounds):

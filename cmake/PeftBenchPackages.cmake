@@ -1,12 +1,14 @@
 # Everything else comes from the distribution (Debian 12 names: tools/setup.sh). Nothing is downloaded.
 
+set(PEFTBENCH_INSTALLS "./peft-bench")  # the command that installs what follows
+
 function(peftbench_require package debian)
   find_package(${package} ${ARGN} QUIET)
   if(NOT ${package}_FOUND)
     message(FATAL_ERROR
       "${package} was not found.\n"
       "  expected:   its CMake package\n"
-      "  what to do: install the Debian package ${debian}, or run ./peft-bench once, which does\n")
+      "  what to do: install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
   endif()
 endfunction()
 
@@ -32,7 +34,7 @@ function(peftbench_require_library name header debian)
     message(FATAL_ERROR
       "${name} was not found.\n"
       "  expected:   ${header} and lib${name}.so\n"
-      "  what to do: install the Debian package ${debian}, or run ./peft-bench once, which does\n")
+      "  what to do: install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
   endif()
   add_library(PeftBench::${name} UNKNOWN IMPORTED GLOBAL)
   set_target_properties(PeftBench::${name} PROPERTIES
@@ -50,6 +52,7 @@ add_library(PeftBench::boost_dll ALIAS peftbench_boost_dll)
 target_compile_definitions(peftbench_boost_dll INTERFACE BOOST_DLL_USE_STD_FS)
 target_link_libraries(peftbench_boost_dll INTERFACE Boost::headers ${CMAKE_DL_LIBS})
 
+set(PEFTBENCH_INSTALLS "./run-tests")
 if(PEFTBENCH_BUILD_TESTS)
   peftbench_require(GTest libgmock-dev)
 endif()

@@ -260,10 +260,24 @@ configure() {
     failed "CMake could not configure the build" "see CMake's message above; then start this again"
 }
 
+# Processors that the process may use: those of its affinity, and no more than a container's group has time for.
+processors() { # FOLDER of control groups
+  local cores quota period
+  cores=$(nproc)
+  {
+    read -r quota period < "$1/cpu.max" ||
+      { read -r quota < "$1/cpu/cpu.cfs_quota_us" && read -r period < "$1/cpu/cpu.cfs_period_us"; }
+  } 2> /dev/null || quota=max
+  if [[ $quota =~ ^[1-9][0-9]*$ && $period =~ ^[1-9][0-9]*$ ]] && (((quota + period - 1) / period < cores)); then
+    cores=$(((quota + period - 1) / period))
+  fi
+  echo "$cores"
+}
+
 # A compiler takes up to 1.5 GB here, so the memory limits the jobs too.
 jobs() {
   local cores memory
-  cores=$(nproc)
+  cores=$(processors /sys/fs/cgroup)
   memory=$(awk '/^MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
   echo $((memory < 1 ? 1 : memory < cores ? memory : cores))
 }

@@ -68,7 +68,7 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .capability(pb::Capability::merges)
       .capability(pb::Capability::identity_at_init)
       .format<ia3::HuggingFaceIa3>()
-      // T-Few's recipe and its released configuration.
+      // T-Few's recipe and its released configuration; its scoring is configs/suites/t_few.yaml.
       .recommend("train.optimizer", "adafactor")
       .recommend("train.learning_rate", "3e-3")
       .recommend("train.adafactor.multiply_by_parameter_scale", "true")
@@ -80,8 +80,6 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1.0")
       .recommend("train.unlikelihood_weight", "1")
       .recommend("train.length_normalised_weight", "1")
-      .recommend("eval.mode", "rank")
-      .recommend("eval.rank_score", "mean")
       .recommend("train.evaluate_every", "100");
 }
 

@@ -220,11 +220,7 @@ void register_prompt_design(pb::MethodRegistrar& registrar) {
       .param("instruction", "", "what stands before everything: a question, worked examples, let us think step by step")
       .param("separator", " ", "between instruction, shots and input")
       .param("answer_marker", "",
-             "the answer is what follows these words in the generated text, such as 'the answer is'")
-      // Brown et al. 2020 and Liu et al. 2022 choose the likeliest answer; a model that was never trained for a task
-      // hardly ever writes one of its words.
-      .recommend("eval.mode", "rank")
-      .recommend("eval.rank_score", "mean");
+             "the answer is what follows these words in the generated text, such as 'the answer is'");
 }
 
 }  // namespace

@@ -82,6 +82,63 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake(with(method, {"--config", "/no/such/file.yaml"}), "/no/such/file.yaml", "");
 }
 
+std::string printed_by(const std::string& shell) {
+  std::string text;
+  FILE* pipe = ::popen(("bash -c '" + shell + "' 2>&1").c_str(), "r");
+  for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
+  ::pclose(pipe);
+  return text;
+}
+
+// hostile 23: `| head` is no fault of anyone.
+TEST(Output, AReaderThatGoesAwayEndsTheProgramQuietly) {
+  const std::string program = PEFTBENCH_TEST_BUILD_DIR "/bin/peft-bench";
+  for (const char* words : {"methods", "tasks --json", "--help", "params --method lora"})
+    EXPECT_EQ(printed_by(program + " " + words + " | exit 0; echo ${PIPESTATUS[0]}"), "141\n") << words;
+  EXPECT_THAT(printed_by(program + " methods | head -1; echo ${PIPESTATUS[1]}"), ContainsRegex("^method.*\n0\n$"));
+  EXPECT_THAT(printed_by(program + " methods > /dev/full; echo $?"),
+              AllOf(HasSubstr("No space left"), HasSubstr("1\n")));
+}
+
+// hostile 20
+TEST(Output, LabelWordsAndFileNamesCannotObey) {
+  const Scratch scratch;
+  std::string rows;
+  for (int i = 0; i < 40; ++i)
+    rows += "{\"text\": \"film " + std::to_string(i) + " \\u001b[2J\", \"answer\": \"" +
+            (i % 2 ? "good" : "a\\u001b[31m") + "\"}\n";
+  scratch.write("rows.jsonl", rows);
+  const fs::path task = scratch.write("evil.yaml",
+                                      "name: evil\nsource: rows.jsonl\ninput: \"{text}\"\ntarget: \"{answer}\"\n"
+                                      "labels: [\"a\\e[31m\", good]\nmetrics: [accuracy]\n");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"tasks", task.string()},
+                                                {"tasks", task.string(), "--examples", "2"},
+                                                {"tasks", task.string(), "--json"},
+                                                {"tasks", (scratch.path() / "\x1b[2J.yaml").string()},
+                                                {"methods", "\x1b]0;title\x07"},
+                                                {"report", (scratch.path() / "\x1b[2J").string()},
+                                                {"\x1b[31m"}}) {
+    const Printed printed = run(words);
+    EXPECT_THAT(printed.out + printed.err, AllOf(Not(HasSubstr("\x1b")), Not(HasSubstr("\x07")))) << words.back();
+    EXPECT_THAT(printed.out + printed.err, testing::AnyOf(HasSubstr("\\x1b"), HasSubstr("\\u001b"))) << words.back();
+  }
+}
+
+// hostile 15
+TEST(Output, NamesThatAreNotUtf8AreToldAndPrintedAsJson) {
+  const Scratch scratch;
+  const fs::path task = scratch.path() / "caf\xe9.yaml";
+  const Printed missing = run({"tasks", task.string(), "--json"});
+  EXPECT_EQ(missing.status, 2);
+  for (const std::vector<std::string>& words : {with(method, {"--task", task.string(), "--dry-run", "--json"}),
+                                                with(method, {"--init-from", task.string(), "--dry-run", "--json"}),
+                                                std::vector<std::string>{"report", task.string(), "--json"}}) {
+    const Printed printed = run(words);
+    EXPECT_EQ(printed.status, 2) << printed.err;
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("caf\\xe9"), Not(HasSubstr("json.exception"))));
+  }
+}
+
 TEST(Mistakes, InAFileNameItsLine) {
   const Scratch scratch;
   const fs::path file = scratch.write("mine.yaml", "seed: 1\ntrain:\n  stesp: 5\n");

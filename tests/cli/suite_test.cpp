@@ -115,6 +115,49 @@ TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {
   EXPECT_FALSE(fs::exists(out_));
 }
 
+// S17: the shipped suites score all rows of a table alike, also on a backbone without settings of its own.
+TEST_F(Suite, RowsAreEvaluatedAlikeUnlessOneSaysOtherwise) {
+  const fs::path home = PEFTBENCH_TEST_SOURCE_DIR, copy = scratch_.path() / "copied-model";
+  fs::create_directory_symlink(home / "assets/backbones/t5-nano-mix", copy);
+  const std::string methods =
+      "rows:\n  - {method: prompt_tuning}\n  - {method: ia3}\n  - {method: lora}\n"
+      "  - {method: prompt_design}\n  - {method: model_tuning}\n";
+  const std::string head = "tasks: [" + write_task(scratch_).string() + "]\nbackbones: [" + copy.string() + "]\n";
+  const auto dry = [&](const std::string& rows) {
+    const fs::path file = scratch_.write("alike.yaml", head + rows);
+    return run({"suite", file.string(), "--dry-run", "--json", "--out", out_.string()});
+  };
+  const Printed alike = dry(methods);
+  ASSERT_EQ(alike.status, 0) << alike.err;
+  const json rows = json::parse(alike.out);
+  ASSERT_EQ(rows.size(), 5u);
+  for (const json& row : rows) {
+    EXPECT_EQ(row.at("config").at("eval"), rows.at(0).at("config").at("eval")) << row.at("row");
+    EXPECT_EQ(row.at("evaluated_otherwise"), json::array());
+  }
+  EXPECT_EQ(alike.err, "");
+  const Printed own = dry(methods + "  - {method: lora, name: ranked, eval: {mode: rank, rank_score: mean}}\n");
+  EXPECT_THAT(own.err, HasSubstr("the row 'ranked' is evaluated otherwise than the rest of the table: eval.mode=rank "
+                                 "(else greedy), eval.rank_score=mean"));
+  EXPECT_EQ(json::parse(own.out).at(5).at("evaluated_otherwise").size(), 2u);
+}
+
+TEST_F(Suite, ARowThatIsEvaluatedOtherwiseIsMarkedInItsTable) {
+  const fs::path file = write_suite(
+      "  - {method: prompt_tuning, name: ranked, set: {length: 2}, eval: {mode: rank}}\n"
+      "  - {method: prompt_tuning, name: written, set: {length: 4}}\n");
+  const Printed printed = run(suite(file, {"--seeds", "1", "--json"}));
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  const json rows = json::parse(printed.out);
+  EXPECT_EQ(rows.at(0).at("evaluated_otherwise"), json::array({"eval.mode=rank (else greedy)", "eval.rank_score=sum"}));
+  EXPECT_THAT(rows.at(0).at("warnings").dump(), HasSubstr("evaluated otherwise"));
+  EXPECT_EQ(rows.at(0).at("answers"), "ranked by sum");
+  EXPECT_EQ(rows.at(1).at("evaluated_otherwise"), json::array());
+  EXPECT_THAT(run({"report", out_.string(), "--suite", file.string()}).out,
+              AllOf(ContainsRegex("ranked \\* +[01]\\.[0-9]+ +ranked by sum"),
+                    HasSubstr("  ranked: eval.mode=rank (else greedy)")));
+}
+
 TEST_F(Suite, TheProcessorIsDividedWhereNothingSaysOtherwise) {
   const fs::path free = scratch_.write("free.yaml", "tasks: [" + write_task(scratch_).string() +
                                                         "]\nrows:\n  - {method: prompt_tuning}\n"
@@ -159,7 +202,7 @@ TEST_F(Suite, CtrlCStopsItsRunsAndTheSameCommandContinuesThem) {
   const std::string id = manifest().at("cells").at(0).at("run");
   ASSERT_EQ(record(id).at("status"), "interrupted");
   EXPECT_THAT(run({"report", out_.string(), "--suite", file.string()}).out,
-              ContainsRegex("short +interrupted +0 of 1"));
+              ContainsRegex("short +interrupted +0 of 2"));  // seed 2 of the file is missing
   const Printed printed = run(words);
   EXPECT_EQ(printed.status, 0) << printed.err;
   EXPECT_GT(record(id).at("training").at("resumed_from"), 0);
@@ -200,14 +243,123 @@ TEST_F(Suite, ARecordThatCannotBeReadIsARow) {
   EXPECT_THAT(program.out(), ContainsRegex("short +failed +0 of 1"));
 }
 
-// hostile 23: each waits for the runs that the other one is at.
-TEST_F(Suite, TwoAtOnceCallNoRunOfTheOtherFailed) {
+// hostile 6: one damaged record stands for itself, and the same command continues its run.
+TEST_F(Suite, ADamagedRecordLeavesTheOtherRows) {
+  const fs::path file = write_suite(three_rows);
+  run(suite(file, {"--seeds", "1"}));
+  const std::string id = manifest().at("cells").at(0).at("run"), other = manifest().at("cells").at(1).at("run");
+  const json before = record(id);
+  scratch_.write("runs/" + id + "/record.json", "{\"id\": ");
+  const Printed report = run({"report", out_.string()});
+  EXPECT_EQ(report.status, 0) << report.err;
+  EXPECT_THAT(report.out,
+              AllOf(HasSubstr(id + ": "), HasSubstr("record.json"), ContainsRegex("prompt_tuning.* [01]\\.[0-9]+")));
+  const Printed again = run(suite(file, {"--seeds", "1"}));
+  EXPECT_THAT(again.err, HasSubstr("short on parity, seed 1: accuracy"));
+  EXPECT_THAT(again.err, Not(HasSubstr("long on parity")));
+  EXPECT_EQ(record(id).at("metrics"), before.at("metrics"));
+  EXPECT_EQ(record(id).at("adapter_hash"), before.at("adapter_hash"));
+}
+
+// S5
+TEST_F(Suite, ACopiedFolderCountsOnce) {
+  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n");
+  ASSERT_EQ(run(suite(file)).status, 0);
+  const json before = json::parse(run({"report", out_.string(), "--json"}).out);
+  fs::copy(out_ / manifest().at("cells").at(0).at("run").get<std::string>(), out_ / "a-backup",
+           fs::copy_options::recursive);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"report", out_.string(), "--json"},
+        std::vector<std::string>{"report", out_.string(), "--suite", file.string(), "--json"},
+        suite(file, {"--json"})}) {
+    const json after = json::parse(run(words).out);
+    ASSERT_EQ(after.size(), 1u);
+    EXPECT_EQ(after.at(0).at("score"), before.at(0).at("score"));
+    EXPECT_EQ(after.at(0).at("runs").size(), 2u);
+    EXPECT_THAT(after.at(0).at("warnings").dump(), HasSubstr("a-backup"));
+  }
+  EXPECT_THAT(run({"report", out_.string()}).out, HasSubstr("'a-backup' is a copy of the run in"));
+}
+
+// S21
+TEST_F(Suite, ReportFollowsItsFileAndTheSeedsOfEachCommand) {
+  const std::string rows = "  - {method: prompt_tuning, name: short, set: {length: 2}}\n";
+  const fs::path file = write_suite(rows);
+  {
+    Program first(suite(file, {"--seeds", "1"})), third(suite(file, {"--seeds", "3"}));
+    EXPECT_EQ(first.wait(), 0) << first.err();
+    EXPECT_EQ(third.wait(), 0) << third.err();
+  }
+  write_suite(rows + "  - {method: prompt_tuning, name: added, set: {length: 3}}\n");
+  const auto report = [&](const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"report", out_.string(), "--suite", file.string(), "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return json::parse(run(words).out);
+  };
+  json table = report();
+  ASSERT_EQ(table.size(), 2u);
+  std::vector<std::string> states;
+  for (const json& seed : table.at(0).at("runs")) states.push_back(seed.at("status"));
+  EXPECT_EQ(states, (std::vector<std::string>{"finished", "missing", "finished"}));
+  for (const json& seed : table.at(1).at("runs")) EXPECT_EQ(seed.at("status"), "missing");
+  EXPECT_EQ(report({"--seeds", "3"}).at(0).at("runs").size(), 1u);
+  // What is no row of the file any more is none of the table.
+  write_suite("  - {method: prompt_tuning, name: added, set: {length: 3}}\n");
+  table = report();
+  ASSERT_EQ(table.size(), 1u);
+  EXPECT_EQ(table.at(0).at("label"), "added");
+  EXPECT_EQ(run({"report", out_.string(), "--suite", "mine"}).status,
+            0);  // its name stands for the file it was run from
+  fs::remove(file);
+  EXPECT_THAT(run({"report", out_.string(), "--suite", "mine"}).err, HasSubstr("the file of the suite 'mine' is gone"));
+}
+
+// Threads are a part of the id where nothing sets them: earlier commands are asked for theirs.
+TEST_F(Suite, ReportFindsRunsOfOtherJobs) {
+  const fs::path file = scratch_.write(
+      "free.yaml", "tasks: [" + write_task(scratch_).string() +
+                       "]\nbackbones: [t5-nano-lm]\ndefaults: {train: {steps: 2, batch_size: 4, evaluate_every: 0}, "
+                       "eval: {examples: 6}}\nrows:\n  - {method: prompt_tuning, set: {length: 2}}\n");
+  const Printed made = run({"suite", file.string(), "--out", out_.string(), "--jobs", "2", "--set", "train.steps=1"},
+                           {{"OMP_NUM_THREADS", "6"}});
+  ASSERT_EQ(made.status, 0) << made.err;
+  const Printed found = run({"report", out_.string(), "--suite", file.string()}, {{"OMP_NUM_THREADS", "1"}});
+  EXPECT_THAT(found.out, ContainsRegex("prompt_tuning +[01]\\.[0-9]+ +1 "));
+  EXPECT_THAT(found.err, HasSubstr("as the suite was last run: --set train.steps=1"));
+}
+
+// hostile 23
+TEST_F(Suite, TwoAtOnceShareTheWorkAndNeitherFails) {
   const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "60");
-  const std::vector<std::string> words = suite(file, {"--seeds", "1"});
-  Program first(words), second(words);
-  EXPECT_EQ(first.wait(), 0) << first.err() << first.out();
-  EXPECT_EQ(second.wait(), 0) << second.err() << second.out();
-  EXPECT_THAT(first.err() + second.err(), Not(HasSubstr("failed")));
+  Program first(suite(file)), second(suite(file));
+  EXPECT_EQ(first.wait(), 0) << first.err();
+  EXPECT_EQ(second.wait(), 0) << second.err();
+  for (const std::string& said : {first.err(), second.err()}) EXPECT_THAT(said, Not(HasSubstr("failed")));
+  for (const std::string& table : {first.out(), second.out()})
+    EXPECT_THAT(table, ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ +2 "));
+  for (const json& cell : manifest().at("cells")) EXPECT_EQ(cell.at("message"), "");
+}
+
+TEST_F(Suite, ARunInAnotherProcessIsWaitedFor) {
+  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n", "60");
+  ASSERT_EQ(run(suite(file, {"--seeds", "1"})).status, 0);
+  const std::string id = manifest().at("cells").at(0).at("run");
+  fs::remove(out_ / id / "record.json");
+  fs::remove_all(out_ / id / "checkpoint");
+  Program alone({"--config", (out_ / id / "config.yaml").string(), "--out", out_.string()});
+  ASSERT_TRUE(wait_for_checkpoint(out_)) << alone.err();
+  const Printed printed = run(suite(file, {"--seeds", "1"}));
+  EXPECT_EQ(alone.wait(), 0) << alone.err();
+  EXPECT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, ContainsRegex("short +[01]\\.[0-9]+ +1 "));
+}
+
+// hostile 21
+TEST_F(Suite, ANameOfSeveralLinesIsNoSetting) {
+  const Printed printed = run(suite(write_suite("  - {method: prompt_tuning, name: \"a\\ntrain: {steps: 1}\"}\n")));
+  EXPECT_EQ(printed.status, 2);
+  EXPECT_THAT(printed.err, AllOf(HasSubstr("mine.yaml:9: the name of a row"), HasSubstr("a\\ntrain: {steps: 1}")));
+  EXPECT_EQ(run(suite(write_suite("  - {method: prompt_tuning, name: \"a\\e[31m\"}\n"))).status, 2);
 }
 
 TEST_F(Suite, AKilledProcessIsARow) {

@@ -173,5 +173,21 @@ S
     is "$(launch methods)" "home=$home args=methods"
     is "$(calls ninja)" 1
     ;;
+  processors)  # S16: no more compilers at once than a container has time for, of either version of control groups
+    eval "$(sed -n '/^processors() /,/^}/p' "$source_dir/tools/setup.sh")"
+    stub nproc <<< 'echo 8'
+    groups=$work/groups
+    mkdir -p "$groups/cpu"
+    is "$(processors "$groups")" 8
+    echo '-1' > "$groups/cpu/cpu.cfs_quota_us"
+    echo 100000 > "$groups/cpu/cpu.cfs_period_us"
+    is "$(processors "$groups")" 8
+    echo 250000 > "$groups/cpu/cpu.cfs_quota_us"
+    is "$(processors "$groups")" 3
+    echo 'max 100000' > "$groups/cpu.max"
+    is "$(processors "$groups")" 8
+    echo '50000 100000' > "$groups/cpu.max"
+    is "$(processors "$groups")" 1
+    ;;
   *) fail "no such case" ;;
 esac

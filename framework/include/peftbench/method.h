@@ -53,7 +53,7 @@ class PEFTBENCH_API MethodSchema {
   MethodSchema& choices(Names names);
 
   MethodSchema& capability(Capability capability);
-  // The training the method's source uses, e.g. recommend("train.learning_rate", "0.3"); a user's file or --set wins.
+  // The training the method's source uses, keys of `train.` alone: recommend("train.steps", "300"); a user's own wins.
   MethodSchema& recommend(std::string key, std::string value);
 
   // How another program keeps this method's adapters: `peft-bench export`, `import` and `forward --adapter` use it.

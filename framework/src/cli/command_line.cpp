@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/failures.h"
 #include "core/mapped_files.h"
 #include "core/names.h"
 #include "run/interrupt.h"
@@ -10,16 +11,12 @@
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
 
-#include <c10/util/Exception.h>
-
 #include <fmt/format.h>
 
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <new>
 
 namespace peftbench {
 namespace {
@@ -80,17 +77,6 @@ int dispatch(std::vector<std::string> words) {
   throw ConfigError({"there is no command '" + word + "'", {}, {}, did_you_mean(word, names)});
 }
 
-// What LibTorch says, without the trace that it appends.
-std::string without_trace(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
-  return "LibTorch: " + text.substr(0, text.find("\nException raised from"));
-}
-
-int report(const std::string& message, int status) {
-  std::fprintf(stderr, "peft-bench: %s\n", message.c_str());
-  return status;
-}
-
 volatile std::sig_atomic_t received = 0;
 
 void say(const char* text) { [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text)); }
@@ -138,18 +124,10 @@ int peftbench_command_line(int argc, char** argv) try {
   tune_process();
   return dispatch(std::vector<std::string>(argv + 1, argv + argc));
 } catch (const Interrupted&) {
-  return report("stopped; the same command continues", 128 + (received ? received : SIGINT));
-} catch (const Error& error) {
-  return report(error.what(), error.exit_code());
-} catch (const c10::Error& error) {
-  return report(without_trace(error), 1);
-} catch (const std::bad_alloc&) {
-  return report(
-      "there is not enough memory\n  to do:    take a smaller backbone or train.batch_size, or "
-      "backbone.precision=bfloat16 or backbone.quantization=nf4",
-      1);
-} catch (const std::exception& error) {
-  return report(error.what(), 1);
+  print_error("stopped; the same command continues");
+  return 128 + (received ? received : SIGINT);
+} catch (...) {
+  return tell_failure();
 }
 
 }  // namespace peftbench

@@ -1,11 +1,13 @@
 #include "cli/console.h"
 
 #include "core/names.h"
+#include "core/terminal_text.h"
 #include "report/format.h"
 
 #include <peftbench/error.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -23,9 +25,30 @@ std::size_t terminal_width(int descriptor) {
   return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-void print(const std::string& text) {
+namespace {
+
+void write(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
-  throw Error({"the output cannot be written", std::strerror(errno), {}, {}});
+  const int reason = errno;
+  if (reason == EPIPE) throw ReaderGone();
+  throw Error({"the output cannot be written", std::strerror(reason), {}, {}});
+}
+
+template <class Json>
+std::string dumped(const Json& json) {
+  return json_for_terminal(json.dump(1, ' ', false, Json::error_handler_t::replace)) + "\n";
+}
+
+}  // namespace
+
+void print(const std::string& text) { write(for_terminal(text)); }
+
+void print_json(const nlohmann::json& json) { write(dumped(json)); }
+
+void print_json(const nlohmann::ordered_json& json) { write(dumped(json)); }
+
+void print_error(const std::string& message) {
+  std::fprintf(stderr, "peft-bench: %s\n", for_terminal(message).c_str());
 }
 
 std::string ConsoleProgress::line(const Progress& progress, double rate) {
@@ -64,12 +87,12 @@ void ConsoleProgress::update(const Progress& progress) {
   const bool done = progress.total > 0 && progress.done == progress.total;
   if (width_ > 0) {
     if (!other_phase && !done && now - last_line_ < 0.1) return;
-    std::fprintf(stderr, "\r\x1b[K%s", cut_to_width(line(progress, rate), width_ - 1).c_str());
+    std::fprintf(stderr, "\r\x1b[K%s", cut_to_width(in_one_line(line(progress, rate)), width_ - 1).c_str());
     drawn_ = true;
   } else {
     const bool first = !pace.shown;
     if (!first && now - last_line_ < 20) return;
-    std::fprintf(stderr, "%s\n", line(progress, rate).c_str());
+    std::fprintf(stderr, "%s\n", in_one_line(line(progress, rate)).c_str());
     pace.shown = true;
   }
   std::fflush(stderr);
@@ -78,7 +101,7 @@ void ConsoleProgress::update(const Progress& progress) {
 
 void ConsoleProgress::note(const std::string& text) {
   clear();
-  std::fprintf(stderr, "peft-bench: %s\n", text.c_str());
+  print_error(text);
 }
 
 void ConsoleProgress::clear() {

@@ -3,6 +3,8 @@
 #include "core/clock.h"
 #include "core/progress.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstddef>
 #include <map>
 #include <string>
@@ -12,8 +14,19 @@ namespace peftbench {
 // Columns of the terminal behind this descriptor; 0 if it is none.
 std::size_t terminal_width(int descriptor);
 
-// Writes all of it to standard output. Throws Error where it cannot be written.
+// What leaves the program goes through these, print_json, ConsoleProgress and print_error: none of it can make a
+// terminal do something, whatever names and texts it holds.
+
+// Who read standard output has gone away, as `head` does: no fault, and nobody is left to tell.
+struct ReaderGone {};
+
+// Writes all of it to standard output. Throws ReaderGone, or Error where it cannot be written.
 void print(const std::string& text);
+// The same as JSON, indented; bytes that are not UTF-8 become U+FFFD.
+void print_json(const nlohmann::json& json);
+void print_json(const nlohmann::ordered_json& json);
+// "peft-bench: MESSAGE" on standard error.
+void print_error(const std::string& message);
 
 // Draws progress on standard error: one line that is drawn over on a terminal, else a few lines.
 class ConsoleProgress final : public ProgressSink {

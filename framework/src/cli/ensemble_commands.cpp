@@ -117,8 +117,10 @@ int ensemble_command(const std::vector<std::string>& words) {
   ConsoleProgress progress;
   const EnsembleOutcome outcome = ensemble_runs(request, progress);
   progress.clear();
-  print(arguments.json() ? as_json(outcome).dump(1, ' ', false, Json::error_handler_t::replace) + "\n"
-                         : as_text(outcome));
+  if (arguments.json())
+    print_json(as_json(outcome));
+  else
+    print(as_text(outcome));
   return 0;
 }
 

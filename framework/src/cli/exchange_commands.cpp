@@ -54,14 +54,12 @@ int import_command(const std::vector<std::string>& words) {
   if (arguments.json()) {
     Json tensors = Json::object();
     for (const auto& [name, tensor] : outcome.tensors) tensors[name] = tensor.sizes().vec();
-    print(Json{{"method", outcome.info.method},
-               {"format", outcome.format},
-               {"backbone", outcome.info.backbone},
-               {"values", to_json(outcome.info.values)},
-               {"tensors", tensors},
-               {"folder", out.empty() ? Json(nullptr) : Json(out)}}
-              .dump(1) +
-          "\n");
+    print_json(Json{{"method", outcome.info.method},
+                    {"format", outcome.format},
+                    {"backbone", outcome.info.backbone},
+                    {"values", to_json(outcome.info.values)},
+                    {"tensors", tensors},
+                    {"folder", out.empty() ? Json(nullptr) : Json(out)}});
     return 0;
   }
   std::int64_t elements = 0;
@@ -100,13 +98,11 @@ int export_command(const std::vector<std::string>& words) {
   request.out = directory;
   const ExportOutcome outcome = export_adapter(request);
   if (arguments.json()) {
-    print(Json{{"method", outcome.method},
-               {"format", outcome.format},
-               {"file", outcome.file.string()},
-               {"tensors", outcome.tensors},
-               {"elements", outcome.elements}}
-              .dump(1) +
-          "\n");
+    print_json(Json{{"method", outcome.method},
+                    {"format", outcome.format},
+                    {"file", outcome.file.string()},
+                    {"tensors", outcome.tensors},
+                    {"elements", outcome.elements}});
   } else {
     print(fmt::format("{} as {}: {} numbers in {} tensors, wrote {}\n", outcome.method, outcome.format,
                       with_thousands(outcome.elements), outcome.tensors, outcome.file.string()));

@@ -20,7 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dumped(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 int describe_method(const PluginFinder& finder, const std::string& name, bool as_json) {
@@ -32,7 +31,7 @@ int describe_method(const PluginFinder& finder, const std::string& name, bool as
                  {"reference", plugin->reference},
                  {"plugin", plugin->path.string()}};
     json.update(Json(describe_as_json(plugin->schema)));
-    print(dumped(json));
+    print_json(json);
     return 0;
   }
   TextTable table({"parameter", "type", "default", "allowed", "meaning"});
@@ -77,7 +76,7 @@ int describe_backbone(const std::string& name, const Places& places, bool as_jso
                      {"tied", s.tied},
                      {"linear_maps", s.linear_names()}};
   if (as_json) {
-    print(dumped(json));
+    print_json(json);
     return 0;
   }
   TextSheet sheet;
@@ -126,7 +125,7 @@ int methods_command(const std::vector<std::string>& words) {
     json.push_back(std::move(row));
   }
   if (arguments.json())
-    print(dumped(json));
+    print_json(json);
   else if (table.empty())
     print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
   else
@@ -152,7 +151,10 @@ int backbones_command(const std::vector<std::string>& words) {
     table.add({b.name, b.parameters > 0 ? with_thousands(b.parameters) : "-", where});
     json.push_back(listing_json(b));
   }
-  print(arguments.json() ? dumped(json) : table.text(terminal_width(1)));
+  if (arguments.json())
+    print_json(json);
+  else
+    print(table.text(terminal_width(1)));
   return 0;
 }
 

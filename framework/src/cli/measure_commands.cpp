@@ -35,7 +35,7 @@ int params_command(const std::vector<std::string>& words) {
                        {"values", to_json(setup.config.values)},
                        {"backbone_parameters", frozen},
                        {"ledger", ledger}};
-    print(json.dump(1) + "\n");
+    print_json(json);
   } else {
     print(fmt::format("{} on {}\n", setup.plugin->name, setup.backbone.name) +
           describe_ledger(Json(ledger), frozen, terminal_width(1)));
@@ -86,7 +86,7 @@ int eval_command(const std::vector<std::string>& words) {
                        {"metrics", record.at("metrics")},
                        {"illegal_rate", record.at("illegal_rate")},
                        {"tasks", record.at("tasks")}};
-    print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    print_json(json);
     return 0;
   }
   print(fmt::format("{} on {}, {} split, {} examples\n", outcome.record.id, outcome.record.task.name, outcome.split,
@@ -150,8 +150,7 @@ int forward_command(const std::vector<std::string>& words) {
   request.generate = path(generate);
   const ForwardSummary summary = forward(request, arguments.places());
   if (arguments.json()) {
-    print(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}}.dump(1) +
-          "\n");
+    print_json(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}});
   } else {
     std::string text = fmt::format("{} sequences", summary.sequences);
     if (summary.loss) text += fmt::format(", loss {:.6f}", *summary.loss);

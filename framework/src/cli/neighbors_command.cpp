@@ -97,8 +97,10 @@ int neighbors_command(const std::vector<std::string>& words) {
   request.places = arguments.places();
   request.runs = arguments.out();
   const NeighborsOutcome outcome = find_neighbors(request);
-  print(arguments.json() ? as_json(outcome).dump(1, ' ', false, Json::error_handler_t::replace) + "\n"
-                         : as_text(outcome));
+  if (arguments.json())
+    print_json(as_json(outcome));
+  else
+    print(as_text(outcome));
   return 0;
 }
 

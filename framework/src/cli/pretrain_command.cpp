@@ -74,7 +74,7 @@ int pretrain_command(const std::vector<std::string>& words) {
     json["snapshots"] = nlohmann::ordered_json::object();
     for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;
     json["out"] = request.out.string();
-    print(json.dump(1) + "\n");
+    print_json(json);
     return 0;
   }
   listen_for_stop();
@@ -96,14 +96,12 @@ int pretrain_command(const std::vector<std::string>& words) {
   if (outcome.was_finished) progress.note("this had finished before; --again trains it anew");
   const PretrainResult& result = outcome.result;
   if (arguments.json()) {
-    print(nlohmann::ordered_json{
-              {"model", outcome.model.string()},
-              {"steps", result.steps},
-              {"tokens", result.tokens},
-              {"tokens_per_second", static_cast<double>(result.tokens_here) / std::max(1e-9, result.seconds_here)},
-              {"held_out", result.held_out}}
-              .dump(1) +
-          "\n");
+    print_json(nlohmann::ordered_json{
+        {"model", outcome.model.string()},
+        {"steps", result.steps},
+        {"tokens", result.tokens},
+        {"tokens_per_second", static_cast<double>(result.tokens_here) / std::max(1e-9, result.seconds_here)},
+        {"held_out", result.held_out}});
     return 0;
   }
   TextSheet sheet;

@@ -22,12 +22,10 @@ int dry_run(const Arguments& arguments) {
       to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
-    print(nlohmann::json{{"config", to_json(setup.config)},
-                         {"sites", plan.claimed_sites()},
-                         {"backbone_parameters", frozen},
-                         {"ledger", ledger}}
-              .dump(1) +
-          "\n");
+    print_json(nlohmann::json{{"config", to_json(setup.config)},
+                              {"sites", plan.claimed_sites()},
+                              {"backbone_parameters", frozen},
+                              {"ledger", ledger}});
     return 0;
   }
   std::string text = to_yaml(setup.config, {"resolved configuration"});
@@ -53,7 +51,8 @@ int run_command(const std::vector<std::string>& words) {
   arguments.setting("--seed", "seed", "of every use of chance");
   arguments.setting("--steps", "train.steps", "optimizer steps");
   arguments.setting("--init-from", "init_from", "an adapter, run or .safetensors whose values training begins with");
-  arguments.setting("--threads", "threads", "processor threads; 0: OMP_NUM_THREADS, else one per core");
+  arguments.setting("--threads", "threads",
+                    "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
   arguments.add_set();
   arguments.add_out();
   arguments.add_places();
@@ -72,7 +71,7 @@ int run_command(const std::vector<std::string>& words) {
   progress.clear();
   if (outcome.was_finished) progress.note("this run had finished before; --again trains it anew");
   if (arguments.json())
-    print(to_json(outcome.record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    print_json(to_json(outcome.record));
   else
     print(describe_run(outcome.record, outcome.folder.path.string(), terminal_width(1)));
   return 0;

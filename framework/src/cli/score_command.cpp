@@ -147,7 +147,10 @@ int score_command(const std::vector<std::string>& words) {
         text += as_text(scored);
     }
   }
-  print(arguments.json() ? json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : text);
+  if (arguments.json())
+    print_json(json);
+  else
+    print(text);
   return 0;
 }
 

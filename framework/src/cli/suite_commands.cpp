@@ -10,6 +10,7 @@
 #include "run/forgetting.h"
 #include "run/planning.h"
 #include "run/suite.h"
+#include "run/suite_lookup.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,7 +29,7 @@ std::size_t page_width() {
 void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
   for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
   if (format == "json")
-    print(comparison_json(rows).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    print_json(comparison_json(rows));
   else if (format == "markdown")
     print(comparison_markdown(rows));
   else if (format == "csv")
@@ -50,6 +51,18 @@ std::string planned(const SuiteRequest& request, const SuiteRun& run) {
   } catch (const Error& error) {  // its run will fail, and be a row
     return "cannot be planned: " + std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
   }
+}
+
+// Rows that set for themselves how they are scored, each once.
+std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
+  std::vector<std::string> notes;
+  for (const SuiteRun& run : runs) {
+    if (run.cell.otherwise.empty()) continue;
+    const std::string note = "warning: the row '" + run.cell.row +
+                             "' is evaluated otherwise than the rest of the table: " + join(run.cell.otherwise);
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
+  return notes;
 }
 
 // What would be run: a line for each row on each task and backbone.
@@ -74,10 +87,11 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
                       {"run", runs[i].cell.run},
                       {"finished", runs[i].finished},
                       {"message", runs[i].cell.message},
+                      {"evaluated_otherwise", runs[i].cell.otherwise},
                       {"config", Json(to_json(runs[i].config))}});
   }
   if (as_json)
-    print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    print_json(json);
   else
     print(table.text(page_width()) +
           fmt::format("\n{} of {} runs are left; nothing was trained (--dry-run)\n", left, runs.size()));
@@ -110,20 +124,22 @@ int suite_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   request.places = arguments.places();
   request.spec = read_suite(file, request.places.configs());
-  if (!seeds.empty()) request.spec.seeds = parse_seeds(seeds, "--seeds");
+  if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
+  request.threads = {threads_of_a_run(request.jobs)};
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
-  const std::vector<SuiteRun> runs = resolve_suite(request);
+  const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out));
+  ConsoleProgress progress;
+  for (const std::string& note : evaluation_notes(runs)) progress.note(note);
   if (dry) {
     print_dry_run(request, runs, arguments.json());
     return 0;
   }
   listen_for_stop();
-  ConsoleProgress progress;
   const SuiteManifest manifest = run_suite(request, runs, progress);
   progress.clear();
-  print_rows(compare(manifest, ResultStore(request.out)), arguments.json() ? "json" : "text");
+  print_rows(compare(manifest, read_runs(request.out)), arguments.json() ? "json" : "text");
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
                                     [](const auto& cell) { return !cell.message.empty(); });
   if (failed == 0) return 0;
@@ -136,22 +152,42 @@ int report_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "report",
       "A table of the runs in a folder, from their records alone: a row for each configuration, over its\n"
-      "seeds.");
-  std::string folder, suite, format = "text";
+      "seeds. With --suite the rows of that file as it is now, with those that are missing.");
+  std::string folder, suite, seeds, format = "text";
+  std::vector<std::string> settings;
   CLI::App& app = arguments.app();
   app.add_option("RUNS", folder, "the folder of runs")->required()->type_name("");
-  app.add_option("--suite", suite, "only the rows of this suite, under its names")->type_name("FILE");
+  CLI::Option* only =
+      app.add_option("--suite", suite, "only the rows of this suite, under its names")->type_name("FILE");
+  app.add_option("--seeds", seeds, "of the suite, instead of the file's and those it was run with")
+      ->type_name("LIST")
+      ->needs(only);
+  app.add_option("--set", settings, "as the suite was run with it; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->needs(only);
   app.add_option("--format", format, "text, markdown or csv")
       ->check(CLI::IsMember({"text", "markdown", "csv"}))
       ->capture_default_str();
+  arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   std::error_code error;
   if (!fs::is_directory(folder, error))
     throw DataError({"there is no folder " + folder, {}, "the folder of --out, runs by default", {}});
-  const ResultStore store(folder);
-  const std::vector<ComparisonRow> rows =
-      suite.empty() ? compare(store.all()) : compare(read_manifest(folder, fs::path(suite).stem().string()), store);
+  const StoredRuns stored = read_runs(folder);
+  std::vector<ComparisonRow> rows;
+  if (suite.empty()) {
+    rows = compare(stored);
+  } else {
+    SuiteLookup lookup{arguments.places(), suite, folder, {}, {}};
+    if (!seeds.empty()) lookup.seeds = parse_seeds(seeds, "--seeds");
+    for (const std::string& text : settings) lookup.settings.push_back(parse_set(text));
+    const FoundSuite found = find_suite(lookup, stored);
+    ConsoleProgress progress;
+    for (const std::string& note : found.notes) progress.note(note);
+    rows = compare(found.manifest, stored);
+  }
   if (rows.empty())
     throw DataError({"there are no runs in " + folder, {}, "folders with a record.json", "name the folder of --out"});
   print_rows(rows, arguments.json() ? "json" : format);
@@ -185,19 +221,17 @@ int forgetting_command(const std::vector<std::string>& words) {
   const ForgettingOutcome outcome = measure_forgetting(request, progress);
   progress.clear();
   if (arguments.json()) {
-    print(Json{{"run", outcome.run},
-               {"method", outcome.method},
-               {"source", outcome.source},
-               {"pieces", outcome.pieces},
-               {"tokens", outcome.tokens},
-               {"loss_before", outcome.before},
-               {"loss_with_method", outcome.with_method ? Json(*outcome.with_method) : Json(nullptr)},
-               {"loss_after", outcome.after},
-               {"checksum_before", outcome.checksum_before},
-               {"checksum_after", outcome.checksum_after},
-               {"restored", outcome.restored()}}
-              .dump(1) +
-          "\n");
+    print_json(Json{{"run", outcome.run},
+                    {"method", outcome.method},
+                    {"source", outcome.source},
+                    {"pieces", outcome.pieces},
+                    {"tokens", outcome.tokens},
+                    {"loss_before", outcome.before},
+                    {"loss_with_method", outcome.with_method ? Json(*outcome.with_method) : Json(nullptr)},
+                    {"loss_after", outcome.after},
+                    {"checksum_before", outcome.checksum_before},
+                    {"checksum_after", outcome.checksum_after},
+                    {"restored", outcome.restored()}});
   } else {
     TextSheet sheet;
     sheet.add("run", outcome.run);

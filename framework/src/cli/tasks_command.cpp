@@ -23,8 +23,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dumped(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 std::string answers_of(const TaskConfig& task) {
   if (task.mixture) return std::to_string(task.mixture->tasks.size()) + " tasks";
   return task.labels.empty() ? "free text" : std::to_string(task.labels.size()) + " labels";
@@ -195,7 +193,10 @@ int describe_task(const TaskConfig& task, const fs::path& data_root, std::size_t
     json["problem"] = error.what();
     problem = std::current_exception();
   }
-  print(as_json ? dumped(json) : sheet.text(terminal_width(1)) + shown);
+  if (as_json)
+    print_json(json);
+  else
+    print(sheet.text(terminal_width(1)) + shown);
   if (problem) std::rethrow_exception(problem);
   return 0;
 }
@@ -207,7 +208,10 @@ int list_preprocessors(bool as_json) {
     table.add({p.name, join(p.reads), join(p.makes), p.summary});
     json.push_back({{"name", p.name}, {"reads", p.reads}, {"makes", p.makes}, {"summary", p.summary}});
   }
-  print(as_json ? dumped(json) : table.text(terminal_width(1)));
+  if (as_json)
+    print_json(json);
+  else
+    print(table.text(terminal_width(1)));
   return 0;
 }
 
@@ -222,12 +226,13 @@ int list_all(const Places& places, bool as_json) {
   }
   std::vector<std::string> names;
   for (const Preprocessor& p : preprocessors()) names.push_back(p.name);
-  print(as_json ? dumped(json)
-                : table.text(terminal_width(1)) +
-                      "\ndata: ready, it is here; fetch, `peft-bench tasks --fetch NAME` gets it; bring your own, "
-                      "`peft-bench tasks NAME` says which and from where\npreprocessors (--preprocessors describes "
-                      "them): " +
-                      join(names) + "\n");
+  if (as_json)
+    print_json(json);
+  else
+    print(table.text(terminal_width(1)) +
+          "\ndata: ready, it is here; fetch, `peft-bench tasks --fetch NAME` gets it; bring your own, "
+          "`peft-bench tasks NAME` says which and from where\npreprocessors (--preprocessors describes them): " +
+          join(names) + "\n");
   return 0;
 }
 

@@ -36,15 +36,13 @@ int vocab_command(const std::vector<std::string>& words) {
   const VocabularyOutcome outcome = train_vocabulary(texts, out, options);
   progress.clear();
   if (arguments.json()) {
-    print(nlohmann::ordered_json{{"file", out},
-                                 {"pieces", options.pieces},
-                                 {"sentinels", 100},
-                                 {"documents", outcome.documents},
-                                 {"sentences", outcome.sentences},
-                                 {"learnt_from", outcome.learnt_from},
-                                 {"characters_per_token", outcome.characters_per_token}}
-              .dump(1) +
-          "\n");
+    print_json(nlohmann::ordered_json{{"file", out},
+                                      {"pieces", options.pieces},
+                                      {"sentinels", 100},
+                                      {"documents", outcome.documents},
+                                      {"sentences", outcome.sentences},
+                                      {"learnt_from", outcome.learnt_from},
+                                      {"characters_per_token", outcome.characters_per_token}});
   } else {
     print(fmt::format(
         "wrote {}: {} pieces, and the sentinels {} to {}\n"

@@ -135,6 +135,9 @@ std::vector<std::string> schema_faults(const MethodSchema& schema) {
   std::set<std::string> keys;
   for (const auto& [key, value] : schema.recommendations()) {
     if (!keys.insert(key).second) faults.push_back("'" + key + "' is recommended twice");
+    // Rows of a table would be evaluated each in its own way, or see other data.
+    if (!key.starts_with("train."))
+      faults.push_back("'" + key + "' is recommended, but a method recommends training alone (keys of 'train.')");
   }
   return faults;
 }

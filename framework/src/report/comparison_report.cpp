@@ -1,7 +1,10 @@
 #include "report/comparison_report.h"
 
 #include "core/names.h"
+#include "core/terminal_text.h"
+#include "report/escape.h"
 #include "report/format.h"
+#include "report/row_text.h"
 #include "report/score_grid.h"
 #include "report/table.h"
 
@@ -10,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -20,10 +24,6 @@ std::string number(const std::optional<Range>& range) {
   if (!range) return none;
   return range->low == range->high ? with_thousands(range->low)
                                    : with_thousands(range->low) + "–" + with_thousands(range->high);
-}
-
-std::int64_t finished(const ComparisonRow& row) {
-  return std::count_if(row.runs.begin(), row.runs.end(), [](const SeedRun& run) { return run.status == "finished"; });
 }
 
 std::string seeds(const ComparisonRow& row) {
@@ -37,7 +37,7 @@ struct Column {
   std::function<std::string(const ComparisonRow&)> cell;
 };
 
-const std::vector<Column>& scores_and_costs() {
+const std::vector<Column>& costs() {
   static const std::vector<Column> columns = {
       {">score", [](const auto& r) { return score_text(r); }},
       {">seeds", seeds},
@@ -64,6 +64,18 @@ const std::vector<Column>& counts() {
 
 using Rows = std::vector<const ComparisonRow*>;
 
+// The scores; how the answers came about only where that is not the same in all rows.
+std::vector<Column> scores_and_costs(const Rows& rows) {
+  std::vector<Column> columns = costs();
+  std::set<std::string> answers;
+  for (const ComparisonRow* row : rows)
+    if (!row->answers.empty()) answers.insert(row->answers);
+  if (answers.size() > 1)
+    columns.insert(columns.begin() + 1,
+                   {">answers", [](const auto& r) { return r.answers.empty() ? none : r.answers; }});
+  return columns;
+}
+
 // The counts; beside them the ids of text prompts, where one of the rows has any.
 std::vector<Column> counts_for(const Rows& rows) {
   std::vector<Column> columns = counts();
@@ -74,7 +86,7 @@ std::vector<Column> counts_for(const Rows& rows) {
 }
 
 std::vector<Column> columns_for(const Rows& rows) {
-  std::vector<Column> columns = scores_and_costs();
+  std::vector<Column> columns = scores_and_costs(rows);
   for (Column& column : counts_for(rows)) columns.push_back(std::move(column));
   return columns;
 }
@@ -84,11 +96,28 @@ std::string table(const Rows& rows, const std::vector<Column>& columns) {
   for (const Column& column : columns) headers.emplace_back(column.header);
   TextTable text(headers);
   for (const ComparisonRow* row : rows) {
-    std::vector<std::string> cells = {row->label};
+    // Marked where it is scored otherwise than the rest; below the table stands how.
+    std::vector<std::string> cells = {row->label + (row->otherwise.empty() ? "" : " *")};
     for (const Column& column : columns) cells.push_back(column.cell(*row));
     text.add(std::move(cells));
   }
   return text.text();
+}
+
+std::string markdown_table(const Rows& rows) {
+  const std::vector<Column> columns = columns_for(rows);
+  std::string text = "| method |", rule = "\n|---|";
+  for (const Column& column : columns) {
+    text += std::string(" ") + (column.header + 1) + " |";
+    rule += "---:|";
+  }
+  text += rule + "\n";
+  for (const ComparisonRow* row : rows) {
+    text += "| " + for_markdown(row->label) + (row->otherwise.empty() ? "" : " \\*") + " |";
+    for (const Column& column : columns) text += " " + for_markdown(column.cell(*row)) + " |";
+    text += "\n";
+  }
+  return text;
 }
 
 std::size_t widest_line(const std::string& text) {
@@ -105,9 +134,14 @@ std::size_t widest_line(const std::string& text) {
 struct Section {
   std::string task, backbone;
   Rows rows;
+  bool unreadable() const {
+    const std::vector<SeedRun>& runs = rows.front()->runs;
+    return !runs.empty() && runs.front().status == "unreadable";
+  }
 
   // What was scored, if all rows agree in it.
   std::string title() const {
+    if (unreadable()) return "records that cannot be read (a run's own command goes on from its checkpoint)";
     std::string text = task + " on " + backbone, scored;
     for (const ComparisonRow* row : rows) {
       if (row->score.n == 0) continue;
@@ -130,87 +164,32 @@ std::vector<Section> sections(const std::vector<ComparisonRow>& rows) {
   return result;
 }
 
-// What went wrong, and what was met, of a message in several lines.
-std::string in_one_line(const std::string& message) {
-  std::string line = message.substr(0, message.find('\n'));
-  const std::string mark = "\n  found:";
-  const std::size_t found = message.find(mark);
-  if (found == std::string::npos) return line;
-  const std::size_t begin = std::min(message.find_first_not_of(' ', found + mark.size()), message.size());
-  return line + " (" + message.substr(begin, message.find('\n', begin) - begin) + ")";
-}
-
 // Runs without a score, a line each.
 std::vector<std::string> unfinished(const Section& section) {
   std::vector<std::string> lines;
   for (const ComparisonRow* row : section.rows)
     for (const SeedRun& run : row->runs)
-      if (run.status != "finished")
+      if (run.status == "unreadable")
+        lines.push_back(row->label + ": " + first_lines(run.message));
+      else if (run.status != "finished")
         lines.push_back(fmt::format("{}, seed {}: {}{}", row->label, run.seed, run.status,
-                                    run.message.empty() ? "" : ": " + in_one_line(run.message)));
+                                    run.message.empty() ? "" : ": " + first_lines(run.message)));
   return lines;
 }
 
-std::string escaped_for_markdown(std::string text) {
-  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
-  return text;
+// What the star means, a line for each row that has one.
+std::vector<std::string> otherwise(const Section& section) {
+  std::vector<std::string> lines;
+  for (const ComparisonRow* row : section.rows)
+    if (!row->otherwise.empty()) lines.push_back(row->label + ": " + join(row->otherwise));
+  return lines;
 }
 
-std::string escaped_for_csv(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
-}
-
-Json json_number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
-
-Json json_range(const std::optional<Range>& range) {
-  if (!range) return nullptr;
-  return range->low == range->high ? Json(range->low) : Json::array({range->low, range->high});
-}
-
-Json json_summary(const Summary& summary) {
-  return {{"mean", json_number(summary.mean)}, {"sd", json_number(summary.deviation)}, {"n", summary.n}};
-}
-
-Json row_json(const ComparisonRow& row) {
-  Json json = {{"label", row.label},       {"method", row.method}, {"task", row.task},
-               {"backbone", row.backbone}, {"metric", row.metric}, {"split", row.split}};
-  json["examples"] = json_range(row.examples);
-  json["score"] = json_summary(row.score);
-  json["tasks"] = Json::array();
-  for (const OtherScore& other : row.others)
-    json["tasks"].push_back({{"task", other.task},
-                             {"trained", other.trained},
-                             {"metric", other.metric},
-                             {"split", other.split},
-                             {"examples", json_range(other.examples)},
-                             {"score", json_summary(other.score)},
-                             {"majority", json_number(other.majority)},
-                             {"illegal_rate", json_number(other.illegal_rate)}});
-  json["majority"] = json_number(row.majority);
-  json["illegal_rate"] = json_number(row.illegal_rate);
-  json["trained"] = json_range(row.trained);
-  json["percent"] = json_number(row.percent);
-  json["receiving_gradient"] = json_range(row.receiving_gradient);
-  json["stored"] = json_range(row.stored);
-  json["inference"] = json_range(row.inference);
-  json["after_merge"] = json_range(row.after_merge);
-  json["bytes_stored"] = json_range(row.bytes_stored);
-  json["prompt_tokens"] = json_range(row.prompt_tokens);
-  json["step_seconds"] = json_number(row.step_seconds);
-  json["peak_memory_bytes"] = row.peak_memory_bytes ? Json(*row.peak_memory_bytes) : Json(nullptr);
-  json["runs"] = Json::array();
-  for (const SeedRun& run : row.runs)
-    json["runs"].push_back({{"seed", run.seed},
-                            {"id", run.id},
-                            {"status", run.status},
-                            {"message", run.message},
-                            {"score", json_number(run.score)}});
-  return json;
+std::vector<std::string> warnings(const Section& section) {
+  std::vector<std::string> lines;
+  for (const ComparisonRow* row : section.rows)
+    for (const std::string& warning : row->warnings) lines.push_back(row->label + ": " + warning);
+  return lines;
 }
 
 }  // namespace
@@ -218,15 +197,24 @@ Json row_json(const ComparisonRow& row) {
 std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width) {
   std::string text;
   for (const Section& section : sections(rows)) {
-    text += (text.empty() ? "" : "\n") + section.title() + "\n\n";
+    text += (text.empty() ? "" : "\n") + in_one_line(section.title()) + "\n\n";
     const std::string whole = table(section.rows, columns_for(section.rows));
-    if (width == 0 || widest_line(whole) <= width)
+    if (section.unreadable())
+      for (const std::string& line : unfinished(section)) text += "  " + in_one_line(line) + "\n";
+    else if (width == 0 || widest_line(whole) <= width)
       text += whole;
     else
-      text += table(section.rows, scores_and_costs()) + "\n" + table(section.rows, counts_for(section.rows));
-    const std::vector<std::string> rest = unfinished(section);
-    if (!rest.empty()) text += "\nwithout a score:\n";
-    for (const std::string& line : rest) text += "  " + (width > 24 ? wrap(line, width, 4) : line) + "\n";
+      text +=
+          table(section.rows, scores_and_costs(section.rows)) + "\n" + table(section.rows, counts_for(section.rows));
+    const auto list = [&](const std::string& title, const std::vector<std::string>& lines) {
+      if (!lines.empty()) text += "\n" + title + ":\n";
+      for (const std::string& line : lines)
+        text += "  " + (width > 24 ? wrap(in_one_line(line), width, 4) : in_one_line(line)) + "\n";
+    };
+    if (section.unreadable()) continue;
+    list("* evaluated otherwise than the rest of the table", otherwise(section));
+    list("warnings", warnings(section));
+    list("without a score", unfinished(section));
   }
   for (const ScoreGrid& grid : score_grids(rows)) {
     TextTable lines(grid.headers);
@@ -239,92 +227,35 @@ std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t 
 std::string comparison_markdown(const std::vector<ComparisonRow>& rows) {
   std::string text;
   for (const Section& section : sections(rows)) {
-    text += (text.empty() ? "**" : "\n**") + escaped_for_markdown(section.title()) + "**\n\n| method |";
-    std::string rule = "\n|---|";
-    const std::vector<Column> columns = columns_for(section.rows);
-    for (const Column& column : columns) {
-      text += std::string(" ") + (column.header + 1) + " |";
-      rule += "---:|";
+    text += (text.empty() ? "**" : "\n**") + for_markdown(section.title()) + "**\n\n";
+    if (section.unreadable()) {
+      for (const std::string& line : unfinished(section)) text += "- " + for_markdown(line) + "\n";
+      continue;
     }
-    text += rule + "\n";
-    for (const ComparisonRow* row : section.rows) {
-      text += "| " + escaped_for_markdown(row->label) + " |";
-      for (const Column& column : columns) text += " " + column.cell(*row) + " |";
-      text += "\n";
-    }
-    const std::vector<std::string> rest = unfinished(section);
-    if (!rest.empty()) text += "\nWithout a score:\n\n";
-    for (const std::string& line : rest) text += "- " + escaped_for_markdown(line) + "\n";
+    text += markdown_table(section.rows);
+    const auto list = [&](const std::string& title, const std::vector<std::string>& lines) {
+      if (!lines.empty()) text += "\n" + title + ":\n\n";
+      for (const std::string& line : lines) text += "- " + for_markdown(line) + "\n";
+    };
+    list("\\* Evaluated otherwise than the rest of the table", otherwise(section));
+    list("Warnings", warnings(section));
+    list("Without a score", unfinished(section));
   }
   for (const ScoreGrid& grid : score_grids(rows)) {
-    text += "\n**" + escaped_for_markdown(grid.title) + "**\n\n|";
+    text += "\n**" + for_markdown(grid.title) + "**\n\n|";
     std::string rule = "|";
     for (const std::string& header : grid.headers) {
-      text += " " + escaped_for_markdown(header.starts_with('>') ? header.substr(1) : header) + " |";
+      text += " " + for_markdown(header.starts_with('>') ? header.substr(1) : header) + " |";
       rule += header.starts_with('>') ? "---:|" : "---|";
     }
     text += "\n" + rule + "\n";
     for (const auto& line : grid.lines) {
       text += "|";
-      for (const std::string& cell : line) text += " " + escaped_for_markdown(cell) + " |";
+      for (const std::string& cell : line) text += " " + for_markdown(cell) + " |";
       text += "\n";
     }
   }
   return text;
-}
-
-std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
-  const std::vector<std::string> keys = {"label",
-                                         "method",
-                                         "task",
-                                         "backbone",
-                                         "metric",
-                                         "split",
-                                         "examples",
-                                         "majority",
-                                         "illegal_rate",
-                                         "trained",
-                                         "percent",
-                                         "receiving_gradient",
-                                         "stored",
-                                         "inference",
-                                         "after_merge",
-                                         "bytes_stored",
-                                         "prompt_tokens",
-                                         "step_seconds",
-                                         "peak_memory_bytes"};
-  const auto plain = [](const Json& value) {
-    if (value.is_null()) return std::string();
-    if (value.is_array()) return value.at(0).dump() + "-" + value.at(1).dump();
-    return value.is_string() ? value.get<std::string>() : value.dump();
-  };
-  std::string text = join(keys, ",") + ",score_mean,score_sd,seeds,seeds_finished,message\n";
-  for (const ComparisonRow& row : rows) {
-    const Json json = row_json(row);
-    for (const std::string& key : keys) text += escaped_for_csv(plain(json.at(key))) + ",";
-    std::string message;
-    for (const SeedRun& run : row.runs)
-      if (message.empty()) message = in_one_line(run.message);
-    const auto end = [&](const Json& score) {
-      text += plain(score.at("mean")) + "," + plain(score.at("sd")) + "," + std::to_string(row.runs.size()) + "," +
-              std::to_string(finished(row)) + "," + escaped_for_csv(message) + "\n";
-    };
-    end(json.at("score"));
-    for (const Json& other : json.at("tasks")) {  // the same runs on another task: what is known of it alone
-      Json known = {{"label", row.label}, {"method", row.method}, {"backbone", row.backbone}};
-      known["task"] = row.task + " → " + other.at("task").get<std::string>();
-      for (const char* key : {"metric", "split", "examples", "majority", "illegal_rate"}) known[key] = other.at(key);
-      for (const std::string& key : keys) text += escaped_for_csv(plain(known.value(key, Json()))) + ",";
-      end(other.at("score"));
-    }
-  }
-  return text;
-}
-
-Json comparison_json(const std::vector<ComparisonRow>& rows) {
-  Json json = Json::array();
-  for (const ComparisonRow& row : rows) json.push_back(row_json(row));
-  return json;
 }
 
 }  // namespace peftbench

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace peftbench {
 namespace {
@@ -29,10 +30,17 @@ std::string count(const Json& ledger, const char* key) {
   return with_thousands(found->get<long long>());
 }
 
+// Of a backbone without elements the share is no number, and null in JSON.
+std::string percent(const Json& ledger) {
+  const auto found = ledger.find("percent");
+  return found != ledger.end() && found->is_number() ? format_percent(found->get<double>() / 100) : "unknown";
+}
+
+std::string loss_text(double loss) { return std::isfinite(loss) ? fmt::format("{:.4f}", loss) : format_score(loss); }
+
 void add_counts(TextSheet& sheet, const Json& ledger) {
-  sheet.add("parameters",
-            fmt::format("{} trained ({} of all), {} receiving gradient", count(ledger, "trained"),
-                        format_percent(ledger.value("percent", 0.0) / 100), count(ledger, "receiving_gradient")));
+  sheet.add("parameters", fmt::format("{} trained ({} of all), {} receiving gradient", count(ledger, "trained"),
+                                      percent(ledger), count(ledger, "receiving_gradient")));
   sheet.add("", fmt::format("{} stored, {} at inference, {} after merging", count(ledger, "stored"),
                             count(ledger, "inference"), count(ledger, "after_merge")));
   if (ledger.value("prompt_tokens", Json(0)) != 0)
@@ -55,11 +63,11 @@ void add_scores(TextSheet& sheet, const RunRecord& record) {
 void add_training(TextSheet& sheet, const RunRecord& record) {
   const auto& training = record.training;
   if (training.loss_before && training.loss_after)
-    sheet.add("loss", fmt::format("{:.4f} → {:.4f}  on the {} split, step {} of {}{}", *training.loss_before,
-                                  *training.loss_after, training.loss_split, training.best_step, training.steps,
-                                  training.stopped_early ? " (stopped early)" : ""));
+    sheet.add("loss", fmt::format("{} → {}  on the {} split, step {} of {}{}", loss_text(*training.loss_before),
+                                  loss_text(*training.loss_after), training.loss_split, training.best_step,
+                                  training.steps, training.stopped_early ? " (stopped early)" : ""));
   else if (training.loss_after)
-    sheet.add("loss", fmt::format("{:.4f}  on the {} split", *training.loss_after, training.loss_split));
+    sheet.add("loss", fmt::format("{}  on the {} split", loss_text(*training.loss_after), training.loss_split));
 }
 
 void add_costs(TextSheet& sheet, const RunRecord& record) {
@@ -125,8 +133,7 @@ std::string describe_run(const RunRecord& record, const std::string& folder, std
 std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters, std::size_t width) {
   TextSheet sheet;
   sheet.add("backbone", with_thousands(backbone_parameters) + " frozen parameters");
-  sheet.add("trained", fmt::format("{} ({} of all)", count(ledger, "trained"),
-                                   format_percent(ledger.value("percent", 0.0) / 100)));
+  sheet.add("trained", fmt::format("{} ({} of all)", count(ledger, "trained"), percent(ledger)));
   sheet.add("stored", count(ledger, "stored"));
   sheet.add("inference", count(ledger, "inference"));
   sheet.add("after merging", count(ledger, "after_merge"));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -16,7 +17,7 @@ using Rows = std::vector<const ComparisonRow*>;
 
 // What the row has in place of a score: the worst that befell a run of it.
 std::string state(const ComparisonRow& row) {
-  for (const char* status : {"failed", "interrupted", "running", "waiting"})
+  for (const char* status : {"failed", "interrupted", "stopped", "running", "missing"})
     for (const SeedRun& run : row.runs)
       if (run.status == status) return status;
   return none;
@@ -71,7 +72,8 @@ std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
 
 std::string score_text(const Summary& score) {
   if (score.n == 0) return none;
-  return format_score(score.mean) + (score.deviation ? fmt::format(" ± {:.3f}", *score.deviation) : "");
+  return format_score(score.mean) +
+         (score.deviation && std::isfinite(*score.deviation) ? fmt::format(" ± {:.3f}", *score.deviation) : "");
 }
 
 std::string score_text(const ComparisonRow& row) { return row.score.n == 0 ? state(row) : score_text(row.score); }

@@ -1,5 +1,6 @@
 #include "report/table.h"
 
+#include "core/terminal_text.h"
 #include "report/format.h"
 
 #include <peftbench/error.h>
@@ -18,6 +19,7 @@ TextTable::TextTable(const std::vector<std::string>& headers) {
 
 void TextTable::add(std::vector<std::string> row) {
   if (row.size() != headers_.size()) throw Error("a row of a table has another number of cells than its header");
+  for (std::string& cell : row) cell = in_one_line(cell);  // a name cannot end its row
   rows_.push_back(std::move(row));
 }
 

@@ -53,10 +53,14 @@ ComparisonRow mean_of(const std::vector<const ComparisonRow*>& tasks) {
   row.task = "superglue (mean of 8)";
   row.metric = "mean";
   row.split = first.split;
+  row.answers = first.answers;
   row.majority = 0;
   row.examples = Range{0, 0};
   for (const ComparisonRow* task : tasks) {
     if (task->split != row.split) row.split = "test or validation";
+    if (task->answers != row.answers) row.answers = "in several ways";
+    for (const std::string& item : task->otherwise)
+      if (std::count(row.otherwise.begin(), row.otherwise.end(), item) == 0) row.otherwise.push_back(item);
     row.majority =
         row.majority && task->majority ? std::optional(*row.majority + *task->majority / count) : std::nullopt;
     widen(row.examples, task->examples);

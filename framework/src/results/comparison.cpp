@@ -1,5 +1,7 @@
 #include "results/comparison.h"
 
+#include "core/names.h"
+
 #include <peftbench/error.h>
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -33,6 +36,7 @@ Json without_seed(Json config) {
 std::optional<std::int64_t> count(const RunRecord& record, const char* key) {
   const auto found = record.ledger.find(key);
   if (found == record.ledger.end() || !found->is_number_integer()) return std::nullopt;
+  if (found->is_number_unsigned() && !std::in_range<std::int64_t>(found->get<std::uint64_t>())) return std::nullopt;
   return found->get<std::int64_t>();
 }
 
@@ -93,13 +97,22 @@ std::vector<OtherScore> other_scores(const std::vector<const RunRecord*>& record
   return others;
 }
 
+// Each once, in their order.
+void add_once(std::vector<std::string>& items, const std::string& item) {
+  if (std::find(items.begin(), items.end(), item) == items.end()) items.push_back(item);
+}
+
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
   std::vector<double> scores, illegal, seconds;
+  std::vector<std::string> answers;
   for (const RunRecord* record : finished) {
+    add_once(answers, answers_text(*record));
+    for (const std::string& warning : record->warnings) add_once(row.warnings, warning);
     if (record->illegal_rate) illegal.push_back(*record->illegal_rate);
     if (const auto s = step_seconds(*record)) seconds.push_back(*s);
     row.peak_memory_bytes = std::max(row.peak_memory_bytes.value_or(0), record->peak_memory_bytes());
-    if (record->ledger.contains("percent")) row.percent = record->ledger.at("percent").get<double>();
+    if (const auto percent = record->ledger.find("percent"); percent != record->ledger.end() && percent->is_number())
+      row.percent = percent->get<double>();
     const MetricRecord* score = record->score();
     if (!score) continue;
     row.metric = score->name;
@@ -108,6 +121,7 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
     row.majority = score->majority;
     scores.push_back(score->value);
   }
+  row.answers = join(answers, " or ");
   row.score = summarise(scores);
   row.illegal_rate = mean(illegal);
   row.others = other_scores(finished);
@@ -119,6 +133,23 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   row.after_merge = range(finished, "after_merge");
   row.bytes_stored = range(finished, "bytes_stored");
   row.prompt_tokens = range(finished, "prompt_tokens");
+}
+
+bool in_one_table(const ComparisonRow& a, const ComparisonRow& b) {
+  return a.task == b.task && a.backbone == b.backbone;
+}
+
+// The settings that most rows of the table have; of two that are equally frequent, the first.
+const EvaluationSettings& most_frequent(const ComparisonRow& of, const std::vector<ComparisonRow>& rows) {
+  const EvaluationSettings* best = nullptr;
+  std::ptrdiff_t most = 0;
+  for (const ComparisonRow& row : rows) {
+    if (!in_one_table(row, of)) continue;
+    const auto same = [&](const auto& other) { return in_one_table(other, of) && other.evaluation == row.evaluation; };
+    const std::ptrdiff_t count = std::count_if(rows.begin(), rows.end(), same);
+    if (count > most) best = &row.evaluation, most = count;
+  }
+  return *best;
 }
 
 SeedRun seed_run(const RunRecord& record) {
@@ -173,6 +204,7 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
       ComparisonRow row;
       std::tie(row.task, row.backbone, row.method) = place;
       row.label = row.method;
+      row.evaluation = evaluation_of(group.config);
       const auto values = flat(group.config);
       for (const std::string& key : keys)
         if (const auto found = values.find(key); found != values.end()) row.label += " " + key + "=" + found->second;
@@ -188,12 +220,47 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
     std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
     std::move(here.begin(), here.end(), std::back_inserter(rows));
   }
+  for (ComparisonRow& row : rows) row.otherwise = differences(row.evaluation, most_frequent(row, rows));
   return rows;
 }
 
-std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore& store) {
+std::vector<ComparisonRow> compare(const StoredRuns& stored) {
+  std::vector<RunRecord> records;
+  for (const StoredRun& run : stored.runs) records.push_back(run.record);
+  std::vector<ComparisonRow> rows = compare(records);
+  for (ComparisonRow& row : rows)
+    for (const SeedRun& run : row.runs)
+      for (const std::string& note : stored.find(run.id)->notes) add_once(row.warnings, note);
+  for (const UnreadableRun& run : stored.unreadable) {
+    ComparisonRow row;
+    row.label = run.folder;
+    row.runs = {{0, run.folder, "unreadable", run.message, {}}};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+namespace {
+
+// What has become of a cell of a suite.
+SeedRun run_of(const SuiteCell& cell, const StoredRuns& stored) {
+  SeedRun run{cell.seed, cell.run, "missing", "", {}};
+  if (const StoredRun* found = stored.find(cell.run)) {
+    run = seed_run(found->record);
+  } else {
+    for (const UnreadableRun& damaged : stored.unreadable)
+      if (damaged.folder == cell.run) run.status = "failed", run.message = damaged.message;
+  }
+  // A process may have had no time to write its record.
+  if (run.status != "finished" && !cell.message.empty()) run.status = "failed", run.message = cell.message;
+  return run;
+}
+
+}  // namespace
+
+std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {
   std::vector<ComparisonRow> rows;
-  std::vector<std::vector<RunRecord>> records;  // of finished runs, by row
+  std::vector<std::vector<const RunRecord*>> finished;  // by row
   for (const SuiteCell& cell : suite.cells) {
     auto row = std::find_if(rows.begin(), rows.end(), [&](const ComparisonRow& r) {
       return r.label == cell.row && r.task == cell.task && r.backbone == cell.backbone;
@@ -204,30 +271,20 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore
       added.method = cell.method;
       added.task = cell.task;
       added.backbone = cell.backbone;
+      added.otherwise = cell.otherwise;
       row = rows.insert(rows.end(), std::move(added));
-      records.emplace_back();
+      finished.emplace_back();
     }
-    std::optional<RunRecord> record;
-    SeedRun run{cell.seed, cell.run, "waiting", "", {}};
-    try {
-      record = store.find(cell.run);
-      if (record) run = seed_run(*record);
-    } catch (const DataError& damaged) {  // one run that cannot be read leaves the table of the others
-      run.status = "failed";
-      run.message = damaged.what();
-    }
-    if (run.status != "finished" && !cell.message.empty()) {  // the process may have had no time to write its record
-      run.status = "failed";
-      run.message = cell.message;
-    }
-    row->runs.push_back(std::move(run));
-    if (record && record->status == "finished")
-      records[static_cast<std::size_t>(row - rows.begin())].push_back(*record);
+    row->runs.push_back(run_of(cell, stored));
+    const StoredRun* run = stored.find(cell.run);
+    if (!run) continue;
+    row->evaluation = evaluation_of(run->record.config);
+    for (const std::string& note : run->notes) add_once(row->warnings, note);
+    if (run->record.status == "finished")
+      finished[static_cast<std::size_t>(row - rows.begin())].push_back(&run->record);
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::vector<const RunRecord*> finished;
-    for (const RunRecord& record : records[i]) finished.push_back(&record);
-    fill_in(rows[i], finished);
+    fill_in(rows[i], finished[i]);
     std::sort(rows[i].runs.begin(), rows[i].runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
   }
   return rows;

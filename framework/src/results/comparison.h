@@ -1,7 +1,8 @@
 #pragma once
 
-#include "results/result_store.h"
+#include "results/evaluation.h"
 #include "results/statistics.h"
+#include "results/stored_runs.h"
 #include "results/suite_manifest.h"
 
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace peftbench {
 struct SeedRun {
   std::uint64_t seed = 0;
   std::string id;
-  std::string status;   // as the record's; "waiting" where no process has made one yet
+  std::string status;   // as the record's; "stopped" where its process died; "missing" where no process has made one
   std::string message;  // of what failed
   std::optional<double> score;
 };
@@ -40,8 +41,14 @@ struct ComparisonRow {
   std::string label, method, task, backbone;
   std::vector<SeedRun> runs;  // by seed
 
+  EvaluationSettings evaluation;  // how its runs are scored
+  std::vector<std::string>
+      otherwise;  // in what that differs from the rest of its table: "eval.mode=rank (else greedy)"
+
   // Of the finished runs.
   std::string metric, split;
+  std::string answers;  // how they came about; differing runs joined by " or "
+  std::vector<std::string> warnings;
   Summary score;
   std::optional<Range> examples;
   std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
@@ -58,8 +65,11 @@ struct ComparisonRow {
 // on one task and backbone, the settings in which they differ. By task, backbone and label.
 std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records);
 
+// The same of all runs of a folder; last a row without a task for each whose record cannot be read.
+std::vector<ComparisonRow> compare(const StoredRuns& stored);
+
 // The rows of a suite, in its order. Runs that never came to be are in them too.
-std::vector<ComparisonRow> compare(const SuiteManifest& suite, const ResultStore& store);
+std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored);
 
 // Seconds of a training step: the phase `train` holds steps alone, evaluations have one of their own.
 std::optional<double> step_seconds(const RunRecord& record);

@@ -9,9 +9,7 @@
 #include <algorithm>
 
 namespace peftbench {
-namespace {
-
-std::vector<std::string> run_ids(const fs::path& folder) {
+std::vector<std::string> run_folders(const fs::path& folder) {
   std::vector<std::string> ids;
   std::error_code missing;
   for (const auto& entry : fs::directory_iterator(folder, missing))
@@ -19,8 +17,6 @@ std::vector<std::string> run_ids(const fs::path& folder) {
   std::sort(ids.begin(), ids.end());
   return ids;
 }
-
-}  // namespace
 
 fs::path RunFolder::predictions(const std::string& task) const {
   std::string name = task;
@@ -39,13 +35,11 @@ std::optional<RunRecord> ResultStore::find(const std::string& id) const {
   const fs::path file = folder_of(id).record();
   std::error_code error;
   if (!fs::exists(file, error)) return std::nullopt;
-  return read_record(file);
-}
-
-std::vector<RunRecord> ResultStore::all() const {
-  std::vector<RunRecord> records;
-  for (const std::string& id : run_ids(folder_)) records.push_back(read_record(folder_of(id).record()));
-  return records;
+  RunRecord record = read_record(file);
+  if (record.id != id)
+    throw DataError({"a run's folder holds the record of another run", file.string() + " is of " + record.id, id,
+                     "move that folder away, or give it the name of its run"});
+  return record;
 }
 
 void ResultStore::write(const RunRecord& record) const {
@@ -60,7 +54,7 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
     if (path.filename() == "record.json" && fs::is_regular_file(path, error)) return {path.parent_path()};
     if (fs::is_regular_file(path / "record.json", error)) return {path};
   }
-  const std::vector<std::string> ids = run_ids(folder);
+  const std::vector<std::string> ids = run_folders(folder);
   std::vector<std::string> begins;
   for (const std::string& id : ids)
     if (!name.empty() && id.rfind(name, 0) == 0) begins.push_back(id);

@@ -29,15 +29,18 @@ class ResultStore {
   explicit ResultStore(fs::path folder) : folder_(std::move(folder)) {}
 
   RunFolder folder_of(const std::string& id) const { return {folder_ / id}; }
-  std::optional<RunRecord> find(const std::string& id) const;  // Throws DataError if it is there and damaged
-  std::vector<RunRecord> all() const;                          // by id
-  void write(const RunRecord& record) const;                   // makes the folder
+  // Throws DataError if it is there and damaged, or another run's.
+  std::optional<RunRecord> find(const std::string& id) const;
+  void write(const RunRecord& record) const;  // makes the folder
 
  private:
   fs::path folder_;
 };
 
 RunRecord read_record(const fs::path& file);  // Throws DataError
+
+// The names of folders that hold a record, sorted.
+std::vector<std::string> run_folders(const fs::path& folder);
 
 // A run as a user names it: its folder, its record.json, or its id (or the id's unique beginning) under `folder`.
 // Throws DataError with the nearest id.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <limits>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -14,6 +15,26 @@ Json number(const std::optional<double>& value) { return value ? Json(*value) : 
 
 std::optional<double> optional_number(const Json& json) {
   return json.is_null() ? std::nullopt : std::optional<double>(json.get<double>());
+}
+
+// A number that a field cannot hold is damage, and is never made to fit.
+struct Damage {
+  std::string what;
+};
+
+template <class T>
+void whole(const Json& parent, const char* key, T& value) {
+  const Json& json = parent.at(key);
+  const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<std::uint64_t>())
+                    : json.is_number_integer() ? std::in_range<T>(json.get<std::int64_t>())
+                                               : false;
+  if (!fits) throw Damage{std::string("'") + key + "' is " + json.dump() + ", not a whole number that can be"};
+  value =
+      json.is_number_unsigned() ? static_cast<T>(json.get<std::uint64_t>()) : static_cast<T>(json.get<std::int64_t>());
+}
+
+double number_from(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }
 
 Json metric_json(const MetricRecord& metric) {
@@ -28,10 +49,10 @@ MetricRecord metric_from(const Json& json) {
   MetricRecord metric;
   json.at("split").get_to(metric.split);
   json.at("name").get_to(metric.name);
-  metric.value = json.at("value").is_null() ? std::numeric_limits<double>::quiet_NaN() : json.at("value").get<double>();
-  json.at("n").get_to(metric.n);
+  metric.value = number_from(json.at("value"));
+  whole(json, "n", metric.n);
   if (const Json& interval = json.at("interval"); !interval.is_null())
-    metric.interval = Interval{interval.at(0).get<double>(), interval.at(1).get<double>()};
+    metric.interval = Interval{number_from(interval.at(0)), number_from(interval.at(1))};
   metric.majority = optional_number(json.at("majority"));
   metric.majority_answer = json.value("majority_answer", "");
   return metric;
@@ -58,8 +79,8 @@ TaskScore task_from(const Json& json) {
   json.at("hash").get_to(task.hash);
   json.at("trained").get_to(task.trained);
   task.rate = optional_number(json.at("rate"));
-  json.at("train").get_to(task.train);
-  json.at("scored").get_to(task.scored);
+  whole(json, "train", task.train);
+  whole(json, "scored", task.scored);
   for (const Json& metric : json.at("metrics")) task.metrics.push_back(metric_from(metric));
   json.at("majority_label").get_to(task.majority_label);
   json.at("answers").get_to(task.answers);
@@ -153,7 +174,9 @@ Json to_json(const RunRecord& r) {
 }
 
 RunRecord record_from_json(const Json& json, const std::string& where) try {
-  if (const int version = json.at("schema_version").get<int>(); version != RunRecord::schema)
+  int version = 0;
+  whole(json, "schema_version", version);
+  if (version != RunRecord::schema)
     throw DataError({where + " has a schema version that this program does not know", std::to_string(version),
                      std::to_string(RunRecord::schema), "use the peft-bench that wrote it, or run again"});
   RunRecord r;
@@ -166,7 +189,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   program.at("peftbench").get_to(r.peftbench_version);
   program.at("torch").get_to(r.torch_version);
   json.at("machine").at("cpu").get_to(r.cpu);
-  json.at("machine").at("threads").get_to(r.threads);
+  whole(json.at("machine"), "threads", r.threads);
 
   const Json& method = json.at("method");
   method.at("name").get_to(r.method.name);
@@ -181,9 +204,9 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   task.at("name").get_to(r.task.name);
   task.at("source").get_to(r.task.source);
   task.at("hash").get_to(r.task.hash);
-  task.at("train").get_to(r.task.train);
-  task.at("validation").get_to(r.task.validation);
-  task.at("test").get_to(r.task.test);
+  whole(task, "train", r.task.train);
+  whole(task, "validation", r.task.validation);
+  whole(task, "test", r.task.test);
   task.at("majority_label").get_to(r.task.majority_label);
 
   const Json& backbone = json.at("backbone");
@@ -192,26 +215,26 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   backbone.at("precision").get_to(r.backbone.precision);
   // Records of before there was quantisation lack both.
   r.backbone.quantization = backbone.value("quantization", "none");
-  r.backbone.bytes = backbone.value("bytes", std::int64_t{0});
-  backbone.at("parameters").get_to(r.backbone.parameters);
+  if (backbone.contains("bytes")) whole(backbone, "bytes", r.backbone.bytes);
+  whole(backbone, "parameters", r.backbone.parameters);
   backbone.at("checksum_before").get_to(r.backbone.checksum_before);
   backbone.at("checksum_after").get_to(r.backbone.checksum_after);
 
   json.at("vocabulary_hash").get_to(r.vocabulary_hash);
-  json.at("seed").get_to(r.seed);
+  whole(json, "seed", r.seed);
   json.at("config_hash").get_to(r.config_hash);
   r.config = json.at("config");
   json.at("sites").get_to(r.sites);
   r.ledger = json.at("ledger");
 
   const Json& training = json.at("training");
-  training.at("steps").get_to(r.training.steps);
-  training.at("best_step").get_to(r.training.best_step);
+  whole(training, "steps", r.training.steps);
+  whole(training, "best_step", r.training.best_step);
   training.at("stopped_early").get_to(r.training.stopped_early);
-  training.at("resumed_from").get_to(r.training.resumed_from);
-  training.at("times_resumed").get_to(r.training.times_resumed);
-  training.at("examples").get_to(r.training.examples);
-  training.at("tokens").get_to(r.training.tokens);
+  whole(training, "resumed_from", r.training.resumed_from);
+  whole(training, "times_resumed", r.training.times_resumed);
+  whole(training, "examples", r.training.examples);
+  whole(training, "tokens", r.training.tokens);
   r.training.loss_before = optional_number(training.at("loss_before"));
   r.training.loss_after = optional_number(training.at("loss_after"));
   training.at("loss_split").get_to(r.training.loss_split);
@@ -226,9 +249,9 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   for (const Json& phase : json.at("phases")) {
     PhaseCost cost;
     phase.at("name").get_to(cost.name);
-    phase.at("wall_seconds").get_to(cost.wall_seconds);
-    phase.at("cpu_seconds").get_to(cost.cpu_seconds);
-    phase.at("peak_memory_bytes").get_to(cost.peak_memory_bytes);
+    cost.wall_seconds = number_from(phase.at("wall_seconds"));
+    cost.cpu_seconds = number_from(phase.at("cpu_seconds"));
+    whole(phase, "peak_memory_bytes", cost.peak_memory_bytes);
     phase.at("peak_is_of_phase").get_to(cost.peak_is_of_phase);
     r.phases.push_back(cost);
   }
@@ -236,6 +259,8 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   return r;
 } catch (const nlohmann::json::exception& error) {
   throw DamagedRecord(where, error.what());
+} catch (const Damage& damage) {
+  throw DamagedRecord(where, damage.what);
 }
 
 std::string utc_now() {

@@ -1,36 +1,38 @@
 #include "results/suite_manifest.h"
 
+#include "core/descriptor.h"
 #include "core/json.h"
-#include "core/names.h"
 #include "core/write_files.h"
 
 #include <peftbench/error.h>
+
+#include <fcntl.h>
+#include <sys/file.h>
 
 #include <algorithm>
 
 namespace peftbench {
 namespace {
 
-constexpr const char* ending = ".suite";
-
-std::vector<std::string> suites_in(const fs::path& runs) {
-  std::vector<std::string> names;
-  std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(runs, missing))
-    if (entry.path().extension() == ending) names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
+// As long as it is open no other process adds to the manifest of this folder.
+Descriptor locked(const fs::path& folder) {
+  Descriptor open(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (open.ok()) ::flock(open.get(), LOCK_EX);  // where a file system has no locks, the last one wins
+  return open;
 }
 
-}  // namespace
+bool same_cell(const SuiteCell& a, const SuiteCell& b) {
+  return a.row == b.row && a.task == b.task && a.backbone == b.backbone && a.seed == b.seed;
+}
 
-fs::path suite_folder(const fs::path& runs, const std::string& name) { return runs / (name + ending); }
-
-void write_manifest(const fs::path& runs, const SuiteManifest& manifest) {
-  Json json = {{"schema_version", SuiteManifest::schema},
-               {"name", manifest.name},
-               {"file", manifest.file},
-               {"cells", Json::array()}};
+Json json_of(const SuiteManifest& manifest) {
+  Json json = {{"schema_version", SuiteManifest::schema}, {"name", manifest.name}, {"commands", Json::array()}};
+  for (const SuiteCommand& command : manifest.commands)
+    json["commands"].push_back({{"file", command.file},
+                                {"settings", command.settings},
+                                {"seeds", command.seeds},
+                                {"threads", command.threads}});
+  json["cells"] = Json::array();
   for (const SuiteCell& cell : manifest.cells)
     json["cells"].push_back({{"row", cell.row},
                              {"method", cell.method},
@@ -38,33 +40,57 @@ void write_manifest(const fs::path& runs, const SuiteManifest& manifest) {
                              {"backbone", cell.backbone},
                              {"seed", cell.seed},
                              {"run", cell.run},
-                             {"message", cell.message}});
-  const fs::path folder = suite_folder(runs, manifest.name);
-  make_folder(folder);
-  write_atomically(folder / "suite.json", json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+                             {"message", cell.message},
+                             {"evaluated_otherwise", cell.otherwise}});
+  return json;
 }
 
-SuiteManifest read_manifest(const fs::path& runs, const std::string& name) {
-  const fs::path file = suite_folder(runs, name) / "suite.json";
-  std::error_code error;
-  if (!fs::is_regular_file(file, error)) {
-    const std::vector<std::string> names = suites_in(runs);
-    throw DataError(
-        {"the suite '" + name + "' was not run into " + runs.string(),
-         {},
-         file.string(),
-         names.empty() ? "run `peft-bench suite FILE --out " + runs.string() + "`" : did_you_mean(name, names)});
-  }
+SuiteManifest manifest_from(const Json& json, const fs::path& file) {
+  if (const int version = json.at("schema_version").get<int>(); version != SuiteManifest::schema)
+    throw DataError({file.string() + " has a schema version that this program does not know", std::to_string(version),
+                     std::to_string(SuiteManifest::schema), "use the peft-bench that wrote it"});
+  SuiteManifest manifest{json.at("name")};
+  for (const Json& cell : json.at("cells"))
+    manifest.cells.push_back({cell.at("row"), cell.at("method"), cell.at("task"), cell.at("backbone"), cell.at("seed"),
+                              cell.at("run"), cell.at("message"),
+                              cell.value("evaluated_otherwise", std::vector<std::string>{})});
+  for (const Json& command : json.value("commands", Json::array()))  // older ones lack them
+    manifest.commands.push_back(
+        {command.at("file"), command.at("settings"), command.at("seeds"), command.at("threads")});
+  return manifest;
+}
+
+}  // namespace
+
+fs::path suite_folder(const fs::path& runs, const std::string& name) { return runs / (name + ".suite"); }
+
+void add_to_manifest(const fs::path& runs, const SuiteManifest& manifest) {
+  const fs::path folder = suite_folder(runs, manifest.name);
+  make_folder(folder);
+  const Descriptor lock = locked(folder);
+  SuiteManifest all = manifest;
   try {
-    const Json json = read_json<Json>(file, "start the suite again: its finished runs are kept");
-    if (const int version = json.at("schema_version").get<int>(); version != SuiteManifest::schema)
-      throw DataError({file.string() + " has a schema version that this program does not know", std::to_string(version),
-                       std::to_string(SuiteManifest::schema), "use the peft-bench that wrote it"});
-    SuiteManifest manifest{json.at("name"), json.at("file"), {}};
-    for (const Json& cell : json.at("cells"))
-      manifest.cells.push_back({cell.at("row"), cell.at("method"), cell.at("task"), cell.at("backbone"),
-                                cell.at("seed"), cell.at("run"), cell.at("message")});
-    return manifest;
+    if (const auto earlier = find_manifest(runs, manifest.name)) {
+      for (const SuiteCell& cell : earlier->cells) {
+        const auto same = [&](const SuiteCell& own) { return same_cell(own, cell); };
+        if (std::none_of(manifest.cells.begin(), manifest.cells.end(), same)) all.cells.push_back(cell);
+      }
+      all.commands = earlier->commands;
+      for (const SuiteCommand& command : manifest.commands) {
+        std::erase(all.commands, command);
+        all.commands.push_back(command);
+      }
+    }
+  } catch (const DataError&) {  // damaged: it is written anew
+  }
+  write_atomically(folder / "suite.json", json_of(all).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::optional<SuiteManifest> find_manifest(const fs::path& runs, const std::string& name) {
+  const fs::path file = suite_folder(runs, name) / "suite.json";
+  if (!file_exists(file)) return std::nullopt;
+  try {
+    return manifest_from(read_json<Json>(file, "start the suite again: its finished runs are kept"), file);
   } catch (const nlohmann::json::exception& fault) {
     throw DataError({file.string() + " is not a suite's list of runs", fault.what(), "what `peft-bench suite` writes",
                      "start the suite again: its finished runs are kept"});

@@ -1,5 +1,7 @@
 #include "run/machine.h"
 
+#include "core/processors.h"
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
@@ -8,7 +10,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <thread>
 
 namespace peftbench {
 
@@ -21,7 +22,7 @@ void tune_process() {
 std::int64_t default_threads() {
   const char* wanted = std::getenv("OMP_NUM_THREADS");
   const long number = wanted ? std::strtol(wanted, nullptr, 10) : 0;
-  return number > 0 ? number : std::max(1u, std::thread::hardware_concurrency());
+  return number > 0 ? number : usable_processors();
 }
 
 void use_threads(std::int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }

@@ -9,7 +9,7 @@ namespace peftbench {
 // denormal numbers, which are slow, become zero.
 void tune_process();
 
-std::int64_t default_threads();  // OMP_NUM_THREADS, else one for each core that the process may use
+std::int64_t default_threads();  // OMP_NUM_THREADS, else one for each processor that the process may use
 void use_threads(std::int64_t threads);
 
 std::string cpu_model();  // "" where /proc does not tell

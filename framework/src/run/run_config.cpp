@@ -1,7 +1,10 @@
 #include "run/run_config.h"
 
 #include "core/names.h"
+#include "core/terminal_text.h"
+#include "core/utf8.h"
 #include "plugin/schema.h"
+#include "results/evaluation.h"
 #include "run/machine.h"
 #include "run/options.h"
 
@@ -31,6 +34,7 @@ class Resolver {
   }
 
   void apply(const Setting& setting) {
+    refuse_other_bytes(setting);
     if (setting.key.starts_with("set.")) {
       const std::string name = setting.key.substr(4);
       const ParameterSchema* parameter = find(schema_, name);
@@ -52,6 +56,19 @@ class Resolver {
   }
 
  private:
+  // Configurations are kept as YAML and JSON, and both are UTF-8.
+  static void refuse_other_bytes(const Setting& setting) {
+    const auto check = [&](const std::string& text) {
+      if (invalid_utf8(text))
+        throw ConfigError({setting.origin + ": the value of '" + setting.key + "' is not UTF-8", in_one_line(text),
+                           "UTF-8 text", "a file of that name: rename it, or name a link to it"});
+    };
+    if (const auto* list = std::get_if<Names>(&setting.value))
+      for (const std::string& text : *list) check(text);
+    else
+      check(std::get<std::string>(setting.value));
+  }
+
   static const ParameterSchema* find(const MethodSchema& schema, const std::string& name) {
     for (const ParameterSchema& parameter : schema.parameters())
       if (parameter.name == name) return &parameter;
@@ -102,6 +119,18 @@ void check_conditions(const SettingsBlock& block, const KnownNames& known) {
   }
 }
 
+// A table compares methods, so what a method brings is training and parameters of its own, never its evaluation.
+void refuse_evaluation(const SettingsBlock& block) {
+  for (const Setting& setting : block.settings)
+    if (decides_evaluation(setting.key))
+      throw ConfigError(
+          {setting.origin + ": '" + setting.key + "' decides how runs are scored, and the file is one method's",
+           {},
+           "settings of 'set' and 'train', so that all methods of a table are scored alike",
+           "set it for all: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
+  for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
+}
+
 // What a task or backbone is called where its path is given.
 std::vector<std::string> names_for_conditions(const std::string& given) {
   const fs::path path(given);
@@ -148,6 +177,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
     recommended.settings.push_back({key, value, "recommended by the plugin " + method});
   layers.push_back(recommended);
   read_if_there(configs / "methods" / (method + ".yaml"));
+  refuse_evaluation(layers.back());
   layers.push_back(request.file ? read_settings(*request.file) : SettingsBlock{});
   layers.back().settings = without_method(layers.back().settings);
   layers.insert(layers.end(), request.layers.begin(), request.layers.end());
@@ -207,7 +237,8 @@ void emit(YAML::Emitter& out, const nlohmann::json& json) {
 
 std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments) {
   std::string text;
-  for (const std::string& comment : comments) text += "# " + comment + "\n";
+  // A comment ends with its line, so that what it tells can never be settings.
+  for (const std::string& comment : comments) text += "# " + in_one_line(comment) + "\n";
   YAML::Emitter out;
   emit(out, to_json(config));
   return text + out.c_str() + "\n";

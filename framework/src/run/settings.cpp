@@ -1,5 +1,6 @@
 #include "run/settings.h"
 
+#include "core/names.h"
 #include "core/yaml.h"
 
 #include <peftbench/error.h>
@@ -92,6 +93,11 @@ Setting parse_set(const std::string& text) {
   std::string key = text.substr(0, equals);
   if (key.find('.') == std::string::npos) key = "set." + key;
   return {key, text.substr(equals + 1), "--set " + text};
+}
+
+std::string text_of(const Setting& setting) {
+  const auto* list = std::get_if<Names>(&setting.value);
+  return setting.key + "=" + (list ? join(*list, ",") : std::get<std::string>(setting.value));
 }
 
 bool fits_condition(const std::string& condition, const std::string& name) {

@@ -41,6 +41,8 @@ SettingsBlock read_settings(const YAML::Node& node, const fs::path& file);
 
 // `key=value` of --set; a bare key is the method's. Throws ConfigError without '='.
 Setting parse_set(const std::string& text);
+// As --set takes it.
+std::string text_of(const Setting& setting);
 
 // Whether a name is one that an `on` means; * stands for any letters, ? for one.
 bool fits_condition(const std::string& condition, const std::string& name);

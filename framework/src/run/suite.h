@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/progress.h"
+#include "results/stored_runs.h"
 #include "results/suite_manifest.h"
 #include "run/suite_spec.h"
 #include "run/workbench.h"
@@ -17,7 +18,11 @@ struct SuiteRequest {
   SuiteSpec spec;
   std::vector<Setting> settings;  // of --set, for every run
   fs::path out = "runs";
-  std::int64_t jobs = 1;  // runs at once; where no setting says `threads`, the processor is divided among them
+  std::int64_t jobs = 1;  // runs at once
+  // Of a run whose settings do not say them: the first. Where its id is not among the runs that are there, it is looked
+  // for with the others, which earlier commands gave.
+  std::vector<std::int64_t> threads = {1};
+  std::vector<std::uint64_t> seeds;  // of --seeds; empty: the file's
   std::function<bool()> stop;
 };
 
@@ -31,7 +36,10 @@ struct SuiteRun {
 // All runs in the table's order, with the ids that they will have. Everything that can be wrong in the suite, its
 // methods, tasks, backbones and data is refused here. A method that cannot do a task at all (it needs label words) is
 // not: its cell has a message, and no id.
-std::vector<SuiteRun> resolve_suite(const SuiteRequest& request);
+std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRuns& stored);
+
+// The processor divided among runs at once.
+std::int64_t threads_of_a_run(std::int64_t jobs);
 
 // Each run in a process of this program, so that a peak of memory is one run's and a crash is a row. What has finished
 // before is not run again. Throws Interrupted, or what keeps the suite from going on, once all processes have kept

@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "core/numbers.h"
+#include "core/terminal_text.h"
 #include "data/yaml.h"
 
 #include <peftbench/error.h>
@@ -48,6 +49,9 @@ std::vector<SuiteRow> read_rows(const Yaml& yaml, const fs::path& file) {
     SuiteRow row;
     row.method = item.at("method").text();
     row.name = item.has("name") ? item.at("name").text() : row.method;
+    if (row.name.empty() || in_one_line(row.name) != row.name)
+      item.fail("the name of a row is not a line of text", in_one_line(row.name),
+                "letters, digits and signs, without line breaks and control characters", "give it another 'name'");
     if (!names.insert(row.name).second)
       item.fail("two rows are called '" + row.name + "'", {}, "a name of its own for each row",
                 "give this one another 'name'");

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -33,6 +34,30 @@ TEST(ConsoleProgress, PrintsFewLinesWhereThereIsNoTerminal) {
   const std::string text = ::testing::internal::GetCapturedStderr();
   EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 4) << text;
   EXPECT_THAT(text, HasSubstr("peft-bench: something to know\n"));
+}
+
+// hostile 20: whatever a name or a text holds, the terminal shows it and obeys nothing.
+TEST(Console, NothingThatATerminalObeysLeavesTheProgram) {
+  const std::string evil =
+      "a\x1b[2Jb\x9b"
+      "31m\xc2\x9b"
+      "c\xe2\x80\xae\r";
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  print(evil + "\n");
+  print_json(nlohmann::json{{"key", "x\x1b\x7f\xc2\x9b\xff"}});
+  print_error(evil);
+  {
+    ConsoleProgress progress;
+    progress.update({"train", 0, 0, evil});
+    progress.note(evil);
+  }
+  const std::string out = testing::internal::GetCapturedStdout(), err = testing::internal::GetCapturedStderr();
+  for (const std::string& text : {out, err})
+    for (const char* sign : {"\x1b", "\x9b", "\xe2\x80\xae", "\r", "\x7f"})
+      EXPECT_EQ(text.find(sign), std::string::npos) << text;
+  EXPECT_THAT(out, HasSubstr("a\\x1b[2Jb\\x9b31m\\u009bc\\u202e\\r\n"));
+  EXPECT_EQ(nlohmann::json::parse(out.substr(out.find('{'))).at("key"), "x\x1b\x7f\xc2\x9b\xef\xbf\xbd");
 }
 
 TEST(Arguments, FlagsBecomeSettingsOfTheirNames) {

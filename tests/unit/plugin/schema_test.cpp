@@ -156,6 +156,10 @@ TEST(Schema, FaultsAreFound) {
               HasSubstr("finite"));
   EXPECT_THAT(faults_of([](MethodSchema& s) { s.recommend("train.steps", "1").recommend("train.steps", "2"); }),
               HasSubstr("recommended twice"));
+  // S17: rows of a table are evaluated alike.
+  for (const char* key : {"eval.mode", "eval.beams", "task.max_input_tokens", "seed", "threads"})
+    EXPECT_THAT(faults_of([&](MethodSchema& s) { s.recommend(key, "1"); }),
+                HasSubstr("'" + std::string(key) + "' is recommended, but a method recommends training alone"));
 }
 
 TEST(Schema, ARangeNeedsItsParameter) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <sstream>
 
 namespace peftbench {
@@ -44,7 +45,7 @@ ComparisonRow sample() {
 std::vector<ComparisonRow> rows() {
   ComparisonRow none = sample();
   none.label = "soft";
-  none.runs = {{1, "soft-1", "waiting", "", {}}};
+  none.runs = {{1, "soft-1", "missing", "", {}}};
   none.score = {};
   none.majority = none.illegal_rate = none.percent = none.step_seconds = {};
   none.trained = none.receiving_gradient = none.stored = none.inference = none.after_merge = none.bytes_stored = {};
@@ -65,7 +66,7 @@ TEST(ComparisonText, HoldsEveryFigureAndTheFailures) {
                           HasSubstr("0.750 ± 0.071"), HasSubstr("2 of 3"), HasSubstr("0.533"), HasSubstr("0.200 %"),
                           HasSubstr("41 ms"), HasSubstr("312 MiB"), HasSubstr("3,538,944"), HasSubstr("0.355 %")));
   EXPECT_THAT(text, HasSubstr("442,368–884,736"));
-  EXPECT_THAT(text, ContainsRegex("soft +waiting +0 of 1"));
+  EXPECT_THAT(text, ContainsRegex("soft +missing +0 of 1"));
   EXPECT_THAT(text, HasSubstr("lora, rank 8 | q and v, seed 3: failed: no \"memory\", sorry (8 GiB)\n"));
   EXPECT_THAT(text, Not(HasSubstr("buy")));
 }
@@ -88,7 +89,7 @@ TEST(ComparisonMarkdown, IsATableWhoseCellsHoldNoBar) {
   const std::string text = comparison_markdown(rows());
   EXPECT_THAT(text, HasSubstr("**movies on t5-nano-lm: accuracy on 500 test examples**\n\n| method | score |"));
   EXPECT_THAT(text, HasSubstr("\n| lora, rank 8 \\| q and v | 0.750 ± 0.071 | 2 of 3 |"));
-  EXPECT_THAT(text, HasSubstr("\n- soft, seed 1: waiting\n"));
+  EXPECT_THAT(text, HasSubstr("\n- soft, seed 1: missing\n"));
 }
 
 TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
@@ -104,8 +105,73 @@ TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
       quoted ^= c == '"';
       fields += c == ',' && !quoted;
     }
-    EXPECT_EQ(fields, 24) << line;
+    EXPECT_EQ(fields, 27) << line;
   }
+}
+
+// S17
+TEST(Comparison, ARowThatIsEvaluatedOtherwiseIsMarkedInEveryForm) {
+  std::vector<ComparisonRow> some = rows();
+  some[0].answers = "generated";
+  EXPECT_THAT(comparison_text(some), AllOf(Not(HasSubstr("*")), Not(HasSubstr("answers"))));
+  some[1].answers = "ranked by mean";
+  some[1].otherwise = {"eval.mode=rank (else greedy)", "eval.rank_score=mean"};
+  some[1].warnings = {"evaluated otherwise"};
+  const std::string differs = "soft: eval.mode=rank (else greedy), eval.rank_score=mean";
+  EXPECT_THAT(comparison_text(some),
+              AllOf(ContainsRegex("method +score +answers"), ContainsRegex("\nsoft \\* +missing +ranked by mean "),
+                    HasSubstr("* evaluated otherwise than the rest of the table:\n  " + differs + "\n")));
+  EXPECT_LE(widest(comparison_text(some, 120)), 120u);
+  EXPECT_THAT(comparison_markdown(some), AllOf(HasSubstr("| soft \\* |"), HasSubstr("\n- " + differs)));
+  EXPECT_THAT(comparison_csv(some),
+              HasSubstr(",ranked by mean,\"eval.mode=rank (else greedy), eval.rank_score=mean\","));
+  const Json json = comparison_json(some);
+  EXPECT_EQ(json.at(1).at("evaluated_otherwise"), Json(some[1].otherwise));
+  EXPECT_EQ(json.at(1).at("warnings"), Json::array({"evaluated otherwise"}));
+  EXPECT_EQ(json.at(0).at("evaluated_otherwise"), Json::array());
+}
+
+// hostile 6, S5
+TEST(Comparison, WhatCannotBeReadAndWarningsStandBelowTheTables) {
+  std::vector<ComparisonRow> some = rows();
+  some[0].warnings = {"'lora-backup' is a copy of the run in 'lora-1', which counts once"};
+  ComparisonRow damaged;
+  damaged.label = "ia3-movies-s1-12";
+  damaged.runs = {{0, damaged.label, "unreadable", "record.json is not a run's record\n  found:    end of input", {}}};
+  some.push_back(damaged);
+  for (const std::string& text : {comparison_text(some), comparison_text(some, 120), comparison_markdown(some)}) {
+    EXPECT_THAT(text, HasSubstr("0.750 ± 0.071"));
+    EXPECT_THAT(text, HasSubstr("lora-backup"));
+    EXPECT_THAT(text, HasSubstr("ia3-movies-s1-12: record.json is not a run's record (end of input)"));
+  }
+  EXPECT_THAT(comparison_csv(some), HasSubstr("\nia3-movies-s1-12,"));
+  EXPECT_EQ(comparison_json(some).at(2).at("runs").at(0).at("status"), "unreadable");
+  EXPECT_EQ(comparison_json(some).at(0).at("warnings").size(), 1u);
+}
+
+// hostile 20, 21: what comes from files of others is text in every form.
+TEST(Comparison, NamesEndNoRowAndDoNothing) {
+  ComparisonRow row = sample();
+  row.label = "=1+1|<b>x</b>\n# title \x1b[31m";
+  row.runs[2].message = "@sum\x1b]0;x\x07";
+  const std::vector<ComparisonRow> some = {row};
+  const std::string markdown = comparison_markdown(some);
+  EXPECT_THAT(markdown, HasSubstr("\n| =1+1\\|&lt;b&gt;x&lt;/b&gt;\\\\n# title \\\\x1b\\[31m | 0.750"));
+  EXPECT_THAT(comparison_csv(some),
+              AllOf(HasSubstr("\n'=1+1|<b>x</b>\\n# title \\x1b[31m,lora,"), HasSubstr(",'@sum")));
+  EXPECT_EQ(comparison_json(some).at(0).at("label"), row.label);
+  EXPECT_THAT(comparison_text(some), HasSubstr("\n=1+1|<b>x</b>\\n# title \\x1b[31m "));
+  for (const std::string& text : {markdown, comparison_csv(some), comparison_text(some)})
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(Comparison, OfAnUndefinedScoreNoDeviationIsInvented) {
+  std::vector<ComparisonRow> some = rows();
+  const double nan = std::nan("");
+  some[0].score = {2, nan, nan};
+  EXPECT_THAT(comparison_text(some), AllOf(HasSubstr("undefined"), Not(HasSubstr("nan"))));
+  EXPECT_THAT(comparison_csv(some), Not(HasSubstr("nan")));
+  EXPECT_TRUE(Json::parse(comparison_json(some).dump()).at(0).at("score").at("mean").is_null());
 }
 
 TEST(ComparisonJson, HasNullForWhatIsNotKnown) {

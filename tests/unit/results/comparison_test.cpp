@@ -148,46 +148,61 @@ TEST_F(Suites, RowsAreInTheirOrderWithRunsThatNeverCameToBe) {
   killed.status = "running";
   killed.metrics.clear();
   store.write(killed);
-  SuiteManifest suite{"all", "all.yaml", {}};
-  suite.cells = {{"second first", "soft", "movies", "t5", 1, "soft-movies-s1-1", ""},
-                 {"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", ""},
-                 {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", "ended by signal 9 (Killed)"}};
-  write_manifest(folder_, suite);
-  const std::vector<ComparisonRow> rows = compare(read_manifest(folder_, "all"), store);
+  const SuiteManifest suite{"all",
+                            {{"second first", "soft", "movies", "t5", 1, "soft-movies-s1-1", "", {}},
+                             {"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", "", {}},
+                             {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", "ended by signal 9", {}}}};
+  add_to_manifest(folder_, suite);
+  const std::vector<ComparisonRow> rows = compare(find_manifest(folder_, "all").value(), read_runs(folder_));
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].label, "second first");
-  EXPECT_EQ(rows[0].runs.front().status, "waiting");
+  EXPECT_EQ(rows[0].runs.front().status, "missing");
   EXPECT_EQ(rows[1].score.n, 1);
   EXPECT_EQ(rows[1].runs.at(1).status, "failed");
-  EXPECT_EQ(rows[1].runs.at(1).message, "ended by signal 9 (Killed)");
-  EXPECT_EQ(store.all().size(), 2u);  // the suite's own folder is no run
+  EXPECT_EQ(rows[1].runs.at(1).message, "ended by signal 9");
+  EXPECT_EQ(read_runs(folder_).runs.size(), 2u);  // the suite's own folder is no run
 }
 
+// hostile 6
 TEST_F(Suites, ARecordThatCannotBeReadIsARowOfItsOwn) {
   const ResultStore store(folder_);
   store.write(run_of("lora", 8, 1, 0.6));
   store.write(run_of("lora", 8, 2, 0.7));
   write_atomically(store.folder_of("lora-movies-s2-8").record(), "{");
   const SuiteManifest suite{"all",
-                            "all.yaml",
-                            {{"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", ""},
-                             {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", ""}}};
-  const std::vector<ComparisonRow> rows = compare(suite, store);
+                            {{"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", "", {}},
+                             {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", "", {}}}};
+  const std::vector<ComparisonRow> rows = compare(suite, read_runs(folder_));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].score.n, 1);
   EXPECT_EQ(rows[0].runs.at(1).status, "failed");
   EXPECT_EQ(rows[0].runs.at(1).seed, 2u);
-  EXPECT_THAT(rows[0].runs.at(1).message, HasSubstr("record.json is not a run's record"));
+  EXPECT_THAT(rows[0].runs.at(1).message, HasSubstr("record.json"));
+  // Of the folder as a whole too.
+  const std::vector<ComparisonRow> all = compare(read_runs(folder_));
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].score.n, 1);
+  EXPECT_EQ(all[1].label, "lora-movies-s2-8");
+  EXPECT_EQ(all[1].runs.front().status, "unreadable");
 }
 
-TEST_F(Suites, OneThatIsNotThereIsNamedWithThoseThatAre) {
-  write_manifest(folder_, {"methods", "methods.yaml", {}});
-  try {
-    read_manifest(folder_, "method");
-    FAIL();
-  } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("did you mean 'methods'?"));
-  }
+// S5: a run is found by its id, in whichever folder it lies.
+TEST_F(Suites, ACopiedRunIsARowOnce) {
+  const ResultStore store(folder_);
+  for (int seed : {1, 2, 3}) store.write(run_of("lora", 8, seed, 0.1 * seed));
+  fs::copy(folder_ / "lora-movies-s1-8", folder_ / "backup", fs::copy_options::recursive);
+  fs::rename(folder_ / "lora-movies-s2-8", folder_ / "renamed");
+  const std::vector<ComparisonRow> rows = compare(read_runs(folder_));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].score.n, 3);
+  EXPECT_NEAR(rows[0].score.mean, 0.2, 1e-12);
+  EXPECT_THAT(rows[0].warnings, ElementsAre(HasSubstr("'backup' is a copy of the run in 'lora-movies-s1-8'")));
+  const SuiteManifest suite{"all",
+                            {{"low rank", "lora", "movies", "t5", 1, "lora-movies-s1-8", "", {}},
+                             {"low rank", "lora", "movies", "t5", 2, "lora-movies-s2-8", "", {}}}};
+  const std::vector<ComparisonRow> of_suite = compare(suite, read_runs(folder_));
+  EXPECT_EQ(of_suite.at(0).score.n, 2);
+  EXPECT_EQ(of_suite.at(0).warnings.size(), 1u);
 }
 
 }  // namespace

@@ -80,6 +80,17 @@ TEST_F(Config, LaterLayersWin) {
   EXPECT_EQ(config.load_options().precision, Precision::bfloat16);
 }
 
+// S17
+TEST_F(Config, AMethodsFileDecidesNothingOfEvaluation) {
+  for (const char* text :
+       {"eval: {mode: rank}\n", "on: {nano: {eval: {beams: 4}}}\n", "task: {max_input_tokens: 9}\n"}) {
+    write("methods/soft.yaml", text);
+    expect_refused(AllOf(HasSubstr("soft.yaml:1: '"), HasSubstr("decides how runs are scored")));
+  }
+  write("methods/soft.yaml", "train: {unlikelihood_weight: 1}\n");
+  EXPECT_EQ(resolve().train.unlikelihood_weight, 1);
+}
+
 TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
   write("methods/soft.yaml",
         "train: {steps: 1000}\n"
@@ -174,6 +185,66 @@ TEST_F(Config, TheWrittenFileGivesTheSameConfiguration) {
   EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
   EXPECT_EQ(to_json(config)["train"]["learning_rate"], 0.1);
   EXPECT_EQ(to_json(config)["set"]["length"], 3);
+}
+
+// hostile 21: whatever a value or a comment holds, it stays one.
+TEST_F(Config, TheWrittenFileHoldsEveryTextAsItIs) {
+  schema_.param("text", "", "a text").param("list", Names{}, "texts");
+  for (const std::string text : {"a\ntrain: {steps: 1}",
+                                 "null",
+                                 "~",
+                                 "true",
+                                 "- x",
+                                 "{a: b}",
+                                 "[a]",
+                                 "'",
+                                 "\"",
+                                 "# x",
+                                 " x ",
+                                 "a: b",
+                                 "a #b",
+                                 "!tag",
+                                 "&a",
+                                 "*a",
+                                 "%x",
+                                 "@x",
+                                 "`x",
+                                 "\x01\x1b[31m",
+                                 "\ta\t",
+                                 "\r\n",
+                                 "\xc2\x85",
+                                 "\xe2\x80\xa8",
+                                 "---",
+                                 "...",
+                                 "|",
+                                 ">",
+                                 "1_0",
+                                 "0x1",
+                                 "\\n",
+                                 "{input} answer:",
+                                 "é 否",
+                                 "?",
+                                 "? x",
+                                 "<<",
+                                 "=",
+                                 ","}) {
+    request_.settings = {{"set.text", text, "here"}, {"set.list", Names{text, "b"}, "here"}};
+    const RunConfig config = resolve();
+    ConfigRequest again;
+    again.file = write("written.yaml", to_yaml(config, {"first\nseed: 99", "second\r\nseed: 98"}));
+    const RunConfig read = resolve_config(again, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}});
+    EXPECT_EQ(read.values.text("text"), text);
+    EXPECT_EQ(read.values.names("list"), (Names{text, "b"}));
+    EXPECT_EQ(to_json(read), to_json(config)) << text;
+  }
+}
+
+// hostile 15: neither YAML nor JSON holds other bytes, so such a run could not be kept.
+TEST_F(Config, AValueThatIsNotUtf8IsRefused) {
+  request_.settings = {{"init_from", "runs/caf\xe9", "--init-from"}};
+  expect_refused(AllOf(HasSubstr("--init-from: the value of 'init_from' is not UTF-8"), HasSubstr("runs/caf\\xe9")));
+  request_.settings = {{"eval.tasks", Names{"a", "b\xff"}, "here"}};
+  expect_refused(HasSubstr("b\\xff"));
 }
 
 TEST(Options, EveryTrainingOptionIsThereOnce) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "results/comparison.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// What the forms of a table say of a row in the same words.
+
+std::int64_t finished(const ComparisonRow& row);  // runs
+
+// What went wrong, and what was met, of a message in several lines.
+std::string first_lines(const std::string& message);
+
+// All that a table of figures does not show: the warnings of its runs, and how it is evaluated otherwise.
+std::vector<std::string> warnings_of(const ComparisonRow& row);
+
+}  // namespace peftbench

@@ -1,0 +1,72 @@
+#include "results/evaluation.h"
+
+#include <algorithm>
+#include <array>
+
+namespace peftbench {
+namespace {
+
+constexpr std::array<std::string_view, 4> of_the_task = {"task.max_input_tokens", "task.max_target_tokens",
+                                                         "task.prefix", "task.sentinel"};
+// Sections of a configuration that hold such settings.
+constexpr std::array<const char*, 2> sections = {"eval", "task"};
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string value_of(const EvaluationSettings& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  return found == settings.end() ? "" : found->second;
+}
+
+}  // namespace
+
+bool decides_evaluation(std::string_view key) {
+  // Which other tasks are scored as well changes no score; the batch does not either.
+  if (key == "eval.batch_size" || key == "eval.tasks") return false;
+  return key.starts_with("eval.") || std::find(of_the_task.begin(), of_the_task.end(), key) != of_the_task.end();
+}
+
+EvaluationSettings evaluation_of(const Json& config) {
+  EvaluationSettings settings;
+  for (const char* section : sections) {
+    const auto values = config.find(section);
+    if (values == config.end() || !values->is_object()) continue;
+    for (const auto& [name, value] : values->items())
+      if (const std::string key = std::string(section) + "." + name; decides_evaluation(key))
+        settings[key] = text_of(value);
+  }
+  if (value_of(settings, "eval.mode") == "rank")
+    for (const char* key : {"eval.beams", "eval.length_penalty", "eval.max_tokens"}) settings.erase(key);
+  else
+    settings.erase("eval.rank_score");
+  if (value_of(settings, "eval.beams") == "1") settings.erase("eval.length_penalty");
+  return settings;
+}
+
+std::vector<std::string> differences(const EvaluationSettings& one, const EvaluationSettings& common) {
+  std::vector<std::string> result;
+  for (const auto& [key, value] : one) {
+    const auto other = common.find(key);
+    if (other == common.end())
+      result.push_back(key + "=" + value);
+    else if (other->second != value)
+      result.push_back(key + "=" + value + " (else " + other->second + ")");
+  }
+  return result;
+}
+
+std::string answers_text(const RunRecord& record) {
+  const EvaluationSettings settings = evaluation_of(record.config);
+  const bool ranks = value_of(settings, "eval.mode") == "rank";
+  // Older records do not say it.
+  const std::string answers = !record.answers.empty() ? record.answers : ranks ? "ranked" : "generated";
+  if (answers == "classes") return "classes of a head";
+  if (const std::string score = value_of(settings, "eval.rank_score"); answers == "ranked" && !score.empty())
+    return "ranked by " + score;
+  if (const std::string beams = value_of(settings, "eval.beams");
+      answers == "generated" && beams.size() > 0 && beams != "1")
+    return "generated, " + beams + " beams";
+  return answers;
+}
+
+}  // namespace peftbench

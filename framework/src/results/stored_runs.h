@@ -1,0 +1,36 @@
+#pragma once
+
+#include "results/result_store.h"
+
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// A run of a folder, as reports count it.
+struct StoredRun {
+  RunRecord record;  // its status is "stopped" where it says "running" and no process works on it
+  RunFolder folder;
+  std::vector<std::string> notes;  // of its copies in other folders, which do not count
+};
+
+// A folder whose record cannot be read.
+struct UnreadableRun {
+  std::string folder;  // its name
+  std::string message;
+};
+
+// All runs of a folder. A run is what its record says, whatever its folder is called: each id is there once.
+struct StoredRuns {
+  std::vector<StoredRun> runs;  // by id
+  std::vector<UnreadableRun> unreadable;
+
+  const StoredRun* find(const std::string& id) const;
+  // With all its files as they were written.
+  bool has_finished(const std::string& id) const;
+};
+
+// No record's fault is thrown: one that is damaged leaves the others readable.
+StoredRuns read_runs(const fs::path& folder);
+
+}  // namespace peftbench

@@ -1,0 +1,71 @@
+#include "results/suite_manifest.h"
+
+#include <peftbench/error.h>
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace peftbench {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Manifest : public testing::Test {
+ protected:
+  Manifest() { fs::create_directories(folder_); }
+  ~Manifest() override { fs::remove_all(folder_); }
+  static SuiteManifest of_seed(std::uint64_t seed, const std::string& message = "") {
+    const std::string run = "lora-s" + std::to_string(seed);
+    return {"mine", {{"row", "lora", "movies", "t5", seed, run, message, {}}}, {{"/a/mine.yaml", {}, {seed}, 2}}};
+  }
+  fs::path folder_ = fs::temp_directory_path() / ("peftbench-manifest-" + std::to_string(::getpid()));
+};
+
+// S21: commands for different seeds do not overwrite one another.
+TEST_F(Manifest, EachCommandAddsItsCells) {
+  EXPECT_FALSE(find_manifest(folder_, "mine"));
+  add_to_manifest(folder_, of_seed(1, "killed"));
+  add_to_manifest(folder_, of_seed(2));
+  SuiteManifest both = find_manifest(folder_, "mine").value();
+  ASSERT_EQ(both.cells.size(), 2u);
+  EXPECT_EQ(both.commands.size(), 2u);
+  EXPECT_THAT(both.commands.back().seeds, ElementsAre(2u));
+  EXPECT_EQ(both.commands.back().threads, 2);
+  add_to_manifest(folder_, of_seed(1));  // the same command again
+  both = find_manifest(folder_, "mine").value();
+  ASSERT_EQ(both.cells.size(), 2u);
+  EXPECT_EQ(both.commands.size(), 2u);
+  EXPECT_THAT(both.commands.back().seeds, ElementsAre(1u));
+  for (const SuiteCell& cell : both.cells) EXPECT_EQ(cell.message, "");
+}
+
+TEST_F(Manifest, ProcessesAtOnceLoseNothing) {
+  std::vector<pid_t> children;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    for (int i = 0; i < 5; ++i) add_to_manifest(folder_, of_seed(seed));
+    ::_exit(0);
+  }
+  for (const pid_t child : children) ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(find_manifest(folder_, "mine")->cells.size(), 8u);
+  EXPECT_EQ(find_manifest(folder_, "mine")->commands.size(), 8u);
+}
+
+TEST_F(Manifest, ADamagedOneIsNamedAndWrittenAnew) {
+  fs::create_directories(suite_folder(folder_, "mine"));
+  write_atomically(suite_folder(folder_, "mine") / "suite.json", "{");
+  try {
+    find_manifest(folder_, "mine");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("suite.json"));
+  }
+  add_to_manifest(folder_, of_seed(1));
+  EXPECT_EQ(find_manifest(folder_, "mine")->cells.size(), 1u);
+}
+
+}  // namespace
+}  // namespace peftbench
