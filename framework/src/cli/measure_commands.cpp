@@ -81,10 +81,13 @@ int eval_command(const std::vector<std::string>& words) {
                        {"task", record.at("task")},
                        {"split", outcome.split},
                        {"examples", outcome.examples},
-                       {"loss", outcome.loss},
+                       {"loss", outcome.loss ? Json(*outcome.loss) : Json()},
                        {"seconds", outcome.seconds},
                        {"metrics", record.at("metrics")},
                        {"illegal_rate", record.at("illegal_rate")},
+                       {"labels", record.at("labels")},
+                       {"confusion", record.at("confusion")},
+                       {"texts", record.at("texts")},
                        {"tasks", record.at("tasks")}};
     print_json(json);
     return 0;
@@ -99,7 +102,8 @@ int eval_command(const std::vector<std::string>& words) {
   add_task_scores(sheet, outcome.record.tasks);
   if (outcome.record.illegal_rate)
     sheet.add("illegal", format_percent(*outcome.record.illegal_rate) + " of the answers");
-  sheet.add("loss", fmt::format("{:.4f} for each label token", outcome.loss));
+  sheet.add("loss", outcome.loss ? fmt::format("{:.4f} for each label token", *outcome.loss)
+                                 : "none: more or less than one learnt word becomes an answer of this task");
   print(sheet.text(terminal_width(1)));
   return 0;
 }

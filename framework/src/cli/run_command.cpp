@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "eval/likelihood.h"
 #include "report/run_report.h"
 #include "run/planning.h"
 #include "run/runner.h"
@@ -18,6 +19,8 @@ int dry_run(const Arguments& arguments) {
   refuse_idle_label_map(setup.config);
   configured_eval_tasks(places, setup.config);  // a name that is none is told now
   CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec, task);
+  const std::vector<std::string> warnings =
+      scores_classes(plan) ? std::vector<std::string>{} : check_label_words(places, setup);
   const nlohmann::json ledger =
       to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
@@ -25,13 +28,15 @@ int dry_run(const Arguments& arguments) {
     print_json(nlohmann::json{{"config", to_json(setup.config)},
                               {"sites", plan.claimed_sites()},
                               {"backbone_parameters", frozen},
-                              {"ledger", ledger}});
+                              {"ledger", ledger},
+                              {"warnings", warnings}});
     return 0;
   }
   std::string text = to_yaml(setup.config, {"resolved configuration"});
   text += "\nsites claimed by " + setup.plugin->name + ":\n";
   for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
   text += "\nledger:\n" + describe_ledger(Json(ledger), frozen);
+  for (const std::string& warning : warnings) text += "\nwarning: " + warning + "\n";
   print(text + "\nnothing was trained (--dry-run)\n");
   return 0;
 }

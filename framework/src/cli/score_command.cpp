@@ -5,14 +5,17 @@
 #include "data/metric_names.h"
 #include "data/task.h"
 #include "data/task_mixture.h"
+#include "eval/label_report.h"
 #include "eval/prediction_file.h"
 #include "report/format.h"
 #include "report/table.h"
+#include "results/result_store.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -31,6 +34,8 @@ struct Scored {
   std::vector<MetricValue> metrics;
   std::vector<ConstantAnswer> constants;
   std::optional<double> illegal_rate;
+  LabelReport labels;
+  std::vector<std::string> warnings;
 
   const ConstantAnswer* constant(const std::string& metric) const {
     const auto found =
@@ -54,10 +59,14 @@ Scored score(const std::string& file, const Rules& rules, std::uint64_t seed) {
                 task,
                 predictions.size(),
                 compute_metrics(metrics, predictions, count, seed),
-                constant_answers(metrics, predictions, labels),
+                {},
+                {},
+                label_report(predictions, labels),
                 {}};
+  result.warnings = label_remarks(result.labels, "");
   if (answers_may_be_illegal(metrics, count))
     result.illegal_rate = static_cast<double>(illegal) / static_cast<double>(predictions.size());
+  result.constants = constant_answers(metrics, std::move(predictions), labels);
   return result;
 }
 
@@ -76,7 +85,27 @@ Json as_json(const Scored& scored) {
                                {"majority_answer", constant ? Json(constant->answer) : Json()}});
   }
   json["illegal_rate"] = scored.illegal_rate ? Json(*scored.illegal_rate) : Json();
+  json["labels"] = labels_json(scored.labels);
+  json["confusion"] = scored.labels.confusion;
+  json["warnings"] = scored.warnings;
   return json;
+}
+
+// "20 targets, 3 answers; precision 0.333, recall 0.050, F1 0.087; answered: praise 1, blame 18, none of them 1"
+std::string label_text(const LabelReport& report, std::size_t label) {
+  const LabelScore& own = report.labels[label];
+  const auto number = [](const std::optional<double>& value) { return value ? format_score(*value) : "–"; };
+  std::string text =
+      fmt::format("{} targets, {} answers; precision {}, recall {}, F1 {}", with_thousands(own.targets),
+                  with_thousands(own.answers), number(own.precision()), number(own.recall()), number(own.f1()));
+  if (report.confusion.empty() || own.targets == 0) return text;
+  std::vector<std::string> given;
+  const std::vector<std::int64_t>& row = report.confusion[label];
+  for (std::size_t answer = 0; answer < row.size(); ++answer)
+    if (row[answer] > 0)
+      given.push_back(fmt::format("{} {}", answer < report.labels.size() ? report.labels[answer].label : "none of them",
+                                  with_thousands(row[answer])));
+  return text + "; answered: " + join(given);
 }
 
 std::string as_text(const Scored& scored) {
@@ -89,6 +118,9 @@ std::string as_text(const Scored& scored) {
     sheet.add(m.name, line);
   }
   if (scored.illegal_rate) sheet.add("illegal", format_percent(*scored.illegal_rate) + " of the answers");
+  for (std::size_t label = 0; label < scored.labels.labels.size(); ++label)
+    sheet.add(scored.labels.labels[label].label, label_text(scored.labels, label));
+  for (const std::string& warning : scored.warnings) sheet.add("warning", warning);
   return scored.file + (scored.task.empty() ? "" : ", " + scored.task) + "\n" + sheet.text(terminal_width(1));
 }
 
@@ -139,6 +171,7 @@ int score_command(const std::vector<std::string>& words) {
   Json json = Json::array();
   std::string text;
   for (const std::string& file : files) {
+    check_predictions(file);
     for (const Rules& rules : all) {
       const Scored scored = score(file, rules, seed);
       if (arguments.json())

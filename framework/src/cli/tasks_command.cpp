@@ -3,12 +3,14 @@
 #include "cli/console.h"
 #include "cli/fetch.h"
 #include "core/names.h"
+#include "data/label_check.h"
 #include "data/locate.h"
 #include "data/preprocess.h"
 #include "data/task.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
 #include "report/table.h"
+#include "run/task_survey.h"
 
 #include <peftbench/error.h>
 
@@ -16,6 +18,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace peftbench {
@@ -157,7 +160,39 @@ void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
   }
 }
 
-int describe_task(const TaskConfig& task, const fs::path& data_root, std::size_t examples, bool as_json) {
+// Labels, and what the limits and the vocabulary take from the texts.
+void show_survey(const TaskData& data, const Places& places, const std::optional<Vocabulary>& vocabulary, bool named,
+                 TextSheet& sheet, Json& json) {
+  const TaskSurvey survey = survey_task(data, places, vocabulary);
+  const TaskConfig& task = data.config;
+  std::string label = named ? "labels of " + task.name : "rows";
+  json["label_counts"] = Json::object();
+  json["texts"] = Json::object();
+  for (std::size_t i = 0; i < task.labels.size(); ++i) {
+    std::vector<std::string> parts;
+    Json& own = json["label_counts"][task.labels[i]] = Json::object();
+    for (const auto& [split, counts] : survey.splits) {
+      const auto found = counts.labels.find(static_cast<int>(i));
+      const std::int64_t count = found == counts.labels.end() ? 0 : found->second;
+      own[split] = count;
+      parts.push_back(with_thousands(count) + " " + split);
+    }
+    sheet.add(std::exchange(label, ""), task.labels[i] + ": " + join(parts));
+  }
+  for (const auto& [split, counts] : survey.splits) {
+    if (!vocabulary) continue;
+    Json& own = json["texts"][split] = to_json(counts);
+    own.erase("labels");
+  }
+  json["warnings"] = survey.warnings;
+  for (const std::string& warning : survey.warnings) sheet.add("warning", (named ? task.name + ": " : "") + warning);
+}
+
+int describe_task(const TaskConfig& task, const Places& places, const std::string& backbone, std::size_t examples,
+                  bool as_json) {
+  const fs::path& data_root = places.data;
+  const std::optional<Vocabulary> vocabulary = find_vocabulary(places, backbone);
+  if (vocabulary && !backbone.empty()) check_labels(task, *vocabulary->tokenizer);
   Json json = task_json(task);
   std::exception_ptr problem;
   TextSheet sheet;
@@ -183,6 +218,11 @@ int describe_task(const TaskConfig& task, const fs::path& data_root, std::size_t
     const TaskData data = load_task(task, data_root);
     show_data(data, sheet, json);
     if (task.mixture) show_mixture(data, sheet, json);
+    json["vocabulary"] = vocabulary ? Json(vocabulary->backbone) : Json();
+    if (vocabulary) sheet.add("vocabulary", "of " + vocabulary->backbone + (backbone.empty() ? ", the default" : ""));
+    for (const TaskData* part : parts_of(data))
+      show_survey(*part, places, vocabulary, task.mixture != nullptr, sheet,
+                  task.mixture ? json["parts"][part->config.name] : json);
     for (const TaskData* part : parts_of(data)) {
       if (examples == 0) break;
       if (task.mixture) shown += "\n" + part->config.name;
@@ -240,7 +280,7 @@ int list_all(const Places& places, bool as_json) {
 
 int tasks_command(const std::vector<std::string>& words) {
   Arguments arguments("tasks", "Lists the tasks, or what is in one of them, where its data is, and how to get it.");
-  std::string name;
+  std::string name, backbone;
   std::size_t examples = 0;
   std::vector<std::string> wanted;
   bool of_preprocessors = false;
@@ -252,6 +292,8 @@ int tasks_command(const std::vector<std::string>& words) {
   CLI::Option* const fetch =
       app.add_option("--fetch", wanted, "gets the data of these tasks, or of recipes of tools/fetch-data")
           ->type_name("NAME");
+  app.add_option("--backbone", backbone, "on whose vocabulary the texts are tried; else the default backbone's")
+      ->type_name("NAME");
   arguments.flag("--preprocessors", of_preprocessors, "lists what `preprocess` of a task's file can name");
   arguments.add_places();
   arguments.add_json();
@@ -263,7 +305,7 @@ int tasks_command(const std::vector<std::string>& words) {
   }
   if (of_preprocessors) return list_preprocessors(arguments.json());
   if (!name.empty())
-    return describe_task(read_task_config(name, places.task_folders()), places.data, examples, arguments.json());
+    return describe_task(read_task_config(name, places.task_folders()), places, backbone, examples, arguments.json());
   if (show->count() > 0) {
     throw ConfigError({"--examples needs a task", "none",
                        "peft-bench tasks NAME --examples " + std::to_string(examples),

@@ -1,9 +1,11 @@
 #include "core/hash.h"
 
+#include "core/files.h"
 #include "core/sha256_block.h"
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace peftbench {
 
@@ -55,6 +57,14 @@ std::string Sha256::hex() {
 std::string sha256(std::string_view text) {
   Sha256 hash;
   hash.update(text);
+  return hash.hex();
+}
+
+std::string sha256_file(const std::filesystem::path& file) {
+  InputFile in(file);
+  std::vector<char> block(1 << 20);
+  Sha256 hash;
+  while (const std::size_t got = in.read(block.data(), block.size())) hash.update(block.data(), got);
   return hash.hex();
 }
 

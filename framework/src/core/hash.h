@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,6 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view text);
+std::string sha256_file(const std::filesystem::path& file);  // Throws DataError where it cannot be read to its end
 
 }  // namespace peftbench

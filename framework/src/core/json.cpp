@@ -27,16 +27,15 @@ class Builder final : public nlohmann::json_sax<Json> {
   static constexpr bool ordered = !std::is_same_v<Json, nlohmann::json>;
 
  public:
-  Builder(LargeIntegers large, std::string& fault, std::size_t& position)
-      : large_(large), fault_(fault), position_(position) {}
+  Builder(Numbers numbers, std::string& fault, std::size_t& position)
+      : numbers_(numbers), fault_(fault), position_(position) {}
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put(value); }
   bool number_unsigned(number_unsigned_t value) override { return put(value); }
   bool number_float(number_float_t value, const string_t& digits) override {
-    const bool integer = digits.find_first_of(".eE") == string_t::npos;
-    return integer && large_ == LargeIntegers::text ? put(digits) : put(value);
+    return numbers_ == Numbers::as_written && Json(value).dump() != digits ? put(digits) : put(value);
   }
   bool string(string_t& value) override { return put(std::move(value)); }
   bool binary(binary_t& value) override { return put(std::move(value)); }
@@ -113,7 +112,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     }
   }
 
-  LargeIntegers large_;
+  Numbers numbers_;
   std::string& fault_;
   std::size_t& position_;
   Json root_;
@@ -130,10 +129,10 @@ std::string JsonFault::text() const {
 }
 
 template <class Json>
-std::optional<Json> parse_json(std::string_view text, JsonFault& fault, LargeIntegers large) {
+std::optional<Json> parse_json(std::string_view text, JsonFault& fault, Numbers numbers) {
   fault = {};
   std::size_t position = 0;
-  Builder<Json> builder(large, fault.what, position);
+  Builder<Json> builder(numbers, fault.what, position);
   if (Json::sax_parse(text.begin(), text.end(), &builder)) return builder.take();
   if (position > 0) {
     const std::string_view before = text.substr(0, std::min(position, text.size()));
@@ -153,8 +152,8 @@ std::optional<std::int64_t> json_integer(const Json& value) {
   return value.template get<std::int64_t>();
 }
 
-template std::optional<nlohmann::json> parse_json(std::string_view, JsonFault&, LargeIntegers);
-template std::optional<nlohmann::ordered_json> parse_json(std::string_view, JsonFault&, LargeIntegers);
+template std::optional<nlohmann::json> parse_json(std::string_view, JsonFault&, Numbers);
+template std::optional<nlohmann::ordered_json> parse_json(std::string_view, JsonFault&, Numbers);
 template std::optional<std::int64_t> json_integer(const nlohmann::json&);
 template std::optional<std::int64_t> json_integer(const nlohmann::ordered_json&);
 

@@ -25,14 +25,14 @@ struct JsonFault {
   std::string text() const;  // "line 3, column 5: …"
 };
 
-enum class LargeIntegers {
-  rounded,  // integers beyond 64 bits become doubles, as the library has them
-  text,     // they become texts of their digits, so that none is lost
+enum class Numbers {
+  rounded,     // to 64-bit integers and doubles
+  as_written,  // what that would change (integers beyond 64 bits, 1.10, 1e3) becomes a text of its digits
 };
 
 // `Json` is nlohmann::json or nlohmann::ordered_json. Nothing where the text is not JSON; `fault` then says why.
 template <class Json>
-std::optional<Json> parse_json(std::string_view text, JsonFault& fault, LargeIntegers large = LargeIntegers::rounded);
+std::optional<Json> parse_json(std::string_view text, JsonFault& fault, Numbers numbers = Numbers::rounded);
 
 // The same for a file, or for a part of one that `where` names. Throws `Failure` (DataError, CheckpointError,
 // ConfigError) where it is not JSON, with `remedy`. read_json also throws DataError where the file cannot be read.

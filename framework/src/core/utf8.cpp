@@ -1,6 +1,8 @@
 #include "core/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 
 namespace peftbench {
 
@@ -50,6 +52,34 @@ std::string printable(std::string_view text, std::size_t limit) {
       result += text.substr(i, size);
     }
     i += size == 0 ? 1 : size;
+  }
+  return result;
+}
+
+std::string spelled(std::string_view text) {
+  constexpr std::size_t most = 6;  // enough to tell two words apart
+  std::string points;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t size = std::max<std::size_t>(character_size(text.substr(i)), 1);
+    if (size > 1 && ++count <= most) {
+      std::uint32_t code = static_cast<std::uint8_t>(text[i]) & (0xffu >> (size + 1));
+      for (std::size_t k = 1; k < size; ++k) code = code << 6 | (static_cast<std::uint8_t>(text[i + k]) & 0x3fu);
+      char point[16];
+      std::snprintf(point, sizeof point, "U+%04X", code);
+      points += (points.empty() ? "" : " ") + std::string(point);
+    }
+    i += size;
+  }
+  const std::string quoted = "'" + printable(text) + "'";
+  return points.empty() ? quoted : quoted + " (" + points + (count > most ? " …" : "") + ")";
+}
+
+std::string spelled_list(const std::vector<std::string>& words) {
+  std::string result;
+  for (const std::string& word : words) {
+    const std::string shown = spelled(word);
+    result += (result.empty() ? "" : ", ") + (shown == "'" + word + "'" ? word : shown);
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace peftbench {
 
@@ -12,5 +13,10 @@ std::optional<std::size_t> invalid_utf8(std::string_view text);
 
 // Text fit for a message: control characters and bytes that are not UTF-8 escaped, cut after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 80);
+
+// The text in quotes with the code points of what is not ASCII, which tell texts apart that look alike: 'é' (U+00E9).
+std::string spelled(std::string_view text);
+// "a, b": plain where that is enough to tell a word, else spelled.
+std::string spelled_list(const std::vector<std::string>& words);
 
 }  // namespace peftbench

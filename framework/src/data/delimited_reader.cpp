@@ -15,6 +15,24 @@ constexpr std::size_t most_columns = 100'000;
 
 std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + std::string(1, delimiter) + "'"; }
 
+// "He said ""no""": what holds a quote is quoted, and its quotes are doubled.
+bool is_quoted_by_pandas(std::string_view value) {
+  if (value.size() < 4 || value.front() != '"' || value.back() != '"') return false;
+  value = value.substr(1, value.size() - 2);
+  bool doubled = false;
+  for (std::size_t at = value.find('"'); at != std::string_view::npos; at = value.find('"', at + 2)) {
+    if (at + 1 == value.size() || value[at + 1] != '"') return false;
+    doubled = true;
+  }
+  return doubled;
+}
+
+std::vector<std::string> shown(const std::vector<std::string>& columns) {
+  std::vector<std::string> result;
+  for (const std::string& column : columns) result.push_back(printable(column));
+  return result;
+}
+
 }  // namespace
 
 DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form)
@@ -31,8 +49,10 @@ DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form)
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].empty()) continue;  // a column without a name cannot be asked for
+    if (columns_[i].find('\0') != std::string::npos)
+      fail("a column's name holds a NUL", printable(columns_[i]), "text", "write the file again without zero bytes");
     if (index_.emplace(columns_[i], i).second) continue;
-    fail("two columns have one name", columns_[i], "different names",
+    fail("two columns have one name", printable(columns_[i]), "different names",
          "name the columns in the task: 'columns: [a, b, …]' and, if the file has a header, 'header: true'");
   }
 }
@@ -46,8 +66,8 @@ bool DelimitedReader::read_row() {
     bool quoted = false;
     while (read_value(row_.emplace_back(), quoted)) {
       if (row_.size() == most_columns)
-        fail("the row has too many columns", "more than " + with_thousands(most_columns), "a table of texts",
-             "check 'delimiter' and 'format' of the source");
+        fail("a row has too many columns", "more than " + with_thousands(most_columns), "at most that",
+             "set 'delimiter' and 'quote' in the task as the file has them");
     }
     if (row_.size() > 1 || quoted || !row_.front().empty()) return true;  // else an empty line
   }
@@ -71,9 +91,10 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
   int c = in_.sbumpc();
   for (; c != end_of_file && c != '\n' && c != delimiter; c = in_.sbumpc()) {
     if (c == '\r' && (in_.sgetc() == '\n' || in_.sgetc() == end_of_file)) continue;
-    append(value, c);
+    add(value, c);
   }
   check_utf8(value);
+  if (!quote_ && is_quoted_by_pandas(value)) ++quoted_;
   if (c == '\n') ++next_line_;
   return c == delimiter;
 }
@@ -92,14 +113,14 @@ void DelimitedReader::read_quoted(std::string& value) {
       in_.sbumpc();
     }
     if (c == '\n') ++next_line_;
-    append(value, c);
+    add(value, c);
   }
 }
 
-void DelimitedReader::append(std::string& value, int c) {
+void DelimitedReader::add(std::string& value, int c) {
   if (++row_bytes_ > max_row_bytes)
-    fail("the row is too long", "more than " + with_thousands(max_row_bytes) + " bytes", "a table of texts",
-         "check 'quote', 'delimiter' and 'format' of the source");
+    fail("a row is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB", "rows of at most that",
+         "look at the file: a quote that is never closed makes one row of all that follows it");
   value += static_cast<char>(c);
 }
 
@@ -108,8 +129,7 @@ bool DelimitedReader::next() {
     if (row_.size() == columns_.size()) return true;
     if (!skip_short_rows_) {
       fail("the wrong number of columns", std::to_string(row_.size()),
-           std::to_string(columns_.size()) + " (" + printable(join(columns_), 400) + "), separated by " +
-               spoken(delimiter_),
+           std::to_string(columns_.size()) + " (" + join(shown(columns_)) + "), separated by " + spoken(delimiter_),
            "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
     }
     if (row_.size() > columns_.size()) {

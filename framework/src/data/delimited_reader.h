@@ -28,7 +28,7 @@ class DelimitedReader final : public RowReader {
   bool read_row();  // into row_; false at the end
   bool read_value(std::string& value, bool& quoted);
   void read_quoted(std::string& value);
-  void append(std::string& value, int c);
+  void add(std::string& value, int c);
   TextSource in_;
   char delimiter_;
   std::optional<char> quote_;

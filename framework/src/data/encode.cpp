@@ -27,14 +27,16 @@ class Encoder {
   Encoder(const Tokenize& tokenize, const EncodeLimits& limits, int64_t pad_id, int64_t eos_id)
       : tokenize_(tokenize), limits_(limits), pad_id_(pad_id), eos_id_(eos_id) {}
 
-  EncodedExample encode(std::vector<Piece> pieces, const TextExample& example) const {
+  EncodedExample encode(std::vector<Piece> pieces, const TextExample& example, Cut& cut) const {
     EncodedExample encoded;
-    EncodedInput input = encode_input(std::move(pieces));
+    EncodedInput input = encode_input(std::move(pieces), cut);
     encoded.input = std::move(input.ids);
     encoded.slots = std::move(input.slots);
     encoded.target = limits_.target_prefix;
     std::vector<int64_t> target = tokenize_(example.target);
-    if (static_cast<int64_t>(target.size()) >= limits_.max_target_tokens) {
+    cut.target_tokens = static_cast<int64_t>(target.size()) + 1;
+    cut.target = cut.target_tokens > limits_.max_target_tokens;
+    if (cut.target) {
       target.resize(static_cast<std::size_t>(std::max<int64_t>(limits_.max_target_tokens - 1, 0)));
     }
     encoded.target.insert(encoded.target.end(), target.begin(), target.end());
@@ -43,9 +45,9 @@ class Encoder {
     return encoded;
   }
 
-  EncodedInput encode_input(std::vector<Piece> pieces) const {
+  EncodedInput encode_input(std::vector<Piece> pieces, Cut& cut) const {
     EncodedInput input;
-    fill_input(fit(std::move(pieces)), input);
+    fill_input(fit(std::move(pieces), cut), input);
     return input;
   }
 
@@ -74,16 +76,26 @@ class Encoder {
 
   // Cuts fields from the last one back, so that the template's own words (a question, a sentinel) stay; where they
   // alone are too long, the end of the text.
-  std::vector<Run> fit(std::vector<Piece> pieces) const {
+  std::vector<Run> fit(std::vector<Piece> pieces, Cut& cut) const {
     const int64_t room = limits_.max_input_tokens - 1;  // EOS takes one
     std::vector<Run> runs = tokenize(pieces);
+    if (count(runs) <= room) return runs;
+    cut.input = true;
+    const auto lose = [&](const Piece& piece) {  // once, also where several copies of the input lose it
+      if (std::find(cut.lost.begin(), cut.lost.end(), piece.name) == cut.lost.end()) cut.lost.push_back(piece.name);
+    };
     for (std::size_t i = pieces.size(); i > 0 && count(runs) > room; --i) {
       Piece& piece = pieces[i - 1];
       if (piece.kind != Piece::Kind::text || piece.name.empty()) continue;
       const auto run =
           std::find_if(runs.begin(), runs.end(), [&](const Run& r) { return i - 1 >= r.first && i - 1 <= r.last; });
-      if (run->last == i - 1 && cut_ids(*run, pieces, count(runs) - room)) return runs;
+      if (run->last == i - 1 && cut_ids(*run, pieces, count(runs) - room)) {
+        if (run->ids.size() == before(*run, pieces)) lose(piece);
+        return runs;
+      }
+      const bool there = !piece.text.empty();
       shorten(pieces, i - 1, room);
+      if (there && piece.text.empty()) lose(piece);
       runs = tokenize(pieces);
     }
     for (auto run = runs.rbegin(); run != runs.rend() && count(runs) > room; ++run) {
@@ -93,11 +105,16 @@ class Encoder {
     return runs;
   }
 
+  // Ids of what stands before the last piece of a run.
+  std::size_t before(const Run& run, const std::vector<Piece>& pieces) const {
+    std::string text;
+    for (std::size_t i = run.first; i < run.last; ++i) text += pieces[i].text;
+    return tokenize_(text).size();
+  }
+
   // A field at the end of its run: its surplus ids go, as when a tokenizer truncates. False if it has too few.
   bool cut_ids(Run& run, const std::vector<Piece>& pieces, int64_t surplus) const {
-    std::string before;
-    for (std::size_t i = run.first; i < run.last; ++i) before += pieces[i].text;
-    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(tokenize_(before).size())) return false;
+    if (static_cast<int64_t>(run.ids.size()) - surplus < static_cast<int64_t>(before(run, pieces))) return false;
     run.ids.resize(run.ids.size() - static_cast<std::size_t>(surplus));
     return true;
   }
@@ -183,19 +200,6 @@ void in_parallel(std::size_t count, int threads, const std::function<void(std::s
 
 }  // namespace
 
-void check_labels_fit(const TaskConfig& task, const Tokenizer& tokenizer) {
-  for (const std::string& label : task.labels) {
-    const auto tokens = static_cast<int64_t>(tokenizer.encode(label).size()) + 1;
-    if (tokens <= task.max_target_tokens) continue;
-    const std::string needed = std::to_string(tokens);
-    throw ConfigError({task.file.string() + ": a label word is longer than the limit of targets",
-                       "'" + label + "', " + needed + " tokens of this vocabulary with EOS",
-                       "at most " + std::to_string(task.max_target_tokens) + ", the task's limits.target",
-                       "raise it to " + needed + " there (in a run, --set task.max_target_tokens=" + needed +
-                           " does it too), or choose a shorter word"});
-  }
-}
-
 EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
                          int64_t pad_id, int64_t eos_id) {
   if (ids.empty() || ids.back() != eos_id) {
@@ -208,12 +212,13 @@ EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook
   constexpr int64_t no_limit = int64_t{1} << 40;  // what came as ids is not cut
   std::vector<Piece> pieces = hook.arrange({example, {}, tokens, no_limit, 0, 0});
   check(pieces);
-  return Encoder(tokenize, {no_limit, no_limit}, pad_id, eos_id).encode_input(std::move(pieces));
+  Cut nothing;
+  return Encoder(tokenize, {no_limit, no_limit}, pad_id, eos_id).encode_input(std::move(pieces), nothing);
 }
 
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
-                                       int64_t eos_id, int threads) {
+                                       int64_t eos_id, int threads, std::vector<Cut>* cuts) {
   static const std::vector<TextExample> none;
   const std::vector<TextExample>& training_set = arrangement.training_set ? *arrangement.training_set : none;
   const Tokenize tokenize = [&](const std::string& text) { return tokenizer.encode(text); };
@@ -221,6 +226,9 @@ std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples,
   const auto tokens = [&](const std::string& text) { return static_cast<int64_t>(tokenize(text).size()); };
   const auto copies = static_cast<std::size_t>(arrangement.replicas);
   std::vector<EncodedExample> result(examples.size());
+  std::vector<Cut> own;
+  std::vector<Cut>& of_each = cuts ? *cuts : own;
+  of_each.assign(examples.size(), {});
   for (std::size_t first = 0; first < examples.size(); first += chunk) {
     const std::size_t count = std::min(chunk, examples.size() - first);
     std::vector<std::vector<Piece>> arranged;  // of each example its copies
@@ -235,12 +243,12 @@ std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples,
       const TextExample& example = examples[first + i];
       EncodedExample& encoded = result[first + i];
       if (!arrangement.hook) {
-        encoded = encoder.encode(example.input, example);
+        encoded = encoder.encode(example.input, example, of_each[first + i]);
         return;
       }
-      encoded = encoder.encode(std::move(arranged[i * copies]), example);
+      encoded = encoder.encode(std::move(arranged[i * copies]), example, of_each[first + i]);
       for (std::size_t copy = 1; copy < copies; ++copy)
-        encoded.replicas.push_back(encoder.encode_input(std::move(arranged[i * copies + copy])));
+        encoded.replicas.push_back(encoder.encode_input(std::move(arranged[i * copies + copy]), of_each[first + i]));
     });
   }
   return result;

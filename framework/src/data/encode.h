@@ -2,6 +2,7 @@
 
 #include "data/example_list.h"
 #include "data/task.h"
+#include "data/text_counts.h"
 #include "text/tokenizer.h"
 
 #include <peftbench/hooks.h>
@@ -19,10 +20,6 @@ struct EncodeLimits {
   std::vector<int64_t> target_prefix = {};  // ids before every target, beyond its limit
 };
 
-// Throws ConfigError where a label word and its EOS are more than the task's limit of targets: what is cut off could
-// never be answered, and two words could become one.
-void check_labels_fit(const TaskConfig& task, const Tokenizer& tokenizer);
-
 // What rearranges an example's pieces before they are tokenized.
 struct Arrangement {
   const LayoutHook* hook = nullptr;                        // null: pieces stay as they are
@@ -38,9 +35,9 @@ EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook
                          int64_t pad_id, int64_t eos_id);
 
 // Tokenizes adjacent text pieces as one string. Slots do not count towards the limit; text is cut at the end, EOS is
-// kept. Threads tokenize; a hook is called from one, in the order of the examples.
+// kept. Threads tokenize; a hook is called from one, in the order of the examples. `cuts`: what each example lost.
 std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples, const Tokenizer& tokenizer,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
-                                       int64_t eos_id, int threads = 1);
+                                       int64_t eos_id, int threads = 1, std::vector<Cut>* cuts = nullptr);
 
 }  // namespace peftbench

@@ -1,6 +1,7 @@
 #include "data/encode_list.h"
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "data/example_file.h"
 
 #include <peftbench/abi.h>
@@ -25,7 +26,8 @@ std::string key_of(const TextList& texts, const EncodeSettings& settings, const 
                         {"vocabulary", settings.tokenizer.hash()},
                         {"limits", {limits.max_input_tokens, limits.max_target_tokens}},
                         {"target_prefix", limits.target_prefix},
-                        {"ends", {settings.pad_id, settings.eos_id}}};
+                        {"ends", {settings.pad_id, settings.eos_id}},
+                        {"with", "counts"}};  // what the file holds beside ids
   if (arrangement.hook) key["layout"] = {layout, arrangement.replicas, arrangement.seed};
   return sha256(key.dump());
 }
@@ -43,13 +45,17 @@ class Encoding {
     return true;
   }
 
+  const TextCounts& counts() const { return counts_; }  // so far
+
  private:
   bool fill() {
     if (done_ == texts_.size()) return false;
     std::vector<TextExample> some;
     for (; some.size() < chunk && done_ < texts_.size(); ++done_, ++next_) some.push_back(*next_);
+    std::vector<Cut> cuts;
     encoded_ = encode_all(some, settings_.tokenizer, settings_.limits, arrangement_, settings_.pad_id, settings_.eos_id,
-                          storage_.threads);
+                          storage_.threads, &cuts);
+    for (std::size_t i = 0; i < some.size(); ++i) counts_.add(cuts[i], some[i].label);
     place_ = 0;
     if (storage_.progress && texts_.size() > chunk) {
       storage_.progress->update(
@@ -65,19 +71,37 @@ class Encoding {
   TextList::Iterator next_;
   std::size_t done_ = 0, place_ = 0;
   std::vector<EncodedExample> encoded_;
+  TextCounts counts_;
 };
+
+TextCounts counts_in(const RecordFile& file) {
+  JsonFault fault;
+  const auto json = parse_json<nlohmann::ordered_json>(file.section("counts"), fault);
+  if (!json) file.fail(fault.text());
+  try {
+    return text_counts_from(*json);
+  } catch (const nlohmann::json::exception& error) {
+    file.fail(error.what());
+  }
+}
 
 }  // namespace
 
 std::shared_ptr<const ExampleList> encode_list(const TextList& texts, const EncodeSettings& settings,
                                                const Arrangement& arrangement, const DataStorage& storage,
-                                               const std::string& task, const std::string& layout) {
+                                               const std::string& task, const std::string& layout, TextCounts* counts) {
   DataStorage own = storage;
   if (arrangement.hook && layout.empty()) own.keep = false;
   const StoredRecords records(own, task, own.keep ? key_of(texts, settings, arrangement, layout) : "", "ids");
-  if (const auto kept = records.find()) return std::make_shared<const ExamplesInFile>(kept);
+  if (const auto kept = records.find()) {
+    if (counts) *counts = counts_in(*kept);
+    return std::make_shared<const ExamplesInFile>(kept);
+  }
   Encoding encoding(texts, settings, arrangement, own);
-  return store_examples([&](EncodedExample& example) { return encoding.next(example); }, records, own.memory_bytes);
+  auto examples = store_examples([&](EncodedExample& example) { return encoding.next(example); }, records,
+                                 own.memory_bytes, [&] { return to_json(encoding.counts()).dump(); });
+  if (counts) *counts = encoding.counts();
+  return examples;
 }
 
 }  // namespace peftbench

@@ -66,7 +66,8 @@ EncodedExample ExamplesInFile::at(std::size_t index) const {
 }
 
 std::shared_ptr<const ExampleList> store_examples(const std::function<bool(EncodedExample&)>& next,
-                                                  const StoredRecords& records, std::int64_t memory_bytes) {
+                                                  const StoredRecords& records, std::int64_t memory_bytes,
+                                                  const std::function<std::string()>& counts) {
   std::vector<EncodedExample> examples;
   std::size_t bytes = 0;
   EncodedExample example;
@@ -84,7 +85,7 @@ std::shared_ptr<const ExampleList> store_examples(const std::function<bool(Encod
     for (const EncodedExample& one : examples) add(one);
     std::vector<EncodedExample>().swap(examples);
     while (next(example)) add(example);
-    writer.finish({});
+    writer.finish({{"counts", counts()}});
   }));
 }
 

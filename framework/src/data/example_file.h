@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace peftbench {
 
@@ -20,8 +21,10 @@ class ExamplesInFile final : public ExampleList {
   std::shared_ptr<const RecordFile> file_;
 };
 
-// Takes examples from `next` until it says that there are no more, in memory while they are few, else into `records`.
+// Takes examples from `next` until it says that there are no more, in memory while they are few, else into `records`,
+// with what `counts` says after the last one in the section "counts".
 std::shared_ptr<const ExampleList> store_examples(const std::function<bool(EncodedExample&)>& next,
-                                                  const StoredRecords& records, std::int64_t memory_bytes);
+                                                  const StoredRecords& records, std::int64_t memory_bytes,
+                                                  const std::function<std::string()>& counts);
 
 }  // namespace peftbench

@@ -57,7 +57,9 @@ bool Formatter::passes(const RowReader& row) const {
     using Kind = RowTest::Kind;
     if (test.kind == Kind::in || test.kind == Kind::not_in) {
       const std::string text = fields.text(test.field, test.place);
-      const bool listed = std::find(test.values.begin(), test.values.end(), text) != test.values.end();
+      bool listed = false;
+      for (std::size_t i = 0; i < test.values.size() && !listed; ++i)
+        listed = equals_value(text, test.values[i], test.numbers[i]);
       return listed == (test.kind == Kind::in);
     }
     const double x = fields.number(test.field, test.place);
@@ -124,8 +126,11 @@ void Formatter::set_label(const RowReader& row, TextExample& example) const {
   if (found == labels_.end()) {
     std::vector<std::string> known;
     for (const auto& [raw, word] : spec_.raw_labels) known.push_back(raw);
-    row.fail("unknown label", example.target.empty() ? "nothing" : "'" + printable(example.target) + "'",
-             "one of " + join(known),
+    if (example.target.find_first_not_of(' ') == std::string::npos)
+      row.fail("the row has no label: the cell is empty", "nothing", "one of " + spelled_list(known),
+               "fill the cell, or leave such rows out: filter: {FIELD: {not_in: [\"\"]}} with the field that 'target' "
+               "names");
+    row.fail("unknown label", spelled(example.target), "one of " + spelled_list(known),
              "add it to 'labels' (a map gives each value of the data its word: {0: negative, 1: positive}), "
              "or leave such rows out with 'filter'");
   }

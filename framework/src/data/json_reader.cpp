@@ -75,8 +75,8 @@ void JsonReader::pass_value(std::string* text) {
   const auto keep = [&](int c) {
     if (text == nullptr) return;
     if (text->size() == max_row_bytes)
-      fail("an item is too long", "more than " + with_thousands(max_row_bytes) + " bytes", "a list of records",
-           "name the way to the list of records: 'source: {file: …, records: …}'");
+      fail("a record is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB",
+           "records of at most that", "name the list that holds the rows: 'records' under 'source'");
     *text += static_cast<char>(c);
   };
   int depth = 0;

@@ -18,6 +18,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -70,6 +71,11 @@ class Loader {
   }
 
   void load(TaskData& data) {
+    const auto& parts = config_.spec->input.parts;
+    if (std::none_of(parts.begin(), parts.end(), [](const TemplatePart& part) { return part.field; }))
+      throw ConfigError(Problem{config_.spec->input.place + ": 'input' names no field, so all inputs are the same text",
+                                "words alone", "a field in braces",
+                                "write the name of a column in braces: input: \"review: {text}\""});
     if (open(data)) return;
     RowTable table(*config_.spec, !source_.validation.empty(), !source_.test.empty(), source_.train.empty());
     RowStream rows(config_, source_, storage_.progress);

@@ -149,7 +149,7 @@ std::string NestedReader::place() const {
 NestedReader::Json NestedReader::parse(std::string_view text, const std::string& expected, const std::string& remedy) {
   check_utf8(text);
   JsonFault fault;
-  std::optional<Json> json = parse_json<Json>(text, fault, LargeIntegers::text);
+  std::optional<Json> json = parse_json<Json>(text, fault, Numbers::as_written);
   if (json) return std::move(*json);
   if (fault.line > 1) line_ += static_cast<std::int64_t>(fault.line) - 1;
   fail("not JSON", fault.line > 0 ? "column " + std::to_string(fault.column) + ": " + fault.what : fault.what, expected,

@@ -93,6 +93,12 @@ NestedReader::Json ParquetReader::json_of(const arrow::Array& array, std::int64_
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
     return number_of(static_cast<double>(value), std::string_view(digits, static_cast<std::size_t>(end - digits)));
   };
+  const auto text = [&](std::string_view value) {
+    if (value.size() > max_row_bytes)
+      fail("a value is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB", "values of at most that",
+           "name a column of texts");
+    return text_of(value);
+  };
   const auto list = [&](const auto& lists) {
     return list_of(*lists.values(), lists.value_offset(i), lists.value_length(i));
   };
@@ -121,10 +127,10 @@ NestedReader::Json ParquetReader::json_of(const arrow::Array& array, std::int64_
       return shortest(as.template operator()<arrow::DoubleArray>().Value(i));
     case Type::STRING:
     case Type::BINARY:
-      return text_of(as.template operator()<arrow::BinaryArray>().GetView(i));
+      return text(as.template operator()<arrow::BinaryArray>().GetView(i));
     case Type::LARGE_STRING:
     case Type::LARGE_BINARY:
-      return text_of(as.template operator()<arrow::LargeBinaryArray>().GetView(i));
+      return text(as.template operator()<arrow::LargeBinaryArray>().GetView(i));
     case Type::LIST:
     case Type::MAP:  // a list of key and value
       return list(as.template operator()<arrow::ListArray>());

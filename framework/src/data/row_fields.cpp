@@ -13,10 +13,16 @@ namespace peftbench {
 
 namespace {
 
+std::string without(const std::string& field) {
+  return "leave such rows out: filter: {" + field + ": {not_in: [\"\"]}}";
+}
+
 double number_in(const std::string& text, const RowReader& row, const std::string& field, const std::string& asked_by) {
   std::string_view digits = text;
   while (digits.starts_with(' ')) digits.remove_prefix(1);
   while (digits.ends_with(' ')) digits.remove_suffix(1);
+  if (digits.empty())
+    row.fail("the cell of '" + field + "' is empty", "nothing", "a number, as " + asked_by + " asks", without(field));
   const std::optional<double> value = parse_number<double>(digits);
   if (!value) {
     row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),

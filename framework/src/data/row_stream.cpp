@@ -13,6 +13,10 @@ namespace {
 
 std::string rows(std::int64_t count) { return with_thousands(count) + (count == 1 ? " row" : " rows"); }
 
+std::string name_of(Split split) {
+  return split == Split::train ? "the source" : split == Split::validation ? "validation" : "test";
+}
+
 }  // namespace
 
 RowStream::RowStream(const TaskConfig& config, const FoundSource& source, ProgressSink* progress)
@@ -36,7 +40,10 @@ bool RowStream::next(LoadedRow& row, Split& split) {
       ++read_;
       if (++all_ % every == 0 && progress_)
         progress_->update({"load", all_, 0, "rows of " + file.path.filename().string()});
-      if (!formatter_.passes(*reader_)) continue;
+      if (!formatter_.passes(*reader_)) {
+        ++refused_;
+        continue;
+      }
       ++passed_;
       row = formatter_.format(*reader_, file.split);
       split = file.split;
@@ -58,6 +65,10 @@ bool RowStream::next_file() {
   const std::string name = files_[file_].path.filename().string();
   if (skipped > 0) notes_.push_back(rows(skipped) + " of " + name + " with too few columns left out");
   if (cut > 0) notes_.push_back(rows(cut) + " of " + name + " with too many columns: the surplus is left out");
+  if (const std::int64_t quoted = reader_->quoted(); quoted > 0)
+    notes_.push_back(with_thousands(quoted) + " values of " + name +
+                     R"( stand in quotes with doubled quotes inside, which are read as characters: if the file was )"
+                     R"(written with quotes (as pandas does), set quote: '"' in the source)");
   if (read_ == 0)
     reader_->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
   if (files_[file_].last) {
@@ -69,7 +80,13 @@ bool RowStream::next_file() {
                                 "the filter refuses every row of " + join(names), "rows that pass 'filter'",
                                 "compare the values in 'filter' with those in the file"});
     }
+    if (refused_ > 0) {
+      const auto all = static_cast<std::int64_t>(passed_) + refused_;
+      notes_.push_back("the filter left out " + with_thousands(refused_) + " of " + rows(all) + " of " +
+                       name_of(files_[file_].split));
+    }
     passed_ = 0;
+    refused_ = 0;
   }
   reader_.reset();
   return ++file_ < files_.size();

@@ -35,8 +35,9 @@ class RowStream {
   std::vector<File> files_;
   std::size_t file_ = 0;
   std::unique_ptr<RowReader> reader_;
-  std::size_t read_ = 0;    // of this file
-  std::size_t passed_ = 0;  // of this split
+  std::size_t read_ = 0;      // of this file
+  std::size_t passed_ = 0;    // of this split
+  std::int64_t refused_ = 0;  // by the filter, of this split
   std::int64_t all_ = 0;
   std::vector<std::string> notes_;
 };

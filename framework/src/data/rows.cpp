@@ -84,8 +84,9 @@ std::string RowReader::place() const { return file_.string() + ":" + std::to_str
 
 void RowReader::fail(const std::string& what, const std::string& found, const std::string& expected,
                      const std::string& remedy) const {
-  throw DataError(
-      Problem{place() + ": " + what, found, expected, remedy.empty() ? "mend the row, or take it out" : remedy});
+  constexpr std::size_t most = 4096;  // names and values may hold anything, a NUL too
+  throw DataError(Problem{place() + ": " + printable(what, most), printable(found, most), expected,
+                          remedy.empty() ? "mend the row, or take it out" : remedy});
 }
 
 void RowReader::check_utf8(std::string_view text) const {

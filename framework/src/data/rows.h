@@ -13,6 +13,8 @@
 
 namespace peftbench {
 
+inline constexpr std::size_t most_columns = 100'000;
+
 // The rows of a CSV, TSV, JSONL, JSON or parquet file, one at a time; no more than a part of the file is in memory.
 // Throws DataError that names file and line (or row).
 class RowReader {
@@ -32,6 +34,8 @@ class RowReader {
   // So far: rows left out because they have too few columns, rows of which surplus columns were left out.
   std::int64_t skipped() const { return skipped_; }
   std::int64_t cut() const { return cut_; }
+  // Values that are quoted as pandas does it, in a file that is read without quotes.
+  std::int64_t quoted() const { return quoted_; }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected,
                          const std::string& remedy = {}) const;
 
@@ -45,7 +49,7 @@ class RowReader {
   void check_utf8(std::string_view text) const;
   fs::path file_;
   std::int64_t line_ = 0;  // on which this row begins; 0 before the first
-  std::int64_t skipped_ = 0, cut_ = 0;
+  std::int64_t skipped_ = 0, cut_ = 0, quoted_ = 0;
 
  private:
   std::string name_in_file(const std::string& name) const;

@@ -1,6 +1,7 @@
 #include "data/storage.h"
 
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/write_files.h"
 
 #include <peftbench/error.h>
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <system_error>
 #include <vector>
 
@@ -41,20 +41,6 @@ FileState state_of(const fs::path& file) {
   const auto nanoseconds = [](const timespec& time) { return std::int64_t{time.tv_sec} * second + time.tv_nsec; };
   return {static_cast<std::uint64_t>(status.st_size), static_cast<std::uint64_t>(status.st_ino),
           nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
-}
-
-std::string hash_bytes(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::vector<char> block(1 << 20);
-  Sha256 hash;
-  while (in.read(block.data(), static_cast<std::streamsize>(block.size())), in.gcount() > 0)
-    hash.update(block.data(), static_cast<std::size_t>(in.gcount()));
-  if (in.bad() || !in.eof())
-    throw DataError(Problem{"cannot read " + file.string(),
-                            fs::is_directory(file) ? "a folder" : "an error of the disk",
-                            "a readable file",
-                            {}});
-  return hash.hex();
 }
 
 std::string plain(std::string name) {
@@ -145,20 +131,21 @@ std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(
 
 std::string content_hash(const fs::path& file, const DataStorage& storage) {
   const FileState state = state_of(file);
-  if (state.size < remembered_from || !storage.keep) return hash_bytes(file);
+  if (state.size < remembered_from || !storage.keep) return sha256_file(file);
   const Json about = {state.size, state.inode, state.modified, state.changed};
   std::error_code error;
   const fs::path whole = fs::weakly_canonical(file, error);
   const fs::path memory = storage.folder / "hashes" / (sha256(whole.string()).substr(0, 20) + ".json");
   if (file_exists(memory)) {
-    const Json kept = Json::parse(read_text(memory), nullptr, false);
+    JsonFault ignored;  // what is damaged is hashed again
+    const Json kept = parse_json<Json>(read_text(memory), ignored).value_or(Json());
     const auto is = [&](const char* name, const Json& value) { return kept.contains(name) && kept.at(name) == value; };
     if (kept.is_object() && is("file", whole.string()) && is("state", about) && kept.contains("sha256") &&
         kept.at("sha256").is_string())
       return kept.at("sha256").get<std::string>();
   }
   if (storage.progress) storage.progress->update({"load", 0, 0, "hash of " + file.filename().string()});
-  const std::string hash = hash_bytes(file);
+  const std::string hash = sha256_file(file);
   if (state_of(file) != state) {
     throw DataError(Problem{file.string() + " changed while it was read", "another size or time than before",
                             "a file that nobody writes to", "start again when it is whole"});

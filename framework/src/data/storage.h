@@ -43,6 +43,6 @@ std::string content_hash(const fs::path& file, const DataStorage& storage);
 
 // Goes into every key. To be raised when the same rows give other texts, or the same texts other ids, than before:
 // preprocessing_pin_test.cpp notices.
-inline constexpr int preprocessing_version = 3;
+inline constexpr int preprocessing_version = 4;
 
 }  // namespace peftbench

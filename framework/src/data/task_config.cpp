@@ -5,12 +5,14 @@
 #include "data/task.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
+#include "data/text_source.h"
 
 #include <peftbench/error.h>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <system_error>
 
@@ -68,6 +70,8 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   }
   for (const RowTest& test : spec.filter) {
     filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
+    for (std::size_t i = 0; i < test.values.size(); ++i)  // a quoted number, which equals its own text alone
+      if (!test.numbers[i] && number_of(test.values[i])) filter.back().push_back({"text", i});
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
   Json json = {{"name", config.name},
@@ -191,13 +195,37 @@ TaskConfig named_task(const std::string& name, const fs::path& file) {
   return config;
 }
 
+// Data in place of a task, which says how rows are read.
+void refuse_data(const std::string& name) {
+  const fs::path file = name;
+  const std::string ending = text_ending(file);
+  constexpr std::array endings = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt"};
+  if (std::find(endings.begin(), endings.end(), ending) == endings.end()) return;
+  throw ConfigError(Problem{"'" + name + "' is a file of data, not a task", "the ending " + ending,
+                            "a YAML file that says how its rows become texts",
+                            "write one beside it, with the names of its fields, and give that:\n"
+                            "              source: " +
+                                file.filename().string() +
+                                "\n              input: \"{text}\"\n              target: \"{label}\"\n"
+                                "              labels: [negative, positive]\n            docs/tasks.md says more"});
+}
+
 // A mixture without its tasks.
 TaskConfig find_task(const std::string& name_or_file, const std::vector<fs::path>& folders) {
   const std::map<std::string, fs::path> tasks = find_tasks(folders);
   if (const auto found = tasks.find(name_or_file); found != tasks.end()) return named_task(name_or_file, found->second);
-  if (is_path(name_or_file)) return parse_task(name_or_file);
+  refuse_data(name_or_file);
   std::vector<std::string> names, places;
   for (const auto& [name, file] : tasks) names.push_back(name);
+  if (is_path(name_or_file)) {
+    std::error_code error;
+    if (fs::exists(name_or_file, error)) return parse_task(name_or_file);
+    throw ConfigError(Problem{
+        "there is no task file " + name_or_file,
+        "nothing of this name in " + fs::absolute(fs::path(name_or_file)).parent_path().string(),
+        "a task's name, or the path of its YAML file",
+        did_you_mean(fs::path(name_or_file).stem().string(), names) + "; docs/tasks.md shows how to write one"});
+  }
   for (const fs::path& folder : folders) places.push_back(folder.string());
   throw ConfigError(Problem{"unknown task '" + name_or_file + "'", "no " + name_or_file + ".yaml in " + join(places),
                             "a task's name, or the path of its YAML file", did_you_mean(name_or_file, names)});

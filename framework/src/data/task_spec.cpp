@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "core/utf8.h"
+#include "data/metric_names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -89,20 +90,52 @@ std::vector<MadeField> parse_fields(const Yaml& yaml) {
   return result;
 }
 
+namespace {
+
+// A quoted number is a text.
+void take_values(const Yaml& yaml, RowTest& test) {
+  for (const Yaml& item : yaml.items()) {
+    test.values.push_back(item.text());
+    test.numbers.push_back(!item.is_quoted() && number_of(item.text()));
+  }
+}
+
+// The digits of a whole number, its sign before them; nothing for any other text.
+std::optional<std::string> whole_number(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  text.remove_prefix(std::min(text.find_first_not_of('0'), text.size()));
+  return (negative && !text.empty() ? "-" : "") + std::string(text.empty() ? "0" : text);
+}
+
+}  // namespace
+
+bool equals_value(const std::string& text, const std::string& value, bool number) {
+  if (text == value) return true;
+  if (!number) return false;
+  const auto a = whole_number(text), b = whole_number(value);
+  if (a && b) return *a == *b;  // a double would make large ones equal
+  const auto x = number_of(text), y = number_of(value);
+  return x && y && *x == *y;
+}
+
 std::vector<RowTest> parse_filter(const Yaml& yaml) {
   std::vector<RowTest> result;
   using Kind = RowTest::Kind;
   for (const auto& [field, value] : yaml.entries()) {
     if (!value.is_map()) {
-      result.push_back({field, Kind::in, value.texts(), 0, 0, value.place()});
+      RowTest test{field, Kind::in, {}, {}, 0, 0, value.place()};
+      take_values(value, test);
+      result.push_back(std::move(test));
       continue;
     }
     value.only({"in", "not_in", "min", "max", "outside"});
     for (const auto& [key, limit] : value.entries()) {
-      RowTest test{field, Kind::in, {}, 0, 0, limit.place()};
+      RowTest test{field, Kind::in, {}, {}, 0, 0, limit.place()};
       if (key == "in" || key == "not_in") {
         test.kind = key == "in" ? Kind::in : Kind::not_in;
-        test.values = limit.texts();
+        take_values(limit, test);
       } else if (key == "outside") {
         const std::vector<double> ends = ascending(limit);
         if (ends.size() != 2) limit.fail("'outside' needs two numbers", std::to_string(ends.size()), "[low, high]");

@@ -37,7 +37,8 @@ struct RowTest {
   std::string field;
   Kind kind;
   std::vector<std::string> values;
-  double low = 0, high = 0;  // outside: rows with low < x < high are left out
+  std::vector<bool> numbers;  // of each value, whether it equals every text of the same number: 2020 and 2020.0
+  double low = 0, high = 0;   // outside: rows with low < x < high are left out
   std::string place;
 };
 
@@ -66,6 +67,9 @@ struct TaskSpec {
   std::vector<std::pair<std::string, std::string>> raw_labels;  // what the target template gives → label word
   SplitSpec split;
 };
+
+// Whether a field's text is the value: character for character, or as a number where `number` says so.
+bool equals_value(const std::string& text, const std::string& value, bool number);
 
 // Each reads one key's value and throws ConfigError.
 std::vector<MadeField> parse_fields(const Yaml& yaml);

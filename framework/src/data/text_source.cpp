@@ -1,5 +1,7 @@
 #include "data/text_source.h"
 
+#include "core/utf8.h"
+
 #include <peftbench/error.h>
 
 #include <zlib.h>
@@ -7,12 +9,28 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
+#include <string_view>
 
 namespace peftbench {
 
 namespace {
 
 constexpr unsigned chunk = 1 << 18;
+
+// By its mark, or by the zeros in it that ASCII has as 16 bits; null for what may be UTF-8.
+const char* wide_encoding(std::string_view text) {
+  if (text.starts_with(std::string_view("\xff\xfe\0\0", 4)) || text.starts_with(std::string_view("\0\0\xfe\xff", 4)))
+    return "UTF-32";
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) return "UTF-16";
+  const std::string_view some = text.substr(0, std::min<std::size_t>(text.size(), 512));
+  std::size_t zeros[2] = {0, 0};  // at even and at odd places
+  for (std::size_t i = 0; i < some.size(); ++i) zeros[i % 2] += some[i] == '\0' ? 1 : 0;
+  const std::size_t half = some.size() / 2;
+  if (half < 4 || zeros[0] + zeros[1] < half / 2) return nullptr;
+  if (zeros[0] == 0) return "UTF-16LE";
+  return zeros[1] == 0 ? "UTF-16BE" : nullptr;
+}
 
 }  // namespace
 
@@ -33,13 +51,20 @@ TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packe
   if (packed_ && ::gzdirect(in_.get()) != 0)
     fail("the file's name ends in .gz, but it is not gzip data", "other bytes",
          "take .gz off its name, or pack it: gzip FILE");
+  if (const char* encoding = wide_encoding({gptr(), static_cast<std::size_t>(egptr() - gptr())}))
+    fail(std::string("the file is ") + encoding + ", not UTF-8", printable({gptr(), 8}),
+         "convert the file: iconv -f " + std::string(encoding) + " -t UTF-8 FILE > NEW", "UTF-8 text");
   constexpr char mark[] = {'\xef', '\xbb', '\xbf'};
   if (egptr() - gptr() >= 3 && std::equal(mark, mark + 3, gptr())) gbump(3);
 }
 
-void TextSource::fail(const std::string& what, const std::string& found, const std::string& remedy) const {
+void TextSource::fail(const std::string& what, const std::string& found, const std::string& remedy,
+                      const std::string& expected) const {
   throw DataError(Problem{file_.string() + ":" + std::to_string(lines_ + 1) + ": " + what, found,
-                          packed_ ? "a whole gzip file" : "a file that can be read to its end", remedy});
+                          !expected.empty() ? expected
+                          : packed_         ? "a whole gzip file"
+                                            : "a file that can be read to its end",
+                          remedy});
 }
 
 // zlib hands out what precedes a fault first, so the line in the message is where the good data ends.
@@ -57,6 +82,7 @@ bool TextSource::fill() {
   const std::string after = " after " + std::to_string(bytes_) + " unpacked bytes";
   if (code == Z_BUF_ERROR)
     fail("the gzip data ends early", "the end of the file" + after, "get the file again: it was cut off");
+  if (code == Z_MEM_ERROR) throw std::bad_alloc();
   if (code == Z_ERRNO)
     fail("the file cannot be read to its end", std::strerror(errno), "mind the disk; or copy the file again");
   if (got < 0 || code != Z_OK)
@@ -78,7 +104,7 @@ bool TextSource::line(std::string& text) {
     const bool whole = end != egptr();
     if (text.size() > max_row_bytes)
       fail("the line is too long", "more than " + std::to_string(max_row_bytes) + " bytes",
-           "check that the file has lines");
+           "check that the file has lines", "lines of at most that");
     setg(eback(), whole ? end + 1 : end, egptr());
     if (whole) break;
   }

@@ -18,13 +18,15 @@ class TextSource final : public std::streambuf {
  public:
   explicit TextSource(fs::path file);
 
-  bool line(std::string& text);  // the next line without its LF; false at the end
+  // The next line without its LF; false at the end. Throws DataError where it is longer than max_row_bytes.
+  bool line(std::string& text);
 
  protected:
   int_type underflow() override;
 
  private:
-  [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& remedy) const;
+  [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& remedy,
+                         const std::string& expected = {}) const;
   bool fill();
   struct Close {
     void operator()(gzFile_s* file) const;

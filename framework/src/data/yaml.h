@@ -25,6 +25,7 @@ class Yaml {
 
   bool is_map() const { return node_.IsMap(); }
   bool is_list() const { return node_.IsSequence(); }
+  bool is_quoted() const { return is_scalar() && node_.Tag() == "!"; }
   bool is_scalar() const { return node_.IsScalar(); }
 
   const std::string& text() const;

@@ -68,17 +68,47 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
     }
   }
   for (const auto& label : task_.labels) label_texts_.push_back(codec_.decode(codec_.encode(label)));
+  for (const auto& label : transfer_.labels) learnt_texts_.push_back(codec_.decode(codec_.encode(label)));
   const std::vector<std::int64_t> before = task_.sentinel ? codec_.encode(sentinel) : std::vector<std::int64_t>{};
-  for (const auto& label : ranked_) {
-    ranked_ids_.push_back(before);
-    for (const std::int64_t id : codec_.encode(label)) ranked_ids_.back().push_back(id);
-    ranked_ids_.back().push_back(backbone_.spec().eos_id);
+  const auto as_target = [&](const std::string& word) {
+    std::vector<std::int64_t> ids = before;
+    for (const std::int64_t id : codec_.encode(word)) ids.push_back(id);
+    ids.push_back(backbone_.spec().eos_id);
+    return ids;
+  };
+  for (const auto& label : ranked_) ranked_ids_.push_back(as_target(label));
+  for (const auto& label : transfer_.labels) learnt_ids_.push_back(as_target(label));
+  find_asked();
+}
+
+namespace {
+
+constexpr int none = -1, several = -2;  // learnt words that become a label
+
+}  // namespace
+
+void Evaluator::find_asked() {
+  if (transfer_.labels.empty() || task_.labels.empty()) return;
+  asked_.assign(task_.labels.size(), none);
+  for (std::size_t k = 0; k < transfer_.labels.size(); ++k) {
+    const int label = label_of(transfer_.map.apply(transfer_.labels[k]));
+    if (label < 0) continue;
+    int& word = asked_[static_cast<std::size_t>(label)];
+    word = word == none ? static_cast<int>(k) : several;
   }
 }
 
+// Whether each example has one answer whose likelihood is its loss.
+bool Evaluator::can_lose(const CompiledPlan& plan) const {
+  if (scores_classes(plan) ? asked_.empty() : transfer_.map.empty()) return true;
+  return !asked_.empty() && std::all_of(asked_.begin(), asked_.end(), [](int word) { return word >= 0; });
+}
+
 int Evaluator::label_of(const std::string& text) const {
-  for (std::size_t k = 0; k < task_.labels.size(); ++k) {
-    if (text == task_.labels[k] || text == label_texts_[k]) return static_cast<int>(k);
+  // A word itself before what the vocabulary makes of another.
+  for (const auto* forms : {&task_.labels, &label_texts_}) {
+    const auto found = std::find(forms->begin(), forms->end(), text);
+    if (found != forms->end()) return static_cast<int>(found - forms->begin());
   }
   return -1;
 }
@@ -122,7 +152,13 @@ std::vector<std::size_t> likeliest(const Tensor& scores) {
 
 // An answer as the task that is scored has it.
 Answer Evaluator::translated(std::string text) const {
-  if (!transfer_.map.empty()) text = transfer_.map.apply(text);
+  if (!transfer_.map.empty()) {
+    const bool word = std::find(transfer_.labels.begin(), transfer_.labels.end(), text) != transfer_.labels.end();
+    const auto written = std::find(learnt_texts_.begin(), learnt_texts_.end(), text);
+    if (!word && written != learnt_texts_.end())  // a learnt word as the vocabulary writes it
+      text = transfer_.labels[static_cast<std::size_t>(written - learnt_texts_.begin())];
+    text = transfer_.map.apply(text);
+  }
   const int label = label_of(text);
   return {std::move(text), label};
 }
@@ -202,16 +238,6 @@ Prediction Evaluator::judge(const Answer& answer, const std::vector<TextExample>
                false,
                example.references,
                example.group};
-  // The vocabulary may write a right answer in another way (a letter that it lacks): that is all a model can write.
-  const auto& metrics = task_.metrics;
-  if (std::find(metrics.begin(), metrics.end(), "exact_match") != metrics.end() && !is_right("exact_match", p)) {
-    std::vector<std::string> rights = p.references.empty() ? std::vector{p.target} : p.references;
-    const auto written = [&](const std::string& right) { return codec_.decode(codec_.encode(right)) == p.prediction; };
-    if (std::any_of(rights.begin(), rights.end(), written)) {
-      rights.push_back(p.prediction);
-      p.references = std::move(rights);
-    }
-  }
   judge_answer(p, task_.metrics, static_cast<int>(task_.labels.size()));
   return p;
 }
@@ -235,13 +261,20 @@ struct LossSum {
   std::int64_t tokens = 0;
 };
 
-LossSum target_loss(const Backbone& backbone, const CompiledPlan& plan, const ExampleBatch& batch,
-                    const EncoderState& encoder) {
+// What a batch is asked for: ids for each example, or a class where the head scores them.
+struct Asked {
+  std::vector<std::vector<std::int64_t>> targets;
+  std::vector<std::int64_t> classes;
+};
+
+LossSum loss_of(const Backbone& backbone, const CompiledPlan& plan, const ExampleBatch& batch,
+                const EncoderState& encoder, const Asked& asked) {
   LossSum sum;
   Tensor log_likelihood;
   if (scores_classes(plan)) {
     std::vector<std::int64_t> labels;
-    for (const auto* example : batch.examples) labels.insert(labels.end(), batch.copies, example->label);
+    for (const std::int64_t label : asked.classes)
+      labels.insert(labels.end(), static_cast<std::size_t>(batch.copies), label);
     const Tensor scores = class_log_probabilities(backbone, encoder, plan, RunContext::inference());
     for (const auto label : labels) {
       if (label < 0 || label >= scores.size(1)) {
@@ -252,9 +285,9 @@ LossSum target_loss(const Backbone& backbone, const CompiledPlan& plan, const Ex
     sum.tokens = static_cast<std::int64_t>(batch.examples.size());
   } else {
     std::vector<std::vector<std::int64_t>> targets;
-    for (const auto* example : batch.examples) {
-      targets.insert(targets.end(), batch.copies, example->target);
-      sum.tokens += static_cast<std::int64_t>(example->target.size());
+    for (const auto& target : asked.targets) {
+      targets.insert(targets.end(), static_cast<std::size_t>(batch.copies), target);
+      sum.tokens += static_cast<std::int64_t>(target.size());
     }
     log_likelihood = score_targets(backbone, encoder, targets, plan, RunContext::inference());
   }
@@ -277,6 +310,7 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
   }
   std::vector<Prediction> predictions(n);
   LossSum loss;
+  const bool loses = can_lose(plan);
   for (std::size_t start = 0; start < n; start += config_.batch_size) {
     const std::size_t end = std::min<std::size_t>(n, start + config_.batch_size);
     ExampleBatch some;
@@ -287,9 +321,20 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
     }
     try {
       const Batch batch{plan, some, encode(plan, some)};
-      const LossSum part = target_loss(backbone_, plan, some, batch.encoder);
-      loss.loss += part.loss;
-      loss.tokens += part.tokens;
+      if (loses) {
+        Asked asked;
+        for (const EncodedExample* example : some.examples) {
+          // Of another task's label the learnt word, if answers are mapped; of a head the class.
+          const int word =
+              asked_.empty() || example->label < 0 ? none : asked_[static_cast<std::size_t>(example->label)];
+          const bool mapped = !transfer_.map.empty() && word >= 0;
+          asked.targets.push_back(mapped ? learnt_ids_[static_cast<std::size_t>(word)] : example->target);
+          asked.classes.push_back(word >= 0 ? word : example->label);
+        }
+        const LossSum part = loss_of(backbone_, plan, some, batch.encoder, asked);
+        loss.loss += part.loss;
+        loss.tokens += part.tokens;
+      }
       const std::vector<Answer> given = answers(batch);
       for (std::size_t i = start; i < end; ++i)
         predictions[order[i]] = judge(vote(batch, given, i - start), texts, order[i]);
@@ -300,7 +345,8 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
     if (progress) progress->update({phase, static_cast<std::int64_t>(end), static_cast<std::int64_t>(n), {}});
   }
   Evaluation result = summarise(std::move(predictions));
-  result.loss = loss.tokens > 0 ? loss.loss / static_cast<double>(loss.tokens) : 0;
+  if (loses) result.loss = loss.tokens > 0 ? loss.loss / static_cast<double>(loss.tokens) : 0;
+  result.loss_tokens = loss.tokens;
   return result;
 }
 
@@ -311,7 +357,7 @@ std::optional<MajorityBaseline> Evaluator::majority(const std::vector<TextExampl
     labels.push_back(example.label);
     targets.push_back({0, {}, -1, example.target, example.label, false, example.references, example.group});
   }
-  MajorityBaseline baseline{{}, constant_answers(task_.metrics, targets, task_.labels)};
+  MajorityBaseline baseline{{}, constant_answers(task_.metrics, std::move(targets), task_.labels)};
   if (baseline.metrics.empty()) return std::nullopt;
   if (!task_.labels.empty()) baseline.label = task_.labels.at(static_cast<std::size_t>(majority_label(labels)));
   return baseline;

@@ -29,7 +29,10 @@ struct TextCodec {
 
 struct Evaluation {
   std::int64_t examples = 0;
-  double loss = 0;  // teacher-forced, mean over label tokens (over examples with a head that scores classes)
+  // Teacher-forced, mean over label tokens (over examples with a head that scores classes) of the answers that were
+  // asked for; none where several learnt words become one answer of another task, or no word does.
+  std::optional<double> loss;
+  std::int64_t loss_tokens = 0;      // that it is the mean over
   std::vector<MetricValue> metrics;  // in the task's order
   double illegal_rate = 0;           // answers that are none of the label words, or no number where one is asked for
   std::vector<Prediction> predictions;
@@ -75,6 +78,8 @@ class Evaluator {
   std::vector<Answer> rank_labels(const Batch& batch) const;
   std::vector<Answer> choose_classes(const Batch& batch) const;
   Answer translated(std::string text) const;
+  void find_asked();
+  bool can_lose(const CompiledPlan& plan) const;
   Answer vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const;
 
   const Backbone& backbone_;
@@ -87,7 +92,12 @@ class Evaluator {
   std::vector<std::string> classes_;                   // label words that a head scores
   std::vector<std::string> ranked_;                    // label words that are ranked
   std::vector<std::vector<std::int64_t>> ranked_ids_;  // with EOS
+  // Of each label the learnt word that becomes it: its place, none, or several. Empty where the task is the one that
+  // was trained on, or has no label words.
+  std::vector<int> asked_;
   std::vector<std::string> label_texts_;               // the task's, as the vocabulary writes them
+  std::vector<std::string> learnt_texts_;              // the same of the labels that were learnt
+  std::vector<std::vector<std::int64_t>> learnt_ids_;  // with EOS
 };
 
 }  // namespace peftbench

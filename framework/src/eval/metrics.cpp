@@ -142,8 +142,7 @@ int majority_label(const std::vector<int>& labels) {
   return best;
 }
 
-std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics,
-                                             const std::vector<Prediction>& targets,
+std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics, std::vector<Prediction> targets,
                                              const std::vector<std::string>& labels) {
   std::vector<ConstantAnswer> best;
   if (targets.empty()) return best;
@@ -158,13 +157,12 @@ std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& met
   for (const Prediction& p : targets) given.push_back(p.target_label);
   const int most_frequent = majority_label(given);
   if (most_frequent < 0) return best;
-  std::vector<Prediction> answers = targets;
   const auto value = [&](const std::string& metric, int label) {
-    for (Prediction& p : answers) {
+    for (Prediction& p : targets) {
       p.label = label;
       p.prediction = labels[static_cast<std::size_t>(label)];
     }
-    return metric_value(metric, metrics, answers, static_cast<int>(labels.size()));
+    return metric_value(metric, metrics, targets, static_cast<int>(labels.size()));
   };
   for (const std::string& metric : metrics) {
     int label = most_frequent;

@@ -57,8 +57,7 @@ struct ConstantAnswer {
 };
 // Of each metric, in their order; of equally good labels the most frequent, then the lowest. Free text has none, but
 // for wsc_simple.
-std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics,
-                                             const std::vector<Prediction>& targets,
+std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics, std::vector<Prediction> targets,
                                              const std::vector<std::string>& labels);
 
 }  // namespace peftbench

@@ -1,5 +1,6 @@
 #include "eval/prediction_file.h"
 
+#include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
 #include "data/metric_names.h"
@@ -9,8 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
+#include <map>
+#include <utility>
 
 namespace peftbench {
 
@@ -52,12 +54,20 @@ class Line {
   int label(const char* key, const std::string& word, const std::vector<std::string>& labels) const {
     const int most = labels.empty() ? std::numeric_limits<short>::max() : static_cast<int>(labels.size()) - 1;
     if (has(key)) {
-      const Json& value = json_.at(key);
-      if (!value.is_number_integer() || value.get<std::int64_t>() < -1 || value.get<std::int64_t>() > most)
-        fail(std::string("'") + key + "' is not a label", value.dump(), "-1 (none) to " + std::to_string(most));
-      return value.get<int>();
+      const std::optional<std::int64_t> value = json_integer(json_.at(key));
+      if (!value || *value < -1 || *value > most)
+        fail(std::string("'") + key + "' is not a label", json_.at(key).dump(), "-1 (none) to " + std::to_string(most));
+      return static_cast<int>(*value);
     }
     return place_among(labels, word);
+  }
+  // The example's place in its split, where the line has one.
+  std::optional<std::int64_t> index() const {
+    if (!has("index")) return std::nullopt;
+    const std::optional<std::int64_t> value = json_integer(json_.at("index"));
+    if (!value || *value < 0)
+      fail("'index' is not the place of an example", json_.at("index").dump(), "a whole number, 0 or more");
+    return value;
   }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected) const {
     throw DataError({place_ + ": " + what, printable(found), expected, "docs/results-schema.md shows a line"});
@@ -73,6 +83,43 @@ class Line {
   std::string place_;
 };
 
+// How many predictions a file can hold: one on each line, of which none is shorter than the shortest.
+std::size_t most_predictions(const fs::path& file) {
+  constexpr std::string_view shortest = R"({"prediction":"","target":""})";
+  InputFile in(file);
+  std::vector<char> block(1 << 20);
+  std::size_t lines = 1, bytes = 0;
+  while (const std::size_t got = in.read(block.data(), block.size())) {
+    lines +=
+        static_cast<std::size_t>(std::count(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(got), '\n'));
+    bytes += got;
+  }
+  return std::min(lines, bytes / shortest.size() + 1);
+}
+
+// Examples that stand twice count twice, and the interval is too narrow.
+class Indices {
+ public:
+  void add(const std::string& task, std::int64_t index, std::int64_t line) { seen_[task].push_back({index, line}); }
+  void check(const fs::path& file) {
+    for (auto& [task, places] : seen_) {
+      std::sort(places.begin(), places.end());
+      const auto twice = std::adjacent_find(places.begin(), places.end(),
+                                            [](const auto& a, const auto& b) { return a.first == b.first; });
+      if (twice == places.end()) continue;
+      throw DataError(
+          {file.string() + ":" + std::to_string((twice + 1)->second) + ": an example stands here a second time",
+           "index " + std::to_string(twice->first) + ", as on line " + std::to_string(twice->second) +
+               (task.empty() ? "" : ", of task " + printable(task)),
+           "each example once",
+           "score the predictions of one run; or, where 'index' is no place in a split, leave it out"});
+    }
+  }
+
+ private:
+  std::map<std::string, std::vector<std::pair<std::int64_t, std::int64_t>>> seen_;  // index and line, by task
+};
+
 Prediction prediction_of(const Line& line, std::int64_t index, const std::vector<std::string>& labels) {
   Prediction p;
   p.index = index;
@@ -83,7 +130,7 @@ Prediction prediction_of(const Line& line, std::int64_t index, const std::vector
   p.label = line.label("label", p.prediction, labels);
   p.target_label = line.label("target_label", p.target, labels);
   if (!labels.empty() && p.target_label < 0)
-    line.fail("the target is none of the label words", "'" + p.target + "'", "one of " + join(labels));
+    line.fail("the target is none of the label words", spelled(p.target), "one of " + spelled_list(labels));
   // Another program's numbers may follow another order, and the scores would be of other classes.
   if (const int own = place_among(labels, p.target); own >= 0 && own != p.target_label)
     line.fail("'target_label' is not the target's", std::to_string(p.target_label) + " for '" + p.target + "'",
@@ -103,25 +150,34 @@ Json to_json(const Prediction& p) {
 }
 
 PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels, const std::string& task) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in || fs::is_directory(file))
-    throw DataError({"cannot read " + file.string(), in ? "a folder" : "", "a file of predictions, a line of JSON each",
-                     in ? "name the predictions.jsonl in it" : ""});
+  std::error_code error;
+  if (fs::is_directory(file, error))
+    throw DataError({"cannot read " + file.string(), "a folder", "a file of predictions, a line of JSON each",
+                     "name the predictions.jsonl in it"});
   PredictionFile result{file, {}, {}};
   std::vector<Prediction>& predictions = result.predictions;
-  std::int64_t number = 0;
-  for (std::string text; std::getline(in, text);) {
-    const std::string place = file.string() + ":" + std::to_string(++number);
+  Indices indices;
+  const std::size_t most = most_predictions(file);  // a vector that grows needs up to three times the room
+  predictions.reserve(most);
+  result.lines.reserve(most);
+  LineReader lines(file);
+  for (std::string text; lines.next(text);) {
+    const std::string place = file.string() + ":" + std::to_string(lines.number());
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    Json json = Json::parse(text, nullptr, false);
-    if (json.is_discarded())
-      throw DataError(
-          {place + ": not JSON", printable(text), R"({"prediction": "…", "target": "…"} on each line)", {}});
-    const Line line(std::move(json), place);
+    JsonFault fault;
+    std::optional<Json> json = parse_json<Json>(text, fault);
+    if (!json)
+      throw DataError({place + ": not JSON",
+                       fault.what + " in " + printable(text),
+                       R"({"prediction": "…", "target": "…"} on each line)",
+                       {}});
+    const Line line(std::move(*json), place);
     if (!task.empty() && line.text("task") != task) continue;
     predictions.push_back(prediction_of(line, static_cast<std::int64_t>(predictions.size()), labels));
-    result.lines.push_back(number);
+    result.lines.push_back(lines.number());
+    if (const auto index = line.index()) indices.add(line.has("task") ? line.text("task") : "", *index, lines.number());
   }
+  indices.check(file);
   if (predictions.empty())
     throw DataError({file.string() + " holds no predictions" + (task.empty() ? "" : " of the task " + task),
                      "no line",

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "core/write_files.h"
 #include "data/encode_list.h"
+#include "data/label_check.h"
 #include "data/load_task.h"
 #include "data/locate.h"
 #include "data/mixture.h"
@@ -151,7 +152,8 @@ struct EncodedTask {
 
 EncodedTask encode_task(const TaskData& task, const Bench& bench, const DataStorage& storage, std::int64_t held_out) {
   const EncodeLimits limits{task.config.max_input_tokens, task.config.max_target_tokens};
-  check_labels_fit(task.config, *bench.tokenizer);
+  check_labels(task.config, *bench.tokenizer);
+  for (const std::string& warning : label_warnings(task.config, *bench.tokenizer)) storage.progress->note(warning);
   const EncodeSettings settings{*bench.tokenizer, limits, bench.spec.pad_id, bench.spec.eos_id};
   return {encode_list(task.train, settings, {}, storage, task.config.name),
           encode_all(task.validation.first(static_cast<std::size_t>(held_out)), *bench.tokenizer, limits, {},

@@ -1,5 +1,6 @@
 #include "results/result_store.h"
 
+#include "core/hash.h"
 #include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
@@ -9,6 +10,7 @@
 #include <algorithm>
 
 namespace peftbench {
+
 std::vector<std::string> run_folders(const fs::path& folder) {
   std::vector<std::string> ids;
   std::error_code missing;
@@ -18,9 +20,15 @@ std::vector<std::string> run_folders(const fs::path& folder) {
   return ids;
 }
 
+// As in an address, so that no two names meet: x/y is x%2Fy, and x%2Fy is x%252Fy.
 fs::path RunFolder::predictions(const std::string& task) const {
-  std::string name = task;
-  std::replace(name.begin(), name.end(), '/', '-');
+  std::string name;
+  for (const char c : task) {
+    if (c == '/' || c == '%')
+      name += c == '/' ? "%2F" : "%25";
+    else
+      name += c;
+  }
   return path / ("predictions-" + name + ".jsonl");
 }
 
@@ -29,6 +37,20 @@ RunRecord read_record(const fs::path& file) {
   const std::optional<Json> json = parse_json<Json>(read_text(file), fault);
   if (!json) throw DamagedRecord(file.string(), fault.text());
   return record_from_json(*json, file.string());
+}
+
+void check_predictions(const fs::path& file) {
+  const RunFolder folder{file.parent_path()};
+  if (!file_exists(folder.record())) return;
+  const RunRecord record = read_record(folder.record());
+  std::string recorded = file.filename() == folder.predictions().filename() ? record.predictions_hash : "";
+  for (const TaskScore& task : record.tasks)
+    if (!task.predictions.empty() && file.filename() == task.predictions) recorded = task.predictions_hash;
+  if (recorded.empty()) return;
+  if (const std::string found = sha256_file(file); found != recorded)
+    throw DataError({file.string() + " is not what the run wrote", "SHA-256 " + found,
+                     recorded + ", as " + folder.record().string() + " has it",
+                     "get the file again, or score a copy outside the run's folder if the change is meant"});
 }
 
 std::optional<RunRecord> ResultStore::find(const std::string& id) const {

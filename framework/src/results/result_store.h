@@ -41,6 +41,9 @@ RunRecord read_record(const fs::path& file);  // Throws DataError
 
 // The names of folders that hold a record, sorted.
 std::vector<std::string> run_folders(const fs::path& folder);
+// Compares a file of predictions in the folder of a finished run with the hash in its record; no other file has one.
+// Throws DataError where they differ or the record cannot be read.
+void check_predictions(const fs::path& file);
 
 // A run as a user names it: its folder, its record.json, or its id (or the id's unique beginning) under `folder`.
 // Throws DataError with the nearest id.

@@ -58,6 +58,18 @@ MetricRecord metric_from(const Json& json) {
   return metric;
 }
 
+void add_details(const ScoreDetails& details, Json& json) {
+  json["labels"] = details.labels;
+  json["confusion"] = details.confusion;
+  json["texts"] = details.texts;
+}
+
+// Older records lack them.
+ScoreDetails details_from(const Json& json) {
+  return {json.value("labels", Json::array()), json.value("confusion", Json::array()),
+          json.value("texts", Json::object())};
+}
+
 Json task_json(const TaskScore& task) {
   Json json = {{"task", task.task},         {"source", task.source}, {"hash", task.hash},    {"trained", task.trained},
                {"rate", number(task.rate)}, {"train", task.train},   {"scored", task.scored}};
@@ -67,6 +79,7 @@ Json task_json(const TaskScore& task) {
   json["answers"] = task.answers;
   json["illegal_rate"] = number(task.illegal_rate);
   json["loss"] = number(task.loss);
+  add_details(task.details, json);
   json["predictions"] = task.predictions;
   json["predictions_hash"] = task.predictions_hash;
   return json;
@@ -88,6 +101,7 @@ TaskScore task_from(const Json& json) {
   task.loss = optional_number(json.at("loss"));
   json.at("predictions").get_to(task.predictions);
   json.at("predictions_hash").get_to(task.predictions_hash);
+  task.details = details_from(json);
   return task;
 }
 
@@ -158,6 +172,7 @@ Json to_json(const RunRecord& r) {
   for (const MetricRecord& metric : r.metrics) json["metrics"].push_back(metric_json(metric));
   json["answers"] = r.answers;
   json["illegal_rate"] = number(r.illegal_rate);
+  add_details(r.details, json);
   json["predictions_hash"] = r.predictions_hash;
   json["adapter_hash"] = r.adapter_hash;
   json["tasks"] = Json::array();
@@ -243,6 +258,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   for (const Json& metric : json.at("metrics")) r.metrics.push_back(metric_from(metric));
   r.answers = json.value("answers", "");
   r.illegal_rate = optional_number(json.at("illegal_rate"));
+  r.details = details_from(json);
   json.at("predictions_hash").get_to(r.predictions_hash);
   json.at("adapter_hash").get_to(r.adapter_hash);
   for (const Json& score : json.value("tasks", Json::array())) r.tasks.push_back(task_from(score));

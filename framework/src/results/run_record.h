@@ -37,6 +37,13 @@ struct MetricRecord {
   std::string majority_answer = {};  // that answer; "" in older records: the task's majority_label
 };
 
+// What a table of scores hides: of each label its counts and scores, what the limits took from the texts.
+struct ScoreDetails {
+  Json labels = Json::array();     // one for each label word
+  Json confusion = Json::array();  // by target and answer
+  Json texts = Json::object();     // by split: "train" and the scored one
+};
+
 // The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
 struct TaskScore {
   std::string task = {}, source = {}, hash = {};
@@ -49,6 +56,7 @@ struct TaskScore {
   std::optional<double> loss = {};  // mean per target token, or per example of a head that scores classes
   std::string predictions = {};     // file in the run's folder; empty: the run's own
   std::string predictions_hash = {};
+  ScoreDetails details = {};
 };
 
 // All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.
@@ -95,6 +103,7 @@ struct RunRecord {
   std::vector<MetricRecord> metrics;
   std::string answers;                 // generated, ranked (label words), or classes (a head's); "" in older records
   std::optional<double> illegal_rate;  // of answers that are generated
+  ScoreDetails details;                // of a run on one task
   std::string predictions_hash, adapter_hash;
   std::vector<TaskScore> tasks;  // of a mixture, and of transfers; their metrics are not among those above
   std::vector<PhaseCost> phases;

@@ -153,6 +153,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   }
   const CompiledPlan plan = CompiledPlan::stack(plans);
   Scoring scoring(bench, plan);
+  for (const std::string& warning : scoring.warnings()) progress.note("warning: " + warning);
   EnsembleOutcome outcome;
   outcome.task = bench.task.config.name;
   outcome.backbone = bench.setup.backbone.name;

@@ -83,7 +83,7 @@ bool was_trained_on(const RunRecord& record, const std::optional<TaskConfig>& tr
 }  // namespace
 
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
-  EvaluateOutcome outcome{finished_record(request.run), 0, 0, {}, 0};
+  EvaluateOutcome outcome{finished_record(request.run), {}, 0, {}, 0};
   RunRecord& record = outcome.record;
   Places places = request.places;
   const ConfigRequest config = configuration_of(request.run, record, request.asked, places);
@@ -112,12 +112,13 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
     }
   }
   Scoring scoring(bench, plan, elsewhere);
-  if (const std::string& warning = scoring.first().warning(); !warning.empty()) progress.note("warning: " + warning);
+  for (const std::string& warning : scoring.warnings()) progress.note("warning: " + warning);
   const Stopwatch watch;
   const RunEvaluation evaluation =
       scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), request.examples, progress);
   outcome.seconds = watch.wall_seconds();
   require_unchanged_files(*bench.backbone, bench.checksum);
+  for (const std::string& remark : scoring.remarks(evaluation)) progress.note("warning: " + remark);
   outcome.loss = evaluation.whole.loss;
   outcome.examples = evaluation.whole.examples;
   const SplitSizes sizes = sizes_of(bench.task);

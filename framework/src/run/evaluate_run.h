@@ -39,8 +39,8 @@ struct EvaluateRequest {
 };
 
 struct EvaluateOutcome {
-  RunRecord record;  // the run's, with the metrics of this evaluation
-  double loss = 0;   // mean over label tokens
+  RunRecord record;            // the run's, with the metrics of this evaluation
+  std::optional<double> loss;  // mean over label tokens; none where nothing single was asked for
   std::int64_t examples = 0;
   std::string split;
   double seconds = 0;  // of scoring, loading left out

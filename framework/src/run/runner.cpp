@@ -197,7 +197,9 @@ void Runner::work() {
   }
   check_mixture(plan);
   Scoring scoring(bench_, plan);
+  for (const std::string& warning : scoring.warnings()) warn(warning);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
+  for (const std::string& remark : scoring.training_remarks()) warn(remark);
   give_first_values(plan);
   Ledger ledger = measure_plan(scoring, *train_examples);
   record_.ledger = Json(to_json(ledger));
@@ -238,7 +240,8 @@ void Runner::work() {
   }
   scoring.describe(evaluation, record_);
   record_.predictions_hash = scoring.write_predictions(evaluation, folder_.predictions());
-  for (const std::string& warning : scoring.score_others(plan, folder_, record_, progress_)) warn(warning);
+  for (const std::string& remark : scoring.remarks(evaluation)) warn(remark);
+  for (const std::string& remark : scoring.score_others(plan, folder_, record_, progress_)) warn(remark);
   AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
                     bench_.checksum, record_.task.name, record_.id,     shape_of(bench_.task.config)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());

@@ -103,19 +103,20 @@ RunEvaluation Scoring::whole_of(std::vector<Evaluation> evaluations, std::vector
   std::vector<const MetricValue*> scores;
   double loss = 0, illegal = 0;
   std::int64_t tokens = 0, labelled = 0;
+  bool loses = true;
   for (std::size_t t = 0; t < parts_.size(); ++t) {
     const Evaluation& part = result.parts[t];
     scores.push_back(&part.metrics.front());
     result.whole.examples += part.examples;
-    const std::int64_t own = parts_[t]->label_tokens(part, result.splits[t]);
-    loss += part.loss * static_cast<double>(own);
-    tokens += own;
+    loses = loses && part.loss.has_value();
+    loss += part.loss.value_or(0) * static_cast<double>(part.loss_tokens);
+    tokens += part.loss_tokens;
     if (parts_[t]->task().config.labels.empty()) continue;
     illegal += part.illegal_rate * static_cast<double>(part.examples);
     labelled += part.examples;
   }
   result.whole.metrics = {mean_of(scores)};
-  if (tokens > 0) result.whole.loss = loss / static_cast<double>(tokens);
+  if (loses) result.whole.loss = tokens > 0 ? loss / static_cast<double>(tokens) : 0;
   if (labelled > 0) result.whole.illegal_rate = illegal / static_cast<double>(labelled);
   return result;
 }
@@ -126,6 +127,7 @@ void Scoring::describe(const RunEvaluation& evaluation, RunRecord& record) const
     TaskScore own = first().describe(evaluation.whole, evaluation.splits.front());
     record.metrics = std::move(own.metrics);
     record.task.majority_label = own.majority_label;
+    record.details = std::move(own.details);
     record.answers = own.answers;
     record.illegal_rate = own.illegal_rate;
     return;
@@ -150,6 +152,7 @@ void Scoring::describe(const RunEvaluation& evaluation, RunRecord& record) const
   record.metrics = {{one_split ? evaluation.splits.front() : "test or validation", mean.name, mean.value, mean.n,
                      Interval{mean.low, mean.high}, majority}};
   record.task.majority_label.clear();
+  record.details = {};
   record.illegal_rate = labels ? std::optional(evaluation.whole.illegal_rate) : std::nullopt;
 }
 
@@ -165,12 +168,34 @@ std::string Scoring::write_predictions(const RunEvaluation& evaluation, const fs
   return sha256(text);
 }
 
+std::vector<std::string> Scoring::warnings() const {
+  std::vector<std::string> all;
+  for (const auto* scored : {&parts_, &others_})
+    for (const auto& task : *scored) all.insert(all.end(), task->warnings().begin(), task->warnings().end());
+  return all;
+}
+
+std::vector<std::string> Scoring::training_remarks() const {
+  std::vector<std::string> all;
+  for (const auto& part : parts_)
+    for (std::string& remark : part->training_remarks()) all.push_back(std::move(remark));
+  return all;
+}
+
+std::vector<std::string> Scoring::remarks(const RunEvaluation& evaluation) const {
+  if (evaluation.parts.empty()) return first().remarks(evaluation.whole, evaluation.splits.front());
+  std::vector<std::string> all;
+  for (std::size_t t = 0; t < parts_.size(); ++t)
+    for (std::string& remark : parts_[t]->remarks(evaluation.parts[t], evaluation.splits[t]))
+      all.push_back(std::move(remark));
+  return all;
+}
+
 std::vector<std::string> Scoring::score_others(const CompiledPlan& plan, const RunFolder& folder, RunRecord& record,
                                                ProgressSink& progress) {
-  std::vector<std::string> warnings;
+  std::vector<std::string> all;
   const Values& options = bench_.setup.config.options;
   for (const auto& other : others_) {
-    if (!other->warning().empty()) warnings.push_back(other->warning());
     const std::string split = other->split_for(options.text("eval.split"));
     const Evaluation evaluation = other->evaluate(plan, split, options.integer("eval.examples"), progress);
     TaskScore score = other->describe(evaluation, split);
@@ -180,8 +205,9 @@ std::vector<std::string> Scoring::score_others(const CompiledPlan& plan, const R
     score.predictions = file.filename().string();
     score.predictions_hash = sha256(text);
     record.tasks.push_back(std::move(score));
+    for (std::string& remark : other->remarks(evaluation, split)) all.push_back(std::move(remark));
   }
-  return warnings;
+  return all;
 }
 
 }  // namespace peftbench

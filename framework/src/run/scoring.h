@@ -42,6 +42,8 @@ class Scoring {
   const TaskScoring& first() const { return *parts_.front(); }  // the task, or a mixture's first
   EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
   bool can_validate() const;
+  // What can be known before anything is computed.
+  std::vector<std::string> warnings() const;
 
   // On `split`, or where a task has none, on another that it has: what the final score is of.
   RunEvaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit,
@@ -54,7 +56,11 @@ class Scoring {
   // One line of JSON for each example, which names its task where there are several. Returns the file's hash.
   std::string write_predictions(const RunEvaluation& evaluation, const fs::path& file) const;
 
-  // Scores the plan on the workbench's other tasks, into the record and files of the folder. Returns warnings.
+  // What a reader of the scores should know of the training examples, once they are there, and of these scores.
+  std::vector<std::string> training_remarks() const;
+  std::vector<std::string> remarks(const RunEvaluation& evaluation) const;
+
+  // Scores the plan on the workbench's other tasks, into the record and files of the folder. Returns such remarks.
   std::vector<std::string> score_others(const CompiledPlan& plan, const RunFolder& folder, RunRecord& record,
                                         ProgressSink& progress);
 

@@ -2,8 +2,12 @@
 
 #include "backbone/finite.h"
 #include "core/names.h"
+#include "core/utf8.h"
 #include "data/encode_list.h"
 #include "data/groups.h"
+#include "data/label_check.h"
+#include "data/text_counts.h"
+#include "eval/label_report.h"
 #include "eval/likelihood.h"
 #include "eval/prediction_file.h"
 
@@ -16,19 +20,29 @@
 
 namespace peftbench {
 
+namespace {
+
+std::int64_t most_scored_input(const Workbench& bench, const TaskConfig& task) {
+  const std::int64_t most = bench.setup.config.options.integer("eval.max_input_tokens");
+  return most > 0 ? most : task.max_input_tokens;
+}
+
+}  // namespace
+
 std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
-                                       const std::vector<TextExample>& examples, const Arrangement& arrangement) {
+                                       const std::vector<TextExample>& examples, const Arrangement& arrangement,
+                                       std::vector<Cut>* cuts) {
   const BackboneSpec& spec = bench.backbone->spec();
   return encode_all(examples, *bench.tokenizer,
                     {task.max_input_tokens, task.max_target_tokens, bench.target_prefix(task)}, arrangement,
-                    spec.pad_id, spec.eos_id, bench.storage.threads);
+                    spec.pad_id, spec.eos_id, bench.storage.threads, cuts);
 }
 
 std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
-                                          const std::vector<TextExample>& examples, const Arrangement& arrangement) {
-  if (const std::int64_t most = bench.setup.config.options.integer("eval.max_input_tokens"))
-    task.max_input_tokens = most;
-  return encode_for(bench, task, examples, arrangement);
+                                          const std::vector<TextExample>& examples, const Arrangement& arrangement,
+                                          std::vector<Cut>* cuts) {
+  task.max_input_tokens = most_scored_input(bench, task);
+  return encode_for(bench, task, examples, arrangement, cuts);
 }
 
 nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
@@ -48,8 +62,32 @@ TaskScoring::TaskScoring(Subject subject, const CompiledPlan& plan)
       evaluator_(*subject_.bench.backbone, TextCodec::of(subject_.bench.tokenizer), subject_.task.config,
                  subject_.bench.setup.config.train.evaluation,
                  static_cast<std::uint64_t>(subject_.bench.setup.config.seed()), subject_.cache, subject_.transfer) {
-  if (!classes_) check_labels_fit(task().config, *subject_.bench.tokenizer);
+  const EvaluationConfig& evaluation = subject_.bench.setup.config.train.evaluation;
+  if (!classes_) {  // a head's classes are numbers: no word is written
+    const Tokenizer& tokenizer = *subject_.bench.tokenizer;
+    check_labels(task().config, tokenizer, evaluation.mode == EvaluationMode::greedy ? evaluation.max_tokens : 0);
+    warnings_ = label_warnings(task().config, tokenizer);
+    check_learnt();
+  }
   check_transfer();
+}
+
+// Words of the task that was trained on which are one to the model, but become different answers of this one.
+void TaskScoring::check_learnt() const {
+  const std::vector<std::string>& learnt = subject_.transfer.labels;
+  const Tokenizer& tokenizer = *subject_.bench.tokenizer;
+  for (std::size_t a = 0; a < learnt.size(); ++a) {
+    for (std::size_t b = a + 1; b < learnt.size(); ++b) {
+      const std::vector<std::int64_t> ids = tokenizer.encode(learnt[a]);
+      if (ids != tokenizer.encode(learnt[b])) continue;
+      const std::string to_a = subject_.transfer.map.apply(learnt[a]), to_b = subject_.transfer.map.apply(learnt[b]);
+      if (evaluator_.label_of(to_a) == evaluator_.label_of(to_b)) continue;
+      throw ConfigError({"two label words that were learnt are one to the model, and are mapped to different answers",
+                         spelled(learnt[a]) + " to '" + to_a + "', " + spelled(learnt[b]) + " to '" + to_b +
+                             "': both are the ids " + ids_text(ids),
+                         "one answer for both", "map both to one, or train on words that the vocabulary tells apart"});
+    }
+  }
 }
 
 // Answers that cannot be right are found before anything is computed.
@@ -57,13 +95,13 @@ void TaskScoring::check_transfer() {
   const std::vector<std::string>&learnt = subject_.transfer.labels, &labels = subject_.task.config.labels;
   if (learnt.empty() || labels.empty()) return;
   const LabelMap& map = subject_.transfer.map;
-  std::vector<int> class_of(labels.size(), -1);
-  for (std::size_t k = learnt.size(); k-- > 0;)
-    if (const int label = evaluator_.label_of(map.apply(learnt[k])); label >= 0)
-      class_of[static_cast<std::size_t>(label)] = static_cast<int>(k);
-  const auto unreached = std::count(class_of.begin(), class_of.end(), -1);
+  std::vector<bool> reached(labels.size());
+  for (const std::string& word : learnt)
+    if (const int label = evaluator_.label_of(map.apply(word)); label >= 0)
+      reached[static_cast<std::size_t>(label)] = true;
+  const auto unreached = std::count(reached.begin(), reached.end(), false);
   const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank && !map.empty();
-  const std::string found = join(learnt) + " was learnt; " + join(labels) + " are the answers of '" +
+  const std::string found = spelled_list(learnt) + " was learnt; " + spelled_list(labels) + " are the answers of '" +
                             subject_.task.config.name + "'",
                     remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" +
                              labels.front() + (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
@@ -72,8 +110,7 @@ void TaskScoring::check_transfer() {
     throw ConfigError({"the answers of the task that was trained on do not become those of another", found,
                        classes_ ? "a learnt word for each answer" : "learnt words that are mapped to answers", remedy});
   if (none && !ranked && subject_.bench.setup.config.train.evaluation.mode != EvaluationMode::rank)
-    warning_ = "no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy;
-  if (classes_) class_of_ = class_of;
+    warnings_.push_back("no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy);
 }
 
 const std::vector<TextExample>& TaskScoring::pool() const {
@@ -91,7 +128,7 @@ Arrangement TaskScoring::arrangement() const {
   return {layout_.get(), &pool(), replicas_, static_cast<std::uint64_t>(subject_.bench.setup.config.seed())};
 }
 
-std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) const {
+std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) {
   const Workbench& bench = subject_.bench;
   const TaskConfig& config = task().config;
   if (!trained) {
@@ -104,8 +141,9 @@ std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) 
                                 {config.max_input_tokens, config.max_target_tokens, bench.target_prefix(config)},
                                 spec.pad_id,
                                 spec.eos_id};
+  training_counts_.emplace();
   return encode_list(task().train, settings, arrangement(), bench.storage, config.name,
-                     layout_ ? bench.layout_key() : "");
+                     layout_ ? bench.layout_key() : "", &*training_counts_);
 }
 
 const TextList& TaskScoring::split(const std::string& name) const {
@@ -143,21 +181,9 @@ const TaskScoring::Questions& TaskScoring::questions(const std::string& name, st
   Questions& kept = questions_[name];
   if (kept.texts.size() < count) {
     kept.texts = split(name).first(count);
-    kept.encoded = encode_scored(subject_.bench, task().config, kept.texts, arrangement());
-    if (!class_of_.empty())
-      for (EncodedExample& example : kept.encoded)
-        if (example.label >= 0) example.label = class_of_[static_cast<std::size_t>(example.label)];
+    kept.encoded = encode_scored(subject_.bench, task().config, kept.texts, arrangement(), &kept.cuts);
   }
   return kept;
-}
-
-std::int64_t TaskScoring::label_tokens(const Evaluation& evaluation, const std::string& name) const {
-  if (classes_) return evaluation.examples;
-  const std::vector<EncodedExample>& encoded = questions_.at(name).encoded;
-  std::int64_t tokens = 0;
-  for (std::int64_t i = 0; i < evaluation.examples; ++i)
-    tokens += static_cast<std::int64_t>(encoded[static_cast<std::size_t>(i)].target.size());
-  return tokens;
 }
 
 TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string& name) const {
@@ -187,9 +213,77 @@ TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string&
   // Ranked words may be mapped to what is no answer too.
   const bool may_be_illegal = score.answers == "generated" || !subject_.transfer.labels.empty();
   const TaskConfig& config = task().config;
+  const LabelReport report = label_report(evaluation.predictions, config.labels);
+  score.details.labels = labels_json(report);
+  score.details.confusion = report.confusion;
+  if (training_counts_) {
+    score.details.texts["train"] = texts_json(*training_counts_);
+    for (std::size_t label = 0; label < config.labels.size(); ++label) {
+      const auto found = training_counts_->labels.find(static_cast<int>(label));
+      score.details.labels[label]["train"] = found == training_counts_->labels.end() ? 0 : found->second;
+    }
+  }
+  score.details.texts[name] = texts_json(counts(evaluation, name));
   if (may_be_illegal && answers_may_be_illegal(config.metrics, static_cast<int>(config.labels.size())))
     score.illegal_rate = evaluation.illegal_rate;
   return score;
+}
+
+TextCounts TaskScoring::counts(const Evaluation& evaluation, const std::string& name) const {
+  const Questions& asked = questions_.at(name);
+  TextCounts counts;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(evaluation.examples); ++i)
+    counts.add(asked.cuts[i], asked.texts[i].label);
+  return counts;
+}
+
+nlohmann::ordered_json TaskScoring::texts_json(const TextCounts& counts) const {
+  nlohmann::ordered_json json = to_json(counts);
+  json.erase("labels");  // they are counted by their words
+  return json;
+}
+
+std::vector<std::string> TaskScoring::training_remarks() const {
+  std::vector<std::string> result;
+  if (!training_counts_) return result;
+  const TaskConfig& config = task().config;
+  const std::string of = "task '" + config.name + "': ";
+  for (std::string& remark :
+       cut_remarks(*training_counts_, "training", config.max_input_tokens, config.max_target_tokens))
+    result.push_back(of + std::move(remark));
+  std::vector<std::string> absent;
+  for (std::size_t label = 0; label < config.labels.size(); ++label)
+    if (!training_counts_->labels.contains(static_cast<int>(label))) absent.push_back(spelled(config.labels[label]));
+  if (!absent.empty()) result.push_back(of + "no example of " + join(absent) + " in training");
+  return result;
+}
+
+std::vector<std::string> TaskScoring::remarks(const Evaluation& evaluation, const std::string& name) const {
+  std::vector<std::string> result;
+  const Workbench& bench = subject_.bench;
+  const TaskConfig& config = task().config;
+  const std::string of = "task '" + config.name + "': ";
+  const TextCounts taken = counts(evaluation, name);
+  for (std::string& remark : cut_remarks(taken, name, most_scored_input(bench, config), config.max_target_tokens))
+    result.push_back(of + std::move(remark));
+  for (std::string& remark : label_remarks(label_report(evaluation.predictions, config.labels), name + " "))
+    result.push_back(of + std::move(remark));
+  if (!config.labels.empty()) return result;
+  const Questions& asked = questions_.at(name);
+  const std::string whole = with_thousands(evaluation.examples) + " " + name + " targets";
+  const std::int64_t most = bench.setup.config.train.evaluation.max_tokens;
+  const auto longer = std::count_if(asked.cuts.begin(), asked.cuts.begin() + evaluation.examples, [&](const Cut& cut) {
+    return !cut.target && most > 0 && cut.target_tokens - 1 > most;
+  });
+  if (longer > 0)
+    result.push_back(of + with_thousands(longer) + " of the " + whole +
+                     " are longer than answers may become, eval.max_tokens=" + std::to_string(most) +
+                     ": no answer can equal them");
+  Unwritable bare;
+  for (std::int64_t i = 0; i < evaluation.examples; ++i)
+    bare.add(asked.texts[static_cast<std::size_t>(i)], *bench.tokenizer);
+  if (const auto remark = unwritable_remark(bare, whole)) result.push_back(of + *remark);
+  return result;
 }
 
 std::string TaskScoring::prediction_lines(const Evaluation& evaluation, const std::string& name, bool named) const {

@@ -17,10 +17,12 @@ namespace peftbench {
 
 // Examples as ids, within a task's limits.
 std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
-                                       const std::vector<TextExample>& examples, const Arrangement& arrangement);
+                                       const std::vector<TextExample>& examples, const Arrangement& arrangement,
+                                       std::vector<Cut>* cuts = nullptr);
 // The same for what is scored: inputs are cut at eval.max_input_tokens, where that is set.
 std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
-                                          const std::vector<TextExample>& examples, const Arrangement& arrangement);
+                                          const std::vector<TextExample>& examples, const Arrangement& arrangement,
+                                          std::vector<Cut>* cuts = nullptr);
 // A prediction as a line of predictions.jsonl has it.
 nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
 
@@ -46,27 +48,32 @@ class TaskScoring {
   std::string split_for(const std::string& wanted) const;
 
   // The training split; where nothing is trained, no more than the ledger looks at.
-  std::shared_ptr<const ExampleList> training_examples(bool trained) const;
+  std::shared_ptr<const ExampleList> training_examples(bool trained);
   Evaluation evaluate(const CompiledPlan& plan, const std::string& split, std::int64_t limit, ProgressSink& progress);
   // "test example 3 of 'reviews' (reviews.tsv:5)", for messages.
   std::string example_name(const std::string& split, std::int64_t index) const;
-  std::int64_t label_tokens(const Evaluation& evaluation, const std::string& split) const;  // the loss is a mean over
 
   // All of the score but where its predictions lie.
   TaskScore describe(const Evaluation& evaluation, const std::string& split) const;
   // A line of JSON for each example. With `named` they begin with the task's name.
   std::string prediction_lines(const Evaluation& evaluation, const std::string& split, bool named) const;
-  // What a reader of the score should know; empty if nothing.
-  const std::string& warning() const { return warning_; }
+  // What a reader of the score should know: before anything is computed, and of what came out.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  std::vector<std::string> training_remarks() const;
+  std::vector<std::string> remarks(const Evaluation& evaluation, const std::string& split) const;
 
  private:
   // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
   struct Questions {
     std::vector<TextExample> texts;
     std::vector<EncodedExample> encoded;
+    std::vector<Cut> cuts;
   };
   const Questions& questions(const std::string& split, std::size_t count);
   Arrangement arrangement() const;
+  TextCounts counts(const Evaluation& evaluation, const std::string& split) const;
+  nlohmann::ordered_json texts_json(const TextCounts& counts) const;
+  void check_learnt() const;
   void check_transfer();
 
   Subject subject_;
@@ -74,10 +81,10 @@ class TaskScoring {
   std::int64_t replicas_;  // of the plan
   bool classes_;           // its head scores them
   Evaluator evaluator_;
-  std::vector<int> class_of_;                   // the head's class for each label of another task
   std::map<std::string, Questions> questions_;  // by split
+  std::optional<TextCounts> training_counts_;   // none where nothing is trained
   mutable std::optional<std::vector<TextExample>> pool_;
-  std::string warning_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace peftbench

@@ -4,6 +4,7 @@
 #include "core/names.h"
 #include "core/random.h"
 #include "data/groups.h"
+#include "data/label_check.h"
 #include "data/load_task.h"
 #include "data/task_mixture.h"
 #include "eval/label_map.h"
@@ -174,6 +175,21 @@ void refuse_idle_label_map(const RunConfig& config) {
   throw ConfigError({"a label map, but no other task that is scored", "eval.label_map: " + join(map),
                      "--eval-task NAME beside it",
                      "name that task, or leave the map out: the run's own task needs none"});
+}
+
+std::vector<std::string> check_label_words(const Places& places, const Setup& setup) {
+  const std::optional<fs::path>& folder = setup.backbone.folder;
+  if (!folder || !file_exists(*folder / "spiece.model")) return {};
+  const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::load(*folder / "spiece.model");
+  const EvaluationConfig& evaluation = setup.config.train.evaluation;
+  std::vector<TaskConfig> tasks = configured_eval_tasks(places, setup.config);
+  tasks.insert(tasks.begin(), configured_task(places, setup.config));
+  std::vector<std::string> warnings;
+  for (const TaskConfig& task : tasks) {
+    check_labels(task, *tokenizer, evaluation.mode == EvaluationMode::greedy ? evaluation.max_tokens : 0);
+    for (std::string& warning : label_warnings(task, *tokenizer)) warnings.push_back(std::move(warning));
+  }
+  return warnings;
 }
 
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress) {

@@ -51,6 +51,9 @@ TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* 
 std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config);
 // Throws ConfigError for a label map without other tasks, of which it would change no answer.
 void refuse_idle_label_map(const RunConfig& config);
+// What the backbone's vocabulary makes of the label words of all tasks, before data or weights are read. Throws
+// ConfigError as a run does and returns its warnings; nothing where the vocabulary is not on this machine.
+std::vector<std::string> check_label_words(const Places& places, const Setup& setup);
 // `progress` outlives the workbench.
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
 

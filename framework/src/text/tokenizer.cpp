@@ -233,5 +233,6 @@ int64_t Tokenizer::sentinels() const {
 int64_t Tokenizer::size() const { return pieces_ + static_cast<int64_t>(names_.size()); }
 int64_t Tokenizer::eos_id() const { return processor_->eos_id(); }
 int64_t Tokenizer::pad_id() const { return processor_->pad_id(); }
+int64_t Tokenizer::unk_id() const { return processor_->unk_id(); }
 
 }  // namespace peftbench

@@ -41,6 +41,7 @@ class Tokenizer {
   int64_t size() const;                 // the highest id + 1
   int64_t eos_id() const;
   int64_t pad_id() const;
+  int64_t unk_id() const;                            // of what no piece has
   const std::string& hash() const { return hash_; }  // SHA-256 of what decides the ids
 
  private:

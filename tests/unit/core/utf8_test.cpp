@@ -31,5 +31,14 @@ TEST(Utf8, MakesTextFitForAMessage) {
   EXPECT_EQ(printable("abc", 3), "abc");
 }
 
+// S2: words that look alike are told apart.
+TEST(Utf8Test, SpelledShowsCodePoints) {
+  EXPECT_EQ(spelled("good"), "'good'");
+  EXPECT_EQ(spelled("caf\xc3\xa9"), "'caf\xc3\xa9' (U+00E9)");
+  EXPECT_EQ(spelled("cafe\xcc\x81"), "'cafe\xcc\x81' (U+0301)");
+  EXPECT_EQ(spelled("\xf0\x9f\x98\x80"), "'\xf0\x9f\x98\x80' (U+1F600)");
+  EXPECT_EQ(spelled("\xe4\xbd\xa0\xe5"), "'\xe4\xbd\xa0\\xe5' (U+4F60)");
+}
+
 }  // namespace
 }  // namespace peftbench

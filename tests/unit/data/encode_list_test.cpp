@@ -4,6 +4,8 @@
 #include "core/random.h"
 #include "data_fixture.h"
 
+#include <nlohmann/json.hpp>
+
 #include <functional>
 #include <vector>
 
@@ -79,6 +81,23 @@ struct Around final : LayoutHook {
   }
   mutable std::size_t calls = 0;
 };
+
+// S15: the counts lie beside the ids, for the run that finds the file.
+TEST_F(EncodeListTest, CountsAreKeptWithTheFile) {
+  const TextList list = texts(300);
+  const auto counts_of = [&](const DataStorage& storage) {
+    TextCounts counts;
+    encode_list(list, {*tokenizer_, {14, 4}}, {}, storage, "a/task", {}, &counts);
+    return to_json(counts);
+  };
+  const auto in_memory = counts_of({{}, true, 1 << 30, 1, nullptr});
+  EXPECT_EQ(in_memory.at("examples"), 300);
+  EXPECT_GT(in_memory.at("inputs_cut"), 0);
+  EXPECT_GT(in_memory.at("targets_cut"), 0);
+  EXPECT_EQ(counts_of(files()), in_memory);
+  EXPECT_EQ(kept(), 1u);
+  EXPECT_EQ(counts_of(files()), in_memory);  // from the file
+}
 
 TEST_F(EncodeListTest, ThreadsAndFilesChangeNothing) {
   const TextList list = texts(4500);  // more than one chunk

@@ -133,6 +133,32 @@ TEST_F(EncodeTest, TargetsAreCutAndKeepEos) {
   EXPECT_EQ(target, with_eos(Ids(whole.begin(), whole.begin() + 4)));
 }
 
+// S15
+TEST_F(EncodeTest, SaysWhatTheLimitsTook) {
+  std::vector<Cut> cuts;
+  const auto cut_of = [&](std::vector<Piece> input, const std::string& target, EncodeLimits limits) {
+    encode_all({example_of(std::move(input), target, 0)}, *tokenizer_, limits, {}, pad, eos, 1, &cuts);
+    return cuts.at(0);
+  };
+  const std::vector<Piece> input = {Piece::of_text("context: "), Piece::of_text(sentence, "context"),
+                                    Piece::of_text(" question: "), Piece::of_text("who went to the sea?", "question")};
+  const Cut none = cut_of(input, "yes", {});
+  EXPECT_FALSE(none.input || none.target);
+  EXPECT_TRUE(none.lost.empty());
+  const auto all =
+      static_cast<std::int64_t>(ids("context: " + sentence + " question: who went to the sea?").size()) + 1;
+  const Cut part = cut_of(input, "yes", {all - 2, 62});
+  EXPECT_TRUE(part.input);
+  EXPECT_TRUE(part.lost.empty());
+  EXPECT_EQ(cut_of(input, "yes", {16, 62}).lost, std::vector<std::string>{"question"});
+  EXPECT_EQ(cut_of(input, "yes", {4, 62}).lost, (std::vector<std::string>{"question", "context"}));
+  const Cut target = cut_of(input, sentence, {512, 4});
+  EXPECT_TRUE(target.target);
+  EXPECT_FALSE(target.input);
+  EXPECT_EQ(target.target_tokens, static_cast<std::int64_t>(ids(sentence).size()) + 1);
+  EXPECT_FALSE(cut_of(input, sentence, {512, target.target_tokens}).target);
+}
+
 TEST_F(EncodeTest, LayoutSeesTheExampleTheTrainingSetAndTheBudget) {
   const std::vector<TextExample> training = {example_of({Piece::of_text("shot", "text")}, "no", 0)};
   const Arrange layout([&](const LayoutCall& call) {

@@ -252,12 +252,88 @@ TEST_F(LoadTaskTest, AbsentFieldsMayHaveADefault) {
 TEST_F(LoadTaskTest, WrongRowsAreNamed) {
   EXPECT_THAT(row_error("x,maybe"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("'maybe'"),
                                           HasSubstr("one of no, yes"), HasSubstr("to do:")));
-  EXPECT_THAT(row_error("x,"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("found:    nothing")));
+  EXPECT_THAT(row_error("x,"), AllOf(HasSubstr("r.csv:11: the row has no label: the cell is empty"),
+                                     HasSubstr("found:    nothing"), HasSubstr("not_in: [\"\"]")));
+  EXPECT_THAT(row_error("x,n\xc3\xb3"), HasSubstr("'n\xc3\xb3' (U+00F3)"));
   EXPECT_THAT(row_error("x,yes", "input: '{txet}'\ntarget: '{label}'\n"),
               AllOf(HasSubstr("r.csv:2: the field 'txet' is missing"), HasSubstr("task.yaml:2"),
                     HasSubstr("did you mean 'text'")));
   EXPECT_THAT(row_error("x,yes", templates + "filter: {label: {min: 3}}\n"),
               AllOf(HasSubstr("r.csv:2: the field 'label' is not a number"), HasSubstr("task.yaml:5")));
+}
+
+// S14: numbers are equal however they are written, and a filter says what it took.
+TEST_F(LoadTaskTest, AFilterComparesNumbersAsNumbers) {
+  const auto kept = [&](const std::vector<std::string>& years, const std::string& filter) {
+    std::string rows;
+    for (int i = 0; i < 60; ++i)
+      rows += R"({"text": "t)" + std::to_string(i) + R"(", "year": )" +
+              years[static_cast<std::size_t>(i) % years.size()] + "}\n";
+    write("r.jsonl", rows);
+    const TaskData data = load("source: r.jsonl\nfilter: {year: " + filter + "}\ninput: '{text}'\ntarget: x\n");
+    return data.train.size() + data.validation.size() + data.test.size();
+  };
+  EXPECT_EQ(kept({"2020", "2020.0"}, "2020"), 60u);
+  EXPECT_EQ(kept({"2020", "2020.0", "2021"}, "2020.0"), 40u);
+  EXPECT_EQ(kept({"2020", "2020.0", "2021"}, "{not_in: [2020]}"), 20u);
+  EXPECT_EQ(kept({"2020", "\"2020.0\"", "\" 2020\"", "2.02e3", "2021"}, "[2020]"), 48u);
+  EXPECT_EQ(kept({"2020", "2020.0"}, "'2020'"), 30u);                                  // quoted, so a text
+  EXPECT_EQ(kept({"9007199254740992", "9007199254740993"}, "9007199254740993"), 30u);  // one as doubles
+  EXPECT_EQ(kept({"170141183460469231731687303715884105727", "170141183460469231731687303715884105728"},
+                 "170141183460469231731687303715884105728"),
+            30u);
+}
+
+TEST_F(LoadTaskTest, AFilterSaysHowManyRowsItTook) {
+  write("a.csv", csv(0, 100));
+  write("b.csv", csv(100, 130));
+  EXPECT_THAT(load("source: a.csv\nfilter: {label: [no, yes]}\n" + templates).notes, testing::IsEmpty());
+  const TaskData data =
+      load("source: {train: a.csv, test: b.csv}\nfilter: {text: {not_in: [text 3, text 4, text 101]}}\n" + templates);
+  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter left out 2 of 100 rows of the source")));
+  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter left out 1 of 30 rows of test")));
+}
+
+// S14: uuid.int of Python has 128 bits.
+TEST_F(LoadTaskTest, LargeIntegersKeepTheirDigits) {
+  std::string rows;
+  for (int i = 0; i < 60; ++i)
+    rows += R"({"text": "t)" + std::to_string(i) + R"(", "label": "yes", "id": 1701411834604692317316873037158841057)" +
+            std::to_string(10 + i) + "}\n";
+  write("r.jsonl", rows);
+  const TaskData data = load("source: r.jsonl\ngroup: id\n" + templates);
+  std::set<std::string> groups;
+  for (const TextExample& example : data.train) groups.insert(example.group);
+  EXPECT_EQ(groups.size(), data.train.size());
+  EXPECT_EQ(groups.begin()->size(), 39u);
+}
+
+TEST_F(LoadTaskTest, QuotesOfPandasInATsvAreNoted) {
+  std::string rows = "text\tlabel\n";
+  for (int i = 0; i < 40; ++i)
+    rows += (i % 4 == 0 ? "\"he said \"\"no\"\" " + std::to_string(i) + "\"" : "\"plain\" " + std::to_string(i)) +
+            "\tyes\n";
+  write("r.tsv", rows);
+  EXPECT_THAT(load("source: r.tsv\n" + templates).notes, ElementsAre(HasSubstr("10 values of r.tsv stand in quotes")));
+  EXPECT_THAT(load("source: {file: r.tsv, quote: none}\n" + templates).notes, testing::IsEmpty());
+}
+
+// S14: 1.10 and 1.1 are versions of something, not one number.
+TEST_F(LoadTaskTest, NumbersAreTheTextThatTheFileHas) {
+  std::string rows;
+  for (int i = 0; i < 30; ++i)
+    rows += R"({"n": )" + std::to_string(i) + R"(, "v": )" + std::vector{"1.10", "1.1", "1e3"}[i % 3] + "}\n";
+  write("r.jsonl", rows);
+  const TaskData data = load("source: r.jsonl\ninput: '{n} {v}'\ntarget: x\n");
+  std::set<std::string> versions;
+  for (const TextExample& example : data.train) versions.insert(example.input[2].text);
+  EXPECT_THAT(versions, ElementsAre("1.1", "1.10", "1e3"));
+}
+
+TEST_F(LoadTaskTest, ATemplateWithoutAFieldIsNamed) {
+  write("r.csv", csv(0, 20));
+  EXPECT_THAT(load_error<ConfigError>("source: r.csv\ninput: 'review: text'\ntarget: '{label}'\n"),
+              AllOf(HasSubstr("task.yaml:2: 'input' names no field"), HasSubstr("in braces")));
 }
 
 TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {

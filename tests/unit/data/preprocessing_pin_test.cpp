@@ -48,7 +48,7 @@ TEST_F(PreprocessingPinTest, TheSameRowsGiveTheSameTextsAndIds) {
       "source: r.csv\nfields: {side: {from: stars, cut: [2], words: [bad, good]}}\nprefix: 'mood:'\n"
       "filter: {stars: {outside: [1, 3]}}\ninput: 'review {id}: {text}'\ntarget: '{side}'\nlabels: [bad, good]\n"
       "split: {seed: 3, validation: 5, test: 5}\n");
-  EXPECT_EQ(preprocessing_version, 3);
+  EXPECT_EQ(preprocessing_version, 4);
   EXPECT_EQ(data.hash, "f4f73cce5cf3d87689ea5ddac52fb2f5974cab826344b6bc288fc30f111a7c51");
   EXPECT_EQ(hash_of_ids(data), "bfb824eedbb0355dbaa79abaceb6a9042301104d32ce5fd356cda80971fdf79e");
 }

@@ -79,6 +79,36 @@ TEST_F(RowsTest, FaultsNameFileAndLine) {
 }
 
 // What any table holds comes back, whichever of the fields that need no quotes are quoted.
+// hostile 10
+TEST_F(RowsTest, RowsAreBounded) {
+  EXPECT_THAT(fault("r.csv", "a,b\n" + std::string(2 * most_columns, ',')),
+              testing::AllOf(testing::HasSubstr("r.csv:2: a row has too many columns"), testing::HasSubstr("100,000")));
+  const std::string much(max_row_bytes + 1, 'x');
+  EXPECT_THAT(fault("r.csv", "a,b\n1,2\n" + much + ",b\n"), testing::HasSubstr("r.csv:3: a row is too long"));
+  EXPECT_THAT(fault("q.csv", "a,b\n1,2\n\"" + much), testing::HasSubstr("a row is too long"));
+  EXPECT_THAT(fault("r.jsonl", "{\"a\": 1}\n{\"a\": \"" + much + "\"}\n"),
+              testing::HasSubstr("r.jsonl:2: the line is too long"));
+  EXPECT_THAT(fault("r.json", "[{\"a\": 1},\n{\"a\": \"" + much + "\"}]"), testing::HasSubstr("a record is too long"));
+  EXPECT_THAT(message<DataError>([&] { read(write_gz("r.jsonl.gz", "{\"a\": 1}\n" + much)); }),
+              testing::HasSubstr("the line is too long"));
+}
+
+TEST_F(RowsTest, OtherEncodingsAreCalledWhatTheyAre) {
+  const auto wide = [](const std::string& text, bool big, bool mark) {
+    std::string bytes = mark ? (big ? "\xfe\xff" : "\xff\xfe") : "";
+    for (const char c : text) bytes += big ? std::string{'\0', c} : std::string{c, '\0'};
+    return bytes;
+  };
+  for (const bool big : {false, true})
+    for (const bool mark : {false, true})
+      for (const char* name : {"r.csv", "r.jsonl"})
+        EXPECT_THAT(fault(name, wide("text,label\nsome words,yes\n", big, mark)),
+                    testing::AllOf(testing::HasSubstr("the file is UTF-16"), testing::HasSubstr("iconv -f UTF-16")));
+  EXPECT_THAT(fault("r.csv", "a,b\nna\xefve,c\n"), testing::HasSubstr("iconv -f latin1"));
+  EXPECT_THAT(fault("r.csv", std::string("text,la\0bel\nx,y\n", 17)),
+              testing::AllOf(testing::HasSubstr("a column's name holds a NUL"), testing::HasSubstr("la\\x00bel")));
+}
+
 TEST_F(RowsTest, RandomTablesComeBackFromCsv) {
   Random random(1);
   const std::vector<std::string> alphabet = {"a", "b", " ", ",", "\"", "\n", "\r", "\r\n", "é", "😀", "\t", ";", "#"};

@@ -279,8 +279,8 @@ TEST_F(EvaluatorTest, WhatIsNoNumberIsIllegalWhereNumbersAreAskedFor) {
   EXPECT_EQ(result.metrics[0].value, 0);
 }
 
-// A vocabulary that knows small letters alone: "B" can be no better written than "b".
-TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsRight) {
+// S3: a vocabulary that knows small letters alone can write no "B", and "b" does not equal it, in no metric.
+TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsNotTheTarget) {
   task_.labels.clear();
   task_.metrics = {"exact_match"};
   task_.max_target_tokens = 1;
@@ -293,9 +293,33 @@ TEST_F(EvaluatorTest, AnAnswerAsTheVocabularyWritesItIsRight) {
   };
   const Evaluator evaluator(*backbone_, small, task_, {}, 0);
   const auto result = evaluator.evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
-  EXPECT_EQ(result.metrics[0].value, 1);
-  EXPECT_TRUE(result.predictions[0].correct);
-  EXPECT_EQ(compute_metrics({"exact_match"}, result.predictions, 0).front().value, 1);  // so from the file too
+  EXPECT_EQ(result.metrics[0].value, 0);
+  EXPECT_FALSE(result.predictions[0].correct);
+  EXPECT_TRUE(result.predictions[0].references.empty());
+}
+
+// S3: one metric's tolerance must not leak into another's value.
+TEST_F(EvaluatorTest, AMetricIsTheSameWhateverElseIsListed) {
+  task_.labels.clear();
+  for (auto& text : texts_) text = {{}, "bd", 1, {"bd", "db"}, "one question"};
+  TextCodec lossy = letters();
+  lossy.encode = [](const std::string& text) { return letters().encode(text.substr(0, 1)); };
+  const std::vector<std::string> names = {"exact_match", "squad_em",  "squad_f1",
+                                          "record_em",   "record_f1", "wsc_simple"};
+  const auto value = [&](const std::vector<std::string>& metrics, const std::string& name) {
+    task_.metrics = metrics;
+    const Evaluator evaluator(*backbone_, lossy, task_, {}, 0);
+    const Evaluation result = evaluator.evaluate(OneLetter(*backbone_, "b").plan, examples_, texts_);
+    for (const MetricValue& metric : result.metrics)
+      if (metric.name == name) return metric.value;
+    return -1.0;
+  };
+  for (const std::string& name : names) {
+    std::vector<std::string> reversed(names.rbegin(), names.rend());
+    EXPECT_EQ(value(names, name), value({name}, name)) << name;
+    EXPECT_EQ(value(reversed, name), value({name}, name)) << name;
+  }
+  EXPECT_EQ(value({"squad_em"}, "squad_em"), 0);
 }
 
 struct ClassHead final : HeadHook {
@@ -313,7 +337,7 @@ TEST_F(EvaluatorTest, AClassHeadChoosesTheLabel) {
   const auto result = evaluator().evaluate(plan, examples_, texts_);
   EXPECT_EQ(result.predictions[0].prediction, "cd");
   const double others = std::log(2 + std::exp(1.0));
-  EXPECT_NEAR(result.loss, others - 3.0 / 11, 1e-5);
+  EXPECT_NEAR(result.loss.value(), others - 3.0 / 11, 1e-5);
   task_.labels = {"a", "b"};
   EXPECT_THROW(evaluator().evaluate(plan, examples_, texts_), ConfigError);
 }
@@ -326,7 +350,7 @@ TEST_F(EvaluatorTest, TheCacheIsUsedOnlyWhereTheEncoderIsLeftAlone) {
   const auto again = with_cache.evaluate({}, examples_, texts_);
   EXPECT_EQ(cache.counts().hits, 11);
   EXPECT_EQ(first.loss, again.loss);
-  EXPECT_NEAR(first.loss, plain.loss, 1e-5);
+  EXPECT_NEAR(first.loss.value(), plain.loss.value(), 1e-5);
   struct Zeros final : InputHook {
     Embedded apply(const InputCall& call) const override { return {call.embeddings * 0, call.layout}; }
   };

@@ -81,6 +81,37 @@ TEST_F(PredictionFileTest, SaysWhichLineIsWrong) {
   EXPECT_THAT(fault(" \n"), HasSubstr("holds no predictions"));
 }
 
+// S14: a file with examples twice doubles n and narrows the interval.
+TEST_F(PredictionFileTest, AnExampleStandsOnce) {
+  const auto line = [](const std::string& more) { return R"({"prediction": "a", "target": "b")" + more + "}\n"; };
+  EXPECT_EQ(read(line(R"(, "index": 1)") + line(R"(, "index": 0)")).size(), 2u);
+  EXPECT_EQ(read(line("") + line("")).size(), 2u);  // nothing says that they are one example
+  EXPECT_EQ(read(line(R"(, "index": 1, "task": "x")") + line(R"(, "index": 1, "task": "y")")).size(), 2u);
+  EXPECT_THAT(fault(line(R"(, "index": 4)") + line(R"(, "index": 1)") + "\n" + line(R"(, "index": 4)")),
+              AllOf(HasSubstr(".jsonl:4: an example stands here a second time"), HasSubstr("index 4, as on line 1")));
+  EXPECT_THAT(fault(line(R"(, "index": 2, "task": "x")") + line(R"(, "index": 2, "task": "x")")),
+              HasSubstr("of task x"));
+  for (const char* index : {"-1", "1.5", "\"1\"", "18446744073709551615", "1e3", "null"})
+    EXPECT_THAT(fault(line(std::string(R"(, "index": )") + index)), HasSubstr("'index' is not the place")) << index;
+}
+
+// hostile 19
+TEST_F(PredictionFileTest, ALabelOutOfRangeDoesNotWrap) {
+  for (const char* label : {"18446744073709551615", "4294967295", "4294967296", "-2", "-18446744073709551615", "1e0",
+                            "99999999999999999999", "-9223372036854775809"})
+    for (const char* key : {"label", "target_label"})
+      EXPECT_THAT(fault(std::string(R"({"prediction": "a", "target": "b", ")") + key + "\": " + label + "}"),
+                  HasSubstr("is not a label"))
+          << label;
+}
+
+// hostile 2: an error of the disk must not look like the end of the file. Reading /proc/self/mem at 0 is one.
+TEST_F(PredictionFileTest, AFileThatCannotBeReadIsAnError) {
+  EXPECT_THROW(read_predictions("/proc/self/mem", {}), DataError);
+  EXPECT_THROW(read_predictions("/nonexistent/file.jsonl", {}), DataError);
+  EXPECT_THROW(read_predictions("/dev/zero", {}), DataError);
+}
+
 TEST_F(PredictionFileTest, MutilatedFilesArePredictionsOrDataErrors) {
   Random random(3);
   const std::string line = to_json(Prediction{3, "a 'b'", 1, "c", 0, false, {"c", "d"}, "g"}).dump();

@@ -134,6 +134,47 @@ TEST_F(TransferTest, ASentinelBeforeTheAnswerIsStripped) {
   EXPECT_EQ(evaluate(writing({sentinel_id, 1}), EvaluationMode::greedy).illegal_rate, 1);        // nothing follows
 }
 
+// S26: accuracy is of mapped answers, and so is the loss.
+TEST_F(TransferTest, TheLossIsOfTheLearntWordsThatWereAskedFor) {
+  const CompiledPlan plan;
+  const auto loss = [&](const std::vector<std::string>& map, const std::vector<std::string>& learnt) {
+    return evaluate(plan, EvaluationMode::rank, {LabelMap(map), learnt}).loss;
+  };
+  const std::optional<double> mapped = loss({"e:a", "f:b", "gh:cd"}, {"e", "f", "gh"});
+  const double own = evaluate(plan, EvaluationMode::rank).loss.value();
+  const std::vector<EncodedExample> before = examples_;
+  const std::vector<std::string> words = {"e", "f", "gh"};
+  for (std::size_t i = 0; i < examples_.size(); ++i) {
+    examples_[i].target = letters().encode(words[i % 3]);
+    examples_[i].target.push_back(1);
+  }
+  EXPECT_NEAR(mapped.value(), evaluate(plan, EvaluationMode::rank).loss.value(), 1e-6);
+  examples_ = before;
+  EXPECT_GT(std::abs(mapped.value() - own), 1e-3);
+  EXPECT_FALSE(loss({"e:a", "f:b", "gh:b"}, {"e", "f", "gh"}));               // none becomes cd
+  EXPECT_FALSE(loss({"e:a", "f:b", "gh:cd", "i:a"}, {"e", "f", "gh", "i"}));  // two become a
+  EXPECT_FALSE(loss({"e:a"}, {}));                                            // free text was learnt
+  EXPECT_NEAR(loss({}, {"e", "f", "gh"}).value(), own, 1e-6);                 // the task's own words are asked for
+}
+
+// S2: a learnt word is mapped in the form in which the vocabulary writes it too.
+TEST_F(TransferTest, ALearntWordIsMappedAsTheVocabularyWritesIt) {
+  TextCodec small = letters();
+  small.encode = [](const std::string& text) {
+    Ids ids;
+    for (const char c : text) ids.push_back((c | 0x20) - 'a' + 10);
+    return ids;
+  };
+  const Evaluator evaluator(*backbone_, small, task_, {.mode = EvaluationMode::greedy, .batch_size = 6}, 0, nullptr,
+                            {LabelMap({"B:a", "C:b"}), {"B", "C"}});
+  const auto answer = [&](Ids ids) {
+    return evaluator.evaluate(writing(std::move(ids)), examples_, texts_).predictions[0].prediction;
+  };
+  EXPECT_EQ(answer({11, 1}), "a");
+  EXPECT_EQ(answer({12, 1}), "b");
+  EXPECT_EQ(answer({13, 1}), "d");  // no learnt word
+}
+
 TEST_F(TransferTest, ASentinelTakesNoTokenOfTheAnswer) {
   task_.max_target_tokens = 2;
   EXPECT_EQ(evaluate(writing({12, 13, 12, 1}), EvaluationMode::greedy).predictions[0].prediction, "cd");

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -188,6 +189,17 @@ TEST_F(Runs, AFolderWithTheRecordOfAnotherRunIsNotThatRun) {
         throw;
       },
       DataError);
+}
+
+// S28
+TEST(RunFolderTest, FilesOfTwoTasksNeverMeet) {
+  const RunFolder folder{"runs/one"};
+  std::set<fs::path> files = {folder.predictions()};
+  const std::vector<std::string> tasks = {"x-y", "x/y", "x%2Fy", "x%y", "x--y", "x/-y", "x-/y"};
+  for (const std::string& task : tasks) files.insert(folder.predictions(task));
+  EXPECT_EQ(files.size(), tasks.size() + 1);
+  for (const fs::path& file : files) EXPECT_EQ(file.parent_path(), folder.path);
+  EXPECT_EQ(folder.predictions("kinds").filename(), "predictions-kinds.jsonl");
 }
 
 }  // namespace
