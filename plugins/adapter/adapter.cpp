@@ -152,7 +152,7 @@ void register_adapter(pb::MethodRegistrar& registrar) {
       .param("kind", "houlsby", "what the parameters below are where they are not given: README.md has the table")
       .choices({"houlsby", "pfeiffer", "parallel"})
       .param("bottleneck", 64, "m, rows of W_down")
-      .at_least(1)
+      .range(1, 1e6)
       .param("sites", pb::Names{}, "sublayers that get an adapter; empty: the kind's")
       .choices({"self", "cross", "ffn"})
       .param("reads", "auto", "what the adapter reads: output, sum (residual + output), input (normed), or residual")

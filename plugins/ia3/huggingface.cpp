@@ -4,6 +4,7 @@
 
 #include <peftbench/error.h>
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -14,12 +15,11 @@ namespace {
 
 const std::string prefix = "base_model.model.", suffix = ".ia3_l";
 
-std::string tensor_of(const pb::LinearSite& site) {
+std::string module_of(const pb::LinearSite& site) {
   const std::string tensor = site.tensor_name();
-  const std::string module =
-      site.layer < 0 ? site.map : tensor.substr(0, tensor.size() - std::string_view(".weight").size());
-  return prefix + module + suffix;
+  return site.layer < 0 ? site.map : tensor.substr(0, tensor.size() - std::string_view(".weight").size());
 }
+std::string tensor_of(const pb::LinearSite& site) { return prefix + module_of(site) + suffix; }
 
 // A factor on outputs is a column there, a factor on inputs a row.
 pb::Shape shape_of(const Scaling& scaling) {
@@ -32,6 +32,46 @@ pb::Shape shape_of(const Scaling& scaling) {
                   "merge the adapter into its model with the program that made it"});
 }
 
+// What the config means against what the file holds.
+void compare_targets(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone,
+                     pb::ImportedAdapter& imported) {
+  pb::Names modules, missing;
+  for (const pb::LinearSite& site : backbone.linears()) {
+    if (site.map != "embedding") modules.push_back(module_of(site));
+  }
+  pb::ForeignAdapter by_feed_forward;  // peft's rule for feedforward_modules is that for target_modules
+  const auto listed = adapter.config.find("feedforward_modules");
+  if (listed != adapter.config.end()) by_feed_forward.config["target_modules"] = listed->second;
+  pb::Names meant, feed_forward;
+  try {
+    meant = pb::foreign_targets(adapter, modules, {"k", "v", "wo"});  // peft's defaults for a T5
+    feed_forward = pb::foreign_targets(by_feed_forward, modules, {});
+  } catch (const pb::ConfigError& error) {
+    imported.notes.push_back(std::string("whether maps are missing cannot be told: ") + error.what());
+    return;
+  }
+  const auto is_in = [](const pb::Names& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const std::string& module : modules) {
+    const auto found = adapter.tensors.find(prefix + module + suffix);
+    if (found == adapter.tensors.end()) {
+      if (is_in(meant, module)) missing.push_back(module);
+      continue;
+    }
+    if (!is_in(meant, module)) refuse("adapter_config.json does not mean a map that the file scales", found->first);
+    const bool row = found->second.dim() == 2 && found->second.size(0) == 1;
+    if (listed == adapter.config.end() || row == is_in(feed_forward, module)) continue;
+    refuse(std::string("the file scales the ") + (row ? "input" : "output") +
+               " of a map, and feedforward_modules means the other",
+           found->first);
+  }
+  if (missing.empty()) return;
+  imported.notes.push_back("the adapter has no factors for " + std::to_string(missing.size()) + " of the " +
+                           std::to_string(meant.size()) + " maps that its adapter_config.json means, such as " +
+                           missing.front() + ": they stay as they are in the backbone");
+}
+
 }  // namespace
 
 bool HuggingFaceIa3::recognises(const pb::ForeignAdapter& adapter) const {
@@ -39,10 +79,19 @@ bool HuggingFaceIa3::recognises(const pb::ForeignAdapter& adapter) const {
   return type != adapter.config.end() && type->second == pb::ForeignValue(std::string("IA3"));
 }
 
+std::optional<pb::Names> HuggingFaceIa3::entries() const {
+  return pb::Names{"target_modules", "exclude_modules", "feedforward_modules",
+                   "fan_in_fan_out", "modules_to_save", "init_ia3_weights"};
+}
+
 pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   if (!adapter.names("modules_to_save").empty()) {
     refuse("adapter_config.json: modules_to_save is set", "whole modules were trained beside the adapter");
   }
+  pb::ImportedAdapter imported;
+  const auto frozen = adapter.tensors.find(prefix + "lm_head.base_layer.weight");  // which peft stores beside
+  if (frozen != adapter.tensors.end())
+    imported.frozen[backbone.tied ? "shared.weight" : "lm_head.weight"] = frozen->second;
   // The tensors tell what is scaled: peft's lists may be expressions, and its feed-forward list goes by word ends.
   std::set<std::string> outputs;
   bool input = false;
@@ -60,7 +109,7 @@ pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, cons
   if (outputs.empty() && !input) refuse("the adapter has no factors of this backbone's maps", {});
   // Said with ffn, where it can be.
   const bool linear_branch = !input && outputs.erase("wi_1") > 0;
-  pb::ImportedAdapter imported;
+  compare_targets(adapter, backbone, imported);
   imported.values.set("targets", pb::Names(outputs.begin(), outputs.end()));
   imported.values.set("ffn", std::string(input ? "wo_input" : linear_branch ? "wi_1_output" : "none"));
 
@@ -79,6 +128,11 @@ pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, cons
   }
   for (const auto& [name, tensor] : adapter.tensors) {
     if (placed.contains(name)) continue;
+    if (name.find(suffix + ".") != std::string::npos)
+      refuse(
+          "the tensors' names hold the name of the adapter: this is the state of a model in memory, not what "
+          "save_pretrained writes",
+          name);
     throw pb::CheckpointError(pb::Problem{"a tensor of the adapter has no place in this backbone", name,
                                           "such as " + tensor_of(backbone.linears().front()),
                                           "take the backbone that the adapter was trained for"});

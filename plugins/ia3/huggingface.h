@@ -9,6 +9,7 @@ class HuggingFaceIa3 final : public peftbench::AdapterFormat {
  public:
   std::string name() const override { return "huggingface"; }
   bool recognises(const peftbench::ForeignAdapter& adapter) const override;
+  std::optional<peftbench::Names> entries() const override;
   peftbench::ImportedAdapter read(const peftbench::ForeignAdapter& adapter,
                                   const peftbench::BackboneSpec& backbone) const override;
   peftbench::ForeignAdapter write(const peftbench::Values& values, const peftbench::BackboneSpec& backbone,

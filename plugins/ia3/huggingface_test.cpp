@@ -108,5 +108,23 @@ TEST(Ia3HuggingFace, WhatHasNoCounterpartIsRefused) {
   EXPECT_FALSE(format.recognises({{{"peft_type", "LORA"}}, {}}));
 }
 
+// S9, S12: what the config means against what the file holds.
+TEST(Ia3HuggingFace, TheConfigAndTheFileMustAgree) {
+  ForeignAdapter adapter = written({}, relu);  // k, v and the input of wo
+  EXPECT_THAT(format.read(adapter, relu).notes, IsEmpty());
+  adapter.config["target_modules"] = Names{"k", "v", "wo", "q"};
+  ASSERT_EQ(format.read(adapter, relu).notes.size(), 1u);
+  EXPECT_THAT(format.read(adapter, relu).notes[0], HasSubstr("no factors for 6 of the"));
+  adapter.config["exclude_modules"] = Names{"q"};
+  EXPECT_THAT(format.read(adapter, relu).notes, IsEmpty());
+  adapter.config["target_modules"] = Names{"k", "wo"};
+  EXPECT_THAT(refusal(adapter, relu), HasSubstr("does not mean a map that the file scales"));
+  adapter = written({}, relu);
+  adapter.config["feedforward_modules"] = Names{};
+  EXPECT_THAT(refusal(adapter, relu), HasSubstr("scales the input of a map"));
+  adapter.config["feedforward_modules"] = Names{"k", "wo"};
+  EXPECT_THAT(refusal(adapter, relu), HasSubstr("scales the output of a map"));
+}
+
 }  // namespace
 }  // namespace peftbench

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
+#include <utility>
 
 namespace pb = peftbench;
 
@@ -16,22 +18,6 @@ namespace {
 const std::string prefix = "base_model.model.";
 const std::string end_of_a = ".lora_A.weight", end_of_b = ".lora_B.weight";
 
-// Neither absent nor null, false, 0, "none" nor empty.
-bool is_set(const pb::ForeignAdapter& adapter, const std::string& key) {
-  const auto found = adapter.config.find(key);
-  if (found == adapter.config.end()) return false;
-  struct Visitor {
-    bool operator()(std::monostate) const { return false; }
-    bool operator()(bool value) const { return value; }
-    bool operator()(int64_t value) const { return value != 0; }
-    bool operator()(double value) const { return value != 0; }
-    bool operator()(const std::string& value) const { return !value.empty() && value != "none"; }
-    bool operator()(const pb::Names& value) const { return !value.empty(); }
-    bool operator()(const std::map<std::string, double>& value) const { return !value.empty(); }
-  };
-  return std::visit(Visitor(), found->second);
-}
-
 [[noreturn]] void refuse(const std::string& key, const std::string& why) {
   throw pb::CheckpointError(pb::Problem{"adapter_config.json: " + key + " is set, and " + why,
                                         {},
@@ -40,32 +26,62 @@ bool is_set(const pb::ForeignAdapter& adapter, const std::string& key) {
 }
 
 // What changes the forward pass and is not W₀ + s·BA.
+constexpr std::pair<const char*, const char*> variants[] = {
+    {"use_dora", "DoRA rescales the frozen weights"},
+    {"use_qalora", "QA-LoRA pools its inputs"},
+    {"use_bdlora", "BD-LoRA has block-diagonal factors"},
+    {"lora_bias", "there is no bias here"},
+    {"bias", "T5's maps have no bias"},
+    {"alora_invocation_tokens", "aLoRA is switched on by tokens"},
+    {"alora_invocation_string", "aLoRA is switched on by tokens"},
+    {"arrow_config", "Arrow routes between adapters"},
+    {"kasa_config", "KaSA changes the frozen weights"},
+    {"monteclora_config", "MonteCLoRA draws its factors"},
+    {"layer_replication", "it changes the backbone's layers"},
+    {"modules_to_save", "whole modules were trained beside the adapter"},
+    {"trainable_token_indices", "embeddings were trained beside the adapter"},
+    {"target_parameters", "only linear maps are targets here"},
+    {"megatron_config", "there is no Megatron here"},
+};
+
+// Entries that change nothing in a trained LoRA of linear maps, or that are read below.
+const pb::Names read_or_harmless = {"r",
+                                    "lora_alpha",
+                                    "lora_dropout",
+                                    "target_modules",
+                                    "exclude_modules",
+                                    "layers_to_transform",
+                                    "layers_pattern",
+                                    "rank_pattern",
+                                    "alpha_pattern",
+                                    "use_rslora",
+                                    "init_lora_weights",
+                                    "fan_in_fan_out",  // peft sets it to false for linear maps
+                                    "megatron_core",
+                                    "loftq_config",  // of first values, as are the next three
+                                    "eva_config",
+                                    "corda_config",
+                                    "lora_ga_config",
+                                    "velora_config",  // of the memory of training
+                                    "qalora_group_size",
+                                    "runtime_config",
+                                    "ensure_weight_tying"};
+
 void refuse_variants(const pb::ForeignAdapter& adapter) {
-  const std::pair<const char*, const char*> variants[] = {
-      {"use_dora", "DoRA rescales the frozen weights"},
-      {"use_qalora", "QA-LoRA pools its inputs"},
-      {"use_bdlora", "BD-LoRA has block-diagonal factors"},
-      {"lora_bias", "there is no bias here"},
-      {"bias", "T5's maps have no bias"},
-      {"alora_invocation_tokens", "aLoRA is switched on by tokens"},
-      {"arrow_config", "Arrow routes between adapters"},
-      {"kasa_config", "KaSA changes the frozen weights"},
-      {"monteclora_config", "MonteCLoRA draws its factors"},
-      {"layer_replication", "it changes the backbone's layers"},
-      {"modules_to_save", "whole modules were trained beside the adapter"},
-      {"trainable_token_indices", "embeddings were trained beside the adapter"},
-      {"target_parameters", "only linear maps are targets here"},
-      {"megatron_config", "there is no Megatron here"},
-  };
   for (const auto& [key, why] : variants) {
-    if (is_set(adapter, key)) refuse(key, why);
+    if (adapter.is_set(key)) refuse(key, why);
   }
   const auto init = adapter.config.find("init_lora_weights");
-  const auto* word = init == adapter.config.end() ? nullptr : std::get_if<std::string>(&init->second);
-  if (!word) return;
+  if (init == adapter.config.end() || !std::holds_alternative<std::string>(init->second)) return;
+  const std::string word = adapter.word("init_lora_weights");
   for (const char* changes : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
-    if (word->starts_with(changes)) refuse("init_lora_weights=" + *word, "such a start changes the frozen weights");
+    if (word.starts_with(changes))
+      refuse("init_lora_weights=" + adapter.text("init_lora_weights"), "such a start changes the frozen weights");
   }
+  for (const char* keeps : {"gaussian", "eva", "orthogonal", "mica"}) {
+    if (word == keeps) return;
+  }
+  refuse("init_lora_weights=" + adapter.text("init_lora_weights"), "what such a start does is not known here");
 }
 
 struct Pair {
@@ -73,34 +89,70 @@ struct Pair {
   pb::Tensor a, b;
 };
 
+// What a tensor that is no LoRA matrix of this backbone is, and what to do.
+std::pair<std::string, std::string> what_it_is(const std::string& name) {
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  const bool factor = has(".lora_A.") || has(".lora_B.");
+  if (factor && !name.ends_with(end_of_a) && !name.ends_with(end_of_b))
+    return {
+        "the tensors' names hold the name of the adapter: this is the state of a model in memory, not what "
+        "save_pretrained writes",
+        "save it with model.save_pretrained(DIR), or take the adapter's name out of the tensors' names"};
+  if (factor && !name.starts_with(prefix))
+    return {"the tensors' names do not begin with " + prefix, "save the adapter with peft's save_pretrained"};
+  if (has("lora_embedding_"))
+    return {"the embedding table is a target of the adapter", "train it on linear maps alone to use it here"};
+  if (has("lora_magnitude_vector"))
+    return {"the adapter is a DoRA", "merge it into its model with the program that made it"};
+  if (has("ia3_l") || name == "prompt_embeddings")
+    return {"the tensors are of another kind of adapter than peft_type LORA",
+            "take the adapter_config.json that belongs to the tensors"};
+  return {"a tensor of the adapter has no place in this backbone",
+          "take the backbone that the adapter was trained for"};
+}
+
+// The frozen tensor that peft stores beside its update, by its name in the backbone: of a head that is a target, and
+// of the embedding table where peft took it to have changed.
+std::optional<std::string> frozen_name(const std::string& name, const pb::BackboneSpec& backbone) {
+  if (name == prefix + "shared.weight" || name == prefix + "encoder.embed_tokens.weight" ||
+      name == prefix + "decoder.embed_tokens.weight" || name == prefix + "shared.base_layer.weight")
+    return "shared.weight";
+  if (name == prefix + "lm_head.base_layer.weight" || name == prefix + "lm_head.weight")
+    return backbone.tied ? "shared.weight" : "lm_head.weight";
+  return std::nullopt;
+}
+
 // Both factors of each module, every tensor accounted for.
 std::map<std::string, Pair> pairs_of(const pb::ForeignAdapter& adapter, const std::vector<pb::LinearSite>& sites,
-                                     const pb::BackboneSpec& backbone) {
+                                     const pb::BackboneSpec& backbone, pb::ImportedAdapter& imported) {
   std::map<std::string, Pair> pairs;
   for (const auto& [name, tensor] : adapter.tensors) {
-    const auto ends = [&, &text = name](const std::string& end) { return text.ends_with(end); };
-    // peft stores the frozen head beside its update.
-    const pb::Shape head{backbone.vocab_size, backbone.d_model};
-    if (name == prefix + "lm_head.base_layer.weight" && tensor.sizes() == at::IntArrayRef(head)) continue;
+    if (const auto frozen = frozen_name(name, backbone)) {
+      imported.frozen[*frozen] = tensor;
+      continue;
+    }
     std::string module;
-    if (name.starts_with(prefix) && (ends(end_of_a) || ends(end_of_b))) {
+    const bool first = name.ends_with(end_of_a);
+    if (name.starts_with(prefix) && (first || name.ends_with(end_of_b))) {
       module = name.substr(prefix.size(), name.size() - prefix.size() - end_of_a.size());
     }
     const auto site =
         std::find_if(sites.begin(), sites.end(), [&](const pb::LinearSite& one) { return module_of(one) == module; });
     if (site == sites.end() || site->map == "embedding") {
-      throw pb::CheckpointError(pb::Problem{"a tensor of the adapter has no place in this backbone", name,
-                                            "such as " + prefix + module_of(sites.front()) + end_of_a,
-                                            "take the backbone that the adapter was trained for"});
+      const auto [what, remedy] = what_it_is(name);
+      throw pb::CheckpointError(
+          pb::Problem{what, name, "names such as " + prefix + module_of(sites.front()) + end_of_a, remedy});
     }
     Pair& pair = pairs[module];
     pair.site = &*site;
-    (ends(end_of_a) ? pair.a : pair.b) = tensor;
+    (first ? pair.a : pair.b) = tensor;
   }
   for (const auto& [module, pair] : pairs) {
     const int64_t in = pair.site->in_features(), out = pair.site->out_features();
     const bool whole = pair.a.defined() && pair.b.defined() && pair.a.dim() == 2 && pair.b.dim() == 2;
-    if (whole && pair.a.size(1) == in && pair.b.size(0) == out && pair.a.size(0) == pair.b.size(1)) continue;
+    if (whole && pair.a.size(1) == in && pair.b.size(0) == out && pair.a.size(0) == pair.b.size(1) &&
+        pair.a.size(0) > 0)
+      continue;
     const std::string i = std::to_string(in), o = std::to_string(out);
     throw pb::CheckpointError(
         pb::Problem{"lora_A and lora_B of " + module + " do not fit this backbone",
@@ -111,18 +163,84 @@ std::map<std::string, Pair> pairs_of(const pb::ForeignAdapter& adapter, const st
   return pairs;
 }
 
-pb::Names entries(const std::map<std::string, double>& pattern) {
+pb::Names pattern_entries(const pb::ForeignNumbers& pattern) {
   pb::Names result;
   for (const auto& [key, value] : pattern) result.push_back(key + "=" + show(value));
   return result;
 }
 
-// peft's: the first that fits, in the order of the file, which peft writes sorted.
-double by_pattern(const std::map<std::string, double>& pattern, const std::string& module, double otherwise) {
-  for (const auto& [key, value] : pattern) {
-    if (fits(key, module)) return value;
+// The values of the patterns that fit a module, in the order of the file. peft takes the first.
+class Patterns {
+ public:
+  explicit Patterns(const pb::ForeignNumbers& numbers) {
+    for (const auto& [key, value] : numbers) patterns_.emplace_back(EndPattern(key), value);
   }
-  return otherwise;
+  std::vector<double> of(const std::string& module) const {
+    std::vector<double> values;
+    for (const auto& [pattern, value] : patterns_) {
+      if (pattern.fits(module)) values.push_back(value);
+    }
+    return values;
+  }
+
+ private:
+  std::vector<std::pair<EndPattern, double>> patterns_;
+};
+
+// peft sorts its patterns when it saves them, so another that fits may have been the first when the rank was chosen;
+// any other rank is a contradiction, and the scale alpha / rank would be a guess.
+void check_ranks(const pb::ForeignAdapter& adapter, const std::map<std::string, Pair>& pairs, int64_t rank) {
+  const Patterns patterns(adapter.numbers("rank_pattern"));
+  std::string first;
+  std::size_t others = 0;
+  for (const auto& [module, pair] : pairs) {
+    std::vector<double> allowed = patterns.of(module);
+    if (allowed.empty()) allowed.push_back(static_cast<double>(rank));
+    const auto found = pair.a.size(0);
+    if (std::find(allowed.begin(), allowed.end(), static_cast<double>(found)) != allowed.end()) continue;
+    if (others++ == 0) first = module + " has " + std::to_string(found) + ", not " + show(allowed.front());
+  }
+  if (others == 0) return;
+  throw pb::CheckpointError(
+      pb::Problem{"the ranks of the adapter's matrices are not those of its adapter_config.json",
+                  first + (others > 1 ? "; and " + std::to_string(others - 1) + " more maps" : ""),
+                  "r (" + std::to_string(rank) + "), or what rank_pattern has for a map",
+                  "take the adapter_config.json that was saved with these matrices"});
+}
+
+// The maps that the config means against those of the file: peft would leave both differences without a word or with
+// a warning.
+void compare_targets(const pb::ForeignAdapter& adapter, const std::vector<pb::LinearSite>& sites,
+                     const std::map<std::string, Pair>& pairs, pb::ImportedAdapter& imported) {
+  pb::Names modules = {"shared"}, meant;
+  for (const pb::LinearSite& site : sites) {
+    if (site.map != "embedding") modules.push_back(module_of(site));
+  }
+  try {
+    meant = foreign_targets(adapter, modules, {"q", "v"});  // peft's default for a T5
+  } catch (const pb::ConfigError& error) {
+    imported.notes.push_back(std::string("whether maps are missing cannot be told: ") + error.what());
+    return;
+  }
+  pb::Names missing, surplus;
+  for (const std::string& module : meant) {
+    if (!pairs.contains(module)) missing.push_back(module);
+  }
+  for (const auto& [module, pair] : pairs) {
+    if (std::find(meant.begin(), meant.end(), module) == meant.end()) surplus.push_back(module);
+  }
+  if (!surplus.empty()) {
+    throw pb::CheckpointError(pb::Problem{
+        "the adapter holds matrices of maps that its adapter_config.json does not mean, and peft would leave them out",
+        std::to_string(surplus.size()) + " of " + std::to_string(pairs.size()) + " maps, such as " + surplus.front(),
+        "target_modules, exclude_modules and layers_to_transform that fit the file",
+        "take the adapter_config.json that was saved with these matrices"});
+  }
+  if (!missing.empty()) {
+    imported.notes.push_back("the adapter has no matrices for " + std::to_string(missing.size()) + " of the " +
+                             std::to_string(meant.size()) + " maps that its adapter_config.json means, such as " +
+                             missing.front() + ": they stay as they are in the backbone");
+  }
 }
 
 bool same(const std::vector<Target>& a, const std::vector<Target>& b) {
@@ -146,18 +264,29 @@ bool HuggingFaceLora::recognises(const pb::ForeignAdapter& adapter) const {
   return type != adapter.config.end() && type->second == pb::ForeignValue(std::string("LORA"));
 }
 
+std::optional<pb::Names> HuggingFaceLora::entries() const {
+  pb::Names entries = read_or_harmless;
+  for (const auto& [key, why] : variants) entries.push_back(key);
+  return entries;
+}
+
 pb::ImportedAdapter HuggingFaceLora::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   refuse_variants(adapter);
+  pb::ImportedAdapter imported;
   const std::vector<pb::LinearSite> sites = backbone.linears();
-  const std::map<std::string, Pair> pairs = pairs_of(adapter, sites, backbone);
+  const std::map<std::string, Pair> pairs = pairs_of(adapter, sites, backbone, imported);
   const int64_t rank = adapter.integer("r", 8);
   const double alpha = adapter.real("lora_alpha", 8);
+  check_ranks(adapter, pairs, rank);
+  compare_targets(adapter, sites, pairs, imported);
+  if (adapter.is_set("ensure_weight_tying") && pairs.contains("lm_head"))
+    refuse("ensure_weight_tying", "the embedding table would change with the head");
   const auto alphas = adapter.numbers("alpha_pattern");
-
-  pb::ImportedAdapter imported;
+  const Patterns alpha_of(alphas);
   std::vector<Target> wanted;
   for (const auto& [module, pair] : pairs) {
-    wanted.push_back({*pair.site, pair.a.size(0), by_pattern(alphas, module, alpha), 0});
+    const std::vector<double> own = alpha_of.of(module);
+    wanted.push_back({*pair.site, pair.a.size(0), own.empty() ? alpha : own.front(), 0});
     imported.tensors[pair.site->name() + ".A"] = pair.a;
     imported.tensors[pair.site->name() + ".B"] = pair.b;
   }
@@ -172,8 +301,8 @@ pb::ImportedAdapter HuggingFaceLora::read(const pb::ForeignAdapter& adapter, con
   pb::Names modules = adapter.names("target_modules");
   std::sort(modules.begin(), modules.end());  // a set in peft, in no order that lasts
   values.set("targets", modules);
-  values.set("rank_pattern", entries(adapter.numbers("rank_pattern")));
-  values.set("alpha_pattern", entries(alphas));
+  values.set("rank_pattern", pattern_entries(adapter.numbers("rank_pattern")));
+  values.set("alpha_pattern", pattern_entries(alphas));
   if (says(values, backbone, wanted)) return imported;
 
   // The tensors know better (layers_to_transform, exclude_modules, expressions of another dialect): map by map.
@@ -198,14 +327,14 @@ pb::ForeignAdapter HuggingFaceLora::write(const pb::Values& values, const pb::Ba
 
   pb::ForeignAdapter adapter;
   std::set<std::string> maps, modules;
-  std::map<std::string, double> ranks, alphas;
+  pb::ForeignNumbers ranks, alphas;
   for (const Target& target : all) {
     const std::string module = module_of(target.site);
     maps.insert(target.site.map);
     modules.insert(module);
     // By whole names: peft sorts its patterns when it saves them, so that which is first may change.
-    if (target.rank != rank) ranks[module] = static_cast<double>(target.rank);
-    if (target.alpha != alpha) alphas[module] = target.alpha;
+    if (target.rank != rank) ranks.emplace_back(module, static_cast<double>(target.rank));
+    if (target.alpha != alpha) alphas.emplace_back(module, target.alpha);
     adapter.tensors[prefix + module + end_of_a] = stored.at(target.site.name() + ".A");
     adapter.tensors[prefix + module + end_of_b] = stored.at(target.site.name() + ".B");
   }

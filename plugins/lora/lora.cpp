@@ -63,7 +63,7 @@ class Lora final : public pb::Method {
 void register_lora(pb::MethodRegistrar& registrar) {
   registrar.method<Lora>()
       .param("rank", 8, "r, of every map without a pattern of its own")
-      .at_least(1)
+      .range(1, 1e6)
       .param("alpha", 16.0, "the update is scaled by alpha / rank")
       .at_least(0)
       .param("rslora", false, "scale by alpha / √rank")

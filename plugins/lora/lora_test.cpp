@@ -185,9 +185,9 @@ TEST(Lora, PatternsGiveMapsRanksAndScalesOfTheirOwn) {
   EXPECT_EQ(by_site.at("encoder.0.self.v"), 8);
   EXPECT_EQ(ranks(spec, {{"targets", "decoder.*self.(q|k)"}}).size(), 4u);
   EXPECT_EQ(ranks(spec, {{"targets", "encoder.block.0.layer.0.SelfAttention.q,wi_1"}}).size(), 6u);
-  EXPECT_TRUE(lora::fits("q", "encoder.block.0.layer.0.SelfAttention.q"));
-  EXPECT_FALSE(lora::fits("ention.q", "encoder.block.0.layer.0.SelfAttention.q"));
-  EXPECT_FALSE(lora::fits("encoder", "encoder.block.0.layer.0.SelfAttention.q"));
+  EXPECT_TRUE(lora::EndPattern("q").fits("encoder.block.0.layer.0.SelfAttention.q"));
+  EXPECT_FALSE(lora::EndPattern("ention.q").fits("encoder.block.0.layer.0.SelfAttention.q"));
+  EXPECT_FALSE(lora::EndPattern("encoder").fits("encoder.block.0.layer.0.SelfAttention.q"));
 
   MethodRegistrar registrar;
   peftbench_plugin.register_method(registrar);

@@ -6,35 +6,16 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <regex>
 
 namespace pb = peftbench;
 
 namespace lora {
 namespace {
 
-// One regular expression, compiled once for all names.
-class Pattern {
- public:
-  explicit Pattern(const std::string& text) {
-    try {
-      expression_.assign("(?:.*\\.)?(?:" + text + ")", std::regex::ECMAScript);
-    } catch (const std::regex_error&) {
-      throw pb::ConfigError(
-          pb::Problem{"'" + text + "' is no regular expression",
-                      {},
-                      "a map's name (q), the end of a longer name (decoder.2.cross.q, SelfAttention.q) "
-                      "or an expression for one (decoder.*q)",
-                      "correct the pattern"});
-    }
-  }
-  bool fits(const std::string& name) const { return std::regex_match(name, expression_); }
-  // By our name or Hugging Face's.
-  bool fits(const pb::LinearSite& site) const { return fits(site.name()) || fits(module_of(site)); }
-
- private:
-  std::regex expression_;
-};
+// By our name or Hugging Face's.
+bool fits(const EndPattern& pattern, const pb::LinearSite& site) {
+  return pattern.fits(site.name()) || pattern.fits(module_of(site));
+}
 
 [[noreturn]] void nothing_fits(const std::string& key, const std::string& pattern, const pb::BackboneSpec& backbone) {
   std::string maps;
@@ -58,9 +39,9 @@ std::vector<pb::LinearSite> selected(const pb::Names& patterns, const pb::Backbo
   for (const std::string& text : patterns) {
     bool any = false;
     const bool everything = text == "all-linear";  // Hugging Face's word: all but the output layer
-    const Pattern pattern(everything ? "lm_head" : text);
+    const EndPattern pattern(everything ? "lm_head" : text);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (pattern.fits(all[i]) == everything) continue;
+      if (fits(pattern, all[i]) == everything) continue;
       chosen[i] = any = true;
     }
     if (!any) nothing_fits("targets", text, backbone);
@@ -78,10 +59,10 @@ void assign(std::vector<Target>& targets, const pb::Values& values, const std::s
             const pb::BackboneSpec& backbone, Set set) {
   std::vector<bool> done(targets.size());
   for (const Assignment& assignment : assignments(values, key)) {
-    const Pattern pattern(assignment.pattern);
+    const EndPattern pattern(assignment.pattern);
     bool any = false;
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      if (!pattern.fits(targets[i].site)) continue;
+      if (!fits(pattern, targets[i].site)) continue;
       any = true;
       if (!done[i]) set(targets[i], assignment.value);
       done[i] = true;
@@ -98,7 +79,7 @@ std::string module_of(const pb::LinearSite& site) {
   return tensor.substr(0, tensor.size() - std::string_view(".weight").size());
 }
 
-bool fits(const std::string& pattern, const std::string& name) { return Pattern(pattern).fits(name); }
+EndPattern::EndPattern(const std::string& text) : expression_(pb::python_pattern("(?:.*\\.)?(?:" + text + ")")) {}
 
 std::string show(double number) {
   std::array<char, 32> text{};

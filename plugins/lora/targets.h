@@ -1,6 +1,7 @@
 #pragma once
 
 // Which linear maps get a low-rank update, of which rank and scale: what a method's values say of a backbone.
+#include <peftbench/exchange.h>
 #include <peftbench/spec.h>
 #include <peftbench/values.h>
 
@@ -34,9 +35,16 @@ std::vector<Assignment> assignments(const peftbench::Values& values, const std::
 // A map's name in Hugging Face's T5: encoder.block.3.layer.0.SelfAttention.q
 std::string module_of(const peftbench::LinearSite& site);
 
-// Hugging Face's rule: the pattern, a regular expression, must be the whole name or what follows one of its dots.
-// Throws ConfigError for one that is no regular expression.
-bool fits(const std::string& pattern, const std::string& name);
+// peft's rule: an expression of Python's for a whole name or for what follows one of its dots: a map's name (q), the
+// end of a longer name (decoder.2.cross.q, SelfAttention.q) or decoder.*q. Throws ConfigError for an invalid one.
+class EndPattern {
+ public:
+  explicit EndPattern(const std::string& text);
+  bool fits(const std::string& name) const { return expression_.matches(name); }
+
+ private:
+  peftbench::Pattern expression_;
+};
 
 // A number as short as it reads back.
 std::string show(double number);

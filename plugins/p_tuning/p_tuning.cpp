@@ -228,6 +228,18 @@ class HuggingFace final : public pb::AdapterFormat {
  public:
   std::string name() const override { return "huggingface"; }
   bool recognises(const pb::ForeignAdapter& adapter) const override { return adapter.text("peft_type") == "P_TUNING"; }
+  std::optional<pb::Names> entries() const override {
+    return pb::Names{"num_virtual_tokens",
+                     "token_dim",
+                     "num_transformer_submodules",
+                     "num_attention_heads",
+                     "num_layers",
+                     "modules_to_save",
+                     "encoder_dropout",
+                     "encoder_hidden_size",
+                     "encoder_num_layers",
+                     "encoder_reparameterization_type"};
+  }
 
   pb::ImportedAdapter read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const override {
     if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
@@ -237,17 +249,21 @@ class HuggingFace final : public pb::AdapterFormat {
     }
     const int64_t tokens = adapter.integer("num_virtual_tokens", 0);
     const pb::Tensor& rows = adapter.tensor("prompt_embeddings");
-    const bool fits = tokens > 0 && rows.dim() == 2 && rows.size(1) == backbone.d_model;
-    if (!fits || (rows.size(0) != tokens && rows.size(0) != 2 * tokens)) {
+    const bool fits = tokens > 0 && rows.dim() == 2 && rows.size(1) == backbone.d_model &&
+                      adapter.integer("token_dim", backbone.d_model) == backbone.d_model;
+    const int64_t copies = adapter.integer("num_transformer_submodules", fits && rows.size(0) == 2 * tokens ? 2 : 1);
+    if (!fits || (rows.size(0) != tokens && rows.size(0) != 2 * tokens) || rows.size(0) != copies * tokens) {
       std::string found;
       for (const int64_t size : rows.sizes()) found += (found.empty() ? "[" : ", ") + std::to_string(size);
       throw pb::CheckpointError(
-          pb::Problem{"prompt_embeddings does not fit", found + "] for num_virtual_tokens " + std::to_string(tokens),
+          pb::Problem{"prompt_embeddings does not fit",
+                      found + "] for num_virtual_tokens " + std::to_string(tokens) + " and " + std::to_string(copies) +
+                          " num_transformer_submodules",
                       "[N, " + std::to_string(backbone.d_model) + "] or [2N, " + std::to_string(backbone.d_model) + "]",
                       "use the backbone that the adapter was trained on"});
     }
     pb::ImportedAdapter imported;
-    const bool recurrent = adapter.text("encoder_reparameterization_type", "MLP") == "LSTM";
+    const bool recurrent = adapter.word("encoder_reparameterization_type", "MLP") == "lstm";
     imported.values.set("template", in_front(tokens));
     imported.values.set("encoder", std::string(recurrent ? "huggingface_lstm" : "huggingface_mlp"));
     imported.values.set("encoder_hidden", adapter.integer("encoder_hidden_size", 0));
@@ -295,9 +311,9 @@ void register_p_tuning(pb::MethodRegistrar& registrar) {
       .param("encoder", "lama", "what computes the pseudo tokens in training; its outputs are stored")
       .choices({"lama", "fewshot", "huggingface_lstm", "huggingface_mlp"})
       .param("encoder_hidden", 0, "huggingface_*: size of the encoder's hidden states; 0: d_model")
-      .at_least(0)
+      .range(0, 1e6)
       .param("encoder_layers", 2, "huggingface_lstm: layers of the LSTM")
-      .at_least(1)
+      .range(1, 1e6)
       .param("dead_tokens", true, "huggingface_*: as many tokens again run through the encoder and are never read")
       .param("mode", "frozen", "frozen: the prompt alone is trained; joint: the backbone too")
       .choices({"frozen", "joint"})

@@ -131,7 +131,7 @@ class PTuningV2 final : public pb::Method {
 void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
   registrar.method<PTuningV2>()
       .param("length", 8, "keys and values before those of the sequence in every layer, P")
-      .at_least(1)
+      .range(1, 1e6)
       .param("attentions", pb::Names{"encoder"},
              "which get a prompt: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
@@ -144,7 +144,7 @@ void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
              "what is trained: direct, the prompt itself; mlp, from which it is computed")
       .choices({"direct", "mlp"})
       .param("hidden", 512, "mlp: width of its hidden layer")
-      .at_least(1)
+      .range(1, 1e6)
       .param("init_deviation", 0.02, "standard deviation of the first values; biases begin as zero")
       .at_least(0)
       // BoolQ with RoBERTa-large, as released: 100 epochs of 9,427 examples.

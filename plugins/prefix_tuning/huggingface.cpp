@@ -78,6 +78,13 @@ bool Format::recognises(const pb::ForeignAdapter& adapter) const {
          std::get<std::string>(type->second) == "PREFIX_TUNING";
 }
 
+std::optional<pb::Names> Format::entries() const {
+  // How the prefix was computed in training is of no matter: what came of it is stored.
+  return pb::Names{"num_virtual_tokens",  "token_dim",           "num_transformer_submodules",
+                   "num_attention_heads", "num_layers",          "modules_to_save",
+                   "init_weights",        "encoder_hidden_size", "prefix_projection"};
+}
+
 pb::ImportedAdapter Format::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
     throw pb::CheckpointError(pb::Problem{

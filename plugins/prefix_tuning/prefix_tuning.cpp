@@ -132,14 +132,14 @@ class PrefixTuning final : public pb::Method {
 void register_prefix_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PrefixTuning>()
       .param("length", 10, "keys and values before those of the sequence, P")
-      .at_least(1)
+      .range(1, 1e6)
       .param("attentions", pb::Names{"encoder", "decoder", "cross"},
              "which get a prefix: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
       .param("reparametrisation", "mlp", "what is trained: mlp, from which the prefix is computed, or direct, itself")
       .choices({"mlp", "direct"})
       .param("hidden", 512, "mlp: width of its hidden layer, k")
-      .at_least(1)
+      .range(1, 1e6)
       .param("prefix_dropout", 0.0, "dropout on the prefix while training")
       .range(0, 0.99)
       .param("init_deviation", 1.0, "standard deviation of the first P' (mlp) or of the first prefix (direct)")

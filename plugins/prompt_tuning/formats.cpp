@@ -28,21 +28,42 @@ bool HuggingFacePrompt::recognises(const pb::ForeignAdapter& adapter) const {
   return type != adapter.config.end() && type->second == pb::ForeignValue(std::string("PROMPT_TUNING"));
 }
 
+std::optional<pb::Names> HuggingFacePrompt::entries() const {
+  return pb::Names{"num_virtual_tokens",
+                   "token_dim",
+                   "num_transformer_submodules",
+                   "num_attention_heads",
+                   "num_layers",
+                   "modules_to_save",
+                   "prompt_tuning_init",  // of first values, as are the next three
+                   "prompt_tuning_init_text",
+                   "tokenizer_name_or_path",
+                   "tokenizer_kwargs"};
+}
+
 pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
-  if (adapter.tensors.size() > 1) {
-    throw pb::CheckpointError(pb::Problem{"the adapter has more than a prompt",
-                                          std::to_string(adapter.tensors.size()) + " tensors", theirs + " alone",
-                                          "take an adapter without modules that were trained beside it"});
+  if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
+    throw pb::CheckpointError(pb::Problem{
+        "the adapter has more than a prompt", std::to_string(adapter.tensors.size()) + " tensors",
+        theirs + " alone, and no modules_to_save", "take an adapter without modules that were trained beside it"});
   }
   const pb::Tensor& rows = adapter.tensor(theirs);
+  const int64_t width = rows.dim() == 2 ? rows.size(1) : 0;
+  if (adapter.integer("token_dim", width) != width) {
+    throw pb::CheckpointError(pb::Problem{theirs + " is " + std::to_string(width) + " wide, and token_dim is " +
+                                              std::to_string(adapter.integer("token_dim", width)),
+                                          {},
+                                          "equal widths",
+                                          "take the adapter_config.json that was saved with this prompt"});
+  }
   const int64_t stored = rows.dim() == 2 ? rows.size(0) : 0;
   const int64_t length = adapter.integer("num_virtual_tokens", stored);
-  if (stored != 0 && stored != length && stored != 2 * length) {
+  const int64_t copies = adapter.integer("num_transformer_submodules", stored == 2 * length ? 2 : 1);
+  if (stored != 0 && ((stored != length && stored != 2 * length) || stored != copies * length)) {
     throw pb::CheckpointError(pb::Problem{
         theirs + " has " + std::to_string(stored) + " rows, and num_virtual_tokens is " + std::to_string(length),
-        {},
-        "as many rows, or twice as many (num_transformer_submodules 2)",
-        "take another copy of the adapter"});
+        "num_transformer_submodules " + std::to_string(copies),
+        "as many rows, or twice as many (num_transformer_submodules 2)", "take another copy of the adapter"});
   }
   return prompt_of(stored == 2 * length ? rows.narrow(0, 0, length).clone() : rows, backbone);
 }

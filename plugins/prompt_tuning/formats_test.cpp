@@ -45,6 +45,16 @@ TEST(PromptFormats, PeftsSecondHalfIsLeftOut) {
   ForeignAdapter more = peft(rows, 6);
   more.tensors["lm_head.weight"] = rows;
   EXPECT_THAT(refusal(format, more), HasSubstr("more than a prompt"));
+  // S9: entries that the rows contradict.
+  for (const auto& [key, value] :
+       {std::pair{"token_dim", int64_t{24}}, std::pair{"num_transformer_submodules", int64_t{2}}}) {
+    ForeignAdapter other = peft(rows, 6);
+    other.config[key] = value;
+    EXPECT_THAT(refusal(format, other), HasSubstr(key));
+  }
+  ForeignAdapter lost = peft(rows, 6);
+  lost.config["modules_to_save"] = Names{"lm_head"};
+  EXPECT_THAT(refusal(format, lost), HasSubstr("modules_to_save"));
   EXPECT_FALSE(format.recognises({{{"peft_type", "P_TUNING"}}, {}}));
   EXPECT_FALSE(format.recognises({{}, {{"", rows}}}));
 }

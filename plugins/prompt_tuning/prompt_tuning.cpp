@@ -168,11 +168,11 @@ class PromptTuning final : public pb::Method {
 void register_prompt_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PromptTuning>()
       .param("length", 100, "rows of the prompt, P")
-      .at_least(1)
+      .range(1, 1e6)
       .param("init", "class_label", "where the first value comes from")
       .choices({"random_uniform", "sampled_vocab", "class_label", "text", "file"})
       .param("init_vocabulary", 5000, "sampled rows come from so many first (most common) tokens")
-      .at_least(1)
+      .range(1, 1e6)
       .param("init_words", pb::Names{}, "class_label: words in place of the task's labels")
       .param("init_text", "", "text: a row for each of its tokens, the rest sampled")
       .param("init_file", "", "file: an adapter's folder, .safetensors or .npy with a prompt of the same shape")

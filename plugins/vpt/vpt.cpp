@@ -128,7 +128,7 @@ class Vpt final : public pb::Method {
 void register_vpt(pb::MethodRegistrar& registrar) {
   registrar.method<Vpt>()
       .param("length", 50, "rows of the prompt, P; of each layer's where it is deep")
-      .at_least(1)
+      .range(1, 1e6)
       .param("depth", "deep",
              "shallow: a prompt before the input; deep: one before each layer of the encoder, replaced")
       .choices({"shallow", "deep"})

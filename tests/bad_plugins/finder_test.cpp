@@ -16,7 +16,22 @@ const std::vector<PluginFolder> here = {{BAD_PLUGINS, "build tree"}};
 TEST(Finder, FindsAMethodByName) {
   const PluginFinder finder({}, here);
   EXPECT_EQ(finder.load_method("good")->name, "good");
-  EXPECT_EQ(finder.load_method(bad("good").string())->name, "good");
+}
+
+// hostile 1
+TEST(Finder, APathIsNotAName) {
+  const PluginFinder finder({}, here);
+  for (const std::string& path :
+       {bad("good").string(), std::string("./good"), std::string("good.so"), std::string("../plugins/good")}) {
+    expect_refusal(PluginStep::find, {"adapter.json: this is a path", "'" + path + "'", "--plugin FILE"}, [&] {
+      finder.load_method(path, {"adapter.json", {}});
+    });
+  }
+  expect_refusal(PluginStep::find, {"there is no method 'other'", "if you trust that file, add --plugin /x/other.so"},
+                 [&] {
+                   finder.load_method("other", {"record.json", "/x/other.so"});
+                 });
+  expect_refusal(PluginStep::find, {"there is no method 'OtherLetters'"}, [&] { finder.load_method("OtherLetters"); });
 }
 
 TEST(Finder, AMisspeltNameIsToldTheNearest) {

@@ -111,6 +111,11 @@ TEST(Name, NotItsFiles) {
   expect_refused("wrong_name", PluginStep::name, {"'right_name'", "'wrong_name'", "right_name.so"});
 }
 
+// hostile 1: a name that may be read from a file has no characters of a path.
+TEST(Name, OtherCharacters) {
+  expect_refused("OtherLetters", PluginStep::name, {"'OtherLetters'", "a-z, digits and '_'"});
+}
+
 TEST(Name, TwoFilesOfOneName) {
   const Folder folder;
   load_plugin(bad("good"));

@@ -33,6 +33,21 @@ TEST(Planning, ThrowsInPlan) {
   expect_unplanned("throws_int_in_plan", {"an exception of type int", "throws_int_in_plan.so"});
 }
 
+// hostile 15: sizes are too large for this machine, and nobody's fault.
+TEST(Planning, MemoryThatIsNotThereIsToldAsThat) {
+  try {
+    make_and_plan("no_memory");
+    ADD_FAILURE() << "256 TiB were allocated";
+  } catch (const UserError& error) {
+    ADD_FAILURE() << "the user's mistake: " << error.what();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr("not enough memory for method 'no_memory'"),
+                                               ::testing::HasSubstr("281474976710656"),
+                                               ::testing::Not(::testing::HasSubstr("fault of the plugin")),
+                                               ::testing::Not(::testing::HasSubstr("Exception raised"))));
+  }
+}
+
 TEST(Planning, ClaimsASiteTwice) {
   expect_unplanned("claims_twice", {"encoder.0.self.q is claimed twice", "by claims_twice"});
 }

@@ -94,14 +94,15 @@ TEST_F(Exchange, MistakesSayWhatThereIs) {
                  "left at encoder.input");
   expect_mistake({"export", "no-such-run", path("x"), "--format", "google"}, "no-such-run", "--out");
   expect_mistake({"import", one, "--backbone", "t5-nano-lm"}, "one of this program already", "as it is");
-  expect_mistake({"import", path("nothing"), "--backbone", "t5-nano-lm"}, "is not an adapter", "adapter_config.json");
+  expect_mistake({"import", path("nothing"), "--backbone", "t5-nano-lm"}, "no such folder or file", "correct the path");
   scratch_->write("odd/adapter_config.json", "{\"peft_type\": \"NO_SUCH_TYPE\"}");
   expect_mistake({"import", path("odd"), "--backbone", "t5-nano-lm"}, "no tensors", "adapter_model.safetensors");
   fs::copy(folder(0) / "adapter" / "adapter.safetensors", path("odd") + "/adapter_model.safetensors");
   expect_mistake({"import", path("odd"), "--backbone", "t5-nano-lm"}, "peft_type NO_SUCH_TYPE",
                  "prompt_tuning (huggingface)");
   scratch_->write("damaged/adapter_config.json", "{");
-  expect_mistake({"import", path("damaged"), "--backbone", "t5-nano-lm"}, "no description of an adapter", "not JSON");
+  expect_mistake({"import", path("damaged"), "--backbone", "t5-nano-lm"}, "adapter_config.json is not JSON",
+                 "save the adapter again");
   EXPECT_FALSE(fs::exists(path("x")));
   const fs::path kept = scratch_->write("filled/adapter_config.json", "mine");
   expect_mistake({"export", one, path("filled"), "--format", "huggingface"}, "there is something at", "name another");

@@ -1,9 +1,10 @@
 """LoRA equals peft's: logits of its adapters here and of ours there, merged weights, losses of fifty steps."""
 
+import json
 import subprocess
 from pathlib import Path
 
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 
 import peft_models
 import support
@@ -50,6 +51,24 @@ def untied_head(checks, bench, folder):
                  peft_models.TOLERANCE)
 
 
+def edited(checks, bench, folder):
+    """What peft makes of an adapter_config.json that was written by hand: the order of patterns, Python's expressions."""
+    config = LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, lora_alpha=6, target_modules=["q"])
+    peft_models.tuned(bench.peer(), config, seed=bench.shape.seed).save_pretrained(folder)
+    inputs, labels = peft_models.sequences(bench.shape)
+    file = folder / "adapter_config.json"
+    saved = json.loads(file.read_text())
+    for name, patterns in {"the general one first": {"q": 3, "encoder.*q": 16},
+                           "the general one last": {"encoder.*q": 16, "q": 3},
+                           "\\A": {r"\Aencoder.*q": 16}, "lazy": {r"encoder.*?[qv]": 16},
+                           "counted": {r"encoder\.block\.\d{1,2}\..*": 16}}.items():
+        file.write_text(json.dumps({**saved, "alpha_pattern": patterns}))
+        model = PeftModel.from_pretrained(bench.peer(), folder).eval()
+        ours = support.forward(bench.options.program, bench.backbone, inputs, labels, folder / "out", "--adapter", folder)
+        checks.close(f"alpha_pattern, {name}: logits", ours["logits"], peft_models.logits_of(model, bench.shape),
+                     peft_models.TOLERANCE)
+
+
 def refused(checks, bench, folder, key, **settings):
     peft_models.tuned(bench.peer(), LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, **settings)).save_pretrained(folder)
     result = subprocess.run([bench.options.program, "import", folder, "--backbone", bench.backbone],
@@ -79,6 +98,7 @@ def main():
                 model = peft_models.tuned(bench.peer(), config, seed=shape.seed)
                 peft_models.both_ways(checks, bench, name, model, folder / name.replace(" ", "-"), "lora")
             untied_head(checks, bench, folder / "head")
+            edited(checks, bench, folder / "edited")
             refused(checks, bench, folder / "dora", "use_dora", use_dora=True)
             refused(checks, bench, folder / "bias", "lora_bias", lora_bias=True)
             refused(checks, bench, folder / "alora", "alora_invocation_tokens", alora_invocation_tokens=[5, 6])

@@ -21,6 +21,15 @@ void Backbone::refresh(const CompiledPlan& plan) const {
   plan.refresh([this](int index) { return frozen(index).to(at::kFloat); });
 }
 
+Tensor Backbone::look_up(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context) const {
+  return T5(*this, plan, context).look_up(input);
+}
+
+Embedded Backbone::enter(Stack stack, const PackedTokens& input, const CompiledPlan& plan,
+                         const RunContext& context) const {
+  return T5(*this, plan, context).embed(stack, input, {});
+}
+
 EncoderState Backbone::encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                               const Tensor& embeddings) const {
   return T5(*this, plan, context).encode(input, embeddings);

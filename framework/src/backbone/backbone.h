@@ -69,6 +69,10 @@ class Backbone {
   // tensors.
   void refresh(const CompiledPlan& plan) const;
 
+  // The vectors of words as they are under the plan [N, D], where a table may be trained; rows of slots are zeros.
+  Tensor look_up(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context) const;
+  // What enters a stack: these, and what the plan puts among them.
+  Embedded enter(Stack stack, const PackedTokens& input, const CompiledPlan& plan, const RunContext& context) const;
   // Where the encoder is entered with embeddings instead of ids (`forward --grad`), pass them.
   EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                       const Tensor& embeddings = {}) const;

@@ -165,9 +165,13 @@ Tensor T5::finish_stack(const Tensor& hidden, const Rows& rows, const StackWire&
   return normed;
 }
 
+Tensor T5::look_up(const PackedTokens& input) const {
+  return sites_.embed(input.ids, Rows(input.layout, plan_), wiring_.embedding);
+}
+
 Embedded T5::embed(Stack stack, const PackedTokens& input, const Tensor& embeddings) const {
   const Rows rows(input.layout, plan_);
-  const Tensor embedded = embeddings.defined() ? embeddings : sites_.embed(input.ids, rows, wiring_.embedding);
+  const Tensor embedded = embeddings.defined() ? embeddings : look_up(input);
   Embedded out = sites_.input(stack, input.ids, {embedded, input.layout}, rows);
   out.embeddings = context_.backbone_dropout(out.embeddings, out.layout);
   return out;

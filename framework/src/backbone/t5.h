@@ -17,6 +17,9 @@ class T5 {
  public:
   T5(const Backbone& backbone, const CompiledPlan& plan, const RunContext& context);
 
+  Tensor look_up(const PackedTokens& input) const;
+  // `embeddings` may be undefined: the ids are looked up.
+  Embedded embed(Stack stack, const PackedTokens& input, const Tensor& embeddings) const;
   EncoderState encode(const PackedTokens& input, const Tensor& embeddings) const;
   // `capture` (may be null) receives the keys and values for further steps.
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, DecodeCache* capture) const;
@@ -51,7 +54,6 @@ class T5 {
 
   using Attend = std::function<Tensor(const Tensor& normed)>;  // [N, D] → context [N, H·K] before `o`
 
-  Embedded embed(Stack stack, const PackedTokens& input, const Tensor& embeddings) const;
   Tensor run_block(const Tensor& hidden, const Rows& rows, const BlockWire& wire, const Attend& self,
                    const Attend& cross) const;
   Tensor attention_sublayer(const Tensor& hidden, const Rows& rows, const AttentionWire& wire,

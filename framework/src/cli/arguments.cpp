@@ -9,6 +9,14 @@
 
 namespace peftbench {
 
+MethodWord method_word(const std::string& word) {
+  const fs::path path(word);
+  const std::string name = path.stem().string();
+  const bool is_path = word.find('/') != std::string::npos || path.extension() == ".so";
+  if (!is_path || name.empty()) return {word, {}};
+  return {name, {path}};
+}
+
 Arguments::Arguments(const std::string& command, const std::string& description)
     : command_(command), app_(description, "peft-bench " + command) {
   app_.get_formatter()->column_width(30);
@@ -92,7 +100,7 @@ ConfigError Arguments::unknown(const std::string& word) const {
 }
 
 Places Arguments::places() const {
-  Places places{find_home(), {}, {}};
+  Places places{find_home(), {}, method_word(method_).libraries};
   places.data = find_data_root(data_.empty() ? std::nullopt : std::optional<fs::path>(data_));
   for (const std::string& plugin : plugins_) places.plugin_files.emplace_back(plugin);
   return places;
@@ -100,7 +108,7 @@ Places Arguments::places() const {
 
 ConfigRequest Arguments::config() const {
   ConfigRequest request;
-  request.method = method_;
+  request.method = method_word(method_).name;
   if (!file_.empty()) request.file = file_;
   for (const auto& flag : settings_)
     if (flag->option->count() > 0)

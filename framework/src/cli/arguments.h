@@ -13,6 +13,14 @@
 
 namespace peftbench {
 
+// What --method and `methods` take: a method's name, or the path of its library, which is then found as one of
+// --plugin is. Only the command line may name a path.
+struct MethodWord {
+  std::string name;
+  std::vector<fs::path> libraries;  // none, or the one of the path
+};
+MethodWord method_word(const std::string& word);
+
 // The flags of one command. CLI11 parses; the messages are ours.
 class Arguments {
  public:

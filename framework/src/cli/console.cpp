@@ -25,6 +25,11 @@ std::size_t terminal_width(int descriptor) {
   return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+void print_warnings(const std::vector<std::string>& warnings) {
+  ConsoleProgress progress;
+  for (const std::string& warning : warnings) progress.note("warning: " + warning);
+}
+
 namespace {
 
 void write(const std::string& text) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -27,6 +28,9 @@ void print_json(const nlohmann::json& json);
 void print_json(const nlohmann::ordered_json& json);
 // "peft-bench: MESSAGE" on standard error.
 void print_error(const std::string& message);
+
+// What a user should know of a result that is printed all the same: lines on standard error.
+void print_warnings(const std::vector<std::string>& warnings);
 
 // Draws progress on standard error: one line that is drawn over on a terminal, else a few lines.
 class ConsoleProgress final : public ProgressSink {

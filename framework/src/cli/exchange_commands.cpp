@@ -51,6 +51,7 @@ int import_command(const std::vector<std::string>& words) {
   request.adapter = adapter;
   if (!out.empty()) request.out = out;
   const ImportOutcome outcome = import_adapter(request);
+  print_warnings(outcome.notes);
   if (arguments.json()) {
     Json tensors = Json::object();
     for (const auto& [name, tensor] : outcome.tensors) tensors[name] = tensor.sizes().vec();
@@ -97,6 +98,7 @@ int export_command(const std::vector<std::string>& words) {
   request.runs = arguments.out();
   request.out = directory;
   const ExportOutcome outcome = export_adapter(request);
+  print_warnings(outcome.notes);
   if (arguments.json()) {
     print_json(Json{{"method", outcome.method},
                     {"format", outcome.format},

@@ -99,8 +99,11 @@ int methods_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  const PluginFinder finder(arguments.places().plugin_files);
-  if (!name.empty()) return describe_method(finder, name, arguments.json());
+  const MethodWord method = method_word(name);
+  std::vector<fs::path> libraries = method.libraries;
+  for (const fs::path& file : arguments.places().plugin_files) libraries.push_back(file);
+  const PluginFinder finder(libraries);
+  if (!name.empty()) return describe_method(finder, method.name, arguments.json());
   TextTable table({"method", "version", "where", "summary"});
   Json json = Json::array();
   std::string troubles;

@@ -6,10 +6,13 @@
 #include "report/run_report.h"
 #include "report/table.h"
 #include "results/result_store.h"
-#include "run/evaluate_run.h"
+#include "run/adapter_place.h"
+#include "run/evaluate_adapter.h"
 #include "run/forward.h"
 #include "run/planning.h"
 #include "run/workbench.h"
+
+#include <peftbench/error.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -45,10 +48,21 @@ int params_command(const std::vector<std::string>& words) {
 
 int eval_command(const std::vector<std::string>& words) {
   Arguments arguments("eval",
-                      "Scores the trained method of a finished run again, or on another task. The run stays as it is.");
+                      "Scores the trained method of a finished run again, or on another task. The run stays as it is.\n"
+                      "An adapter's folder, Hugging Face's too, is scored with --backbone and --task.");
   EvaluateRequest request;
+  EvaluateAdapterRequest adapter;
   std::string name, predictions;
-  arguments.app().add_option("RUN", name, "a run's folder or id")->required()->type_name("");
+  std::vector<std::string> set;
+  arguments.app().add_option("RUN", name, "a run's folder or id, or an adapter's folder")->required()->type_name("");
+  arguments.app().add_option("--backbone", adapter.backbone, "of an adapter's folder")->type_name("NAME");
+  arguments.app()
+      .add_option("--method", adapter.method, "where several methods could take the adapter")
+      ->type_name("NAME");
+  arguments.app()
+      .add_option("--set", set, "of an adapter's folder: a setting of its evaluation (eval.mode=rank); may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   arguments.app().add_option("--task", request.asked.task, "another task than the run's")->type_name("NAME");
   arguments.app()
       .add_option("--label-map", request.asked.label_map,
@@ -70,10 +84,22 @@ int eval_command(const std::vector<std::string>& words) {
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   request.places = arguments.places();
-  request.run = find_run(name, arguments.out());
   if (!predictions.empty()) request.predictions = predictions;
   ConsoleProgress progress;
-  const EvaluateOutcome outcome = evaluate_run(request, progress);
+  const std::optional<fs::path> folder = lone_adapter(name, arguments.out());
+  if (!folder) {
+    if (!adapter.backbone.empty() || !adapter.method.empty() || !set.empty())
+      throw ConfigError({"a run is scored with its own method, backbone and settings", name,
+                         "--backbone, --method and --set for an adapter's folder alone", "leave them out"});
+    request.run = find_run(name, arguments.out());
+  }
+  adapter.places = request.places;
+  adapter.adapter = folder.value_or("");
+  adapter.asked = request.asked;
+  for (const std::string& text : set) adapter.settings.push_back(parse_set(text));
+  adapter.examples = request.examples;
+  adapter.predictions = request.predictions;
+  const EvaluateOutcome outcome = folder ? evaluate_adapter(adapter, progress) : evaluate_run(request, progress);
   progress.clear();
   const Json record = to_json(outcome.record);
   if (arguments.json()) {
@@ -153,6 +179,7 @@ int forward_command(const std::vector<std::string>& words) {
   request.groups = path(groups);
   request.generate = path(generate);
   const ForwardSummary summary = forward(request, arguments.places());
+  print_warnings(summary.notes);
   if (arguments.json()) {
     print_json(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}});
   } else {

@@ -97,6 +97,7 @@ int neighbors_command(const std::vector<std::string>& words) {
   request.places = arguments.places();
   request.runs = arguments.out();
   const NeighborsOutcome outcome = find_neighbors(request);
+  print_warnings(outcome.notes);
   if (arguments.json())
     print_json(as_json(outcome));
   else

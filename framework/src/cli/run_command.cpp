@@ -3,6 +3,7 @@
 #include "cli/console.h"
 #include "eval/likelihood.h"
 #include "report/run_report.h"
+#include "run/exchange.h"
 #include "run/planning.h"
 #include "run/runner.h"
 
@@ -24,10 +25,13 @@ int dry_run(const Arguments& arguments) {
   const nlohmann::json ledger =
       to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
+  const std::vector<std::string> unexportable =
+      why_not_exportable(*setup.plugin, setup.config.values, setup.backbone.spec, task);
   if (arguments.json()) {
     print_json(nlohmann::json{{"config", to_json(setup.config)},
                               {"sites", plan.claimed_sites()},
                               {"backbone_parameters", frozen},
+                              {"not_exportable", unexportable},
                               {"ledger", ledger},
                               {"warnings", warnings}});
     return 0;
@@ -37,6 +41,7 @@ int dry_run(const Arguments& arguments) {
   for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
   text += "\nledger:\n" + describe_ledger(Json(ledger), frozen);
   for (const std::string& warning : warnings) text += "\nwarning: " + warning + "\n";
+  for (const std::string& reason : unexportable) text += "\nwhat is trained could not be exported as " + reason + "\n";
   print(text + "\nnothing was trained (--dry-run)\n");
   return 0;
 }

@@ -106,12 +106,12 @@ void CompiledPlan::initialise_on_meta() {
 
 namespace {
 
-// Of many the first.
+// The first few: a remedy below a screen of shapes would not be read.
 std::string some(std::vector<std::string> items, std::string_view separator) {
-  constexpr std::size_t shown = 20;
+  constexpr std::size_t shown = 4;
   const std::size_t more = items.size() > shown ? items.size() - shown : 0;
   items.resize(items.size() - more);
-  return join(items, separator) + (more > 0 ? std::string(separator) + "… and " + std::to_string(more) + " more" : "");
+  return join(items, separator) + (more > 0 ? std::string(separator) + "and " + std::to_string(more) + " more" : "");
 }
 
 // Gives values to the slots that `keep` selects, or says everything that is wrong with `tensors`.

@@ -70,6 +70,18 @@ PlanBuilder::~PlanBuilder() = default;
 
 const BackboneSpec& PlanBuilder::backbone() const { return group_->spec; }
 const TaskShape& PlanBuilder::task() const { return group_->task; }
+namespace {
+
+// A size that no machine holds is a slip of the keyboard, and its bytes would overflow.
+bool countable(const Shape& shape) {
+  constexpr int64_t most = int64_t{1} << 40;
+  int64_t numbers = 1;
+  return std::none_of(shape.begin(), shape.end(),
+                      [&](int64_t size) { return size > most || (numbers *= size) > most; });
+}
+
+}  // namespace
+
 void PlanBuilder::set_claimant(std::string method) { group_->method = std::move(method); }
 std::shared_ptr<detail::PlanGroup> PlanBuilder::finish() { return std::move(group_); }
 
@@ -82,6 +94,10 @@ Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Ini
   if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 1; })) {
     throw ConfigError({"parameter " + slot->name + " of " + group_->method + " has no elements", show(shape),
                        "at least one dimension, each ≥ 1", "check the method's sizes (length, rank, bottleneck)"});
+  }
+  if (!countable(shape)) {
+    throw ConfigError({"parameter " + slot->name + " of " + group_->method + " would be too large", show(shape),
+                       "at most 2^40 numbers", "take smaller sizes for the method (length, rank, bottleneck)"});
   }
   slot->shape = std::move(shape);
   if (!draft(group_).slot_names.insert(slot->name).second) {

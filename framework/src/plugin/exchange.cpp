@@ -1,6 +1,7 @@
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace peftbench {
@@ -21,6 +22,7 @@ const T* entry(const ForeignAdapter& adapter, const std::string& key, const char
 }  // namespace
 
 AdapterFormat::~AdapterFormat() = default;
+std::optional<Names> AdapterFormat::entries() const { return std::nullopt; }
 
 std::string ForeignAdapter::text(const std::string& key, const std::string& otherwise) const {
   const auto* value = entry<std::string>(*this, key, "a text");
@@ -53,9 +55,55 @@ Names ForeignAdapter::names(const std::string& key) const {
   return value ? *value : Names{};
 }
 
-std::map<std::string, double> ForeignAdapter::numbers(const std::string& key) const {
-  const auto* value = entry<std::map<std::string, double>>(*this, key, "texts with numbers");
-  return value ? *value : std::map<std::string, double>{};
+std::vector<int64_t> ForeignAdapter::integers(const std::string& key) const {
+  const auto found = config.find(key);
+  if (found != config.end()) {
+    if (const auto* one = std::get_if<int64_t>(&found->second)) return {*one};
+    if (const auto* none = std::get_if<Names>(&found->second); none && none->empty()) return {};  // []
+  }
+  const auto* value = entry<std::vector<int64_t>>(*this, key, "a whole number or a list of them");
+  return value ? *value : std::vector<int64_t>{};
+}
+
+ForeignNumbers ForeignAdapter::numbers(const std::string& key) const {
+  const auto* value = entry<ForeignNumbers>(*this, key, "texts with numbers");
+  return value ? *value : ForeignNumbers{};
+}
+
+std::string ForeignAdapter::word(const std::string& key, const std::string& otherwise) const {
+  std::string word = text(key, otherwise);
+  for (char& c : word)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return word;
+}
+
+bool ForeignAdapter::is_set(const std::string& key) const {
+  const auto found = config.find(key);
+  if (found == config.end()) return false;
+  struct Visitor {
+    bool operator()(std::monostate) const { return false; }
+    bool operator()(bool value) const { return value; }
+    bool operator()(int64_t value) const { return value != 0; }
+    bool operator()(double value) const { return value != 0; }
+    bool operator()(const std::string& value) const { return !value.empty() && value != "none"; }
+    bool operator()(const Names& value) const { return !value.empty(); }
+    bool operator()(const std::vector<int64_t>& value) const { return !value.empty(); }
+    bool operator()(const ForeignNumbers& value) const { return !value.empty(); }
+  };
+  return std::visit(Visitor(), found->second);
+}
+
+Names ForeignAdapter::set_beyond(const Names& known) const {
+  const Names everywhere = {"task_type", "peft_type",        "auto_mapping",  "peft_version", "base_model_name_or_path",
+                            "revision",  "base_model_class", "inference_mode"};
+  Names beyond;
+  for (const auto& [key, value] : config) {
+    const auto is = [&key = key](const std::string& name) { return name == key; };
+    if (std::none_of(known.begin(), known.end(), is) && std::none_of(everywhere.begin(), everywhere.end(), is) &&
+        is_set(key))
+      beyond.push_back(key);
+  }
+  return beyond;
 }
 
 const Tensor& ForeignAdapter::tensor(const std::string& name) const {

@@ -69,8 +69,13 @@ std::vector<PluginFinder::Candidate> PluginFinder::candidates() const {
   return found;
 }
 
-PluginHandle PluginFinder::load_method(const std::string& name) const {
-  if (name.find('/') != std::string::npos || is_library(name)) return load_plugin(name);
+PluginHandle PluginFinder::load_method(const std::string& name, const NamedBy& by) const {
+  const std::string where = by.file.empty() ? "" : by.file + ": ";
+  if (name.find('/') != std::string::npos || is_library(name))
+    throw PluginError(PluginStep::find,
+                      Problem{where + "this is a path, not the name of a method", "'" + name + "'", method_name_rule,
+                              "opening a library runs its code, so its path is taken from the "
+                              "command line alone: give --plugin FILE if you trust that file"});
   std::vector<std::string> names, places;
   const std::vector<Candidate> all = candidates();
   for (const Candidate& candidate : all) {
@@ -79,7 +84,7 @@ PluginHandle PluginFinder::load_method(const std::string& name) const {
     if (candidate.origin == "--plugin" && !fs::exists(candidate.path, error)) return load_plugin(candidate.path);
   }
   for (const Candidate& candidate : all) {
-    if (candidate.path.stem() == name) return load_plugin(candidate.path);
+    if (is_method_name(name) && candidate.path.stem() == name) return load_plugin(candidate.path);
     if (std::find(names.begin(), names.end(), candidate.path.stem()) == names.end())
       names.push_back(candidate.path.stem());
   }
@@ -90,11 +95,14 @@ PluginHandle PluginFinder::load_method(const std::string& name) const {
                      (fs::is_directory(folder.path, error) ? ")" : ", does not exist)"));
   }
   std::sort(names.begin(), names.end());
-  throw PluginError(
-      PluginStep::find,
-      Problem{"there is no method '" + name + "'",
-              "looked in\n" + (places.empty() ? "no folder at all" : join(places, "\n")), name + ".so in one of them",
-              did_you_mean(name, names) + "; for a library elsewhere give --plugin FILE or set PEFTBENCH_PLUGIN_PATH"});
+  std::string remedy =
+      did_you_mean(name, names) + "; for a library elsewhere give --plugin FILE or set PEFTBENCH_PLUGIN_PATH";
+  if (!by.library.empty())
+    remedy = "it was trained with " + by.library + ": if you trust that file, add --plugin " + by.library;
+  throw PluginError(PluginStep::find,
+                    Problem{where + "there is no method '" + name + "'",
+                            "looked in\n" + (places.empty() ? "no folder at all" : join(places, "\n")),
+                            name + ".so in one of them", remedy});
 }
 
 std::vector<FoundPlugin> PluginFinder::list() const {

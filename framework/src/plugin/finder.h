@@ -26,15 +26,21 @@ struct FoundPlugin {
   fs::path hidden_by;   // the file of the same name that comes first; empty otherwise
 };
 
+// Where a method's name was read: only told in messages, nothing of it is opened.
+struct NamedBy {
+  std::string file;     // adapter.json, record.json, a configuration; empty: the command line
+  std::string library;  // the path that the file keeps of the library it was trained with
+};
+
 // Step 1 of loading: from a method's name to its file.
 class PluginFinder {
  public:
   // `files` are the user's own, --plugin FILE; they come before every folder.
   explicit PluginFinder(std::vector<fs::path> files = {}, std::vector<PluginFolder> folders = plugin_folders());
 
-  // A name, or the path of a library (with a '/' or ending in .so). Throws PluginError: for an unknown name it tells
-  // where it looked, what there is, and the nearest name.
-  PluginHandle load_method(const std::string& name) const;
+  // By name alone: a name may come from a downloaded file, and opening a library runs its code. Throws PluginError: for
+  // an unknown name it tells where it looked, what there is, and the nearest name.
+  PluginHandle load_method(const std::string& name, const NamedBy& by = {}) const;
 
   // Every file found, loaded or with its error: a broken plugin is a row, not a hole.
   std::vector<FoundPlugin> list() const;

@@ -11,8 +11,10 @@
 #include <boost/core/demangle.hpp>
 #include <boost/dll/shared_library.hpp>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <typeinfo>
 
@@ -127,6 +129,10 @@ void check_torch(const PluginHeader& header, const fs::path& file) {
 
 void check_name(const PluginHeader& header, const fs::path& file) {
   const std::string name = header.name;
+  if (!is_method_name(name)) {
+    throw refusal(PluginStep::name, file, "its name has other characters than a method's may have", "'" + name + "'",
+                  method_name_rule, "rename the method in PEFTBENCH_PLUGIN(…), and its file");
+  }
   if (name != file.stem()) {
     throw refusal(PluginStep::name, file, "its name is not its file's", "the name '" + name + "'",
                   "'" + file.stem().string() + "'",
@@ -158,12 +164,23 @@ void run_guarded(const std::string& name, const fs::path& file, PluginStep step,
                                {},
                                "this is a fault of the plugin " + file.string() + ": mend it or tell its author"});
   };
+  const auto no_memory = [&](const std::string& asked) {  // nobody's fault but the sizes'
+    return Error({fmt::format("there is not enough memory for method '{}' while {}", name, doing),
+                  asked,
+                  {},
+                  "take smaller sizes for the method (length, rank, hidden), or a smaller backbone"});
+  };
   try {
     code();
   } catch (const UserError& error) {
     throw PluginError(step, Problem{fmt::format("method '{}', while {}: {}", name, doing, error.what()), {}, {}, {}});
+  } catch (const std::bad_alloc&) {
+    throw no_memory({});
   } catch (const std::exception& error) {
-    throw fault(thrown_type() + ": " + without_trace(error.what()));
+    const std::string text = without_trace(error.what());
+    if (text.find("not enough memory") != std::string::npos || text.find("can't allocate memory") != std::string::npos)
+      throw no_memory(text.substr(std::min(text.find("you tried"), text.size())));
+    throw fault(thrown_type() + ": " + text);
   } catch (...) {
     throw fault("an exception of type " + thrown_type() + ", which is no std::exception");
   }
@@ -185,6 +202,10 @@ MethodRegistrar registered(const PluginHeader& header, const fs::path& file) {
 }
 
 }  // namespace
+
+bool is_method_name(const std::string& name) {
+  return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+}
 
 PluginHandle load_plugin(const fs::path& file) {
   std::error_code error;

@@ -24,6 +24,10 @@ struct LoadedPlugin {
 };
 using PluginHandle = std::shared_ptr<const LoadedPlugin>;
 
+// What a method and its library may be called, so that a name read from a file is never a path.
+bool is_method_name(const std::string& name);
+inline constexpr const char* method_name_rule = "a name of the letters a-z, digits and '_'";
+
 // Reads the note, opens, checks and registers the library in `file`, once for each file in a process. Throws
 // PluginError with the step that failed.
 PluginHandle load_plugin(const fs::path& file);

@@ -75,6 +75,9 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
   for (const fs::path& path : {fs::path(name), folder / name}) {
     if (path.filename() == "record.json" && fs::is_regular_file(path, error)) return {path.parent_path()};
     if (fs::is_regular_file(path / "record.json", error)) return {path};
+    const fs::path above = path / "..";  // a run's adapter is the run
+    if (fs::is_regular_file(path / "adapter.json", error) && fs::is_regular_file(above / "record.json", error))
+      return {fs::canonical(above, error)};
   }
   const std::vector<std::string> ids = run_folders(folder);
   std::vector<std::string> begins;

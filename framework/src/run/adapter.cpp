@@ -2,19 +2,23 @@
 
 #include "backbone/safetensors.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/write_files.h"
 #include "plugin/schema.h"
+#include "results/result_store.h"
 #include "run/foreign.h"
 #include "run/planning.h"
 
 #include <peftbench/error.h>
 
+#include <ATen/ops/allclose.h>
 #include <nlohmann/json.hpp>
 
 namespace peftbench {
 namespace {
 
 constexpr int format_version = 1;
+constexpr const char* damaged = "copy the adapter again from where it is whole, or train its run again (--again)";
 
 // Values from outside go by way of their texts, so that the schema checks them as it checks a user's.
 GivenValue given(const nlohmann::json& value) {
@@ -23,20 +27,45 @@ GivenValue given(const nlohmann::json& value) {
   return value.dump();
 }
 
-nlohmann::json read_json(const fs::path& folder) {
+// Of everything in it but the hash itself: a changed number in it (a scale) changes results as a changed tensor does.
+std::string hash_of(const nlohmann::ordered_json& description) { return sha256(description.dump()); }
+
+nlohmann::json description_in(const fs::path& folder) {
   const fs::path file = folder / "adapter.json";
-  if (!file_exists(file))
-    throw CheckpointError({"the folder is not an adapter", folder.string(),
-                           "adapter.json and adapter.safetensors, as in a run's adapter/; adapter_config.json and "
-                           "adapter_model.safetensors of Hugging Face PEFT; or a .npy",
-                           "name a finished run's folder or an adapter's"});
-  auto json = nlohmann::json::parse(read_text(file), nullptr, false);
-  if (json.is_discarded() || !json.is_object() || json.value("format_version", 0) != format_version)
+  if (!file_exists(file)) throw CheckpointError(not_an_adapter(folder));
+  auto json = read_json<nlohmann::ordered_json, CheckpointError>(file, damaged);
+  if (!json.is_object() || json.value("format_version", nlohmann::ordered_json()) != format_version)
     throw CheckpointError({file.string() + " is not an adapter's description",
-                           {},
-                           "JSON with format_version " + std::to_string(format_version),
-                           "train the method again"});
+                           json.is_object() ? "another version" : "no object",
+                           "JSON with format_version " + std::to_string(format_version), damaged});
+  if (const nlohmann::ordered_json kept = json.value("description_hash", nlohmann::ordered_json()); !kept.is_null()) {
+    json.erase("description_hash");
+    if (const std::string found = hash_of(json); kept != found)
+      throw CheckpointError(
+          {file.string() + " is not the description that was written", "SHA-256 " + found, kept.dump(), damaged});
+  }
   return json;
+}
+
+// The hashes that are known of an adapter's tensors, with the file that keeps each.
+std::vector<std::pair<fs::path, std::string>> known_hashes(const fs::path& folder) {
+  std::vector<std::pair<fs::path, std::string>> known;
+  const fs::path description = folder / "adapter.json";
+  if (file_exists(description)) {
+    const nlohmann::json json = description_in(folder);
+    if (json.contains("adapter_hash") && json["adapter_hash"].is_string() && json["adapter_hash"] != "")
+      known.emplace_back(description, json["adapter_hash"].get<std::string>());
+  }
+  const fs::path own = (fs::absolute(folder) / "").lexically_normal().parent_path();  // without a last '/'
+  const RunFolder run{own.parent_path()};
+  if (!file_exists(run.record()) || own != run.adapter()) return known;
+  try {
+    const std::string hash = read_record(run.record()).adapter_hash;
+    if (!hash.empty()) known.emplace_back(run.record(), hash);
+  } catch (const Error&) {  // a damaged record hides nothing where the adapter has a hash of its own
+    if (known.empty()) throw;
+  }
+  return known;
 }
 
 GivenValue given(const Value& value) {
@@ -62,7 +91,15 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
                    "",
                    {}},
                   {},
-                  format->name()};
+                  format->name(),
+                  {imported.frozen.begin(), imported.frozen.end()},
+                  imported.notes};
+  if (const auto known = format->entries())
+    for (const std::string& key : foreign.set_beyond(*known))
+      adapter.notes.push_back("adapter_config.json: '" + key + "' is not known here and was left out of account");
+  if (foreign.is_set("task_type") && foreign.text("task_type") != "SEQ_2_SEQ_LM")
+    adapter.notes.push_back("the adapter was made for task_type " + foreign.text("task_type") +
+                            ", and is used as one for SEQ_2_SEQ_LM");
   for (auto& [name, tensor] : imported.tensors) adapter.tensors.emplace(name, tensor);
   return adapter;
 }
@@ -70,34 +107,56 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
 }  // namespace
 
 std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors) {
-  const nlohmann::ordered_json json = {{"format_version", format_version},
-                                       {"method", info.method},
-                                       {"version", info.version},
-                                       {"values", to_json(info.values)},
-                                       {"backbone", {{"name", info.backbone}, {"checksum", info.backbone_checksum}}},
-                                       {"task", info.task},
-                                       {"labels", info.shape.labels},
-                                       {"fields", info.shape.fields},
-                                       {"run", info.run}};
-  const std::string text = json.dump(1) + "\n";
   make_folder(folder);
-  retract_other(folder / "adapter.json", text);
+  retract_other(folder / "adapter.json", {});  // the new one has the hash of what is written now
   const fs::path file = folder / "adapter.safetensors";
   TensorMap plain;
   for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());
   write_safetensors(file, plain);
-  write_atomically(folder / "adapter.json", text);
-  return sha256(MappedFile::open(file)->text());
+  const std::string hash = sha256(MappedFile::open(file)->text());
+  nlohmann::ordered_json json = {{"format_version", format_version},
+                                 {"method", info.method},
+                                 {"version", info.version},
+                                 {"values", to_json(info.values)},
+                                 {"backbone", {{"name", info.backbone}, {"checksum", info.backbone_checksum}}},
+                                 {"task", info.task},
+                                 {"labels", info.shape.labels},
+                                 {"fields", info.shape.fields},
+                                 {"run", info.run},
+                                 {"adapter_hash", hash}};
+  json["description_hash"] = hash_of(json);
+  write_atomically(folder / "adapter.json", json.dump(1) + "\n");
+  return hash;
 }
 
 fs::path adapter_folder(const fs::path& path) {
+  const fs::path above = path.parent_path(), name = path.filename();
+  if (name == "adapter.safetensors" && file_exists(above / "adapter.json")) return above;
+  if (name.string().starts_with("adapter_") && file_exists(path) && is_foreign_adapter(above)) return above;
   for (const fs::path& folder : {path, path / "adapter"})
     if (file_exists(folder / "adapter.json")) return folder;
   return path;
 }
 
+TensorMap read_adapter_tensors(const fs::path& folder) {
+  const fs::path file = folder / "adapter.safetensors";
+  const auto known = known_hashes(folder);
+  const std::string found = known.empty() ? std::string() : sha256(MappedFile::open(file)->text());
+  for (const auto& [source, hash] : known)
+    if (hash != found)
+      throw CheckpointError({file.string() + " is not the file that was written", "SHA-256 " + found,
+                             hash + " (" + source.string() + ")", damaged});
+  return read_safetensors(file).tensors;
+}
+
+Values stored_values(const LoadedPlugin& plugin, const nlohmann::json& values) {
+  GivenValues texts;
+  for (const auto& [key, value] : values.items()) texts[key] = given(value);
+  return parse_values(plugin.name, plugin.schema, texts);
+}
+
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
-  const nlohmann::json json = read_json(folder);
+  const nlohmann::json json = description_in(folder);
   AdapterInfo info{json.at("method"),
                    json.at("version"),
                    {},
@@ -106,15 +165,12 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
                    json.at("task"),
                    json.at("run"),
                    {json.value("labels", Names{}), json.value("fields", Names{})}};
-  GivenValues values;
-  for (const auto& [key, value] : json.at("values").items()) values[key] = given(value);
-  info.values = parse_values(info.method, finder.load_method(info.method)->schema, values);
+  const NamedBy by{(folder / "adapter.json").string(), {}};
+  info.values = stored_values(*finder.load_method(info.method, by), json.at("values"));
   return info;
 } catch (const nlohmann::json::exception& error) {
-  throw CheckpointError({(folder / "adapter.json").string() + " is not an adapter's description",
-                         error.what(),
-                         {},
-                         "train the method again"});
+  throw CheckpointError(
+      {(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {}, damaged});
 }
 
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
@@ -122,7 +178,7 @@ Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const Bac
   const fs::path folder = adapter_folder(path);
   if (!file_exists(folder / "adapter.json") && is_foreign_adapter(folder))
     return read_foreign(folder, finder, backbone, method);
-  return {read_adapter_info(folder, finder), read_safetensors(folder / "adapter.safetensors").tensors, {}};
+  return {read_adapter_info(folder, finder), read_adapter_tensors(folder), {}, {}, {}};
 }
 
 CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const BackboneSpec& backbone) {
@@ -132,7 +188,25 @@ CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const B
   return plan;
 }
 
-void check_backbone(const AdapterInfo& info, const Backbone& backbone, const std::string& checksum) {
+void check_frozen(const Adapter& adapter, const Backbone& backbone) {
+  constexpr double rounding = 1.0 / 128;  // of bfloat16, in which it may have been stored
+  for (const auto& [name, tensor] : adapter.frozen) {
+    const Tensor own = backbone.frozen(backbone.spec().parameter(name).index).to(at::kFloat);
+    if (own.sizes() == tensor.sizes() && at::allclose(tensor, own, rounding, 1e-6)) continue;
+    const bool sized = own.sizes() == tensor.sizes();
+    throw CheckpointError(
+        {"the adapter's file holds another " + name + " than the backbone, and nothing here would put it in",
+         c10::str(tensor.sizes(), sized ? " with other values" : ""),
+         c10::str(own.sizes()) + " of " + backbone.spec().name,
+         "take the backbone that the adapter was trained for; where the table itself was trained, or tokens were "
+         "added, "
+         "merge the adapter into its model with the program that made it"});
+  }
+}
+
+void check_backbone(const Adapter& adapter, const Backbone& backbone, const std::string& checksum) {
+  check_frozen(adapter, backbone);
+  const AdapterInfo& info = adapter.info;
   if (checksum.empty() || info.backbone_checksum.empty() || checksum == info.backbone_checksum) return;
   throw CheckpointError({"the adapter was trained on another backbone",
                          backbone.spec().name + ", checksum " + checksum.substr(0, 16),
@@ -141,9 +215,11 @@ void check_backbone(const AdapterInfo& info, const Backbone& backbone, const std
 }
 
 CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
-                          const std::string& checksum) {
+                          const std::string& checksum, const std::function<void(std::string)>& warn) {
   const Adapter adapter = read_adapter(path, finder, backbone.spec());
-  check_backbone(adapter.info, backbone, checksum);
+  check_backbone(adapter, backbone, checksum);
+  if (warn)
+    for (const std::string& note : adapter.notes) warn(note);
   return plan_of(adapter, finder, backbone.spec());
 }
 

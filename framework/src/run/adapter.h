@@ -5,6 +5,9 @@
 #include "plan/compiled_plan.h"
 #include "plugin/finder.h"
 
+#include <nlohmann/json_fwd.hpp>
+
+#include <functional>
 #include <string>
 
 namespace peftbench {
@@ -18,7 +21,7 @@ struct AdapterInfo {
   TaskShape shape;  // the plan was made for
 };
 
-// Returns the hash of the tensors' file.
+// Returns the hash of the tensors' file, which adapter.json keeps too.
 std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors);
 
 // A trained method in memory.
@@ -26,10 +29,20 @@ struct Adapter {
   AdapterInfo info;
   TensorMap tensors;   // CompiledPlan::stored
   std::string format;  // of another program; empty for ours
+  TensorMap frozen;    // frozen tensors that another program stored beside
+  Names notes;         // what its form's reader tells of it
 };
 
-// The folder of an adapter: `path` itself, or adapter/ in it where `path` is a run's.
+// The folder of an adapter: `path` itself, adapter/ in it where `path` is a run's, or the one that `path`, a file of
+// an adapter, lies in.
 fs::path adapter_folder(const fs::path& path);
+
+// The tensors of an adapter of ours. Throws CheckpointError where the file is not the one that was written: by the hash
+// in adapter.json and, in a run's folder, by the record's. Older files have none, and are taken as they are.
+TensorMap read_adapter_tensors(const fs::path& folder);
+
+// Parameters as a file keeps them, checked as a user's are. Those left out have their defaults.
+Values stored_values(const LoadedPlugin& plugin, const nlohmann::json& values);
 
 // Of an adapter of ours. Throws CheckpointError where the folder is none.
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder);
@@ -43,11 +56,12 @@ Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const Bac
 CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const BackboneSpec& backbone);
 
 // Throws CheckpointError if the backbone is another one than the adapter was trained on: by its checksum, where
-// `checksum` is not empty and the adapter knows one.
-void check_backbone(const AdapterInfo& info, const Backbone& backbone, const std::string& checksum);
+// `checksum` is not empty and the adapter knows one, and by the frozen tensors that lie beside the adapter.
+void check_backbone(const Adapter& adapter, const Backbone& backbone, const std::string& checksum);
+void check_frozen(const Adapter& adapter, const Backbone& backbone);
 
-// All three in one.
+// All three in one. `warn` gets the adapter's notes.
 CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
-                          const std::string& checksum);
+                          const std::string& checksum, const std::function<void(std::string)>& warn = {});
 
 }  // namespace peftbench

@@ -9,13 +9,39 @@
 
 namespace peftbench {
 
+namespace {
+
+fs::path record_beside(const fs::path& adapter) {
+  return fs::absolute(adapter / "").lexically_normal().parent_path().parent_path() / "record.json";
+}
+
+// A folder that is there and no run's was meant as an adapter's.
+void refuse_other_folders(const std::string& name, const fs::path& runs) {
+  std::error_code error;
+  if (fs::is_directory(name, error) && !file_exists(fs::path(name) / "record.json") &&
+      !file_exists(runs / name / "record.json"))
+    throw CheckpointError(not_an_adapter(name));
+}
+
+}  // namespace
+
+std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs) {
+  const fs::path folder = adapter_folder(name);
+  if (file_exists(folder / "adapter.json"))
+    return file_exists(record_beside(folder)) ? std::nullopt : std::optional(folder);
+  if (is_foreign_adapter(folder)) return folder;
+  refuse_other_folders(name, runs);
+  return std::nullopt;
+}
+
 AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
   AdapterPlace place{adapter_folder(name), {}, {}};
   if (!file_exists(place.folder / "adapter.json")) {
-    if (is_foreign_adapter(name)) return place;
+    if (is_foreign_adapter(place.folder)) return place;
+    refuse_other_folders(name, runs);
     place.folder = find_run(name, runs).adapter();
   }
-  const fs::path record_file = fs::absolute(place.folder).lexically_normal().parent_path() / "record.json";
+  const fs::path record_file = record_beside(place.folder);
   if (!file_exists(record_file)) return place;
   const RunRecord record = read_record(record_file);
   if (!file_exists(place.folder / "adapter.json"))

@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "run/home.h"
 
+#include <optional>
 #include <string>
 
 namespace peftbench {
@@ -18,6 +19,10 @@ struct AdapterPlace {
 
 // A run's folder or id (looked for under `runs`), an adapter's folder, or another program's adapter.
 AdapterPlace find_adapter(const std::string& name, const fs::path& runs);
+
+// The folder of an adapter that belongs to no run: nothing where `name` is a run's folder or id, or its adapter. Throws
+// CheckpointError for a folder that is neither.
+std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs);
 
 // `given`, or where that is empty the backbone that the run or the adapter names. Throws ConfigError where neither
 // does.

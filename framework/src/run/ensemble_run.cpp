@@ -126,13 +126,13 @@ void write_votes(const EnsembleEvaluation& evaluation, const TextList& split, co
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress) {
   if (request.runs.empty()) throw ConfigError({"an ensemble needs runs", {}, "one or more", "name their folders"});
   const Stopwatch watch;
-  Places places = request.places;
+  const Places& places = request.places;
   std::vector<Voter> voters;
   std::optional<Setup> setup;
   for (const RunFolder& run : request.runs) {
     RunRecord record = finished_record(run);
     if (!voters.empty()) check_alike(voters.front().record, record, request.asked);
-    Setup own = set_up(places, configuration_of(run, record, request.asked, places), BackboneNeed::weights);
+    Setup own = set_up(places, configuration_of(run, record, request.asked), BackboneNeed::weights);
     RunConfig config = own.config;
     if (!setup) setup = std::move(own);
     voters.push_back({run, std::move(record), std::move(config), {}});

@@ -24,12 +24,11 @@ RunRecord finished_record(const RunFolder& run) {
   return record;
 }
 
-ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places) {
-  std::error_code error;
-  if (fs::exists(record.method.plugin, error))
-    places.plugin_files.push_back(record.method.plugin);  // what it was trained with
+ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked) {
   ConfigRequest config;
   config.method = record.method.name;
+  // The record's library is told and never opened: a run's folder may come from anywhere.
+  config.method_by = {run.record().string(), record.method.plugin};
   config.file = run.config();
   const auto flag = [&](const char* key, const std::string& value, const char* origin) {
     if (!value.empty()) config.flags.push_back({key, value, origin});
@@ -44,8 +43,8 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   return config;
 }
 
-TaskData trained_data(const RunFolder& run, const RunRecord& record, Places places, ProgressSink* progress) {
-  const ConfigRequest request = configuration_of(run, record, {}, places);
+TaskData trained_data(const RunFolder& run, const RunRecord& record, const Places& places, ProgressSink* progress) {
+  const ConfigRequest request = configuration_of(run, record, {});
   return open_task(places, set_up(places, request, BackboneNeed::sizes).config, progress);
 }
 
@@ -82,11 +81,38 @@ bool was_trained_on(const RunRecord& record, const std::optional<TaskConfig>& tr
 
 }  // namespace
 
+EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, const std::optional<Elsewhere>& elsewhere,
+                      RunRecord record, const HowMuch& how_much, ProgressSink& progress) {
+  EvaluateOutcome outcome{std::move(record), 0, 0, {}, 0};
+  Scoring scoring(bench, plan, elsewhere);
+  for (const std::string& warning : scoring.warnings()) progress.note("warning: " + warning);
+  const Stopwatch watch;
+  const RunEvaluation evaluation =
+      scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), how_much.examples, progress);
+  outcome.seconds = watch.wall_seconds();
+  require_unchanged_files(*bench.backbone, bench.checksum);
+  for (const std::string& remark : scoring.remarks(evaluation)) progress.note("warning: " + remark);
+  outcome.loss = evaluation.whole.loss;
+  outcome.examples = evaluation.whole.examples;
+  const SplitSizes sizes = sizes_of(bench.task);
+  RunRecord& own = outcome.record;
+  own.task = {bench.task.config.name,
+              bench.task.source.string(),
+              bench.task.hash,
+              "",
+              sizes.train,
+              sizes.validation,
+              sizes.test};
+  scoring.describe(evaluation, own);
+  outcome.split = own.metrics.front().split;
+  if (how_much.predictions) scoring.write_predictions(evaluation, *how_much.predictions);
+  return outcome;
+}
+
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
-  EvaluateOutcome outcome{finished_record(request.run), {}, 0, {}, 0};
-  RunRecord& record = outcome.record;
-  Places places = request.places;
-  const ConfigRequest config = configuration_of(request.run, record, request.asked, places);
+  RunRecord record = finished_record(request.run);
+  const Places& places = request.places;
+  const ConfigRequest config = configuration_of(request.run, record, request.asked);
   Setup setup = set_up(places, config, BackboneNeed::weights);
   const std::optional<TaskConfig> trained = trained_task(request.run, places);
   const std::string task = configured_task(places, setup.config).name;
@@ -111,28 +137,7 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
       elsewhere->shots = parts_of(shown);
     }
   }
-  Scoring scoring(bench, plan, elsewhere);
-  for (const std::string& warning : scoring.warnings()) progress.note("warning: " + warning);
-  const Stopwatch watch;
-  const RunEvaluation evaluation =
-      scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), request.examples, progress);
-  outcome.seconds = watch.wall_seconds();
-  require_unchanged_files(*bench.backbone, bench.checksum);
-  for (const std::string& remark : scoring.remarks(evaluation)) progress.note("warning: " + remark);
-  outcome.loss = evaluation.whole.loss;
-  outcome.examples = evaluation.whole.examples;
-  const SplitSizes sizes = sizes_of(bench.task);
-  record.task = {bench.task.config.name,
-                 bench.task.source.string(),
-                 bench.task.hash,
-                 "",
-                 sizes.train,
-                 sizes.validation,
-                 sizes.test};
-  scoring.describe(evaluation, record);
-  outcome.split = record.metrics.front().split;
-  if (request.predictions) scoring.write_predictions(evaluation, *request.predictions);
-  return outcome;
+  return score(bench, plan, elsewhere, std::move(record), {request.examples, request.predictions}, progress);
 }
 
 }  // namespace peftbench

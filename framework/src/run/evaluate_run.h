@@ -5,6 +5,7 @@
 #include "results/result_store.h"
 #include "run/home.h"
 #include "run/run_config.h"
+#include "run/workbench.h"
 
 #include <optional>
 #include <string>
@@ -22,11 +23,11 @@ struct Asked {
   std::int64_t threads = 0;
   std::int64_t batch_size = 0;
 };
-// The run's configuration for scoring it again. Its method's library is put before the others of `places`.
-ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked, Places& places);
+// The run's configuration for scoring it again. Its method is found by its name.
+ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked);
 
 // The data of the task that a run was trained on, with the examples that its seed drew.
-TaskData trained_data(const RunFolder& run, const RunRecord& record, Places places, ProgressSink* progress);
+TaskData trained_data(const RunFolder& run, const RunRecord& record, const Places& places, ProgressSink* progress);
 // Of these data what a layout shows where `task` is scored: the task's own part of a mixture, else all.
 std::vector<const TaskData*> shots_for(const TaskData& trained, const std::string& task);
 
@@ -45,6 +46,15 @@ struct EvaluateOutcome {
   std::string split;
   double seconds = 0;  // of scoring, loading left out
 };
+
+struct Elsewhere;  // run/scoring.h
+// The part that all evaluations share: `record` with the metrics of `plan` on the workbench's task.
+struct HowMuch {
+  std::int64_t examples = 0;  // 0: all
+  std::optional<fs::path> predictions;
+};
+EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, const std::optional<Elsewhere>& elsewhere,
+                      RunRecord record, const HowMuch& how_much, ProgressSink& progress);
 
 // Scores a run's adapter again, on its own task or on another. The run's folder is not changed.
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress);

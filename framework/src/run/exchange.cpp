@@ -4,8 +4,12 @@
 #include "run/adapter_place.h"
 #include "run/foreign.h"
 #include "run/merge.h"
+#include "run/planning.h"
 
 #include <peftbench/error.h>
+
+#include <ATen/ops/arange.h>
+#include <c10/util/accumulate.h>
 
 namespace peftbench {
 namespace {
@@ -28,6 +32,12 @@ ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const
   return foreign;
 }
 
+// Sizes alone do not say whether a frozen tensor that lies beside is the backbone's.
+void note_uncompared(Adapter& adapter) {
+  for (const auto& [name, tensor] : adapter.frozen)
+    adapter.notes.push_back("the adapter's file holds " + name + " too, which was not compared with the backbone's");
+}
+
 }  // namespace
 
 ImportOutcome import_adapter(const ImportRequest& request) {
@@ -43,11 +53,38 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   Adapter adapter = read_adapter(request.adapter, finder, spec, request.method);
   const CompiledPlan plan = plan_of(adapter, finder, spec);  // refuses what does not fit
   adapter.info.backbone = resolved.name;
+  if (backbone) {
+    check_frozen(adapter, *backbone);
+  } else {
+    note_uncompared(adapter);
+  }
   if (request.out) {
     adapter.info.backbone_checksum = backbone->checksum();
     write_adapter(*request.out, adapter.info, plan.stored());
   }
-  return {adapter.info, adapter.format, finder.load_method(adapter.info.method), plan.stored()};
+  return {adapter.info, adapter.format, finder.load_method(adapter.info.method), plan.stored(), adapter.notes};
+}
+
+std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Values& values,
+                                            const BackboneSpec& backbone, const TaskShape& task) {
+  std::vector<std::string> reasons;
+  if (plugin.schema.formats().empty()) return reasons;
+  const CompiledPlan plan = compile_plan(plugin, values, backbone, task);
+  TensorMap example;  // no two equal: some forms hold equal values alone
+  for (const auto& slot : plan.slots())
+    if (!slot->training_only)
+      example.emplace(slot->name, at::arange(c10::multiply_integers(slot->shape), at::kFloat).reshape(slot->shape));
+  for (const auto& format : plugin.schema.formats()) {
+    try {
+      call_plugin(plugin, PluginStep::planning, "looking whether its adapter could be exported",
+                  [&] { format->write(values, backbone, example); });
+      return {};
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      reasons.push_back(format->name() + ": " + text.substr(0, text.find('\n')));
+    }
+  }
+  return reasons;
 }
 
 ExportOutcome export_adapter(const ExportRequest& request) {
@@ -62,14 +99,17 @@ ExportOutcome export_adapter(const ExportRequest& request) {
   TensorMap written;
   if (merges) {
     const auto backbone = Backbone::load(resolved.folder.value(), place.load);
-    const CompiledPlan plan = load_adapter(place.folder, finder, *backbone, backbone->checksum());
+    const CompiledPlan plan = load_adapter(place.folder, finder, *backbone, backbone->checksum(),
+                                           [&](std::string note) { outcome.notes.push_back(std::move(note)); });
     outcome.method = plan.only()->method;
     written = merged_tensors(*backbone, plan);
     outcome.file = write_model(request.out, written, resolved.folder.value());
   } else {
-    const Adapter adapter = read_adapter(place.folder, finder, resolved.spec);
+    Adapter adapter = read_adapter(place.folder, finder, resolved.spec);
+    note_uncompared(adapter);
     const PluginHandle plugin = finder.load_method(adapter.info.method);
     outcome.method = plugin->name;
+    outcome.notes = adapter.notes;
     const CompiledPlan plan = plan_of(adapter, finder, resolved.spec);  // refuses what does not fit
     const ForeignAdapter foreign =
         in_form(adapter, *plugin, *format_named(*plugin, request.format), resolved.spec, plan.stored());

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peftbench {
 
@@ -23,8 +24,14 @@ struct ImportOutcome {
   std::string format;
   PluginHandle plugin;
   TensorMap tensors;
+  Names notes;  // what a user should know of the adapter
 };
 ImportOutcome import_adapter(const ImportRequest& request);
+
+// Where a method has forms of other programs and none of them can hold what these values train: why, a text for each
+// form. Empty where one can, or where there are none. Said before anything is trained.
+std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Values& values,
+                                            const BackboneSpec& backbone, const TaskShape& task);
 
 // From a run or an adapter, of either kind, to another program's form, or to a whole model with the weights merged.
 struct ExportRequest {
@@ -39,6 +46,7 @@ struct ExportOutcome {
   std::string method, format;
   fs::path file;  // that holds the tensors
   std::int64_t tensors = 0, elements = 0;
+  Names notes;
 };
 ExportOutcome export_adapter(const ExportRequest& request);
 

@@ -3,6 +3,7 @@
 #include "backbone/npy.h"
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
 
@@ -18,7 +19,7 @@
 namespace peftbench {
 namespace {
 
-using nlohmann::json;
+using nlohmann::ordered_json;  // the order of patterns counts
 
 constexpr const char* config_file = "adapter_config.json";
 constexpr const char* weights_file = "adapter_model.safetensors";
@@ -35,33 +36,38 @@ std::optional<fs::path> array_of(const fs::path& path) {
 
 // Entries of other forms (lists of numbers, nested settings) as their JSON text: a format reads none of them, but it
 // must see that they are set, to refuse what it does not understand.
-ForeignValue foreign_value(const json& value) {
+ForeignValue foreign_value(const ordered_json& value) {
   if (value.is_null()) return std::monostate();
   if (value.is_boolean()) return value.get<bool>();
-  if (value.is_number_integer()) return value.get<int64_t>();
+  if (const auto number = json_integer(value)) return *number;
   if (value.is_number()) return value.get<double>();
   if (value.is_string()) return value.get<std::string>();
   const auto all = [&](auto kind) { return std::all_of(value.begin(), value.end(), kind); };
-  if (value.is_array() && all([](const json& item) { return item.is_string(); })) return value.get<Names>();
-  if (value.is_object() && all([](const json& item) { return item.is_number(); }))
-    return value.get<std::map<std::string, double>>();
+  if (value.is_array() && all([](const ordered_json& item) { return item.is_string(); })) return value.get<Names>();
+  if (value.is_array() && all([](const ordered_json& item) { return json_integer(item).has_value(); }))
+    return value.get<std::vector<int64_t>>();
+  if (value.is_object() && all([](const ordered_json& item) { return item.is_number(); })) {
+    ForeignNumbers numbers;
+    for (const auto& [key, number] : value.items()) numbers.emplace_back(key, number.get<double>());
+    return numbers;
+  }
   return value.dump();
 }
 
 // Whole numbers as such: peft takes a rank of 4.0 for no rank.
-json number_as_json(double number) {
+ordered_json number_as_json(double number) {
   constexpr double exact = 9007199254740992;  // 2⁵³
   if (number == std::floor(number) && std::abs(number) < exact) return static_cast<int64_t>(number);
   return number;
 }
 
-json as_json(const ForeignValue& value) {
+ordered_json as_json(const ForeignValue& value) {
   return std::visit(
-      [](const auto& item) -> json {
+      [](const auto& item) -> ordered_json {
         if constexpr (std::is_same_v<std::decay_t<decltype(item)>, std::monostate>)
           return nullptr;
-        else if constexpr (std::is_same_v<std::decay_t<decltype(item)>, std::map<std::string, double>>) {
-          json object = json::object();
+        else if constexpr (std::is_same_v<std::decay_t<decltype(item)>, ForeignNumbers>) {
+          ordered_json object = ordered_json::object();
           for (const auto& [key, number] : item) object[key] = number_as_json(number);
           return object;
         } else
@@ -71,18 +77,46 @@ json as_json(const ForeignValue& value) {
 }
 
 std::map<std::string, ForeignValue> read_config(const fs::path& file) {
-  const json object = json::parse(read_text(file), nullptr, false);
+  const auto object = read_json<ordered_json, CheckpointError>(file, "save the adapter again");
   if (!object.is_object())
-    throw CheckpointError({file.string() + " is no description of an adapter",
-                           object.is_discarded() ? "text that is not JSON" : "JSON that is no object",
+    throw CheckpointError({file.string() + " is not a description of an adapter", "JSON that is not an object",
                            "what Hugging Face PEFT's save_pretrained writes", "save the adapter again"});
   std::map<std::string, ForeignValue> config;
   for (const auto& [key, value] : object.items()) config.emplace(key, foreign_value(value));
   return config;
 }
 
+// AdapterHub's folders have a file of the same name.
+bool is_adapterhub(const fs::path& path, const std::map<std::string, ForeignValue>& config) {
+  if (config.contains("peft_type")) return false;
+  return file_exists(path / "pytorch_adapter.bin") || (config.contains("config") && config.contains("model_class"));
+}
+
+// An adapter's folder below this one.
+std::vector<std::string> adapters_below(const fs::path& path) {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+    if (is_foreign_adapter(entry->path()) || file_exists(entry->path() / "adapter.json"))
+      folders.push_back(entry->path().string());
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
 void check_values(const std::map<std::string, Tensor>& tensors, const fs::path& path) {
+  if (tensors.empty())
+    throw CheckpointError({"the adapter in " + path.string() + " holds no tensors",
+                           "an empty file",
+                           {},
+                           "save it again with peft's save_pretrained, while the model still has the adapter"});
   for (const auto& [name, tensor] : tensors) {
+    if (tensor.numel() == 0)
+      throw CheckpointError(
+          {"the adapter in " + path.string() + " holds tensors without elements",
+           name + " of shape " + c10::str(tensor.sizes()),
+           {},
+           "DeepSpeed ZeRO-3 leaves such where the parts were not gathered before saving: save it "
+           "again with stage3_gather_16bit_weights_on_model_save, or gather it with zero_to_fp32.py"});
     if (at::isfinite(tensor).all().item<bool>()) continue;
     throw CheckpointError({"the adapter in " + path.string() + " holds numbers that are not finite",
                            name.empty() ? "in its array" : "in " + name,
@@ -109,12 +143,36 @@ std::vector<fs::path> foreign_files(const fs::path& path) {
   return {path / config_file, file_exists(weights) ? weights : path / older_weights_file};
 }
 
+Problem not_an_adapter(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error))
+    return {"there is no such folder or file", path.string(), "an adapter", "correct the path"};
+  if (file_exists(path / "pytorch_adapter.bin") || file_exists(path / config_file))
+    return {path.string() + " is an adapter of AdapterHub's program, which keeps its own kinds in its own form",
+            {},
+            "a folder of Hugging Face PEFT: adapter_config.json with a peft_type",
+            "merge it into its model there and use that as a backbone, or train a method of this program "
+            "(`peft-bench methods`)"};
+  if (const std::vector<std::string> below = adapters_below(path); !below.empty())
+    return {path.string() + " is a folder of several adapters", join(below), "one of them", "name " + below.front()};
+  if (file_exists(path / "config.json"))
+    return {path.string() + " is a whole model, not an adapter", {}, "an adapter", "use it as --backbone"};
+  return {"the folder is not an adapter", path.string(),
+          std::string("adapter.json and adapter.safetensors, as in a run's adapter/; ") + config_file + " and " +
+              weights_file + " of Hugging Face PEFT; or a .npy",
+          "name a finished run's folder or an adapter's"};
+}
+
 ForeignAdapter read_foreign_adapter(const fs::path& path) {
   ForeignAdapter adapter;
   TensorMap tensors;
   if (file_exists(path / config_file)) {
     adapter.config = read_config(path / config_file);
+    if (is_adapterhub(path, adapter.config)) throw CheckpointError(not_an_adapter(path));
     const fs::path weights = foreign_files(path).back();
+    std::error_code error;
+    if (file_exists(weights) && fs::file_size(weights, error) == 0)
+      throw CheckpointError({"the adapter's file is empty", weights.string(), {}, "fetch or save it again"});
     if (!file_exists(weights))
       throw CheckpointError({"the adapter has a description but no tensors", path.string(),
                              std::string(weights_file) + " or " + older_weights_file, "fetch the whole folder"});
@@ -122,8 +180,7 @@ ForeignAdapter read_foreign_adapter(const fs::path& path) {
   } else if (const auto array = array_of(path)) {
     tensors.emplace("", read_npy(*array));
   } else {
-    throw CheckpointError({"there is no adapter of another program", path.string(),
-                           std::string("a folder with ") + config_file + ", or a .npy", "correct the path"});
+    throw CheckpointError(not_an_adapter(path));
   }
   for (const auto& [name, tensor] : tensors)  // copies: the file may be replaced
     adapter.tensors.emplace(name, tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous());
@@ -145,7 +202,7 @@ fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, c
   config.emplace("task_type", "SEQ_2_SEQ_LM");
   config.emplace("peft_version", peft_version);
   for (const char* key : {"auto_mapping", "modules_to_save", "revision"}) config.emplace(key, std::monostate());
-  json object = json::object();
+  ordered_json object = ordered_json::object();
   for (const auto& [key, value] : config) object[key] = as_json(value);
   TensorMap tensors;
   for (const auto& [name, tensor] : adapter.tensors) tensors.emplace(name, tensor.detach());

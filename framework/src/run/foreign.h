@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "plugin/finder.h"
 
+#include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
 #include <memory>
@@ -14,6 +15,8 @@ namespace peftbench {
 // The containers of other programs: a folder with adapter_config.json and adapter_model.safetensors (or the older
 // adapter_model.bin), or a .npy. What they mean is known to the formats of the methods alone.
 bool is_foreign_adapter(const fs::path& path);
+// What `path` is, where it is no adapter of this program nor of another that is read here.
+Problem not_an_adapter(const fs::path& path);
 // The files of a container in which its values lie.
 std::vector<fs::path> foreign_files(const fs::path& path);
 // Throws CheckpointError.

@@ -144,10 +144,10 @@ std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Token
 
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress) {
   const RunRecord record = finished_record(request.run);
-  Places places = request.places;
+  const Places& places = request.places;
   Asked asked;
   asked.threads = request.threads;
-  Setup setup = set_up(places, configuration_of(request.run, record, asked, places), BackboneNeed::weights);
+  Setup setup = set_up(places, configuration_of(request.run, record, asked), BackboneNeed::weights);
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(places, std::move(setup), &progress);

@@ -138,17 +138,15 @@ PackedTokens pack(const Ids& rows, const std::vector<int64_t>& groups, const Com
   return pack_inputs(batch);
 }
 
-Tensor input_embeddings(const Inputs& in) {
-  Tensor embeddings = in.backbone.embedding_rows(
-      {in.tokens.ids.const_data_ptr<int64_t>(), in.tokens.ids.const_data_ptr<int64_t>() + in.tokens.ids.numel()});
-  if (in.tokens.layout.has_slots()) embeddings.masked_fill_((in.tokens.layout.slots >= 0).unsqueeze(1), 0);
-  return embeddings.requires_grad_(true);
+Tensor input_embeddings(const Inputs& in, const RunContext& context) {
+  const at::NoGradGuard no_gradient;  // of the table itself, which may be trained
+  return in.backbone.look_up(in.tokens, in.plan, context).detach().clone().requires_grad_(true);
 }
 
 TensorMap run_forward(const Inputs& in, bool gradient) {
   const RunContext context = RunContext::inference();
   const at::AutoGradMode mode(gradient);
-  const Tensor embeddings = gradient ? input_embeddings(in) : Tensor();
+  const Tensor embeddings = gradient ? input_embeddings(in, context) : Tensor();
   const EncoderState encoder = in.backbone.encode(in.tokens, in.plan, context, embeddings);
   const Tensor places = at::tensor(places_of(in.order), at::kLong);
   const auto as_given = [&](const Tensor& packed, const TokenLayout& layout) {
@@ -187,11 +185,14 @@ void run_generation(const Inputs& in, const ForwardRequest& request) {
 }
 
 // The plan of all adapters; rows without one get a plan that claims nothing, behind the others.
-CompiledPlan load_plans(const ForwardRequest& request, const Places& places, const Backbone& backbone, bool plain) {
+CompiledPlan load_plans(const ForwardRequest& request, const Places& places, const Backbone& backbone, bool plain,
+                        Names& notes) {
   const PluginFinder finder(places.plugin_files);
   const std::string checksum = request.adapters.empty() ? "" : backbone.checksum();
   std::vector<CompiledPlan> plans;
-  for (const fs::path& adapter : request.adapters) plans.push_back(load_adapter(adapter, finder, backbone, checksum));
+  const auto note = [&](std::string text) { notes.push_back(std::move(text)); };
+  for (const fs::path& adapter : request.adapters)
+    plans.push_back(load_adapter(adapter, finder, backbone, checksum, note));
   if (plain && !plans.empty()) plans.push_back(CompiledPlan(PlanBuilder(backbone.spec()).finish()));
   return plans.size() > 1 ? CompiledPlan::stack(plans) : plans.empty() ? CompiledPlan() : plans.front();
 }
@@ -241,7 +242,8 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return groups[a] < groups[b]; });
 
-  const CompiledPlan plan = load_plans(request, places, *backbone, plain);
+  ForwardSummary summary{static_cast<std::int64_t>(rows.size()), {}, {}};
+  const CompiledPlan plan = load_plans(request, places, *backbone, plain, summary.notes);
   refuse_what_writes_no_tokens(plan, request);
   backbone->refresh(plan);
   Inputs inputs{*backbone, plan, order, {}, {}};

@@ -3,6 +3,8 @@
 #include "backbone/backbone.h"
 #include "run/home.h"
 
+#include <peftbench/values.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +30,7 @@ struct ForwardRequest {
 struct ForwardSummary {
   std::int64_t sequences = 0;
   std::optional<double> loss;  // mean over label tokens
+  Names notes;                 // what a user should know of the adapters
 };
 
 // Writes encoder_last_hidden_state [B, T, D], rows that a prompt adds included; with labels logits [B, T, V] and

@@ -3,14 +3,19 @@
 #include "backbone/safetensors.h"
 #include "core/hash.h"
 #include "core/names.h"
+#include "eval/likelihood.h"
 #include "plugin/schema.h"
 #include "results/result_store.h"
 #include "results/run_record.h"
 #include "run/adapter.h"
 #include "run/foreign.h"
+#include "run/planning.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/error.h>
+
+#include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <optional>
@@ -31,6 +36,7 @@ std::optional<fs::path> checkpoint_of(const fs::path& path) {
 struct Start {
   TensorMap tensors;
   std::optional<AdapterInfo> info;
+  Names notes;  // of another program's adapter
 };
 
 // Of the best evaluation where training is under way; a finished run keeps nothing else.
@@ -45,18 +51,27 @@ TensorMap checkpoint_tensors(const fs::path& file) {
   return {};
 }
 
+// What a run's record says of its method, and its adapter of the task, where it has finished.
+AdapterInfo info_of_run(const fs::path& path, const Workbench& bench, const PluginFinder& finder) {
+  const RunFolder run{path};
+  if (file_exists(run.adapter() / "adapter.json")) return read_adapter_info(run.adapter(), finder);
+  const RunRecord record = read_record(run.record());
+  AdapterInfo info;
+  info.method = record.method.name;
+  info.backbone = record.backbone.name;
+  info.backbone_checksum = record.backbone.checksum_before;
+  if (info.method == bench.setup.plugin->name && record.config.contains("set"))
+    info.values = stored_values(*bench.setup.plugin, nlohmann::json(record.config.at("set")));
+  return info;
+}
+
 Start read_start(const fs::path& path, const Workbench& bench, const PluginFinder& finder) {
-  if (const auto file = checkpoint_of(path)) {
-    const RunRecord record = read_record(path / "record.json");
-    AdapterInfo info;
-    info.method = record.method.name;
-    info.backbone = record.backbone.name;
-    info.backbone_checksum = record.backbone.checksum_before;
-    return {checkpoint_tensors(*file), info};
-  }
-  if (path.extension() == ".safetensors") return {read_safetensors(path).tensors, std::nullopt};
-  Adapter adapter = read_adapter(path, finder, bench.backbone->spec(), bench.setup.plugin->name);
-  return {std::move(adapter.tensors), std::move(adapter.info)};
+  if (const auto file = checkpoint_of(path)) return {checkpoint_tensors(*file), info_of_run(path, bench, finder), {}};
+  const fs::path folder = adapter_folder(path);  // which says what a file is, where one is named
+  if (folder == path && path.extension() == ".safetensors") return {read_safetensors(path).tensors, std::nullopt, {}};
+  Adapter adapter = read_adapter(folder, finder, bench.backbone->spec(), bench.setup.plugin->name);
+  check_frozen(adapter, *bench.backbone);
+  return {std::move(adapter.tensors), std::move(adapter.info), std::move(adapter.notes)};
 }
 
 // Values with which `theirs` was made and `ours` is not.
@@ -85,6 +100,62 @@ void refuse_lost_sources(const fs::path& path, const TensorMap& tensors, const C
        "directly (`peft-bench methods` lists its parameters)"});
 }
 
+// The buffers' first values, as a method set up with `values` has them.
+TensorMap first_buffers(const Workbench& bench, const Values& values, const TaskShape& task,
+                        const CompiledPlan::ContextFactory& contexts) {
+  TensorMap buffers;
+  const LoadedPlugin& plugin = *bench.setup.plugin;
+  CompiledPlan plan = compile_plan(plugin, values, bench.backbone->spec(), task);
+  for (const auto& slot : plan.slots())
+    if (slot->role != Role::buffer) slot->init = [](InitContext&, const Shape& shape) { return at::zeros(shape); };
+  call_plugin(plugin, PluginStep::planning, "giving its buffers their first values",
+              [&] { plan.initialise(contexts); });
+  for (const auto& slot : plan.slots())
+    if (slot->role == Role::buffer) buffers.emplace(slot->name, slot->value);
+  return buffers;
+}
+
+bool equal(const TensorMap& tensors, const std::string& name, const Tensor& value) {
+  const auto found = tensors.find(name);
+  return found != tensors.end() && found->second.sizes() == value.sizes() &&
+         at::equal(found->second.to(at::kFloat), value);
+}
+
+// A buffer gets no gradient, so one that another configuration made would stay, whatever this one says. One that
+// training itself moved (a mixture's weights), or that the seed gave, is the start's.
+void refuse_other_buffers(const fs::path& path, const Start& start, const Workbench& bench, const CompiledPlan& plan,
+                          const CompiledPlan::ContextFactory& contexts) {
+  const auto slots = plan.slots();
+  if (std::none_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->role == Role::buffer; })) return;
+  const TaskShape task = shape_of(bench.task.config);
+  const TensorMap ours = first_buffers(bench, bench.setup.config.values, task, contexts);
+  std::vector<std::string> others;
+  if (start.info) {
+    const TensorMap theirs =
+        first_buffers(bench, start.info->values, start.info->shape.fields.empty() ? task : start.info->shape, contexts);
+    for (const auto& [name, value] : ours)
+      if (!equal(start.tensors, name, value) && !equal(theirs, name, value)) others.push_back(name);
+  } else if (!plan.only()->step) {  // nothing but a step hook moves a buffer
+    for (const auto& [name, value] : ours)
+      if (!equal(start.tensors, name, value)) others.push_back(name);
+  }
+  if (others.empty()) return;
+  const std::string set = start.info ? differing(start.info->values, bench.setup.config.values) : std::string();
+  throw CheckpointError({path.string() + " holds other values of what is not trained than this configuration gives",
+                         join(others), "the same, since training would leave them as they are",
+                         set.empty() ? "set the method as it was for the start, or begin without it"
+                                     : "it was made with other parameters: " + set});
+}
+
+// A class is a place in the head, so other words or another order would be other classes.
+void refuse_other_classes(const fs::path& path, const Start& start, const Workbench& bench, const CompiledPlan& plan) {
+  if (!start.info || start.info->shape.labels.empty() || !scores_classes(plan)) return;
+  const Names labels = shape_of(bench.task.config).labels;
+  if (start.info->shape.labels == labels) return;
+  throw CheckpointError({path.string() + " scores other classes", join(start.info->shape.labels), join(labels),
+                         "begin from a run of a task with the same labels in the same order"});
+}
+
 }  // namespace
 
 std::string hash_of_start(const fs::path& path) {
@@ -109,13 +180,15 @@ std::string hash_of_start(const fs::path& path) {
 }
 
 void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
-                const std::function<void(std::string)>& warn) {
+                const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn) {
   const Start start = read_start(path, bench, finder);
+  for (const std::string& note : start.notes) warn(note);
   const std::string& method = bench.setup.plugin->name;
   if (start.info && start.info->method != method)
     throw CheckpointError({path.string() + " is of another method", start.info->method, method,
                            "name an adapter of " + method + ", or train " + start.info->method});
   refuse_lost_sources(path, start.tensors, plan);
+  refuse_other_classes(path, start, bench, plan);
   TensorMap training = start.tensors;
   for (const auto& slot : plan.slots())
     if (slot->role == Role::derived) training.erase(slot->name);
@@ -126,6 +199,7 @@ void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder
     if (set.empty()) throw;
     throw CheckpointError({error.what(), {}, {}, "it was made with other parameters: " + set});
   }
+  refuse_other_buffers(path, start, bench, plan, contexts);
   if (start.info) {
     if (const std::string set = differing(start.info->values, bench.setup.config.values); !set.empty())
       warn("the values that training begins from were made with other parameters: " + set);

@@ -13,9 +13,11 @@ namespace peftbench {
 // Hash of the file that would be read. Throws CheckpointError where there is none.
 std::string hash_of_start(const fs::path& path);
 
-// Gives a fresh plan those values. Throws CheckpointError where they do not fit, or where a derived value is there
-// without its sources.
+// Gives a fresh plan those values. Throws CheckpointError where they do not fit, where a derived value is there without
+// its sources, where a head's classes are others, and where a buffer is not what the configuration says: nothing would
+// train it. `contexts` give the first values that the plan would have without a start. The checks are the same for each
+// form of a start, as far as it says what it is.
 void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
-                const std::function<void(std::string)>& warn);
+                const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn);
 
 }  // namespace peftbench

@@ -11,10 +11,15 @@
 #include <peftbench/error.h>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace peftbench {
 namespace {
@@ -33,6 +38,59 @@ TensorMap prompts_of(const CompiledPlan& plan, int64_t width) {
   return prompts;
 }
 
+// One input as the plan lays it out, without text: a row for each slot and one for the rest.
+PackedTokens laid_out(const detail::PlanGroup& group, std::int64_t replica) {
+  std::vector<std::int64_t> slots;
+  if (group.layout) {
+    TextExample example;
+    for (const std::string& field : group.task.fields) example.input.push_back(Piece::of_text(field, field));
+    if (example.input.empty()) example.input.push_back(Piece::of_text("input", "input"));
+    const auto tokens = [](const std::string&) { return std::int64_t{1}; };
+    for (const Piece& piece : group.layout->arrange({example, {}, tokens, 512, replica, 0}))
+      for (std::int64_t i = 0; i < piece.slots; ++i) slots.push_back(static_cast<std::int64_t>(slots.size()));
+  }
+  const bool any = !slots.empty();
+  slots.push_back(-1);
+  const auto rows = static_cast<std::int64_t>(slots.size());
+  PackedTokens input = PackedTokens::of({std::vector<std::int64_t>(slots.size(), group.spec.pad_id)}, {}, {replica});
+  if (any) input.layout.slots = at::tensor(slots, at::kLong).reshape({rows});
+  return input;
+}
+
+// What the plan puts among the words, as the stack sees it: a method may keep it in parts (a word and its change).
+Tensor prompt_in_use(const Backbone& backbone, const CompiledPlan& plan, Stack stack) {
+  const detail::PlanGroup& group = *plan.only();
+  if (!group.input[static_cast<int>(stack)]) return {};
+  std::vector<Tensor> rows;
+  for (std::int64_t replica = 0; replica < (group.replica ? group.replica->replicas() : 1); ++replica) {
+    const Embedded entered = backbone.enter(stack, laid_out(group, replica), plan, RunContext::inference());
+    if (!entered.layout.has_slots()) return {};
+    rows.push_back(entered.embeddings.index_select(0, entered.layout.slots.ge(0).nonzero().squeeze(1)));
+  }
+  return at::cat(rows);
+}
+
+// With the sums that the stacks see, under the names of their sites, where no stored tensor is the same.
+TensorMap with_those_in_use(TensorMap prompts, const Backbone& backbone, const CompiledPlan& plan) {
+  const TensorMap stored = prompts;
+  for (const Stack stack : {Stack::encoder, Stack::decoder}) {
+    const Tensor rows = prompt_in_use(backbone, plan, stack);
+    const auto same = [&](const auto& entry) {
+      return entry.second.sizes() == rows.sizes() && at::equal(entry.second, rows);
+    };
+    if (rows.defined() && rows.numel() > 0 && std::none_of(stored.begin(), stored.end(), same))
+      prompts.emplace(InputSite{stack}.name(), rows);
+  }
+  return prompts;
+}
+
+// The vectors of all words under the plan: a trained table, where there is one.
+Tensor table_in_force(const Backbone& backbone, const CompiledPlan& plan, std::int64_t words) {
+  std::vector<std::int64_t> ids(static_cast<std::size_t>(words));
+  std::iota(ids.begin(), ids.end(), 0);
+  return backbone.look_up(PackedTokens::of({ids}), plan, RunContext::inference());
+}
+
 std::string choose(const TensorMap& prompts, const std::string& wanted, const std::string& method) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : prompts) names.push_back(name);
@@ -46,6 +104,8 @@ std::string choose(const TensorMap& prompts, const std::string& wanted, const st
     throw ConfigError({"there is no prompt '" + wanted + "'", {}, {}, did_you_mean(wanted, names)});
   }
   if (names.size() == 1) return names.front();
+  for (const Stack stack : {Stack::encoder, Stack::decoder})
+    if (const std::string site = InputSite{stack}.name(); prompts.contains(site)) return site;
   throw ConfigError({"the method has several prompts", join(names), "one of them", "--tensor NAME"});
 }
 
@@ -77,9 +137,11 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   const auto backbone = Backbone::load(resolved.folder.value(), place.load);
   const BackboneSpec& spec = backbone->spec();
   const Adapter adapter = read_adapter(place.folder, finder, spec);
-  check_backbone(adapter.info, *backbone, backbone->checksum());
+  check_backbone(adapter, *backbone, backbone->checksum());
+  const at::NoGradGuard no_gradient;
   const CompiledPlan plan = plan_of(adapter, finder, spec);
-  const TensorMap prompts = prompts_of(plan, spec.d_model);
+  backbone->refresh(plan);
+  const TensorMap prompts = with_those_in_use(prompts_of(plan, spec.d_model), *backbone, plan);
   const auto tokenizer = open_vocabulary(resolved.folder.value(), spec);
   NeighborsOutcome outcome;
   outcome.method = adapter.info.method;
@@ -87,12 +149,13 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   outcome.tensor = choose(prompts, request.tensor, adapter.info.method);
   outcome.words = tokenizer->size();
   const Tensor& prompt = prompts.at(outcome.tensor);
-  const Tensor table = backbone->frozen(spec.parameter("shared.weight").index);
+  const Tensor table = table_in_force(*backbone, plan, outcome.words);
   if (!all_finite(prompt) || !all_finite(table)) {
     const NotFiniteCause cause = why_not_finite(*backbone, plan);
     throw Error({"no distance to words can be had from numbers that are not finite", cause.found, "finite numbers",
                  cause.remedy});
   }
+  outcome.notes = adapter.notes;
   const auto labels = labels_as_ids(request.labels.empty() ? adapter.info.shape.labels : request.labels, *tokenizer);
 
   const auto near = nearest_words(prompt, table, outcome.words, request.top);

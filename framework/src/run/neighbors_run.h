@@ -3,6 +3,8 @@
 #include "eval/neighbors.h"
 #include "run/home.h"
 
+#include <peftbench/values.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,10 +34,12 @@ struct NeighborsOutcome {
   std::vector<std::vector<NamedNeighbor>> rows;
   NeighborStatistics prompt, control;                          // control: as many random vectors
   std::vector<std::pair<std::string, std::int64_t>> frequent;  // pieces by the rows they are near to, most first
+  Names notes;                                                 // what a user should know of the adapter
 };
 
-// Throws ConfigError where the adapter has no prompt (a 2-D tensor as wide as the model at an input site), or several
-// and none is chosen.
+// Compared with the words' vectors under the adapter, which may train their table. Throws ConfigError where the adapter
+// has no prompt (a 2-D tensor as wide as the model at an input site), or several and none is chosen; what a stack sees
+// of several (a word and its change) goes by the site's name, encoder.input, and is taken first.
 NeighborsOutcome find_neighbors(const NeighborsRequest& request);
 
 }  // namespace peftbench

@@ -152,11 +152,12 @@ LoadOptions RunConfig::load_options() const {
           quantization_named(options.text("backbone.quantization")).value()};
 }
 
-std::string requested_method(const ConfigRequest& request) {
-  if (!request.method.empty()) return request.method;
+RequestedMethod requested_method(const ConfigRequest& request) {
+  if (!request.method.empty()) return {request.method, request.method_by};
   if (request.file)
     for (const Setting& setting : read_settings(*request.file).settings)
-      if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text) return *text;
+      if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text)
+        return {*text, {setting.origin, {}}};
   throw ConfigError({"no method is named",
                      {},
                      "--method NAME, or 'method: NAME' in the file of --config",
@@ -165,7 +166,7 @@ std::string requested_method(const ConfigRequest& request) {
 
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
                          const KnownNames& known) {
-  const std::string method = requested_method(request);
+  const std::string method = requested_method(request).name;
   std::vector<SettingsBlock> layers;
   const auto read_if_there = [&](const fs::path& file) {
     std::error_code error;

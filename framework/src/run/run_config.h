@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "plugin/finder.h"
 #include "run/settings.h"
 #include "train/config.h"
 
@@ -14,7 +15,8 @@ namespace peftbench {
 
 // What a user asked for, before it is resolved.
 struct ConfigRequest {
-  std::string method;                 // of --method; empty if the file names it
+  std::string method;                 // a name; empty if the file has it
+  NamedBy method_by;                  // where `method` was read; of the command line: empty
   std::optional<fs::path> file;       // --config
   std::vector<SettingsBlock> layers;  // over the file: of a suite
   std::vector<Setting> flags;         // --task, --seed, …
@@ -39,8 +41,12 @@ struct KnownNames {
   std::vector<std::string> tasks, backbones;
 };
 
-// The method of --method or of the file. Throws ConfigError if neither names one.
-std::string requested_method(const ConfigRequest& request);
+// The method of the request or of its file. Throws ConfigError if neither names one.
+struct RequestedMethod {
+  std::string name;
+  NamedBy by;
+};
+RequestedMethod requested_method(const ConfigRequest& request);
 
 // Defaults < configs/defaults.yaml < the method's recommendations < configs/methods/<method>.yaml < the file <
 // layers < flags < --set. Throws ConfigError for an unknown key, naming where it stands and the nearest one.

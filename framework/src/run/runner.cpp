@@ -2,6 +2,7 @@
 
 #include "run/adapter.h"
 #include "run/costs.h"
+#include "run/exchange.h"
 #include "run/init_context.h"
 #include "run/init_from.h"
 #include "run/interrupt.h"
@@ -196,6 +197,8 @@ void Runner::work() {
                        "train on another task and score this one with --eval-task " + bench_.task.config.name});
   }
   check_mixture(plan);
+  for (const std::string& reason : why_not_exportable(plugin, config_.values, backbone.spec(), plan.only()->task))
+    progress_.note("note: what is trained could not be exported as " + reason);
   Scoring scoring(bench_, plan);
   for (const std::string& warning : scoring.warnings()) warn(warning);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
@@ -271,10 +274,12 @@ void Runner::check_mixture(const CompiledPlan& plan) {
 
 void Runner::give_first_values(CompiledPlan& plan) {
   const auto note = [this](std::string text) { warn(text); };
-  if (const std::string& start = config_.options.text("init_from"); !start.empty())
-    return begin_from(start, bench_, PluginFinder(request_.places.plugin_files), plan, note);
-  const InitSources sources{*bench_.backbone, bench_.tokenizer, label_words(bench_.task.config),
-                            static_cast<std::uint64_t>(config_.seed()), note};
+  InitSources sources{*bench_.backbone, bench_.tokenizer, label_words(bench_.task.config),
+                      static_cast<std::uint64_t>(config_.seed()), note};
+  if (const std::string& start = config_.options.text("init_from"); !start.empty()) {
+    sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
+    return begin_from(start, bench_, PluginFinder(request_.places.plugin_files), plan, init_contexts(sources), note);
+  }
   call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
 }

@@ -41,6 +41,7 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
                          const std::string& backbone, std::uint64_t seed, std::int64_t threads) {
   ConfigRequest request;
   request.method = row.method;
+  request.method_by = {suite.spec.file.string() + ", row '" + row.name + "'", {}};
   const SettingsBlock share{{{"threads", std::to_string(threads), "--jobs"}}, {}};
   request.layers = {share, suite.spec.defaults, row.settings};
   const std::string origin = suite.spec.file.string();

@@ -3,7 +3,9 @@
 #include "backbone/npy.h"
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
+#include "core/json.h"
 #include "core/names.h"
+#include "run/adapter.h"
 
 #include <peftbench/error.h>
 
@@ -50,6 +52,8 @@ Found read_any(const fs::path& path) {
     throw CheckpointError({"the file to begin from is not there", path.string(),
                            "a .npy or .safetensors file, or the folder of a run or of an adapter", "correct the path"});
   if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
+  if (path.filename() == "adapter.safetensors" && file_exists(path.parent_path() / "adapter.json"))
+    return {path, read_adapter_tensors(path.parent_path())};
   if (path.extension() == ".bin") return {path, read_torch_pickle(path)};
   return {path, read_safetensors(path).tensors};
 }
@@ -58,10 +62,9 @@ Found read_any(const fs::path& path) {
 std::optional<int64_t> encoder_rows(const fs::path& file) {
   const auto config = description_of(file);
   if (!config) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_text(*config), nullptr, false);
-  if (!json.is_object() || !json.contains("num_virtual_tokens") || !json["num_virtual_tokens"].is_number_integer())
-    return std::nullopt;
-  return json["num_virtual_tokens"].get<int64_t>();
+  const auto json = read_json<nlohmann::json, CheckpointError>(*config, "save the adapter again");
+  return json.is_object() && json.contains("num_virtual_tokens") ? json_integer(json["num_virtual_tokens"])
+                                                                 : std::nullopt;
 }
 
 }  // namespace

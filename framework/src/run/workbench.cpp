@@ -106,10 +106,10 @@ nlohmann::json identity_of(const TaskData& task) {
 
 }  // namespace
 
-Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need) {
+Setup set_up(const Places& places, const ConfigRequest& request, BackboneNeed need) {
   const PluginFinder finder(places.plugin_files);
-  const PluginHandle plugin = finder.load_method(requested_method(request));
-  request.method = plugin->name;  // where its file was named
+  const RequestedMethod method = requested_method(request);
+  const PluginHandle plugin = finder.load_method(method.name, method.by);
   RunConfig config = resolve_config(request, plugin->schema, places.configs(), known_names(places));
   if (config.backbone().empty())
     throw ConfigError({"no backbone is named", {}, "--backbone NAME", "`peft-bench backbones` lists what there is"});

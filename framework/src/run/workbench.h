@@ -23,7 +23,7 @@ struct Setup {
   RunConfig config;
   ResolvedBackbone backbone;
 };
-Setup set_up(const Places& places, ConfigRequest request, BackboneNeed need);
+Setup set_up(const Places& places, const ConfigRequest& request, BackboneNeed need);
 
 // Everything that a run works on, in memory.
 struct Workbench {

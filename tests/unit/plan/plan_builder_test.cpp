@@ -66,6 +66,16 @@ TEST_F(Builder, TenThousandClaimsTakeNoTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(8));
 }
 
+// hostile 15
+TEST_F(Builder, RefusesSizesThatNoMachineHolds) {
+  for (const Shape& shape : {Shape{1000000000000, 20}, Shape{int64_t{1} << 62, 2}, Shape{1 << 20, 1 << 20, 2}})
+    EXPECT_NE(refusal([&] {
+                plan_.parameter(spec_.encoder_input(), "prompt", shape, init::zeros());
+              }).find("would be too large"),
+              std::string::npos);
+  plan_.parameter(spec_.encoder_input(), "prompt", {1 << 20, 1 << 20}, init::zeros());
+}
+
 TEST_F(Builder, RefusesEmptyAndRepeatedParameters) {
   EXPECT_NE(refusal([&] {
               plan_.parameter(spec_.encoder_input(), "prompt", {0, 4}, init::zeros());

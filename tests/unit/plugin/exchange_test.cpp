@@ -19,7 +19,7 @@ ForeignAdapter adapter() {
                  {"use_rslora", true},
                  {"target_modules", Names{"q", "v"}},
                  {"exclude_modules", "k"},
-                 {"rank_pattern", std::map<std::string, double>{{"q", 4}}},
+                 {"rank_pattern", ForeignNumbers{{"q", 4}}},
                  {"revision", std::monostate()}};
   made.tensors = {{"a", at::ones({2})}, {"b", at::ones({3})}};
   return made;
@@ -44,7 +44,7 @@ TEST(ForeignAdapter, GivesEntriesByType) {
   EXPECT_TRUE(made.flag("use_rslora", false));
   EXPECT_THAT(made.names("target_modules"), ElementsAre("q", "v"));
   EXPECT_THAT(made.names("exclude_modules"), ElementsAre("k"));
-  EXPECT_EQ(made.numbers("rank_pattern").at("q"), 4);
+  EXPECT_EQ(made.numbers("rank_pattern").at(0).second, 4);
   EXPECT_EQ(made.tensor("b").numel(), 3);
 }
 
@@ -55,6 +55,20 @@ TEST(ForeignAdapter, WhatIsAbsentOrNullHasTheDefault) {
   EXPECT_FALSE(made.flag("nothing", false));
   EXPECT_TRUE(made.names("nothing").empty());
   EXPECT_TRUE(made.numbers("revision").empty());
+}
+
+// S8
+TEST(ForeignAdapter, WhatAsksForSomethingIsSeenWhateverItsForm) {
+  ForeignAdapter made = adapter();
+  made.config["init"] = "OLoRA";
+  made.config["nothing"] = Names{};
+  made.config["indices"] = std::vector<std::int64_t>{3};
+  made.config["off"] = false;
+  EXPECT_EQ(made.word("init"), "olora");
+  EXPECT_TRUE(made.is_set("indices"));
+  for (const char* key : {"nothing", "off", "revision", "absent"}) EXPECT_FALSE(made.is_set(key)) << key;
+  EXPECT_THAT(made.set_beyond({"r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules", "exclude_modules"}),
+              ElementsAre("indices", "init", "rank_pattern"));
 }
 
 TEST(ForeignAdapter, AnotherTypeOrAnAbsentTensorIsTold) {

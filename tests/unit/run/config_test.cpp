@@ -170,7 +170,7 @@ TEST_F(Config, MethodComesFromTheFileIfNotFromTheFlag) {
   request_.method.clear();
   EXPECT_THROW(requested_method(request_), ConfigError);
   request_.file = write("mine.yaml", "method: soft\n");
-  EXPECT_EQ(requested_method(request_), "soft");
+  EXPECT_EQ(requested_method(request_).name, "soft");
   EXPECT_EQ(resolve().method, "soft");
 }
 

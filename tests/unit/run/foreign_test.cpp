@@ -10,11 +10,13 @@
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
+#include <fstream>
 #include <limits>
 
 namespace peftbench {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing_support::Scratch;
@@ -34,7 +36,7 @@ TEST(ForeignAdapters, EntriesOfEveryFormAreSeen) {
   const ForeignAdapter adapter = adapter_with(
       scratch,
       R"("none": null, "flag": true, "whole": 3, "real": 0.5, "text": "a", "texts": ["a", "b"], "empty": [],
-         "numbers": {"q": 2, "v": 0.5}, "list": [7, 8], "nested": {"a": {"b": 1}})");
+         "numbers": {"v": 0.5, "q": 2}, "list": [7, 8], "mixed": [7, "a"], "nested": {"a": {"b": 1}})");
   EXPECT_EQ(adapter.text("none", "x"), "x");
   EXPECT_TRUE(adapter.flag("flag", false));
   EXPECT_EQ(adapter.integer("whole", 0), 3);
@@ -42,23 +44,25 @@ TEST(ForeignAdapters, EntriesOfEveryFormAreSeen) {
   EXPECT_EQ(adapter.real("real", 0), 0.5);
   EXPECT_THAT(adapter.names("texts"), ElementsAre("a", "b"));
   EXPECT_TRUE(adapter.names("empty").empty());
-  EXPECT_EQ(adapter.numbers("numbers"), (std::map<std::string, double>{{"q", 2}, {"v", 0.5}}));
+  EXPECT_EQ(adapter.numbers("numbers"), (ForeignNumbers{{"v", 0.5}, {"q", 2}}));  // S10: as they stand
+  EXPECT_THAT(adapter.integers("list"), ElementsAre(7, 8));
+  EXPECT_THAT(adapter.integers("whole"), ElementsAre(3));
   // A format must see that these are set.
-  EXPECT_EQ(adapter.text("list"), "[7,8]");
+  EXPECT_EQ(adapter.text("mixed"), R"([7,"a"])");
   EXPECT_EQ(adapter.text("nested"), R"({"a":{"b":1}})");
 }
 
 TEST(ForeignAdapters, WholeNumbersAreWrittenAsSuch) {
   const Scratch scratch;
   ForeignAdapter adapter;
-  adapter.config = {{"peft_type", "LORA"}, {"rank_pattern", std::map<std::string, double>{{"q", 2}, {"v", 0.5}}}};
+  adapter.config = {{"peft_type", "LORA"}, {"rank_pattern", ForeignNumbers{{"q", 2}, {"v", 0.5}}}};
   adapter.tensors["w"] = at::ones({2});
   write_foreign_adapter(scratch.path(), adapter, "t5");
   const auto config = nlohmann::json::parse(testing_support::file_text(scratch.path() / "adapter_config.json"));
   EXPECT_TRUE(config["rank_pattern"]["q"].is_number_integer());  // peft builds no matrix of 2.0 rows
   EXPECT_EQ(config["rank_pattern"]["v"], 0.5);
   EXPECT_EQ(config["base_model_name_or_path"], "t5");
-  EXPECT_EQ(read_foreign_adapter(scratch.path()).numbers("rank_pattern").at("q"), 2);
+  EXPECT_EQ(read_foreign_adapter(scratch.path()).numbers("rank_pattern").at(0).second, 2);
 }
 
 class Foreign : public ::testing::Test {
@@ -110,14 +114,36 @@ TEST_F(Foreign, ABareArrayIsAFile) {
 
 TEST_F(Foreign, DamageIsNamed) {
   EXPECT_FALSE(is_foreign_adapter(folder_));
-  EXPECT_THAT(refusal(), HasSubstr("no adapter of another program"));
+  EXPECT_THAT(refusal(), HasSubstr("the folder is not an adapter"));
   write_atomically(folder_ / "adapter_config.json", "[1]");
-  EXPECT_THAT(refusal(), HasSubstr("JSON that is no object"));
+  EXPECT_THAT(refusal(), HasSubstr("JSON that is not an object"));
   write_atomically(folder_ / "adapter_config.json", "{\"peft_type\": \"X\"}");
   EXPECT_THAT(refusal(), HasSubstr("adapter_model.safetensors"));
   write_safetensors(folder_ / "adapter_model.safetensors",
                     {{"bad", at::ones({2}) * std::numeric_limits<float>::infinity()}});
   EXPECT_THAT(refusal(), HasSubstr("in bad"));
+  // An empty file, no tensors, tensors of no elements (ZeRO-3).
+  std::ofstream(folder_ / "adapter_model.safetensors");
+  EXPECT_THAT(refusal(), HasSubstr("the adapter's file is empty"));
+  write_safetensors(folder_ / "adapter_model.safetensors", {});
+  EXPECT_THAT(refusal(), HasSubstr("holds no tensors"));
+  write_safetensors(folder_ / "adapter_model.safetensors", {{"w", at::ones({0})}});
+  EXPECT_THAT(refusal(), HasSubstr("ZeRO-3"));
+}
+
+TEST_F(Foreign, WhatIsNoAdapterIsCalledWhatItIs) {
+  write_atomically(folder_ / "adapter_config.json",
+                   R"({"config": {"reduction_factor": 16}, "model_class": "T5Model"})");
+  EXPECT_THAT(refusal(), HasSubstr("AdapterHub"));
+  fs::remove(folder_ / "adapter_config.json");
+  write_atomically(folder_ / "config.json", "{}");
+  EXPECT_THAT(refusal(), HasSubstr("a whole model, not an adapter"));
+  for (const char* name : {"b", "a"}) {
+    fs::create_directories(folder_ / name);
+    write_atomically(folder_ / name / "adapter_config.json", "{}");
+  }
+  EXPECT_THAT(refusal(),
+              AllOf(HasSubstr("a folder of several adapters"), HasSubstr("name " + (folder_ / "a").string())));
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+#include "run/evaluate_adapter.h"
+
+#include "core/names.h"
+#include "data/task_mixture.h"
+#include "run/adapter.h"
+#include "run/adapter_place.h"
+#include "run/machine.h"
+#include "run/scoring.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+
+namespace peftbench {
+namespace {
+
+std::vector<Setting> checked(const std::vector<Setting>& settings) {
+  for (const Setting& setting : settings) {
+    const auto of = [&](const char* section) { return setting.key.starts_with(section); };
+    if (of("eval.") || of("task.") || of("backbone.") || of("data.")) continue;
+    throw ConfigError({setting.origin + ": an adapter that is scored has its parameters, and is not trained",
+                       setting.key, "a setting of eval, task, backbone or data", "leave it out"});
+  }
+  return settings;
+}
+
+ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adapter& adapter,
+                               const std::string& backbone) {
+  ConfigRequest config;
+  config.method = adapter.info.method;
+  config.method_by = {request.adapter.string(), {}};
+  const auto flag = [&](const char* key, const GivenValue& value) { config.flags.push_back({key, value, "eval"}); };
+  const std::string task = request.asked.task.empty() ? adapter.info.task : request.asked.task;
+  if (task.empty())
+    throw ConfigError({"the adapter does not say on which task it is to be scored", request.adapter.string(),
+                       "--task NAME", "`peft-bench tasks` lists what there is"});
+  flag("task.name", task);
+  flag("backbone.name", backbone);
+  flag("init_from", "");
+  flag("eval.tasks", Names{});
+  if (!request.asked.split.empty()) flag("eval.split", request.asked.split);
+  if (!request.asked.label_map.empty()) flag("eval.label_map", Names(request.asked.label_map));
+  if (request.asked.threads > 0) flag("threads", std::to_string(request.asked.threads));
+  if (request.asked.batch_size > 0) flag("eval.batch_size", std::to_string(request.asked.batch_size));
+  config.settings = checked(request.settings);
+  return config;
+}
+
+}  // namespace
+
+EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, ProgressSink& progress) {
+  const PluginFinder finder(request.places.plugin_files);
+  const AdapterPlace place{request.adapter, {}, {}};
+  const ResolvedBackbone resolved = backbone_of(place, request.backbone, request.places, BackboneNeed::weights);
+  Adapter adapter = read_adapter(request.adapter, finder, resolved.spec, request.method);
+  Setup setup = set_up(request.places, configuration_of(request, adapter, resolved.folder.value().string()),
+                       BackboneNeed::weights);
+  setup.config.values = adapter.info.values;
+  use_threads(setup.config.train.threads);
+  progress.update({"load", 0, 0, "backbone and data"});
+  const Workbench bench = open_workbench(request.places, std::move(setup), &progress);
+  for (const std::string& note : adapter.notes) progress.note("warning: " + note);
+  check_backbone(adapter, *bench.backbone, bench.checksum);
+
+  const TaskShape shape = shape_of(bench.task.config);
+  const bool ours = adapter.format.empty();
+  if (!ours) adapter.info.shape = shape;  // another program's file says nothing of its task
+  const bool others = ours && adapter.info.shape.labels != shape.labels;
+  if (!others && !request.asked.label_map.empty())
+    throw ConfigError({"a label map, but no label words that it could be from",
+                       "--label-map " + join(request.asked.label_map),
+                       "an adapter that was trained on another task's label words", "leave the map out"});
+  const CompiledPlan plan = plan_of(adapter, finder, bench.backbone->spec());
+  std::optional<Elsewhere> elsewhere;
+  if (others)
+    elsewhere = {{LabelMap(bench.setup.config.options.names("eval.label_map")), adapter.info.shape.labels},
+                 parts_of(bench.task)};
+  RunRecord record;
+  record.id = request.adapter.string();
+  record.method.name = adapter.info.method;
+  return score(bench, plan, elsewhere, std::move(record), {request.examples, request.predictions}, progress);
+}
+
+}  // namespace peftbench

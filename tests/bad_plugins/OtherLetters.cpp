@@ -1,0 +1,3 @@
+#include "bad_plugin.h"
+
+PEFTBENCH_PLUGIN(OtherLetters, "1", "", "", bad::register_nothing);
