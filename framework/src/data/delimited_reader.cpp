@@ -11,8 +11,6 @@ namespace {
 
 constexpr int end_of_file = std::char_traits<char>::eof();
 
-constexpr std::size_t most_columns = 100'000;
-
 std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + std::string(1, delimiter) + "'"; }
 
 // "He said ""no""": what holds a quote is quoted, and its quotes are doubled.

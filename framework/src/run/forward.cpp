@@ -249,7 +249,6 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   Inputs inputs{*backbone, plan, order, {}, {}};
   inputs.tokens = pack(reordered(rows, order), reordered(groups, order), plan, spec, resolved.folder.value());
   if (labels) inputs.labels = reordered(*labels, order);
-  ForwardSummary summary{static_cast<std::int64_t>(rows.size()), {}};
   try {
     if (request.output) {
       const TensorMap out = run_forward(inputs, request.gradient);
