@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -80,6 +82,15 @@ double root_mean_square(const Tensor& x) {
   return at::linalg_vector_norm(x).item<double>() / std::sqrt(static_cast<double>(x.numel()));
 }
 
+// LibTorch multiplies fp32 tensors with nothing larger.
+double in_fp32(double factor) {
+  if (std::abs(factor) <= static_cast<double>(std::numeric_limits<float>::max())) return factor;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g", factor);
+  throw Error(Problem{"training diverged", std::string("an update with a factor of ") + text,
+                      "a factor that fp32 holds", "lower train.learning_rate"});
+}
+
 // torch.optim.AdamW's operations in their order, so that two trajectories stay together to the last bits.
 class AdamW final : public Optimizer {
  public:
@@ -97,13 +108,13 @@ class AdamW final : public Optimizer {
     Tensor& square = entry["exp_avg_sq"];
     constexpr double least_scale = 1e-3;  // Adafactor's epsilon2
     if (config_.multiply_by_parameter_scale) learning_rate *= std::max(least_scale, root_mean_square(value));
-    value.mul_(1 - learning_rate * config_.weight_decay * entry.slot->weight_decay_scale);
+    value.mul_(in_fp32(1 - learning_rate * config_.weight_decay * entry.slot->weight_decay_scale));
     mean.lerp_(gradient, 1 - config_.beta1);
     square.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
     const double count = static_cast<double>(step + 1);
     const double correction1 = 1 - std::pow(config_.beta1, count);
     const double correction2 = std::sqrt(1 - std::pow(config_.beta2, count));
-    value.addcdiv_(mean, square.sqrt().div_(correction2).add_(config_.epsilon), -learning_rate / correction1);
+    value.addcdiv_(mean, square.sqrt().div_(correction2).add_(config_.epsilon), in_fp32(-learning_rate / correction1));
   }
 
   AdamWConfig config_;
@@ -165,7 +176,7 @@ class Adafactor final : public Optimizer {
       y.div_(std::max(1.0, root_mean_square(y) / config_.clipping_threshold));
     }
     if (config_.multiply_by_parameter_scale) learning_rate *= std::max(config_.epsilon2, root_mean_square(value));
-    value.mul_(1 - config_.weight_decay_rate * entry.slot->weight_decay_scale).sub_(y, learning_rate);
+    value.mul_(1 - config_.weight_decay_rate * entry.slot->weight_decay_scale).sub_(y, in_fp32(learning_rate));
   }
 
   AdafactorConfig config_;

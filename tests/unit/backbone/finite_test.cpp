@@ -58,9 +58,10 @@ CompiledPlan prompt_of(const Backbone& backbone, float value) {
 // Scales the decoder's values, so the encoder does not notice.
 CompiledPlan gain_of(const Backbone& backbone, float value) {
   CompiledPlan plan = plan_with(backbone, [](const BackboneSpec& spec, PlanBuilder& builder) {
-    const LinearSite site = spec.linears({"decoder.block.0.layer.0.SelfAttention.v"}).front();
     builder.set_claimant("some_method");
-    builder.claim<Gain>(site, builder.parameter(site, "gain", {site.out}, init::ones()));
+    for (const LinearSite& site : spec.linears({"v"}))
+      if (site.stack == Stack::decoder)
+        builder.claim<Gain>(site, builder.parameter(site, "gain", {site.out}, init::ones()));
   });
   TensorMap values;
   for (const auto& [name, tensor] : plan.training()) values[name] = at::full({12}, value);

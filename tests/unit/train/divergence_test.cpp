@@ -3,6 +3,7 @@
 
 #include "backbone/finite.h"
 
+#include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,10 +65,23 @@ TEST_F(DivergenceTest, TheLastUpdateIsLookedAt) {
   auto plan = prompt_plan(*backbone);
   TrainConfig config = small_config();
   config.steps = 1;
-  config.learning_rate = 1e39;  // no float
+  config.learning_rate = 3.4e37;  // the first step of AdamW multiplies it by ten, and decay adds to that
+  config.adamw.weight_decay = 1;
   EXPECT_THAT(message(config, *backbone, plan),
               AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("encoder.input.prompt of "),
                     HasSubstr("lower train.learning_rate")));
+}
+
+TEST_F(DivergenceTest, ARateThatFp32DoesNotHoldIsADivergence) {
+  const auto backbone = tiny_backbone();
+  for (const OptimizerKind optimizer : {OptimizerKind::adamw, OptimizerKind::adafactor}) {
+    auto plan = prompt_plan(*backbone);
+    TrainConfig config = small_config();
+    config.optimizer = optimizer;
+    config.learning_rate = 1e40;
+    EXPECT_THAT(message(config, *backbone, plan),
+                AllOf(HasSubstr("training diverged"), HasSubstr("lower train.learning_rate")));
+  }
 }
 
 TEST_F(DivergenceTest, AnEvaluationOfHugeParametersIsADivergence) {
@@ -81,7 +95,7 @@ TEST_F(DivergenceTest, AnEvaluationOfHugeParametersIsADivergence) {
     return Evaluation();
   };
   EXPECT_THAT(message(config, *backbone, plan, validate),
-              AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("e+37"),
+              AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("e+38"),
                     HasSubstr("lower train.learning_rate")));
 }
 
