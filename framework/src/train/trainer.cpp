@@ -183,7 +183,13 @@ double Trainer::step() {
   for (std::int64_t m = 0; m < micro_batches; ++m) {
     const auto index = static_cast<std::uint64_t>(result_.steps * micro_batches + m);
     const auto seed = stream_seed(static_cast<std::uint64_t>(config_.seed), "dropout", index);
-    loss += add_gradients(config_, job_.backbone, job_.plan, batches[m], totals, seed, cache_);
+    try {
+      loss += add_gradients(config_, job_.backbone, job_.plan, batches[m], totals, seed, cache_);
+    } catch (const NotFiniteError& error) {  // of what the cache keeps
+      const std::size_t example = shown[static_cast<std::size_t>(m * config_.batch_size) +
+                                        static_cast<std::size_t>(error.place() / batches[m].copies)];
+      refuse_evaluation("training", result_.steps, error.of("training example " + std::to_string(example)));
+    }
   }
   std::vector<Tensor> gradients;
   for (const auto& slot : parameters_) {
