@@ -3,7 +3,9 @@
 #include "backbone/model_folder.h"
 #include "core/json.h"
 #include "core/names.h"
+#include "core/terminal_text.h"
 #include "pretrain/loss_curve.h"
+#include "report/escape.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -58,7 +60,7 @@ std::vector<Point> thinned(const std::vector<Point>& points, std::size_t most) {
 std::string loss_table(const std::vector<Point>& points) {
   std::string names, line = "|---|---|", rows;
   for (const auto& [name, loss] : points.front().losses) {
-    names += " " + name + " |";
+    names += " " + for_markdown(name) + " |";
     line += "---|";
   }
   for (const Point& point : thinned(points, 11)) {
@@ -82,9 +84,15 @@ std::string nested(const std::string& card) {
   return result;
 }
 
+// As code, where no character of it would end that.
+std::string code(const std::string& text) {
+  return text.find_first_of("`|") == std::string::npos && in_one_line(text) == text ? "`" + text + "`"
+                                                                                    : for_markdown(text);
+}
+
 std::string start(const PretrainConfig& config) {
   if (config.from.empty()) return "random weights";
-  return "`" + config.from + "`" + (config.from_note.empty() ? "" : ": " + config.from_note);
+  return code(config.from) + (config.from_note.empty() ? "" : ": " + for_markdown(config.from_note));
 }
 
 }  // namespace
@@ -94,12 +102,12 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   const std::vector<Point> points = held_out_losses(log, facts.step);
   const BackboneSpec& s = facts.spec;
   const TrainConfig& train = config.train;
-  std::string text = "# " + name + "\n" + config.summary + "\n\n";
+  std::string text = "# " + for_markdown(name) + "\n" + config.summary + "\n\n";
   text += fmt::format(
-      "{} parameters: d_model {}, {} heads of {}, d_ff {}, {} + {} layers, vocabulary {}. Written by `{}`{}.\n\n",
+      "{} parameters: d_model {}, {} heads of {}, d_ff {}, {} + {} layers, vocabulary {}. Written by {}{}.\n\n",
       with_thousands(s.parameter_count()), s.d_model, s.num_heads, s.d_kv, s.d_ff, s.encoder_layers, s.decoder_layers,
       with_thousands(s.vocab_size),
-      config.command.empty() ? "peft-bench pretrain " + config.file.string() : config.command,
+      code(config.command.empty() ? "peft-bench pretrain " + config.file.string() : config.command),
       facts.step < train.steps ? fmt::format(", as it was after {} of {} steps", facts.step, train.steps) : "");
   text += "| | |\n|---|---|\n";
   text += "| begins with | " + start(config) + " |\n";
@@ -120,13 +128,14 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   if (!facts.text.empty()) {
     text += "\n## Text\n| source | documents | tokens | times an epoch |\n|---|---|---|---|\n";
     for (const CardFacts::Text& t : facts.text)
-      text += fmt::format("| {} | {} | {} | {} |\n", t.name, with_thousands(t.documents), with_thousands(t.tokens),
-                          t.weight);
+      text += fmt::format("| {} | {} | {} | {} |\n", for_markdown(t.name), with_thousands(t.documents),
+                          with_thousands(t.tokens), t.weight);
   }
   if (!facts.tasks.empty()) {
     text += "\n## Supervised tasks\n| task | what | examples | rate |\n|---|---|---|---|\n";
     for (const CardFacts::Task& t : facts.tasks)
-      text += fmt::format("| {} | {} | {} | {} |\n", t.name, t.summary, with_thousands(t.examples), percent(t.rate));
+      text += fmt::format("| {} | {} | {} | {} |\n", for_markdown(t.name), for_markdown(t.summary),
+                          with_thousands(t.examples), percent(t.rate));
   }
   if (!points.empty()) {
     text += "\n## Loss on held-out examples, nats a target token\n" + loss_table(points) + "\n![loss](loss.svg)\n";

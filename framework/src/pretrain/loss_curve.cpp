@@ -1,5 +1,7 @@
 #include "pretrain/loss_curve.h"
 
+#include "core/terminal_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,6 +30,14 @@ struct Range {
   double size() const { return high - low; }
 };
 
+// A name is text, never elements or scripts of the picture.
+std::string for_xml(const std::string& text) {
+  std::string result;
+  for (const char c : in_one_line(text))
+    result += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+  return result;
+}
+
 }  // namespace
 
 std::string draw_curves(const std::vector<LossCurve>& curves, const std::string& title) {
@@ -46,7 +56,7 @@ std::string draw_curves(const std::vector<LossCurve>& curves, const std::string&
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\">\n"
       "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n<text x=\"{2}\" y=\"18\" font-size=\"14\">{3}</text>\n",
-      width, height, left, title);
+      width, height, left, for_xml(title));
   const double step_tick = tick(steps.size(), 6), loss_tick = tick(losses.size(), 5);
   for (double s = std::ceil(steps.low / step_tick) * step_tick; s <= steps.high; s += step_tick) {
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:.0f}</text>\n", x(s),
@@ -66,7 +76,7 @@ std::string draw_curves(const std::vector<LossCurve>& curves, const std::string&
     for (const auto& [step, loss] : curves[i].points) points += fmt::format("{:.1f},{:.1f} ", x(step), y(loss));
     svg += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"/>\n", points, colour);
     svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"{}\">{}</text>\n", width - right,
-                       top + 14 + 16 * static_cast<double>(i), colour, curves[i].name);
+                       top + 14 + 16 * static_cast<double>(i), colour, for_xml(curves[i].name));
   }
   return svg + "</svg>\n";
 }

@@ -219,7 +219,7 @@ std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t 
   for (const ScoreGrid& grid : score_grids(rows)) {
     TextTable lines(grid.headers);
     for (const auto& line : grid.lines) lines.add(line);
-    text += "\n" + grid.title + "\n\n" + lines.text();
+    text += "\n" + in_one_line(grid.title) + "\n\n" + lines.text();
   }
   return text;
 }

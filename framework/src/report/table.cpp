@@ -12,7 +12,7 @@ namespace peftbench {
 TextTable::TextTable(const std::vector<std::string>& headers) {
   for (const std::string& header : headers) {
     const bool right = header.starts_with('>');
-    headers_.push_back(right ? header.substr(1) : header);
+    headers_.push_back(in_one_line(right ? header.substr(1) : header));
     right_.push_back(right);
   }
 }

@@ -231,6 +231,36 @@ TEST(Card, TellsWhatTheModelIs) {
   EXPECT_NE(read_text(folder / "loss.svg").find("<polyline"), std::string::npos);
 }
 
+// hostile 21: names come from files of others.
+TEST(Card, NamesAreNoMarkup) {
+  const fs::path folder = fs::path(::testing::TempDir()) / ("peftbench_card_names_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  write_atomically(folder / "log.jsonl", R"({"event":"evaluation","step":0,"tokens":0,"held_out":{"<b>":1}}
+{"event":"evaluation","step":1,"tokens":1,"held_out":{"<b>":1}}
+)");
+  PretrainConfig config;
+  config.file = "some`<i>.yaml";
+  config.from = "a|b";
+  config.shares = {0, 0, 1};
+  config.train.steps = 1;
+  CardFacts facts;
+  facts.spec = testing::tiny_spec();
+  facts.step = 1;
+  facts.text = {{"a | b\n# title", 1, 1, 1}};
+  facts.tasks = {{"<script>", "[x](javascript:y)", 1, 1}};
+  write_card(folder, "<name>", config, facts, folder / "log.jsonl");
+  const std::string card = read_text(folder / "README.md");
+  for (const char* part : {"| a \\| b\\\\n# title |", "| &lt;script&gt; | \\[x\\](javascript:y) |", "# &lt;name&gt;\n",
+                           "| begins with | a\\|b", "some\\`&lt;i&gt;.yaml"})
+    EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
+  for (const std::string& text : {card, read_text(folder / "loss.svg")}) {
+    EXPECT_EQ(text.find("<script>"), std::string::npos);
+    EXPECT_EQ(text.find("<b>"), std::string::npos);
+    EXPECT_EQ(text.find("<name>"), std::string::npos);
+  }
+  fs::remove_all(folder);
+}
+
 TEST(Card, WithNothingHeldOutHasNoTableOfLosses) {
   const fs::path folder = fs::path(::testing::TempDir()) / "peftbench_card_bare";
   fs::remove_all(folder);
