@@ -206,7 +206,8 @@ TEST_F(Mixture, EvalOnAnotherTaskShowsWhatTheRunDid) {
   for (const fs::path& task : {parity_, both_}) {
     const fs::path out = scratch_.path() / ("shots-" + task.stem().string());
     std::vector<std::string> words = {"--method", "prompt_design", "--task", task.string(), "--backbone", "t5-nano-lm",
-                                      "--out",    out.string(),    "--set",  "shots=1",     "--threads",  "1"};
+                                      "--out",    out.string(),    "--set",  "shots=1",     "--threads",  "1",
+                                      "--set",    "eval.mode=rank"};
     if (task == parity_) words.insert(words.end(), {"--eval-task", kinds_.string()});
     const Printed printed = run(words);
     ASSERT_EQ(printed.status, 0) << printed.err;
