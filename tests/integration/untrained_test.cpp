@@ -22,7 +22,8 @@ class Untrained : public testing::Test {
             "--seed",     "3",
             "--steps",    steps,
             "--set",      "shots=2",
-            "--set",      "task.max_input_tokens=64"};
+            "--set",      "task.max_input_tokens=64",
+            "--set",      "eval.mode=rank"};
   }
   fs::path finish(const std::string& out, const std::string& steps, const std::vector<std::string>& settings = {}) {
     std::vector<std::string> all = words(out, steps);
