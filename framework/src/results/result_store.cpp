@@ -13,9 +13,9 @@ namespace peftbench {
 
 std::vector<std::string> run_folders(const fs::path& folder) {
   std::vector<std::string> ids;
-  std::error_code missing;
+  std::error_code missing, hidden;  // a record that may not be looked at is told, where it is read
   for (const auto& entry : fs::directory_iterator(folder, missing))
-    if (fs::exists(entry.path() / "record.json", missing)) ids.push_back(entry.path().filename().string());
+    if (fs::exists(entry.path() / "record.json", hidden) || hidden) ids.push_back(entry.path().filename().string());
   std::sort(ids.begin(), ids.end());
   return ids;
 }

@@ -1,7 +1,6 @@
 #include "run/suite_lookup.h"
 
 #include "core/names.h"
-#include "data/yaml.h"
 #include "run/machine.h"
 
 #include <peftbench/error.h>

@@ -66,6 +66,17 @@ TEST_F(StoredRunsTest, ADamagedRecordLeavesTheOthers) {
   }
 }
 
+TEST_F(StoredRunsTest, ARecordThatMayNotBeLookedAtIsTold) {
+  write("a-1", "a-1");
+  fs::create_directories(folder_ / "b-1" / "record.json");  // a folder
+  fs::create_directories(folder_ / "c-1");
+  fs::create_symlink("record.json", folder_ / "c-1" / "record.json");  // a link to itself
+  const StoredRuns stored = read_runs(folder_);
+  EXPECT_EQ(stored.runs.size(), 1u);
+  ASSERT_EQ(stored.unreadable.size(), 2u);
+  EXPECT_EQ(stored.unreadable[1].folder, "c-1");
+}
+
 TEST_F(StoredRunsTest, ARunOfADeadProcessIsStopped) {
   write("a-1", "a-1", "running");
   EXPECT_EQ(read_runs(folder_).runs.at(0).record.status, "stopped");
