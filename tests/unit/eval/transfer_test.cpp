@@ -136,7 +136,7 @@ TEST_F(TransferTest, ASentinelBeforeTheAnswerIsStripped) {
 
 // S26: accuracy is of mapped answers, and so is the loss.
 TEST_F(TransferTest, TheLossIsOfTheLearntWordsThatWereAskedFor) {
-  const CompiledPlan plan;
+  const CompiledPlan plan{};
   const auto loss = [&](const std::vector<std::string>& map, const std::vector<std::string>& learnt) {
     return evaluate(plan, EvaluationMode::rank, {LabelMap(map), learnt}).loss;
   };

@@ -79,7 +79,7 @@ TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
   EXPECT_EQ(again.tasks.at(0).majority_label, "good");
   EXPECT_FALSE(again.tasks.at(1).rate.has_value());
   EXPECT_EQ(again.tasks.at(1).metrics.at(0).split, "validation");
-  EXPECT_EQ(RunFolder{"runs/a"}.predictions("glue/rte"), fs::path("runs/a/predictions-glue-rte.jsonl"));
+  EXPECT_EQ(RunFolder{"runs/a"}.predictions("glue/rte"), fs::path("runs/a/predictions-glue%2Frte.jsonl"));
   Json older = json;
   older.erase("tasks");
   EXPECT_TRUE(record_from_json(older, "here").tasks.empty());
