@@ -38,6 +38,7 @@ DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form)
       in_(file_),
       delimiter_(form.delimiter),
       quote_(form.quote),
+      notes_quotes_(!form.quote && !form.quote_given),
       skip_short_rows_(form.skip_short_rows),
       columns_(std::move(form.columns)) {
   if (form.header) {
@@ -92,7 +93,7 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
     add(value, c);
   }
   check_utf8(value);
-  if (!quote_ && is_quoted_by_pandas(value)) ++quoted_;
+  if (notes_quotes_ && is_quoted_by_pandas(value)) ++quoted_;
   if (c == '\n') ++next_line_;
   return c == delimiter;
 }

@@ -12,6 +12,7 @@ struct DelimitedForm {
   std::optional<char> quote;
   std::vector<std::string> columns;  // empty: the header's
   bool header;
+  bool quote_given;      // by the task: then nobody needs to be told of quotes that are characters
   bool skip_short_rows;  // rows with too few columns are passed over; of those with more, the surplus
 };
 
@@ -32,6 +33,7 @@ class DelimitedReader final : public RowReader {
   TextSource in_;
   char delimiter_;
   std::optional<char> quote_;
+  bool notes_quotes_;
   bool skip_short_rows_;
   std::vector<std::string> columns_;
   std::unordered_map<std::string, std::size_t> index_;

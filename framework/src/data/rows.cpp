@@ -40,8 +40,9 @@ std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& sou
   // TSV has no quotes by custom (GLUE, this project's own files): text like 9" stands for itself.
   const bool csv = format == SourceFormat::csv;
   const std::optional<char> quote = source.quote ? *source.quote : csv ? std::optional<char>('"') : std::nullopt;
-  return std::make_unique<DelimitedReader>(file, DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote,
-                                                               source.columns, source.header, source.skip_short_rows});
+  return std::make_unique<DelimitedReader>(
+      file, DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote, source.columns, source.header,
+                          source.quote.has_value(), source.skip_short_rows});
 }
 
 }  // namespace
