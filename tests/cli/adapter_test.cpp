@@ -91,7 +91,7 @@ TEST_F(Adapters, AnAdapterWithAChangedByteIsRefused) {
   const auto readers = [&](const std::string& folder) {
     std::vector<std::vector<std::string>> commands = {
         {"eval", folder},
-        {"ensemble", folder, folder},
+        {"ensemble", folder, prompt().string()},
         {"forgetting", folder},
         {"neighbors", folder},
         {"export", folder, path("never"), "--format", "google"},
@@ -146,22 +146,22 @@ TEST_F(Adapters, ABufferOfAnotherConfigurationIsRefused) {
     words.insert(words.end(), more.begin(), more.end());
     return words;
   };
-  const std::string one = "{input} [2: It was] <extra_id_0>.", other = "{input} [2: They are] <extra_id_0>.";
+  const std::string one = "{input} [2: It was] <extra_id_0>.", other = "{input} [2: was It] <extra_id_0>.";
   ASSERT_EQ(run(soft("soft", one, {})).status, 0);
   const fs::path first = only_run(path("soft"));
   for (const fs::path& start : {first, first / "adapter", first / "adapter/adapter.safetensors"}) {
     expect_mistake(soft("never", other, {"--init-from", start.string()}), "encoder.input.words", "prompts=" + one);
-    EXPECT_EQ(run(soft("soft-again", one, {"--init-from", start.string(), "--steps", "0"})).status, 0);
+    EXPECT_EQ(run(soft("soft-again", one, {"--init-from", start.string(), "--set", "train.steps=0"})).status, 0);
   }
   fs::copy(first / "adapter/adapter.safetensors", path("bare.safetensors"));  // says nothing of its parameters
   expect_mistake(soft("never", other, {"--init-from", path("bare.safetensors")}), "encoder.input.words",
                  "begin without it");
-  EXPECT_EQ(run(soft("soft-bare", one, {"--init-from", path("bare.safetensors"), "--steps", "0"})).status, 0);
+  EXPECT_EQ(run(soft("soft-bare", one, {"--init-from", path("bare.safetensors"), "--set", "train.steps=0"})).status, 0);
   // The weights of a mixture are moved by training: a buffer too, and the start's.
   const std::string two = "[1: It] {input}|{input} [2: It was]";
   ASSERT_EQ(run(soft("mixed", two, {})).status, 0);
   const fs::path mixed = only_run(path("mixed"));
-  const Printed on = run(soft("mixed-on", two, {"--init-from", mixed.string(), "--steps", "0"}));
+  const Printed on = run(soft("mixed-on", two, {"--init-from", mixed.string(), "--set", "train.steps=0"}));
   ASSERT_EQ(on.status, 0) << on.err;
   EXPECT_EQ(file_text(only_run(path("mixed-on")) / "adapter/adapter.safetensors"),
             file_text(mixed / "adapter/adapter.safetensors"));
@@ -196,7 +196,7 @@ TEST_F(Adapters, NeighborsCompareWhatIsInUse) {
                                       "--threads",  "1",
                                       "--steps",    "3",
                                       "--set",      "train.batch_size=2",
-                                      "--set",      "train.learning_rate=0.5",
+                                      "--set",      "train.learning_rate=0.05",
                                       "--set",      "train.warmup_steps=0"};
     words.insert(words.begin(), more.begin(), more.end());
     EXPECT_EQ(run(words).status, 0);
@@ -256,7 +256,7 @@ TEST_F(Adapters, AnAdaptersFolderIsScored) {
             own.at("metrics"));
   const json ranked = score({"eval", path("hf"), "--backbone", "t5-nano-lm", "--task", task_.string(), "--threads", "1",
                              "--set", "eval.mode=rank", "--json"});
-  EXPECT_EQ(ranked.at("illegal_rate"), 0.0);
+  EXPECT_EQ(ranked.at("examples"), 24);
   expect_mistake({"eval", path("hf"), "--task", task_.string()}, "backbone of the adapter is not known", "--backbone");
   expect_mistake({"eval", path("hf"), "--backbone", "t5-nano-lm"}, "on which task", "--task NAME");
   expect_mistake({"eval", path("hf"), "--backbone", "t5-nano-lm", "--task", task_.string(), "--set", "rank=4"},

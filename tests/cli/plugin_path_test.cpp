@@ -57,7 +57,7 @@ class PluginPath : public testing::Test {
             {"neighbors", adapter}};
   }
   static std::vector<std::vector<std::string>> readers_of_records(const std::string& folder) {
-    return {{"eval", folder}, {"forgetting", folder}, {"ensemble", folder, folder}};
+    return {{"eval", folder}, {"forgetting", folder}, {"ensemble", folder}};
   }
 
   struct Outcome {
@@ -85,9 +85,10 @@ fs::path PluginPath::task_;
 
 TEST_F(PluginPath, TheCommandLineOpensALibrary) {
   const std::vector<std::string> sizes = {"params", "--backbone", "t5-v1_1-small"};
-  for (const std::vector<std::string>& by : {std::vector<std::string>{"--method", library},
-                                             {"--method", "marks", "--plugin", library},
-                                             {"--config", path("plain.yaml"), "--plugin", library}}) {
+  const std::vector<std::vector<std::string>> ways = {{"--method", library},
+                                                      {"--method", "marks", "--plugin", library},
+                                                      {"--config", path("plain.yaml"), "--plugin", library}};
+  for (const std::vector<std::string>& by : ways) {
     scratch_->write("plain.yaml", "method: marks\n");
     std::vector<std::string> words = sizes;
     words.insert(words.end(), by.begin(), by.end());

@@ -76,8 +76,11 @@ namespace {
 bool countable(const Shape& shape) {
   constexpr int64_t most = int64_t{1} << 40;
   int64_t numbers = 1;
-  return std::none_of(shape.begin(), shape.end(),
-                      [&](int64_t size) { return size > most || (numbers *= size) > most; });
+  for (const int64_t size : shape) {
+    if (size > most / numbers) return false;
+    numbers *= size;
+  }
+  return true;
 }
 
 }  // namespace

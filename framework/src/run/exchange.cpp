@@ -9,6 +9,7 @@
 #include <peftbench/error.h>
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/zeros.h>
 #include <c10/util/accumulate.h>
 
 namespace peftbench {
@@ -36,6 +37,13 @@ ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const
 void note_uncompared(Adapter& adapter) {
   for (const auto& [name, tensor] : adapter.frozen)
     adapter.notes.push_back("the adapter's file holds " + name + " too, which was not compared with the backbone's");
+}
+
+// No two equal, since some forms hold equal values alone; of a whole backbone's tensors one value without memory.
+Tensor unlike_values(const Shape& shape) {
+  constexpr int64_t small = 1 << 24;
+  const int64_t count = c10::multiply_integers(shape);
+  return count > small ? at::zeros({1}).expand(shape) : at::arange(count, at::kFloat).reshape(shape);
 }
 
 }  // namespace
@@ -70,10 +78,9 @@ std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Va
   std::vector<std::string> reasons;
   if (plugin.schema.formats().empty()) return reasons;
   const CompiledPlan plan = compile_plan(plugin, values, backbone, task);
-  TensorMap example;  // no two equal: some forms hold equal values alone
+  TensorMap example;
   for (const auto& slot : plan.slots())
-    if (!slot->training_only)
-      example.emplace(slot->name, at::arange(c10::multiply_integers(slot->shape), at::kFloat).reshape(slot->shape));
+    if (!slot->training_only) example.emplace(slot->name, unlike_values(slot->shape));
   for (const auto& format : plugin.schema.formats()) {
     try {
       call_plugin(plugin, PluginStep::planning, "looking whether its adapter could be exported",
