@@ -39,9 +39,9 @@ TensorMap prompts_of(const CompiledPlan& plan, int64_t width) {
 }
 
 // One input as the plan lays it out, without text: a row for each slot and one for the rest.
-PackedTokens laid_out(const detail::PlanGroup& group, std::int64_t replica) {
+PackedTokens laid_out(const detail::PlanGroup& group, Stack stack, std::int64_t replica) {
   std::vector<std::int64_t> slots;
-  if (group.layout) {
+  if (group.layout && stack == Stack::encoder) {
     TextExample example;
     for (const std::string& field : group.task.fields) example.input.push_back(Piece::of_text(field, field));
     if (example.input.empty()) example.input.push_back(Piece::of_text("input", "input"));
@@ -63,7 +63,7 @@ Tensor prompt_in_use(const Backbone& backbone, const CompiledPlan& plan, Stack s
   if (!group.input[static_cast<int>(stack)]) return {};
   std::vector<Tensor> rows;
   for (std::int64_t replica = 0; replica < (group.replica ? group.replica->replicas() : 1); ++replica) {
-    const Embedded entered = backbone.enter(stack, laid_out(group, replica), plan, RunContext::inference());
+    const Embedded entered = backbone.enter(stack, laid_out(group, stack, replica), plan, RunContext::inference());
     if (!entered.layout.has_slots()) return {};
     rows.push_back(entered.embeddings.index_select(0, entered.layout.slots.ge(0).nonzero().squeeze(1)));
   }
