@@ -9,6 +9,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -64,11 +65,12 @@ auto run_for_sizes(const PlanGroup& group, const std::string& site, Function&& f
 // Sites of which nothing is left after merging.
 std::set<std::string> mergeable_sites(const BackboneSpec& spec, const PlanGroup& group) {
   std::set<std::string> sites;
+  std::map<std::string, Shape> shapes;
+  for (const auto& site : spec.parameters()) shapes.emplace(site.tensor, site.shape);
   for (const auto& [name, site] : group.linear_sites) {
     // One table cannot take the changes of two sites.
     if (spec.tied && (name == "lm_head" || name == "embedding")) continue;
-    const Tensor weight =
-        at::empty(spec.parameter(site.tensor_name()).shape, at::TensorOptions(at::kMeta).dtype(at::kFloat));
+    const Tensor weight = at::empty(shapes.at(site.tensor_name()), at::TensorOptions(at::kMeta).dtype(at::kFloat));
     const auto& hook = group.linear[static_cast<std::size_t>(site.index)];
     if (run_for_sizes(group, name, [&] { return hook->merged(weight); })) sites.insert(name);
   }

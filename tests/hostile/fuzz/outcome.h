@@ -16,7 +16,8 @@ constexpr std::int64_t most_bytes = 1ll << 30;  // resident, above what the proc
 // peftbench::Error or its message is not fit for a reader. `reason` gets the message then.
 Ending run_input(const Target& target, std::string_view bytes, std::string& reason);
 
-// Why a message is not fit for a reader; empty where it is.
+// Why a message is not fit for a reader; empty where it is. Control characters and bytes that are not UTF-8 are escaped
+// where messages are printed, so command_line.py looks for them there.
 std::string message_fault(std::string_view message);
 
 }  // namespace peftbench::hostile
