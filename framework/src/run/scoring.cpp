@@ -57,7 +57,7 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan, const std::op
 
 std::shared_ptr<const ExampleList> Scoring::training_examples(const CompiledPlan& plan) {
   const bool trained = !plan.trained().empty();
-  if (!bench_.task.config.mixture) return first().training_examples(trained);
+  if (!bench_.task.config.mixture) return parts_.front()->training_examples(trained);
   std::vector<std::shared_ptr<const ExampleList>> lists;
   std::vector<std::int64_t> sizes;
   for (const auto& part : parts_) {
