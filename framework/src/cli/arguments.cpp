@@ -2,6 +2,7 @@
 
 #include "cli/console.h"
 #include "core/names.h"
+#include "run/options.h"
 
 #include <peftbench/error.h>
 
@@ -76,6 +77,10 @@ bool Arguments::parse(std::vector<std::string> words) {
     const std::vector<std::string> rest = app_.remaining();
     throw unknown(rest.empty() ? "" : rest.front());
   } catch (const CLI::ParseError& error) {
+    for (const CLI::Option* option : app_.get_options())
+      if (option->count() > 1 && option->get_items_expected_max() == 1)
+        throw ConfigError({"the flag " + option->get_name() + " is given " + std::to_string(option->count()) + " times",
+                           join(option->results()), "once", "leave the others out"});
     throw ConfigError({std::string("the command line is not right: ") + error.what(),
                        {},
                        {},
@@ -93,10 +98,16 @@ ConfigError Arguments::unknown(const std::string& word) const {
                         {},
                         {},
                         "`peft-bench " + command_ + " --help` shows what it takes"});
-  return ConfigError({"`peft-bench " + command_ + "` has no flag " + word.substr(0, word.find('=')),
-                      {},
-                      {},
-                      did_you_mean(word.substr(0, word.find('=')), flags)});
+  const std::string flag = word.substr(0, word.find('='));
+  std::string bare = flag.substr(std::min(flag.size(), flag.find_first_not_of('-')));
+  std::replace(bare.begin(), bare.end(), '-', '_');
+  const auto meant = setting_of_alias(bare);
+  const bool takes_settings = std::count(flags.begin(), flags.end(), "--set") > 0;
+  return ConfigError(
+      {"`peft-bench " + command_ + "` has no flag " + flag,
+       {},
+       {},
+       meant && takes_settings ? "did you mean --set " + *meant + "=VALUE?" : did_you_mean(flag, flags)});
 }
 
 Places Arguments::places() const {

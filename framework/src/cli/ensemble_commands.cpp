@@ -48,7 +48,8 @@ Json as_json(const EnsembleOutcome& outcome) {
           {"mean_vote_entropy", outcome.mean_entropy},
           {"unanimous_rate", outcome.unanimous},
           {"seconds", outcome.seconds},
-          {"load_seconds", outcome.load_seconds}};
+          {"load_seconds", outcome.load_seconds},
+          {"warnings", outcome.warnings}};
 }
 
 std::string as_text(const EnsembleOutcome& outcome) {
@@ -100,6 +101,11 @@ int ensemble_command(const std::vector<std::string>& words) {
   CLI::App& app = arguments.app();
   app.add_option("RUN", names, "folders or ids of runs")->required()->type_name("");
   app.add_option("--task", request.asked.task, "another task than the runs'")->type_name("NAME");
+  app.add_option("--label-map", request.asked.label_map,
+                 "from:to, parts of answers that are replaced on another task; may be repeated")
+      ->type_name("FROM:TO")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   app.add_option("--examples", request.examples, "so many of the split, the same ones each time; 0: all")
       ->check(CLI::NonNegativeNumber);

@@ -8,12 +8,15 @@
 #include "plugin/schema.h"
 #include "report/format.h"
 #include "report/table.h"
+#include "run/workbench.h"
 
 #include <peftbench/error.h>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 namespace peftbench {
 namespace {
@@ -22,7 +25,37 @@ using Json = nlohmann::ordered_json;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-int describe_method(const PluginFinder& finder, const std::string& name, bool as_json) {
+// Settings that a run with this method would have, and where each is from that is not a default.
+struct InForce {
+  std::string backbone, task;
+  nlohmann::json values;  // by dotted key
+  std::map<std::string, std::string> origins;
+};
+
+std::optional<InForce> settings_in_force(const Arguments& arguments, const MethodWord& method) {
+  ConfigRequest request = arguments.config();
+  if (request.flags.empty()) return std::nullopt;
+  request.method = method.name;
+  Places places = arguments.places();
+  places.plugin_files.insert(places.plugin_files.begin(), method.libraries.begin(), method.libraries.end());
+  const Setup setup = set_up(places, request, BackboneNeed::sizes);
+  InForce result{setup.backbone.name, setup.config.task(), nlohmann::json::object(), setup.config.origins};
+  const nlohmann::json values = to_json(setup.config.values), options = to_json(setup.config.options);
+  for (const auto& [key, origin] : result.origins)
+    result.values[key] = key.starts_with("set.") ? values.at(key.substr(4)) : options.at(key);
+  return result;
+}
+
+std::string text_of(const InForce& settings) {
+  TextTable table({"setting", "value", "from"});
+  for (const auto& [key, value] : settings.values.items())
+    table.add({key, value.is_string() ? value.get<std::string>() : value.dump(), settings.origins.at(key)});
+  return "\nin force on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
+         ", beside the defaults above and those of docs/cli.md:\n" + table.text(terminal_width(1));
+}
+
+int describe_method(const PluginFinder& finder, const std::string& name, const std::optional<InForce>& settings,
+                    bool as_json) {
   const PluginHandle plugin = finder.load_method(name);
   if (as_json) {
     Json json = {{"name", plugin->name},
@@ -31,6 +64,11 @@ int describe_method(const PluginFinder& finder, const std::string& name, bool as
                  {"reference", plugin->reference},
                  {"plugin", plugin->path.string()}};
     json.update(Json(describe_as_json(plugin->schema)));
+    if (settings)
+      json["in_force"] = {{"backbone", settings->backbone},
+                          {"task", settings->task},
+                          {"settings", settings->values},
+                          {"from", settings->origins}};
     print_json(json);
     return 0;
   }
@@ -44,6 +82,9 @@ int describe_method(const PluginFinder& finder, const std::string& name, bool as
     text += "\nrecommended training, unless a file or --set says otherwise:\n";
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
   }
+  text += settings
+              ? text_of(*settings)
+              : "\n`peft-bench methods " + name + " --backbone NAME` prints what a run on it uses, and from where\n";
   print(text);
   return 0;
 }
@@ -96,6 +137,8 @@ int methods_command(const std::vector<std::string>& words) {
   Arguments arguments("methods", "Lists the methods that are found, or one method's parameters.");
   std::string name;
   arguments.app().add_option("NAME", name, "a method, or the path of its library")->type_name("");
+  arguments.setting("--backbone", "backbone.name", "print the settings of a run of the method on it, and their places");
+  arguments.setting("--task", "task.name", "the same for a task");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -103,7 +146,8 @@ int methods_command(const std::vector<std::string>& words) {
   std::vector<fs::path> libraries = method.libraries;
   for (const fs::path& file : arguments.places().plugin_files) libraries.push_back(file);
   const PluginFinder finder(libraries);
-  if (!name.empty()) return describe_method(finder, method.name, arguments.json());
+  if (!name.empty())
+    return describe_method(finder, method.name, settings_in_force(arguments, method), arguments.json());
   TextTable table({"method", "version", "where", "summary"});
   Json json = Json::array();
   std::string troubles;

@@ -114,7 +114,8 @@ int eval_command(const std::vector<std::string>& words) {
                        {"labels", record.at("labels")},
                        {"confusion", record.at("confusion")},
                        {"texts", record.at("texts")},
-                       {"tasks", record.at("tasks")}};
+                       {"tasks", record.at("tasks")},
+                       {"warnings", outcome.warnings}};
     print_json(json);
     return 0;
   }

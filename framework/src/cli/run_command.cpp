@@ -5,6 +5,7 @@
 #include "report/run_report.h"
 #include "run/exchange.h"
 #include "run/planning.h"
+#include "run/preview.h"
 #include "run/runner.h"
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,7 @@
 namespace peftbench {
 namespace {
 
-// What would be run, without loading weights or data.
+// What would be run, without loading weights.
 int dry_run(const Arguments& arguments) {
   const Places places = arguments.places();
   const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
@@ -20,8 +21,10 @@ int dry_run(const Arguments& arguments) {
   refuse_idle_label_map(setup.config);
   configured_eval_tasks(places, setup.config);  // a name that is none is told now
   CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec, task);
-  const std::vector<std::string> warnings =
+  std::vector<std::string> warnings =
       scores_classes(plan) ? std::vector<std::string>{} : check_label_words(places, setup);
+  for (std::string& warning : warnings_before(places, setup.config, !plan.trained().empty()))
+    warnings.push_back(std::move(warning));
   const nlohmann::json ledger =
       to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
@@ -29,6 +32,7 @@ int dry_run(const Arguments& arguments) {
       why_not_exportable(*setup.plugin, setup.config.values, setup.backbone.spec, task);
   if (arguments.json()) {
     print_json(nlohmann::json{{"config", to_json(setup.config)},
+                              {"origins", setup.config.origins},
                               {"sites", plan.claimed_sites()},
                               {"backbone_parameters", frozen},
                               {"not_exportable", unexportable},
@@ -36,7 +40,7 @@ int dry_run(const Arguments& arguments) {
                               {"warnings", warnings}});
     return 0;
   }
-  std::string text = to_yaml(setup.config, {"resolved configuration"});
+  std::string text = to_yaml(setup.config, {"resolved configuration, and where what is not a default is from"}, true);
   text += "\nsites claimed by " + setup.plugin->name + ":\n";
   for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
   text += "\nledger:\n" + describe_ledger(Json(ledger), frozen);

@@ -22,7 +22,7 @@ RowTable::RowTable(const TaskSpec& spec, bool validation_given, bool test_given,
     : spec_(spec.split),
       wants_{!scored_alone && !validation_given, !scored_alone && !test_given && spec_.test > 0},
       scored_alone_(scored_alone),
-      compare_(!spec_.keep_overlap && !scored_alone && (validation_given || test_given)),
+      compare_(!scored_alone && (validation_given || test_given)),
       compared_(1 + spec_.by.size() + (spec.group.empty() ? 0 : 1)) {}
 
 void RowTable::add(const LoadedRow& row, Split split, std::uint32_t record, std::int32_t trained) {
@@ -49,20 +49,28 @@ void RowTable::add(const LoadedRow& row, Split split, std::uint32_t record, std:
   if (split == Split::test && !row.labelled && bare_++ == 0) bare_origin_ = row.origin;
 }
 
-// Splits that the source gives as files may overlap: what is scored must not have been trained on.
+// Splits that the source gives as files may overlap: what is scored must not have been trained on, unless the task says
+// so; then it is told.
 void RowTable::drop_seen(Rows& rows, const std::string& name, const Rows& seen, const std::string& other) {
-  rows.dropped.resize(rows.count);
-  for (std::size_t key = 0; key < compared_; ++key) {
+  const bool drops = !spec_.keep_overlap;
+  if (drops) rows.dropped.resize(rows.count);
+  for (std::size_t key = 0; key < (drops ? compared_ : 1); ++key) {
     Hashes hashes = seen.keys[key];
     std::sort(hashes.begin(), hashes.end());
     long long dropped = 0;
     for (std::uint32_t row = 0; row < rows.count; ++row) {
       const std::uint64_t hash = rows.keys[key][row];
-      if (rows.dropped[row] || hash == no_key || !std::binary_search(hashes.begin(), hashes.end(), hash)) continue;
-      rows.dropped[row] = true;
+      if ((drops && rows.dropped[row]) || hash == no_key || !std::binary_search(hashes.begin(), hashes.end(), hash))
+        continue;
+      if (drops) rows.dropped[row] = true;
       ++dropped;
     }
     if (dropped == 0) continue;
+    if (!drops) {
+      result_.notes.push_back(with_thousands(dropped) + " rows of " + name + " are in " + other +
+                              " too, and stay in both ('overlap: keep')");
+      continue;
+    }
     const std::string why = key == 0                 ? "are in " + other + " too"
                             : key <= spec_.by.size() ? "agree in '" + spec_.by[key - 1] + "' with rows of " + other
                                                      : "are of a group that is in " + other + " too";

@@ -48,7 +48,7 @@ class RowTable {
   SplitSpec spec_;
   SplitWants wants_;
   bool scored_alone_;
-  bool compare_;          // whether splits that files give may overlap and must not
+  bool compare_;          // whether there are splits that files give, which may overlap
   std::size_t compared_;  // how many of a row's keys: its input, the fields of `by`, the group that the task names
   KeyTable keys_;
   Rows train_, validation_, test_;

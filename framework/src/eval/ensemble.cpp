@@ -10,7 +10,7 @@
 
 namespace peftbench {
 
-EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledPlan& plan,
+EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evaluators, const CompiledPlan& plan,
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
                                      ProgressSink* progress) {
   if (replicas_of(plan) != 1)
@@ -24,7 +24,8 @@ EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledP
   std::vector<Prediction> votes(n);
   EnsembleEvaluation result;
   result.entropy.resize(n);
-  evaluator.prepare(plan);
+  const Evaluator& first = *evaluators.front();
+  first.prepare(plan);
   for (std::size_t start = 0; start < n; start += step) {
     const std::size_t count = std::min(step, n - start);
     ExampleBatch batch;  // sorted by member, as a stacked plan wants it
@@ -36,7 +37,7 @@ EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledP
     }
     const std::vector<Answer> answers = [&] {
       try {
-        return evaluator.answer(plan, batch);
+        return Evaluator::answer(evaluators, plan, batch);
       } catch (const NotFiniteError& error) {
         const auto example = static_cast<std::int64_t>(start) + error.place() % static_cast<std::int64_t>(count);
         throw error.at(example).of("example " + std::to_string(example));
@@ -46,18 +47,19 @@ EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledP
       std::vector<Answer> ballot;
       for (std::size_t m = 0; m < members; ++m) {
         ballot.push_back(answers[m * count + i]);
-        predictions[m][start + i] = evaluator.judge(ballot.back(), questions.texts, start + i);
+        predictions[m][start + i] = evaluators[m]->judge(ballot.back(), questions.texts, start + i);
       }
       const std::vector<double> equal(members, 1.0);
-      votes[start + i] = evaluator.judge(majority_vote(ballot, equal, evaluator.task().labels, Tie::first_voter),
-                                         questions.texts, start + i);
+      votes[start + i] =
+          first.judge(majority_vote(ballot, equal, first.task().labels, Tie::first_voter), questions.texts, start + i);
       result.entropy[start + i] = vote_entropy(ballot);
     }
     if (progress)
       progress->update({"ensemble", static_cast<std::int64_t>(start + count), static_cast<std::int64_t>(n), {}});
   }
-  for (auto& member : predictions) result.members.push_back(evaluator.summarise(std::move(member)));
-  result.votes = evaluator.summarise(std::move(votes));
+  for (std::size_t m = 0; m < members; ++m)
+    result.members.push_back(evaluators[m]->summarise(std::move(predictions[m])));
+  result.votes = first.summarise(std::move(votes));
   result.seconds = watch.wall_seconds();
   return result;
 }

@@ -22,8 +22,9 @@ struct EnsembleQuestions {
 };
 
 // All members in one forward pass per batch: `plan` is CompiledPlan::stack of theirs. At most `most_sequences`
-// (examples × members) are in one batch, but an example and all its members always are.
-EnsembleEvaluation evaluate_ensemble(const Evaluator& evaluator, const CompiledPlan& plan,
+// (examples × members) are in one batch, but an example and all its members always are. What member m says is read by
+// evaluators[m], as it would be on its own; their task has the same label words in one order.
+EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evaluators, const CompiledPlan& plan,
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
                                      ProgressSink* progress = nullptr);
 

@@ -14,6 +14,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -42,6 +43,11 @@ struct Evaluator::Batch {
   const CompiledPlan& plan;
   const ExampleBatch& examples;
   EncoderState encoder;
+  const std::vector<const Evaluator*>& readers;  // of each group of a stacked plan, or one for all
+  const Evaluator& first() const { return *readers.front(); }
+  const Evaluator& reader(std::size_t sequence) const {
+    return readers.size() == 1 ? first() : *readers[static_cast<std::size_t>(encoder.layout.groups[sequence])];
+  }
 };
 
 Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config,
@@ -113,21 +119,22 @@ int Evaluator::label_of(const std::string& text) const {
   return -1;
 }
 
-std::vector<Answer> Evaluator::generate_answers(const Batch& batch) const {
+std::vector<Answer> Evaluator::generate_answers(const Batch& batch) {
+  const Evaluator& first = batch.first();
   GenerationOptions options;
-  options.max_tokens = config_.max_tokens > 0 ? config_.max_tokens : task_.max_target_tokens;
-  if (task_.sentinel) options.max_tokens += static_cast<std::int64_t>(codec_.encode(sentinel).size());
-  options.beams = config_.beams;
-  options.length_penalty = config_.length_penalty;
+  options.max_tokens = first.config_.max_tokens > 0 ? first.config_.max_tokens : first.task_.max_target_tokens;
+  if (first.task_.sentinel) options.max_tokens += static_cast<std::int64_t>(first.codec_.encode(sentinel).size());
+  options.beams = first.config_.beams;
+  options.length_penalty = first.config_.length_penalty;
   const std::vector<std::int64_t>& groups = batch.encoder.layout.groups;
   std::vector<Answer> answers;
-  for (const auto& ids : generate(backbone_, batch.encoder, batch.plan, options, codec_.vocabulary)) {
-    std::string text = codec_.decode(ids);
-    if (task_.sentinel) text = without_sentinel(std::move(text));
+  for (const auto& ids : generate(first.backbone_, batch.encoder, batch.plan, options, first.codec_.vocabulary)) {
+    std::string text = first.codec_.decode(ids);
+    if (first.task_.sentinel) text = without_sentinel(std::move(text));
     const auto group = static_cast<std::size_t>(groups[answers.size()]);
     if (!batch.plan.groups().empty())
       if (const auto& layout = batch.plan.groups()[group]->layout) text = layout->answer(text);
-    answers.push_back(translated(std::move(text)));
+    answers.push_back(batch.reader(answers.size()).translated(std::move(text)));
   }
   return answers;
 }
@@ -163,33 +170,58 @@ Answer Evaluator::translated(std::string text) const {
   return {std::move(text), label};
 }
 
-std::vector<Answer> Evaluator::rank_labels(const Batch& batch) const {
+// Members of an ensemble may have learnt other words, or as many in another order: each sequence is asked its own.
+std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
+  const auto sequences = static_cast<std::size_t>(batch.encoder.layout.sequences());
+  const std::int64_t copies = batch.examples.copies;
+  std::size_t words = 0;
+  for (const Evaluator* reader : batch.readers) words = std::max(words, reader->ranked_.size());
   std::vector<Tensor> scores;
-  for (const auto& ids : ranked_ids_) {
-    const std::vector<std::vector<std::int64_t>> targets(batch.encoder.layout.sequences(), ids);
-    const Tensor copies = score_targets(backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
-    Tensor score = combined_scores(backbone_, batch.plan, copies);
-    if (config_.rank_score == RankScore::mean) score = score / static_cast<double>(ids.size());
-    scores.push_back(score);
+  for (std::size_t word = 0; word < words; ++word) {
+    std::vector<std::vector<std::int64_t>> targets;
+    std::vector<double> lengths, absent;
+    for (std::size_t s = 0; s < sequences; ++s) {
+      const Evaluator& reader = batch.reader(s);
+      targets.push_back(reader.ranked_ids_[std::min(word, reader.ranked_ids_.size() - 1)]);
+      if (s % static_cast<std::size_t>(copies) != 0) continue;
+      const bool mean = reader.config_.rank_score == RankScore::mean;
+      lengths.push_back(mean ? static_cast<double>(targets.back().size()) : 1.0);
+      absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
+    }
+    const Tensor all =
+        score_targets(batch.first().backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
+    const Tensor score = combined_scores(batch.first().backbone_, batch.plan, all);
+    const auto as_scores = [&](const std::vector<double>& values) {
+      return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());
+    };
+    scores.push_back(score / as_scores(lengths) + as_scores(absent));
   }
   std::vector<Answer> answers;
-  for (const std::size_t place : likeliest(at::stack(scores, 1))) answers.push_back(translated(ranked_[place]));
+  for (const std::size_t place : likeliest(at::stack(scores, 1))) {
+    const Evaluator& reader = batch.reader(answers.size() * static_cast<std::size_t>(copies));
+    answers.push_back(reader.translated(reader.ranked_[place]));
+  }
   return answers;
 }
 
-std::vector<Answer> Evaluator::choose_classes(const Batch& batch) const {
-  const Tensor scores = class_log_probabilities(backbone_, batch.encoder, batch.plan, RunContext::inference());
-  if (scores.size(1) != static_cast<std::int64_t>(classes_.size())) {
-    throw ConfigError({"the method's head does not score the task's classes",
-                       std::to_string(scores.size(1)) + " classes",
-                       std::to_string(classes_.size()) + ", the label words of task '" + task_.name + "'",
-                       "set the method's number of classes"});
+std::vector<Answer> Evaluator::choose_classes(const Batch& batch) {
+  const Tensor scores =
+      class_log_probabilities(batch.first().backbone_, batch.encoder, batch.plan, RunContext::inference());
+  for (const Evaluator* reader : batch.readers) {
+    if (scores.size(1) == static_cast<std::int64_t>(reader->classes_.size())) continue;
+    throw ConfigError(
+        {"the method's head does not score the task's classes", std::to_string(scores.size(1)) + " classes",
+         std::to_string(reader->classes_.size()) + ", the label words of task '" + reader->task_.name + "'",
+         "set the method's number of classes"});
   }
   std::vector<Tensor> combined;
   for (std::int64_t c = 0; c < scores.size(1); ++c)
-    combined.push_back(combined_scores(backbone_, batch.plan, scores.select(1, c)));
+    combined.push_back(combined_scores(batch.first().backbone_, batch.plan, scores.select(1, c)));
   std::vector<Answer> answers;
-  for (const std::size_t place : likeliest(at::stack(combined, 1))) answers.push_back(translated(classes_[place]));
+  for (const std::size_t place : likeliest(at::stack(combined, 1))) {
+    const Evaluator& reader = batch.reader(answers.size() * static_cast<std::size_t>(batch.examples.copies));
+    answers.push_back(reader.translated(reader.classes_[place]));
+  }
   return answers;
 }
 
@@ -198,9 +230,9 @@ EncoderState Evaluator::encode(const CompiledPlan& plan, const ExampleBatch& bat
   return encode_batch(backbone_, batch, plan, RunContext::inference(), cache);
 }
 
-std::vector<Answer> Evaluator::answers(const Batch& batch) const {
+std::vector<Answer> Evaluator::answers(const Batch& batch) {
   if (scores_classes(batch.plan)) return choose_classes(batch);
-  return config_.mode == EvaluationMode::greedy ? generate_answers(batch) : rank_labels(batch);
+  return batch.first().config_.mode == EvaluationMode::greedy ? generate_answers(batch) : rank_labels(batch);
 }
 
 void Evaluator::prepare(const CompiledPlan& plan) const {
@@ -208,9 +240,10 @@ void Evaluator::prepare(const CompiledPlan& plan) const {
   backbone_.refresh(plan);
 }
 
-std::vector<Answer> Evaluator::answer(const CompiledPlan& plan, const ExampleBatch& batch) const {
+std::vector<Answer> Evaluator::answer(const std::vector<const Evaluator*>& readers, const CompiledPlan& plan,
+                                      const ExampleBatch& batch) {
   const at::NoGradGuard no_grad;
-  return answers({plan, batch, encode(plan, batch)});
+  return answers({plan, batch, readers.front()->encode(plan, batch), readers});
 }
 
 // What an example's copies say together. Where label words are scored, the method has combined the scores already.
@@ -311,6 +344,7 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
   std::vector<Prediction> predictions(n);
   LossSum loss;
   const bool loses = can_lose(plan);
+  const std::vector<const Evaluator*> readers = {this};
   for (std::size_t start = 0; start < n; start += config_.batch_size) {
     const std::size_t end = std::min<std::size_t>(n, start + config_.batch_size);
     ExampleBatch some;
@@ -320,7 +354,7 @@ Evaluation Evaluator::evaluate(const CompiledPlan& plan, const std::vector<Encod
       if (!groups.empty()) some.groups.push_back(groups[order[i]]);
     }
     try {
-      const Batch batch{plan, some, encode(plan, some)};
+      const Batch batch{plan, some, encode(plan, some), readers};
       if (loses) {
         Asked asked;
         for (const EncodedExample* example : some.examples) {

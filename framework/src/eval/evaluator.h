@@ -59,7 +59,9 @@ class Evaluator {
 
   // The parts of `evaluate`, for who batches otherwise. `prepare` once for a plan; it and `answer` leave no graph.
   void prepare(const CompiledPlan& plan) const;
-  std::vector<Answer> answer(const CompiledPlan& plan, const ExampleBatch& batch) const;  // of each sequence
+  // Of each sequence of a stacked plan. What group g says is read by readers[g], whose mode and generation are one.
+  static std::vector<Answer> answer(const std::vector<const Evaluator*>& readers, const CompiledPlan& plan,
+                                    const ExampleBatch& batch);
   Prediction judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const;
   Evaluation summarise(std::vector<Prediction> predictions) const;  // metrics; no loss
   const TaskConfig& task() const { return task_; }
@@ -73,10 +75,10 @@ class Evaluator {
  private:
   struct Batch;
   EncoderState encode(const CompiledPlan& plan, const ExampleBatch& batch) const;
-  std::vector<Answer> answers(const Batch& batch) const;
-  std::vector<Answer> generate_answers(const Batch& batch) const;
-  std::vector<Answer> rank_labels(const Batch& batch) const;
-  std::vector<Answer> choose_classes(const Batch& batch) const;
+  static std::vector<Answer> answers(const Batch& batch);
+  static std::vector<Answer> generate_answers(const Batch& batch);
+  static std::vector<Answer> rank_labels(const Batch& batch);
+  static std::vector<Answer> choose_classes(const Batch& batch);
   Answer translated(std::string text) const;
   void find_asked();
   bool can_lose(const CompiledPlan& plan) const;

@@ -13,7 +13,7 @@
 //   Hd = 2·Nl·d·V                   logits
 // A prefix adds its columns to Ea and Da. The backward pass costs as much again for a frozen linear map (its input's
 // gradient alone) and 2.5 times as much for attention, down to the lowest layer that the method touches. A tensor
-// that is trained in a frozen one's place costs its own product once more.
+// that is trained in a frozen one's place costs its own product once more. Each copy of an example has its own Ne.
 namespace peftbench {
 
 namespace {
@@ -79,11 +79,10 @@ double weight_gradients(const BackboneSpec& spec, const CompiledPlan& plan, cons
 }  // namespace
 
 FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const Ledger& ledger,
-                       const BatchLengths& lengths, bool encoder_cached) {
+                       const BatchLengths& lengths, double encoder_cached) {
   const auto* only = plan.only();
   const bool classes = only && only->head && only->head->scores_classes();
-  const double replicas = only && only->replica ? static_cast<double>(only->replica->replicas()) : 1;
-  const double added_encoder = static_cast<double>(ledger.added_encoder_length.value_or(0));
+  const auto copies = static_cast<std::size_t>(only && only->replica ? only->replica->replicas() : 1);
   const double added_decoder = static_cast<double>(ledger.added_decoder_length);
 
   Rows rows;
@@ -91,12 +90,17 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
   for (std::size_t b = 0; b < lengths.input.size(); ++b) {
     const double labels = classes ? 1.0 + static_cast<double>(only->head->decoder_tokens().size())
                                   : static_cast<double>(lengths.target[b]);
-    const double encoder = static_cast<double>(lengths.input[b]) + added_encoder, decoder = labels + added_decoder;
-    rows.encoder += encoder;
-    rows.decoder += decoder;
-    rows.labels += classes ? 0 : labels;
-    encoder_squares += encoder * encoder;
-    decoder_products += decoder * (decoder + encoder);
+    const double decoder = labels + added_decoder;
+    for (std::size_t copy = 0; copy < copies; ++copy) {  // their prompts may be of unequal lengths
+      const std::int64_t added = copy < ledger.added_by_copy.size() ? ledger.added_by_copy[copy] : 0;
+      const auto encoder =
+          static_cast<double>(lengths.encoder_rows.empty() ? lengths.input[b] + added : lengths.encoder_rows[b][copy]);
+      rows.encoder += encoder;
+      rows.decoder += decoder;
+      rows.labels += classes ? 0 : labels;
+      encoder_squares += encoder * encoder;
+      decoder_products += decoder * (decoder + encoder);
+    }
   }
   const auto d = static_cast<double>(spec.d_model), i = static_cast<double>(spec.inner());
   const double feed_forward = (spec.gated ? 3.0 : 2.0) * d * static_cast<double>(spec.d_ff);
@@ -109,7 +113,7 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
   const double hd = 2 * rows.labels * d * static_cast<double>(spec.vocab_size);
 
   FlopCounts counts;
-  counts.forward = replicas * (el + ea + x + dl + da + hd);
+  counts.forward = el + ea + x + dl + da + hd;
   counts.prediction = lengths.input.empty() ? 0 : counts.forward / static_cast<double>(lengths.input.size());
   if (ledger.total.trained == 0) return counts;
   const bool through_encoder = touches(plan, spec, Stack::encoder);
@@ -117,8 +121,8 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
   const double decoder_part = through_encoder ? 1.0 : reached(plan, spec, Stack::decoder);
   double backward = encoder_part * (el + 2.5 * ea) + (through_encoder ? x : 0) + decoder_part * (dl + 2.5 * da) + hd +
                     weight_gradients(spec, plan, rows);
-  if (encoder_cached) backward -= el + ea;
-  counts.training_step = counts.forward + replicas * backward;
+  backward -= encoder_cached * (el + ea);
+  counts.training_step = counts.forward + backward;
   return counts;
 }
 

@@ -148,9 +148,10 @@ void measure_lengths(Ledger& ledger, const BackboneSpec& spec, const PlanGroup& 
     // Each copy has a layout of its own; the longest is told.
     for (std::int64_t replica = 0; replica < (group.replica ? group.replica->replicas() : 1); ++replica) {
       const Sequence sequence = sample(spec, group, example, replica);
-      ledger.added_encoder_length = std::max(*ledger.added_encoder_length, added_rows(group, Stack::encoder, sequence));
+      ledger.added_by_copy.push_back(added_rows(group, Stack::encoder, sequence));
+      ledger.layout_by_copy.push_back(sequence.embedded.layout.rows() - sequence.plain);
+      ledger.added_encoder_length = std::max(*ledger.added_encoder_length, ledger.added_by_copy.back());
       ledger.prompt_tokens = std::max(*ledger.prompt_tokens, sequence.added_ids);
-      ledger.layout_length = std::max(ledger.layout_length, sequence.embedded.layout.rows() - sequence.plain);
     }
   }
   PlanGroup plain;

@@ -31,6 +31,8 @@ struct LedgerRow {
 // Lengths of the sequences of a batch, from which operations are counted.
 struct BatchLengths {
   std::vector<std::int64_t> input, target;  // tokens with EOS, before anything a method adds
+  // Of each example the rows of each of its copies, with all that a method adds; empty: the input and what is added.
+  std::vector<std::vector<std::int64_t>> encoder_rows = {};
 };
 
 struct FlopCounts {
@@ -49,7 +51,8 @@ struct Ledger {
   // an example, and not known without one.
   std::optional<std::int64_t> added_encoder_length;
   std::optional<std::int64_t> prompt_tokens;  // ids among them: words and examples of a layout hook, its slots left out
-  std::int64_t layout_length = 0;             // rows among them that a layout hook adds, ids and slots
+  // For each copy of an example (one, where there are no replicas): what is added, and by a layout hook among it.
+  std::vector<std::int64_t> added_by_copy, layout_by_copy;
   std::int64_t added_decoder_length = 0;
   std::int64_t prefix_length = 0;           // longest key/value prefix
   std::int64_t encoder_prefix_columns = 0;  // of all its attentions together
@@ -75,9 +78,9 @@ struct LedgerExample {
 Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerExample* example = nullptr);
 
 // Multiplications and additions in the backbone's matrix products; what hooks compute on their own is not in it.
-// `encoder_cached`: the encoder's share is left out of a training step. Formulas: ledger/flops.cpp.
+// `encoder_cached`: of so large a part of its examples a training step needs no encoder. Formulas: ledger/flops.cpp.
 FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const Ledger& ledger,
-                       const BatchLengths& lengths, bool encoder_cached = false);
+                       const BatchLengths& lengths, double encoder_cached = 0);
 
 nlohmann::json to_json(const Ledger& ledger);  // the record's `ledger`; backbone_parameters is not in it
 

@@ -70,6 +70,37 @@ void ResultStore::write(const RunRecord& record) const {
   write_atomically(folder.record(), to_json(record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+namespace {
+
+// What there is under the name that was given for a run's; empty: nothing.
+std::optional<Problem> not_a_run(const std::string& name) {
+  const fs::path path(name);
+  std::error_code error;
+  const auto holds = [&](const char* file) { return fs::exists(path / file, error); };
+  const auto problem = [&](const std::string& is, const std::string& remedy) {
+    return Problem{"'" + name + "' is not a run", is, "a run's folder, which holds record.json, or its id", remedy};
+  };
+  if (name.empty() || !fs::exists(path, error)) return std::nullopt;
+  if (!fs::is_directory(path, error)) return problem("a file", "name the folder that `peft-bench` printed for the run");
+  const fs::path absolute = fs::absolute(path).lexically_normal();
+  const fs::path parent = absolute.has_filename() ? absolute.parent_path() : absolute.parent_path().parent_path();
+  if (holds("adapter.json")) {
+    if (fs::exists(parent / "record.json", error)) return problem("the adapter of a run", "name " + parent.string());
+    return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
+  }
+  if (holds("adapter_config.json"))
+    return problem("an adapter of Hugging Face PEFT",
+                   "`peft-bench eval " + name + " --backbone NAME --task NAME` scores it");
+  if (holds("config.yaml") || holds("lock"))
+    return problem("a run's folder without record.json", "start the command of the run again");
+  if (holds("config.json")) return problem("a model's folder", "name it with --backbone");
+  if (const std::vector<std::string> ids = run_ids(path); !ids.empty())
+    return problem("a folder of " + std::to_string(ids.size()) + " runs: " + join(ids), "name one of them");
+  return problem("another folder", "name the folder that `peft-bench` printed for the run");
+}
+
+}  // namespace
+
 RunFolder find_run(const std::string& name, const fs::path& folder) {
   std::error_code error;
   for (const fs::path& path : {fs::path(name), folder / name}) {
@@ -86,6 +117,7 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
   if (begins.size() == 1) return {folder / begins.front()};
   if (begins.size() > 1)
     throw DataError({"more than one run begins with '" + name + "'", join(begins), "one run", "write more of its id"});
+  if (const auto problem = not_a_run(name)) throw DataError(*problem);
   throw DataError({"there is no run '" + name + "'", "not a run's folder, nor an id in " + folder.string(),
                    "a folder with a record.json",
                    ids.empty() ? "name the folder of the runs with --out DIR" : did_you_mean(name, ids)});

@@ -71,8 +71,9 @@ ScoreDetails details_from(const Json& json) {
 }
 
 Json task_json(const TaskScore& task) {
-  Json json = {{"task", task.task},         {"source", task.source}, {"hash", task.hash},    {"trained", task.trained},
-               {"rate", number(task.rate)}, {"train", task.train},   {"scored", task.scored}};
+  Json json = {
+      {"task", task.task},       {"source", task.source},     {"hash", task.hash},   {"definition", task.definition},
+      {"trained", task.trained}, {"rate", number(task.rate)}, {"train", task.train}, {"scored", task.scored}};
   json["metrics"] = Json::array();
   for (const MetricRecord& metric : task.metrics) json["metrics"].push_back(metric_json(metric));
   json["majority_label"] = task.majority_label;
@@ -90,6 +91,7 @@ TaskScore task_from(const Json& json) {
   json.at("task").get_to(task.task);
   json.at("source").get_to(task.source);
   json.at("hash").get_to(task.hash);
+  task.definition = json.value("definition", "");
   json.at("trained").get_to(task.trained);
   task.rate = optional_number(json.at("rate"));
   whole(json, "train", task.train);
@@ -136,13 +138,9 @@ Json to_json(const RunRecord& r) {
   json["method"] = {{"name", r.method.name},           {"version", r.method.version}, {"summary", r.method.summary},
                     {"reference", r.method.reference}, {"plugin", r.method.plugin},   {"abi_note", r.method.abi_note},
                     {"values", r.method.values}};
-  json["task"] = {{"name", r.task.name},
-                  {"source", r.task.source},
-                  {"hash", r.task.hash},
-                  {"train", r.task.train},
-                  {"validation", r.task.validation},
-                  {"test", r.task.test},
-                  {"majority_label", r.task.majority_label}};
+  json["task"] = {{"name", r.task.name}, {"file", r.task.file},     {"source", r.task.source},
+                  {"hash", r.task.hash}, {"train", r.task.train},   {"validation", r.task.validation},
+                  {"test", r.task.test}, {"labels", r.task.labels}, {"majority_label", r.task.majority_label}};
   json["backbone"] = {{"name", r.backbone.name},
                       {"folder", r.backbone.folder},
                       {"precision", r.backbone.precision},
@@ -223,6 +221,8 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   whole(task, "validation", r.task.validation);
   whole(task, "test", r.task.test);
   task.at("majority_label").get_to(r.task.majority_label);
+  r.task.file = task.value("file", "");
+  r.task.labels = task.value("labels", std::vector<std::string>());
 
   const Json& backbone = json.at("backbone");
   backbone.at("name").get_to(r.backbone.name);

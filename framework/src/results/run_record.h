@@ -47,6 +47,7 @@ struct ScoreDetails {
 // The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
 struct TaskScore {
   std::string task = {}, source = {}, hash = {};
+  std::string definition = {};                    // hash of the task's file; "" in older records
   bool trained = false;                           // a task of the mixture; false: a transfer
   std::optional<double> rate = {};                // in the mixture
   std::int64_t train = 0, scored = 0;             // examples of its training split; examples that were scored
@@ -80,6 +81,8 @@ struct RunRecord {
   struct {
     std::string name, source, hash, majority_label;
     std::int64_t train = 0, validation = 0, test = 0;
+    std::string file = {};                 // the task's YAML, absolute; "" in older records
+    std::vector<std::string> labels = {};  // label words, in the order in which they were learnt
   } task;
   struct {
     std::string name, folder, precision, quantization = "none", checksum_before, checksum_after;

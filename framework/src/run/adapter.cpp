@@ -124,6 +124,7 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
                                  {"fields", info.shape.fields},
                                  {"run", info.run},
                                  {"adapter_hash", hash}};
+  if (info.made_from) json["made_from"] = to_json(*info.made_from);
   json["description_hash"] = hash_of(json);
   write_atomically(folder / "adapter.json", json.dump(1) + "\n");
   return hash;
@@ -155,6 +156,14 @@ Values stored_values(const LoadedPlugin& plugin, const nlohmann::json& values) {
   return parse_values(plugin.name, plugin.schema, texts);
 }
 
+std::optional<MadeFrom> adapter_made_from(const fs::path& folder) try {
+  const nlohmann::json json = description_in(folder);
+  return json.contains("made_from") ? std::optional(made_from_json(json.at("made_from"))) : std::nullopt;
+} catch (const nlohmann::json::exception& error) {
+  throw CheckpointError(
+      {(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {}, damaged});
+}
+
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
   const nlohmann::json json = description_in(folder);
   AdapterInfo info{json.at("method"),
@@ -165,6 +174,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
                    json.at("task"),
                    json.at("run"),
                    {json.value("labels", Names{}), json.value("fields", Names{})}};
+  if (json.contains("made_from")) info.made_from = made_from_json(json.at("made_from"));
   const NamedBy by{(folder / "adapter.json").string(), {}};
   info.values = stored_values(*finder.load_method(info.method, by), json.at("values"));
   return info;

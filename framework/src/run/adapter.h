@@ -4,10 +4,12 @@
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 #include "plugin/finder.h"
+#include "run/made_from.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace peftbench {
@@ -18,7 +20,8 @@ struct AdapterInfo {
   Values values;
   std::string backbone, backbone_checksum;
   std::string task, run;
-  TaskShape shape;  // the plan was made for
+  TaskShape shape;                         // the plan was made for
+  std::optional<MadeFrom> made_from = {};  // nothing in older files, and in other programs'
 };
 
 // Returns the hash of the tensors' file, which adapter.json keeps too.
@@ -46,6 +49,8 @@ Values stored_values(const LoadedPlugin& plugin, const nlohmann::json& values);
 
 // Of an adapter of ours. Throws CheckpointError where the folder is none.
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder);
+
+std::optional<MadeFrom> adapter_made_from(const fs::path& folder);
 
 // Ours, or another program's (run/foreign.h), which the backbone's sizes are needed to understand. Throws
 // CheckpointError where it is neither.

@@ -23,6 +23,12 @@ void refuse_other_folders(const std::string& name, const fs::path& runs) {
     throw CheckpointError(not_an_adapter(name));
 }
 
+// The checksum is of the weights as they were in the run.
+LoadOptions load_options(const std::string& precision, const std::string& quantization) {
+  return {precision == "bfloat16" ? Precision::bfloat16 : Precision::float32,
+          quantization_named(quantization).value_or(Quantization::none)};
+}
+
 }  // namespace
 
 std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs) {
@@ -42,7 +48,11 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
     place.folder = find_run(name, runs).adapter();
   }
   const fs::path record_file = record_beside(place.folder);
-  if (!file_exists(record_file)) return place;
+  if (!file_exists(record_file)) {
+    if (file_exists(place.folder / "adapter.json")) place.made_from = adapter_made_from(place.folder);
+    if (place.made_from) place.load = load_options(place.made_from->precision, place.made_from->quantization);
+    return place;
+  }
   const RunRecord record = read_record(record_file);
   if (!file_exists(place.folder / "adapter.json"))
     throw DataError({"the run has not finished, so it has no adapter yet",
@@ -51,9 +61,8 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
                      "start its command again: it continues"});
   // A backbone in a folder of the user's is found by its path, others by their names.
   place.backbone = file_exists(fs::path(record.backbone.folder) / "config.json") ? record.backbone.folder : "";
-  const Json& load = record.config.at("backbone");  // the checksum is of the weights as they were in the run
-  if (load.value("precision", "") == "bfloat16") place.load.precision = Precision::bfloat16;
-  place.load.quantization = quantization_named(load.value("quantization", "none")).value_or(Quantization::none);
+  place.made_from = made_from(record);
+  place.load = load_options(record.backbone.precision, record.backbone.quantization);
   return place;
 }
 

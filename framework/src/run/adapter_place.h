@@ -4,6 +4,7 @@
 #include "backbone/hub.h"
 #include "core/files.h"
 #include "run/home.h"
+#include "run/made_from.h"
 
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@ struct AdapterPlace {
   fs::path folder;
   std::string backbone;  // its folder; empty where that is not known, or not there
   LoadOptions load;
+  std::optional<MadeFrom> made_from = {};  // nothing in older adapters, and in other programs'
 };
 
 // A run's folder or id (looked for under `runs`), an adapter's folder, or another program's adapter.

@@ -4,9 +4,8 @@
 #include "core/clock.h"
 #include "data/groups.h"
 #include "eval/ensemble.h"
-#include "run/adapter.h"
 #include "run/machine.h"
-#include "run/scoring.h"
+#include "run/scored_run.h"
 #include "run/unchanged.h"
 
 #include <peftbench/error.h>
@@ -20,78 +19,67 @@
 namespace peftbench {
 namespace {
 
-// One run of the ensemble, ready to be asked.
-struct Voter {
-  RunFolder run;
-  RunRecord record;
-  RunConfig config;
-  CompiledPlan plan;
-};
-
-// What the members must have in common: a vote is over answers to the same questions, scored in one way.
-void check_alike(const RunRecord& first, const RunRecord& other, const Asked& asked) {
-  const auto refuse = [&](const std::string& what, const std::string& key, const std::string& remedy) {
-    throw ConfigError({"the runs have different " + what, other.id + ": " + other.config.value(key, Json()).dump(),
-                       first.id + ": " + first.config.value(key, Json()).dump(), remedy});
+// What a vote is over: answers to the same questions, scored in one way.
+void check_same_task(const RunRecord& first, const RunRecord& other) {
+  const MadeFrom::Task a = made_from(first).task, b = made_from(other).task;
+  const auto text = [](const MadeFrom::Task& task) {
+    return "'" + task.name + "', definition " + task.definition.substr(0, 16) + ", data " + task.data.substr(0, 16);
   };
-  if (first.backbone.checksum_before != other.backbone.checksum_before)
-    refuse("backbones", "backbone", "take runs of one backbone");
-  const auto same = [&](const char* key, const std::vector<std::string>& except) {
-    Json a = first.config.value(key, Json::object()), b = other.config.value(key, Json::object());
-    for (const std::string& name : except) {
-      a.erase(name);
-      b.erase(name);
-    }
-    return a == b;
-  };
-  // Another task is asked of all of them; its limits are each run's own.
-  std::vector<std::string> of_its_own = {"train_examples"};
-  if (!asked.task.empty()) of_its_own.insert(of_its_own.end(), {"name", "definition", "data"});
-  if (!same("task", of_its_own)) refuse("tasks", "task", "take runs of one task, or name one with --task");
-  if (!same("eval", {"split", "examples", "batch_size", "tasks", "label_map"}))
-    refuse("settings of evaluation", "eval", "take runs that are evaluated in the same way");
+  const auto differ = [](const std::string& x, const std::string& y) { return !x.empty() && !y.empty() && x != y; };
+  if (!differ(a.name, b.name) && !differ(a.definition, b.definition) && !differ(a.data, b.data)) return;
+  throw ConfigError({"the runs have different tasks", other.id + ": " + text(b), first.id + ": " + text(a),
+                     "take runs of one task, or name one with --task"});
 }
 
-std::vector<MetricRecord> metric_records(const Evaluation& evaluation, const std::string& split) {
-  std::vector<MetricRecord> records;
-  for (const MetricValue& m : evaluation.metrics)
-    records.push_back({split, m.name, m.value, m.n, Interval{m.low, m.high}, {}});
-  return records;
+void check_same_backbone(const RunRecord& first, const RunRecord& other) {
+  if (first.backbone.checksum_before == other.backbone.checksum_before) return;
+  const auto text = [](const RunRecord& record) {
+    return record.id + ": " + record.backbone.name + ", " + record.backbone.precision + ", checksum " +
+           record.backbone.checksum_before.substr(0, 16);
+  };
+  throw ConfigError({"the runs have different backbones", text(other), text(first), "take runs of one backbone"});
 }
 
-// The examples as each member's own layout, seed and training set have them; those without a layout share theirs.
-class Questions {
- public:
-  Questions(const Workbench& bench, const Places& places, const std::vector<TextExample>& texts)
-      : bench_(bench), places_(places), texts_(texts) {}
-
-  const std::vector<EncodedExample>* of(const Voter& voter) {
-    const LayoutHook* layout = voter.plan.only()->layout.get();
-    if (layout) {
-      const TaskData trained = trained_data(voter.run, voter.record, places_, nullptr);
-      std::vector<TextExample> pool;
-      for (const TaskData* part : shots_for(trained, bench_.task.config.name)) {
-        std::vector<TextExample> some = layout_pool(part->train);
-        std::move(some.begin(), some.end(), std::back_inserter(pool));
-      }
-      return keep({layout, &pool, 1, static_cast<std::uint64_t>(voter.config.seed())});
-    }
-    if (!plain_) plain_ = keep({});
-    return plain_;
+// The settings of evaluation that decide something: none where a head scores the classes, and of generation none where
+// label words are ranked.
+Json settings_in_force(const ScoredRun& run) {
+  const EvaluationConfig& config = run.bench().setup.config.train.evaluation;
+  const TaskConfig& task = run.bench().task.config;
+  Json json = Json::object();
+  if (!task.prefix.empty()) json["task.prefix"] = true;
+  if (scores_classes(run.plan())) return json;
+  json["mode"] = enum_name(config.mode);
+  if (config.mode == EvaluationMode::rank) {
+    json["rank_score"] = enum_name(config.rank_score);
+    return json;
   }
+  json["sentinel"] = task.sentinel;
+  json["max_tokens"] = config.max_tokens > 0 ? config.max_tokens : task.max_target_tokens;
+  json["beams"] = config.beams;
+  if (config.beams > 1) json["length_penalty"] = config.length_penalty;
+  return json;
+}
 
- private:
-  const std::vector<EncodedExample>* keep(const Arrangement& arrangement) {
-    kept_.push_back(
-        std::make_unique<std::vector<EncodedExample>>(encode_scored(bench_, bench_.task.config, texts_, arrangement)));
-    return kept_.back().get();
+void check_alike(const ScoredRun& first, const ScoredRun& other) {
+  const Json a = settings_in_force(first), b = settings_in_force(other);
+  if (a == b) return;
+  throw ConfigError({"the runs have different settings of evaluation", other.record().id + ": " + b.dump(),
+                     first.record().id + ": " + a.dump(), "take runs that are evaluated in the same way"});
+}
+
+using Members = std::vector<std::unique_ptr<ScoredRun>>;
+
+// The examples as each member's own layout, seed and training set have them; members that lay out nothing share theirs.
+std::vector<const std::vector<EncodedExample>*> questions_of(const Members& members, const std::string& split,
+                                                             std::size_t count) {
+  std::vector<const std::vector<EncodedExample>*> encoded;
+  for (const auto& member : members) {
+    TaskScoring& own = member->scoring().first();
+    if (!encoded.empty()) own.share_questions(members.front()->scoring().first());
+    encoded.push_back(&own.questions(split, count).encoded);
   }
-  const Workbench& bench_;
-  const Places& places_;
-  const std::vector<TextExample>& texts_;
-  std::vector<std::unique_ptr<std::vector<EncodedExample>>> kept_;
-  const std::vector<EncodedExample>* plain_ = nullptr;
-};
+  return encoded;
+}
 
 std::vector<EnsembleMetric> compare(const EnsembleOutcome& outcome, std::vector<MetricRecord> votes) {
   std::vector<EnsembleMetric> metrics;
@@ -109,10 +97,11 @@ std::vector<EnsembleMetric> compare(const EnsembleOutcome& outcome, std::vector<
   return metrics;
 }
 
-void write_votes(const EnsembleEvaluation& evaluation, const TextList& split, const fs::path& file) {
+void write_votes(const Workbench& bench, const EnsembleEvaluation& evaluation, const TextList& split,
+                 const fs::path& file) {
   std::string text;
   for (std::size_t i = 0; i < evaluation.votes.predictions.size(); ++i) {
-    nlohmann::ordered_json line = prediction_json(evaluation.votes.predictions[i], split);
+    nlohmann::ordered_json line = prediction_json(bench, bench.task.config, evaluation.votes.predictions[i], split);
     line["votes"] = nlohmann::ordered_json::array();
     for (const Evaluation& member : evaluation.members) line["votes"].push_back(member.predictions[i].prediction);
     line["entropy"] = evaluation.entropy[i];
@@ -127,78 +116,73 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   if (request.runs.empty()) throw ConfigError({"an ensemble needs runs", {}, "one or more", "name their folders"});
   const Stopwatch watch;
   const Places& places = request.places;
-  std::vector<Voter> voters;
-  std::optional<Setup> setup;
+  std::vector<FinishedRun> finished;
   for (const RunFolder& run : request.runs) {
-    RunRecord record = finished_record(run);
-    if (!voters.empty()) check_alike(voters.front().record, record, request.asked);
-    Setup own = set_up(places, configuration_of(run, record, request.asked), BackboneNeed::weights);
-    RunConfig config = own.config;
-    if (!setup) setup = std::move(own);
-    voters.push_back({run, std::move(record), std::move(config), {}});
+    finished.push_back(open_finished(run, request.asked, places));
+    check_same_backbone(finished.front().record, finished.back().record);
+    if (request.asked.task.empty()) check_same_task(finished.front().record, finished.back().record);
   }
-  use_threads(setup->config.train.threads);
+  use_threads(finished.front().setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(places, std::move(*setup), &progress);
+  const Workbench bench = open_workbench(places, finished.front().setup, &progress);
   if (bench.task.config.mixture)
     throw ConfigError({"an ensemble votes on one task",
                        bench.task.config.name + " is a mixture",
                        {},
                        "name one of its tasks with --task"});
-  const PluginFinder finder(places.plugin_files);
+  Members members;
   std::vector<CompiledPlan> plans;
-  for (std::size_t i = 0; i < voters.size(); ++i) {
-    voters[i].plan = load_adapter(request.runs[i].adapter(), finder, *bench.backbone, bench.checksum);
-    plans.push_back(voters[i].plan);
-  }
-  const CompiledPlan plan = CompiledPlan::stack(plans);
-  Scoring scoring(bench, plan);
-  for (const std::string& warning : scoring.warnings()) progress.note("warning: " + warning);
+  std::vector<const Evaluator*> evaluators;
   EnsembleOutcome outcome;
+  for (FinishedRun& run : finished) {
+    members.push_back(std::make_unique<ScoredRun>(std::move(run), bench, places, request.asked, progress));
+    check_alike(*members.front(), *members.back());
+    plans.push_back(members.back()->plan());
+    evaluators.push_back(&members.back()->scoring().first().evaluator());
+    for (const std::vector<std::string>& some : {members.back()->warnings(), members.back()->scoring().warnings()})
+      for (const std::string& warning : some)  // what is of the task is said by each
+        if (std::count(outcome.warnings.begin(), outcome.warnings.end(), warning) == 0)
+          outcome.warnings.push_back(warning);
+  }
+  for (const std::string& warning : outcome.warnings) progress.note("warning: " + warning);
+  const CompiledPlan plan = CompiledPlan::stack(plans);
+  TaskScoring& first = members.front()->scoring().first();
   outcome.task = bench.task.config.name;
   outcome.backbone = bench.setup.backbone.name;
-  outcome.split = scoring.first().split_for(bench.setup.config.options.text("eval.split"));
-  const TextList& split = scoring.first().split(outcome.split);
-  const std::vector<TextExample> texts = split.first(whole_groups(split, request.examples));
-  Questions questions(bench, places, texts);
-  std::vector<const std::vector<EncodedExample>*> encoded;
-  for (const Voter& voter : voters) encoded.push_back(questions.of(voter));
+  outcome.split = first.split_for(bench.setup.config.options.text("eval.split"));
+  const TextList& split = first.split(outcome.split);
+  const std::size_t count = whole_groups(split, request.examples);
+  const std::vector<TextExample>& texts = first.questions(outcome.split, count).texts;
+  const auto encoded = questions_of(members, outcome.split, count);
   outcome.load_seconds = watch.wall_seconds();
 
   const EnsembleEvaluation evaluation = [&] {
     try {
-      return evaluate_ensemble(scoring.first().evaluator(), plan, {encoded, texts},
-                               bench.setup.config.train.evaluation.batch_size, &progress);
+      return evaluate_ensemble(evaluators, plan, {encoded, texts}, bench.setup.config.train.evaluation.batch_size,
+                               &progress);
     } catch (const NotFiniteError& error) {
-      throw error.of(scoring.first().example_name(outcome.split, error.place()));
+      throw error.of(first.example_name(outcome.split, error.place()));
     }
   }();
   outcome.seconds = evaluation.seconds;
   require_unchanged_files(*bench.backbone, bench.checksum);
   outcome.examples = evaluation.votes.examples;
-  const TaskConfig& task = bench.task.config;
-  const bool labels = answers_may_be_illegal(task.metrics, static_cast<int>(task.labels.size()));
-  for (std::size_t i = 0; i < voters.size(); ++i) {
-    const RunRecord& record = voters[i].record;
-    const Evaluation& own = evaluation.members[i];
-    outcome.members.push_back({record.id, record.method.name, record.seed, metric_records(own, outcome.split),
-                               labels ? std::optional(own.illegal_rate) : std::nullopt});
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const RunRecord& record = members[m]->record();
+    TaskScore own = members[m]->scoring().first().describe(evaluation.members[m], outcome.split);
+    outcome.members.push_back({record.id, record.method.name, record.seed, std::move(own.metrics), own.illegal_rate});
   }
-  outcome.metrics = compare(outcome, metric_records(evaluation.votes, outcome.split));
-  if (const auto majority = scoring.first().evaluator().majority(texts)) {
-    for (EnsembleMetric& metric : outcome.metrics) {
-      for (const ConstantAnswer& constant : majority->metrics) {
-        if (constant.name != metric.name) continue;
-        metric.vote.majority = constant.value;
-        metric.vote.majority_answer = constant.answer;
-      }
-    }
+  TaskScore votes = first.describe(evaluation.votes, outcome.split);
+  for (const std::string& remark : first.remarks(evaluation.votes, outcome.split)) {
+    progress.note("warning: " + remark);
+    outcome.warnings.push_back(remark);
   }
-  if (labels) outcome.illegal_rate = evaluation.votes.illegal_rate;
+  outcome.metrics = compare(outcome, std::move(votes.metrics));
+  outcome.illegal_rate = votes.illegal_rate;
   const auto n = static_cast<double>(std::max<std::int64_t>(1, outcome.examples));
   outcome.mean_entropy = std::accumulate(evaluation.entropy.begin(), evaluation.entropy.end(), 0.0) / n;
   outcome.unanimous = static_cast<double>(std::count(evaluation.entropy.begin(), evaluation.entropy.end(), 0.0)) / n;
-  if (request.predictions) write_votes(evaluation, split, *request.predictions);
+  if (request.predictions) write_votes(bench, evaluation, split, *request.predictions);
   return outcome;
 }
 

@@ -45,6 +45,7 @@ struct EnsembleOutcome {
   double unanimous = 0;                // rate of examples on which all agree
   double seconds = 0;                  // of the forward passes and the vote
   double load_seconds = 0;             // backbone, data, adapters
+  std::vector<std::string> warnings;
 };
 
 // Asks all runs the same questions, in one forward pass for each batch, and lets them vote. The runs' folders are not

@@ -62,6 +62,10 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   for (const std::string& note : adapter.notes) progress.note("warning: " + note);
   check_backbone(adapter, *bench.backbone, bench.checksum);
 
+  if (const auto& made = adapter.info.made_from) {
+    check_same_vocabulary(*made, *bench.tokenizer, "the adapter");
+    if (request.asked.task.empty()) check_task(*made, bench.task, "the adapter");
+  }
   const TaskShape shape = shape_of(bench.task.config);
   const bool ours = adapter.format.empty();
   if (!ours) adapter.info.shape = shape;  // another program's file says nothing of its task
@@ -75,10 +79,11 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   if (others)
     elsewhere = {{LabelMap(bench.setup.config.options.names("eval.label_map")), adapter.info.shape.labels},
                  parts_of(bench.task)};
+  Scoring scoring(bench, plan, elsewhere);
   RunRecord record;
   record.id = request.adapter.string();
   record.method.name = adapter.info.method;
-  return score(bench, plan, elsewhere, std::move(record), {request.examples, request.predictions}, progress);
+  return score(bench, plan, scoring, std::move(record), {request.examples, request.predictions}, progress);
 }
 
 }  // namespace peftbench

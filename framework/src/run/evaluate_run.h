@@ -28,8 +28,6 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
 
 // The data of the task that a run was trained on, with the examples that its seed drew.
 TaskData trained_data(const RunFolder& run, const RunRecord& record, const Places& places, ProgressSink* progress);
-// Of these data what a layout shows where `task` is scored: the task's own part of a mixture, else all.
-std::vector<const TaskData*> shots_for(const TaskData& trained, const std::string& task);
 
 struct EvaluateRequest {
   Places places;
@@ -45,16 +43,17 @@ struct EvaluateOutcome {
   std::int64_t examples = 0;
   std::string split;
   double seconds = 0;  // of scoring, loading left out
+  std::vector<std::string> warnings;
 };
 
-struct Elsewhere;  // run/scoring.h
+class Scoring;  // run/scoring.h
 // The part that all evaluations share: `record` with the metrics of `plan` on the workbench's task.
 struct HowMuch {
   std::int64_t examples = 0;  // 0: all
   std::optional<fs::path> predictions;
 };
-EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, const std::optional<Elsewhere>& elsewhere,
-                      RunRecord record, const HowMuch& how_much, ProgressSink& progress);
+EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring& scoring, RunRecord record,
+                      const HowMuch& how_much, ProgressSink& progress);
 
 // Scores a run's adapter again, on its own task or on another. The run's folder is not changed.
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress);

@@ -1,6 +1,7 @@
 #include "run/exchange.h"
 
 #include "backbone/hub.h"
+#include "backbone/load.h"
 #include "run/adapter_place.h"
 #include "run/foreign.h"
 #include "run/merge.h"
@@ -114,6 +115,11 @@ ExportOutcome export_adapter(const ExportRequest& request) {
   } else {
     Adapter adapter = read_adapter(place.folder, finder, resolved.spec);
     note_uncompared(adapter);
+    // A folder of that name may hold another model by now. Where only sizes are there, nothing can be compared.
+    if (place.made_from && resolved.folder && has_weights(*resolved.folder)) {
+      const auto backbone = Backbone::load(*resolved.folder, place.load);
+      check_backbone(adapter, *backbone, backbone->checksum());
+    }
     const PluginHandle plugin = finder.load_method(adapter.info.method);
     outcome.method = plugin->name;
     outcome.notes = adapter.notes;

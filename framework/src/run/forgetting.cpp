@@ -154,6 +154,12 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   CompiledPlan plan =
       load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
 
+  const MadeFrom made = made_from(record);
+  const std::string who = "the run " + record.id;
+  check_same_vocabulary(made, *bench.tokenizer, who);
+  const bool other = !request.task.empty() && request.task != bench.task.config.name;
+  if ((plan.only() && plan.only()->layout) || (!request.text && !other)) check_task(made, bench.task, who);
+
   ForgettingOutcome outcome;
   outcome.run = record.id;
   outcome.method = record.method.name;
@@ -162,7 +168,6 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
     texts = texts_of_file(*request.text);
     outcome.source = request.text->string();
   } else {
-    const bool other = !request.task.empty() && request.task != bench.task.config.name;
     const TaskData data =
         other ? load_task(read_task_config(request.task, places.task_folders()), places.data) : bench.task;
     texts = texts_of_task(data);

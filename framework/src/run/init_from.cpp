@@ -54,9 +54,15 @@ TensorMap checkpoint_tensors(const fs::path& file) {
 // What a run's record says of its method, and its adapter of the task, where it has finished.
 AdapterInfo info_of_run(const fs::path& path, const Workbench& bench, const PluginFinder& finder) {
   const RunFolder run{path};
-  if (file_exists(run.adapter() / "adapter.json")) return read_adapter_info(run.adapter(), finder);
   const RunRecord record = read_record(run.record());
   AdapterInfo info;
+  if (file_exists(run.adapter() / "adapter.json")) {
+    info = read_adapter_info(run.adapter(), finder);
+    if (!info.made_from) info.made_from = made_from(record);
+    return info;
+  }
+  info.shape.labels = record.task.labels;
+  info.made_from = made_from(record);
   info.method = record.method.name;
   info.backbone = record.backbone.name;
   info.backbone_checksum = record.backbone.checksum_before;
@@ -179,9 +185,9 @@ std::string hash_of_start(const fs::path& path) {
   return hash.hex();
 }
 
-void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
+void begin_from(const fs::path& path, const Workbench& bench, const Places& places, CompiledPlan& plan,
                 const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn) {
-  const Start start = read_start(path, bench, finder);
+  const Start start = read_start(path, bench, PluginFinder(places.plugin_files));
   for (const std::string& note : start.notes) warn(note);
   const std::string& method = bench.setup.plugin->name;
   if (start.info && start.info->method != method)
@@ -189,6 +195,8 @@ void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder
                            "name an adapter of " + method + ", or train " + start.info->method});
   refuse_lost_sources(path, start.tensors, plan);
   refuse_other_classes(path, start, bench, plan);
+  if (start.info && start.info->made_from)
+    check_start(*start.info->made_from, bench, path.string(), places.task_folders(), places.data, warn);
   TensorMap training = start.tensors;
   for (const auto& slot : plan.slots())
     if (slot->role == Role::derived) training.erase(slot->name);
@@ -206,7 +214,8 @@ void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder
   }
   const std::string& checksum = start.info ? start.info->backbone_checksum : std::string();
   if (!checksum.empty() && checksum != bench.checksum)
-    warn("training begins from an adapter of another backbone, " + start.info->backbone);
+    warn("training begins from an adapter of another backbone, " + start.info->backbone + ", checksum " +
+         checksum.substr(0, 16) + "; here " + bench.checksum.substr(0, 16));
 }
 
 }  // namespace peftbench

@@ -143,6 +143,7 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   backbone->refresh(plan);
   const TensorMap prompts = with_those_in_use(prompts_of(plan, spec.d_model), *backbone, plan);
   const auto tokenizer = open_vocabulary(resolved.folder.value(), spec);
+  if (place.made_from) check_same_vocabulary(*place.made_from, *tokenizer, "the adapter");
   NeighborsOutcome outcome;
   outcome.method = adapter.info.method;
   outcome.backbone = resolved.name;

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 namespace peftbench {
 namespace {
@@ -67,7 +68,67 @@ MethodSchema make_options() {
   return schema;
 }
 
+// As Hugging Face's arguments, PyTorch's optimizers and papers have them.
+constexpr std::pair<std::string_view, std::string_view> aliases[] = {
+    {"lr", "train.learning_rate"},
+    {"rate", "train.learning_rate"},
+    {"bs", "train.batch_size"},
+    {"batch", "train.batch_size"},
+    {"per_device_train_batch_size", "train.batch_size"},
+    {"eval_batch_size", "eval.batch_size"},
+    {"per_device_eval_batch_size", "eval.batch_size"},
+    {"accumulation", "train.gradient_accumulation"},
+    {"gradient_accumulation_steps", "train.gradient_accumulation"},
+    {"max_steps", "train.steps"},
+    {"num_steps", "train.steps"},
+    {"iterations", "train.steps"},
+    {"epochs", "train.steps"},
+    {"num_train_epochs", "train.steps"},
+    {"warmup", "train.warmup_steps"},
+    {"num_warmup_steps", "train.warmup_steps"},
+    {"optim", "train.optimizer"},
+    {"scheduler", "train.schedule"},
+    {"lr_scheduler", "train.schedule"},
+    {"lr_scheduler_type", "train.schedule"},
+    {"lr_schedule", "train.schedule"},
+    {"wd", "train.adamw.weight_decay"},
+    {"weight_decay", "train.adamw.weight_decay"},
+    {"betas", "train.adamw.beta1"},
+    {"eps", "train.adamw.epsilon"},
+    {"max_grad_norm", "train.clip_norm"},
+    {"grad_clip", "train.clip_norm"},
+    {"clip", "train.clip_norm"},
+    {"eval_steps", "train.evaluate_every"},
+    {"eval_every", "train.evaluate_every"},
+    {"save_steps", "train.checkpoint_every"},
+    {"logging_steps", "train.log_every"},
+    {"early_stopping", "train.patience"},
+    {"early_stopping_patience", "train.patience"},
+    {"num_beams", "eval.beams"},
+    {"max_new_tokens", "eval.max_tokens"},
+    {"max_length", "task.max_input_tokens"},
+    {"max_source_length", "task.max_input_tokens"},
+    {"max_target_length", "task.max_target_tokens"},
+    {"model", "backbone.name"},
+    {"model_name_or_path", "backbone.name"},
+    {"dataset", "task.name"},
+    {"dtype", "backbone.precision"},
+    {"torch_dtype", "backbone.precision"},
+    {"bf16", "backbone.precision"},
+    {"fp16", "backbone.precision"},
+    {"load_in_8bit", "backbone.quantization"},
+    {"load_in_4bit", "backbone.quantization"},
+    {"num_threads", "threads"},
+    {"random_seed", "seed"},
+};
+
 }  // namespace
+
+std::optional<std::string> setting_of_alias(std::string_view word) {
+  for (const auto& [alias, key] : aliases)
+    if (alias == word) return std::string(key);
+  return std::nullopt;
+}
 
 const MethodSchema& run_options() {
   static const MethodSchema schema = make_options();

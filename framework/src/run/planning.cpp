@@ -4,8 +4,44 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace peftbench {
+
+namespace {
+
+// They come laid out; what other hooks add is as long for each of them.
+BatchLengths lengths_of(const std::vector<EncodedExample>& examples, const Ledger& ledger) {
+  BatchLengths lengths;
+  for (const EncodedExample& example : examples) {
+    lengths.input.push_back(static_cast<std::int64_t>(example.input.size()));
+    lengths.target.push_back(static_cast<std::int64_t>(example.target.size()));
+    std::vector<std::int64_t>& rows = lengths.encoder_rows.emplace_back();
+    for (std::size_t copy = 0; copy < ledger.added_by_copy.size(); ++copy) {
+      const bool own = copy > 0 && !example.replicas.empty();
+      const std::size_t ids = own ? example.replicas[copy - 1].ids.size() : example.input.size();
+      rows.push_back(static_cast<std::int64_t>(ids) + ledger.added_by_copy[copy] - ledger.layout_by_copy[copy]);
+    }
+    if (rows.empty()) rows.push_back(lengths.input.back());
+  }
+  return lengths;
+}
+
+// Part of the training examples whose encoder outputs the cache keeps. First come, first kept: what is evaluated before
+// the first step is in it already.
+double cached_part(const BatchLengths& lengths, const BackboneSpec& spec, const TrainConfig& train,
+                   const PlanSample& sample) {
+  double rows = 0;
+  for (const std::int64_t length : lengths.input) rows += static_cast<double>(length);
+  const double bytes = rows / static_cast<double>(lengths.input.size()) *
+                       static_cast<double>(spec.d_model * static_cast<std::int64_t>(sizeof(float)) +
+                                           static_cast<std::int64_t>(sizeof(std::int64_t)));
+  const double kept = std::floor(static_cast<double>(train.encoder_cache_bytes) / bytes);
+  const double before = train.evaluate_at_start ? static_cast<double>(sample.evaluated) : 0;
+  return std::clamp((kept - before) / static_cast<double>(std::max<std::int64_t>(1, sample.examples)), 0.0, 1.0);
+}
+
+}  // namespace
 
 CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
                           const TaskShape& task) {
@@ -25,14 +61,11 @@ Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const Backb
   ledger.optimizer_state_bytes = make_optimizer(train, plan.trained())->state_bytes();
   if (sample && !sample->encoded.empty()) {
     const std::vector<EncodedExample>& examples = sample->encoded;
-    BatchLengths lengths;
     const std::size_t batch = std::min(examples.size(), static_cast<std::size_t>(train.batch_size));
-    for (std::size_t i = 0; i < batch; ++i) {
-      // They come laid out, and count_flops adds what the method adds.
-      lengths.input.push_back(static_cast<std::int64_t>(examples[i].input.size()) - ledger.layout_length);
-      lengths.target.push_back(static_cast<std::int64_t>(examples[i].target.size()));
-    }
-    ledger.flops = count_flops(spec, plan, ledger, lengths, uses_encoder_cache(train, plan));
+    const BatchLengths lengths =
+        lengths_of({examples.begin(), examples.begin() + static_cast<std::ptrdiff_t>(batch)}, ledger);
+    const double cached = uses_encoder_cache(train, plan) ? cached_part(lengths, spec, train, *sample) : 0;
+    ledger.flops = count_flops(spec, plan, ledger, lengths, cached);
   }
   return ledger;
 }

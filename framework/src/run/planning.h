@@ -18,6 +18,8 @@ CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, cons
 struct PlanSample {
   const std::vector<EncodedExample>& encoded;  // operations are counted over the first batch
   LedgerExample text;                          // a layout hook is run on it
+  std::int64_t examples = 0;                   // that are trained on, and before them evaluated
+  std::int64_t evaluated = 0;
 };
 
 // The ledger before anything runs: from sizes alone, optimizer state included. What needs a sample is left out

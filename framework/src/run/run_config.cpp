@@ -7,6 +7,7 @@
 #include "results/evaluation.h"
 #include "run/machine.h"
 #include "run/options.h"
+#include "run/tensor_source.h"
 
 #include <peftbench/error.h>
 
@@ -25,25 +26,42 @@ std::vector<std::string> names_of(const MethodSchema& schema) {
   return names;
 }
 
+// Only a name that no task has is a path, as where tasks are read.
+std::string absolute_task(const std::string& name, const fs::path& base, const KnownNames& known) {
+  if (std::count(known.tasks.begin(), known.tasks.end(), name) > 0) return name;
+  const bool path = name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
+  const auto found = path ? existing_path(name, base) : std::nullopt;
+  return found ? found->string() : name;
+}
+
+std::string absolute_backbone(const std::string& name, const fs::path& base) {
+  const auto found = existing_path(name, base);
+  return found && file_exists(*found / "config.json") ? found->string() : name;
+}
+
 // Puts a setting where it belongs, or says what could have been meant.
 class Resolver {
  public:
-  Resolver(std::string method, const MethodSchema& schema) : method_(std::move(method)), schema_(schema) {
+  Resolver(std::string method, const MethodSchema& schema, const KnownNames& known)
+      : method_(std::move(method)), schema_(schema), known_(known) {
     for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
     for (const ParameterSchema& p : run_options().parameters()) config_.options.set(p.name, p.standard);
   }
 
   void apply(const Setting& setting) {
     refuse_other_bytes(setting);
+    config_.origins[setting.key] = setting.origin;
     if (setting.key.starts_with("set.")) {
       const std::string name = setting.key.substr(4);
       const ParameterSchema* parameter = find(schema_, name);
       if (!parameter) throw unknown_parameter(setting, name);
-      config_.values.set(name, parse_value(*parameter, setting.value, setting.origin));
+      config_.values.set(
+          name, absolute_file(*parameter, parse_value(*parameter, setting.value, setting.origin), setting.base));
     } else {
       const ParameterSchema* option = find(run_options(), setting.key);
       if (!option) throw unknown_option(setting);
-      config_.options.set(setting.key, parse_value(*option, setting.value, setting.origin));
+      config_.options.set(
+          setting.key, absolute_option(setting.key, parse_value(*option, setting.value, setting.origin), setting.base));
     }
   }
 
@@ -75,11 +93,34 @@ class Resolver {
     return nullptr;
   }
 
+  // What is kept must be found from any other folder.
+  Value absolute_option(const std::string& key, Value value, const fs::path& base) const {
+    if (auto* names = std::get_if<Names>(&value); names && key == "eval.tasks")
+      for (std::string& name : *names) name = absolute_task(name, base, known_);
+    auto* text = std::get_if<std::string>(&value);
+    if (!text) return value;
+    if (key == "task.name") *text = absolute_task(*text, base, known_);
+    if (key == "backbone.name") *text = absolute_backbone(*text, base);
+    if (const auto found = key == "init_from" ? existing_path(*text, base) : std::nullopt) *text = found->string();
+    return value;
+  }
+
+  // A parameter of the method that names a file of values; a word of a text may be a file's name by chance.
+  static Value absolute_file(const ParameterSchema& parameter, Value value, const fs::path& base) {
+    auto* text = std::get_if<std::string>(&value);
+    if (!text || !parameter.choices.empty()) return value;
+    if (!parameter.name.ends_with("file") && text->find('/') == std::string::npos) return value;
+    const auto found = existing_path(*text, base);
+    if (found && !files_of_values(*found).empty()) *text = found->string();
+    return value;
+  }
+
   ConfigError unknown_parameter(const Setting& setting, const std::string& name) const {
     std::vector<std::string> elsewhere;  // a bare key that was meant for training: --set batch_size=8
     for (const std::string& key : names_of(run_options()))
       if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
     std::string remedy = did_you_mean(name, names_of(schema_));
+    if (const auto meant = setting_of_alias(name); meant && elsewhere.empty()) elsewhere.push_back("'" + *meant + "'");
     if (!elsewhere.empty())
       remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
     if (name == "seed" || name == "threads") remedy = "it is not the method's: write --" + name + " N";
@@ -98,25 +139,34 @@ class Resolver {
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
       remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);
+    // The field's usual word for it comes before words that are spelt alike: train.lr is not train.loss.
+    const std::size_t dot = setting.key.rfind('.');
+    if (const auto meant = setting_of_alias(setting.key.substr(dot == std::string::npos ? 0 : dot + 1)))
+      remedy = "did you mean '" + *meant + "'? There are: " + join(near);
     return ConfigError({setting.origin + ": there is no setting '" + setting.key + "'", {}, {}, remedy});
   }
 
   std::string method_;
   const MethodSchema& schema_;
+  const KnownNames& known_;
   RunConfig config_;
 };
 
-void check_conditions(const SettingsBlock& block, const KnownNames& known) {
-  std::vector<std::string> names = known.tasks;
-  names.insert(names.end(), known.backbones.begin(), known.backbones.end());
-  for (const auto& [name, origin] : condition_names(block)) {
-    const std::string& condition = name;  // a structured binding cannot be captured
-    const auto fits = [&](const std::string& known_name) { return fits_condition(condition, known_name); };
-    // A path or a hub name can stand for any folder.
-    if (name.find('/') != std::string::npos || std::any_of(names.begin(), names.end(), fits)) continue;
-    throw ConfigError(
-        {origin + ": 'on' names neither a task nor a backbone: '" + name + "'", {}, {}, did_you_mean(name, names)});
-  }
+// Of the task or the backbone that a setting names.
+Called called(const Setting& setting, const KnownNames& known) {
+  const auto* text = std::get_if<std::string>(&setting.value);
+  if (!text || text->empty()) return {};
+  const bool task = setting.key != "backbone.name";
+  const std::string given = task ? absolute_task(*text, setting.base, known) : absolute_backbone(*text, setting.base);
+  const fs::path place = fs::path(given).is_absolute() ? fs::path(given) : fs::path();
+  const auto& name_of = task ? known.name_of_task : known.name_of_backbone;
+  const std::string own = name_of ? name_of(given) : "";
+  // A backbone that is known by its weights goes by that name, whatever its folder is called.
+  if (!task && !own.empty()) return {{own}, place};
+  const fs::path path(*text);
+  Called result{{*text, path.stem().string(), path.filename().string()}, place};
+  if (!own.empty()) result.names.push_back(own);
+  return result;
 }
 
 // A table compares methods, so what a method brings is training and parameters of its own, never its evaluation.
@@ -131,10 +181,22 @@ void refuse_evaluation(const SettingsBlock& block) {
   for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
 }
 
-// What a task or backbone is called where its path is given.
-std::vector<std::string> names_for_conditions(const std::string& given) {
-  const fs::path path(given);
-  return {given, path.stem().string(), path.filename().string()};
+void check_conditions(const SettingsBlock& block, const KnownNames& known, const std::vector<Called>& subjects) {
+  for (const SettingsBlock::Condition* condition : conditions_of(block)) {
+    const auto fits = [&](const Called& named) { return fits_condition(*condition, named); };
+    if (std::any_of(subjects.begin(), subjects.end(), fits)) continue;
+    std::vector<std::string> names = known.tasks;
+    names.insert(names.end(), known.backbones.begin(), known.backbones.end());
+    if (fits({names, {}})) continue;
+    // A file of another task, or the folder of another backbone.
+    if (const auto place = existing_path(condition->name, condition->base);
+        place && (place->extension() == ".yaml" || place->extension() == ".yml" || file_exists(*place / "config.json")))
+      continue;
+    throw ConfigError({condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
+                       {},
+                       "a name of `peft-bench tasks` or `peft-bench backbones`, the run's own, or a path that is there",
+                       did_you_mean(condition->name, names)});
+  }
 }
 
 // `method` is read before everything else.
@@ -186,19 +248,20 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   layers.push_back({request.settings, {}});
 
   // Task and backbone first: what else is in force may depend on them.
-  Resolver naming(method, schema);
-  for (const SettingsBlock& layer : layers) {
-    check_conditions(layer, known);
-    for (const Setting& setting : layer.settings)
-      if (setting.key == "task.name" || setting.key == "backbone.name") naming.apply(setting);
-  }
-  const RunConfig named = naming.finish();
-  std::vector<std::string> names = names_for_conditions(named.task());
-  for (std::string& name : names_for_conditions(named.backbone())) names.push_back(std::move(name));
-
-  Resolver resolver(method, schema);
+  std::map<std::string, Setting> named;
   for (const SettingsBlock& layer : layers)
-    for (const Setting& setting : in_force(layer, names)) resolver.apply(setting);
+    for (const Setting& setting : layer.settings)
+      if (setting.key == "task.name" || setting.key == "backbone.name") named[setting.key] = setting;
+  std::vector<Called> subjects, mentioned;
+  for (const auto& [key, setting] : named) subjects.push_back(called(setting, known));
+  mentioned = subjects;
+  for (const Setting& setting : request.beside) mentioned.push_back(called(setting, known));
+
+  Resolver resolver(method, schema, known);
+  for (const SettingsBlock& layer : layers) {
+    check_conditions(layer, known, mentioned);
+    for (const Setting& setting : in_force(layer, subjects)) resolver.apply(setting);
+  }
   return resolver.finish();
 }
 
@@ -215,33 +278,38 @@ nlohmann::json to_json(const RunConfig& config) {
 
 namespace {
 
-void emit(YAML::Emitter& out, const nlohmann::json& json) {
+// `origins`: by dotted key; a value that has one says so behind it.
+void emit(YAML::Emitter& out, const nlohmann::json& json, const std::map<std::string, std::string>& origins,
+          const std::string& path = {}) {
   if (json.is_object()) {
     out << YAML::BeginMap;
     for (const auto& [key, value] : json.items()) {
       out << YAML::Key << key << YAML::Value;
-      emit(out, value);
+      emit(out, value, origins, path.empty() ? key : path + "." + key);
     }
     out << YAML::EndMap;
-  } else if (json.is_array()) {
+    return;
+  }
+  if (json.is_array()) {
     out << YAML::Flow << YAML::BeginSeq;
-    for (const auto& item : json) emit(out, item);
+    for (const auto& item : json) emit(out, item, {});
     out << YAML::EndSeq;
   } else if (json.is_string()) {
     out << json.get<std::string>();
   } else {
     out << json.dump();  // numbers by their shortest text that reads back as the same bits
   }
+  if (const auto origin = origins.find(path); origin != origins.end()) out << YAML::Comment(origin->second);
 }
 
 }  // namespace
 
-std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments) {
+std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments, bool origins) {
   std::string text;
   // A comment ends with its line, so that what it tells can never be settings.
   for (const std::string& comment : comments) text += "# " + in_one_line(comment) + "\n";
   YAML::Emitter out;
-  emit(out, to_json(config));
+  emit(out, to_json(config), origins ? config.origins : std::map<std::string, std::string>());
   return text + out.c_str() + "\n";
 }
 

@@ -7,8 +7,10 @@
 #include "run/init_from.h"
 #include "run/interrupt.h"
 #include "run/machine.h"
+#include "run/made_from.h"
 #include "run/planning.h"
 #include "run/scoring.h"
+#include "run/seen_rows.h"
 #include "run/unchanged.h"
 
 #include "core/hash.h"
@@ -161,13 +163,17 @@ void Runner::describe() {
   r.torch_version = PEFTBENCH_TORCH_VERSION;
   r.cpu = cpu_model();
   r.threads = static_cast<int>(config_.train.threads);
-  r.method = {plugin.name,          plugin.version, plugin.summary,         plugin.reference,
-              plugin.path.string(), plugin.note,    to_json(config_.values)};
-  const SplitSizes sizes = sizes_of(task);
-  r.task = {task.config.name, task.source.string(), task.hash, "", sizes.train, sizes.validation, sizes.test};
+  r.method = {plugin.name,
+              plugin.version,
+              plugin.summary,
+              plugin.reference,
+              fs::absolute(plugin.path).lexically_normal().string(),
+              plugin.note,
+              to_json(config_.values)};
+  describe_task(task, r);
   const ResolvedBackbone& backbone = bench_.setup.backbone;
   r.backbone = {backbone.name,
-                backbone.folder->string(),
+                fs::absolute(*backbone.folder).lexically_normal().string(),
                 config_.options.text("backbone.precision"),
                 config_.options.text("backbone.quantization"),
                 bench_.checksum,
@@ -199,8 +205,16 @@ void Runner::work() {
   check_mixture(plan);
   for (const std::string& reason : why_not_exportable(plugin, config_.values, backbone.spec(), plan.only()->task))
     progress_.note("note: what is trained could not be exported as " + reason);
+  for (const std::string& note : bench_.task.notes) warn(bench_.task.config.name + ": " + note);
+  for (const TaskData& other : bench_.eval_tasks)
+    for (const std::string& note : other.notes) warn(other.config.name + ": " + note);
+  for (const TaskData& other : bench_.eval_tasks)
+    if (const std::string seen = seen_rows(bench_.task, other, config_.options.text("eval.split")); !seen.empty())
+      warn(seen);
   Scoring scoring(bench_, plan);
   for (const std::string& warning : scoring.warnings()) warn(warning);
+  if (!plan.trained().empty())
+    for (const std::string& doubt : doubts(config_.train, scoring.can_validate())) warn(doubt);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   for (const std::string& remark : scoring.training_remarks()) warn(remark);
   give_first_values(plan);
@@ -245,8 +259,9 @@ void Runner::work() {
   record_.predictions_hash = scoring.write_predictions(evaluation, folder_.predictions());
   for (const std::string& remark : scoring.remarks(evaluation)) warn(remark);
   for (const std::string& remark : scoring.score_others(plan, folder_, record_, progress_)) warn(remark);
-  AdapterInfo about{plugin.name,     plugin.version,    config_.values, record_.backbone.name,
-                    bench_.checksum, record_.task.name, record_.id,     shape_of(bench_.task.config)};
+  AdapterInfo about{plugin.name,      plugin.version,    config_.values, record_.backbone.name,
+                    bench_.checksum,  record_.task.name, record_.id,     shape_of(bench_.task.config),
+                    made_from(bench_)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
@@ -278,7 +293,7 @@ void Runner::give_first_values(CompiledPlan& plan) {
                       static_cast<std::uint64_t>(config_.seed()), note};
   if (const std::string& start = config_.options.text("init_from"); !start.empty()) {
     sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
-    return begin_from(start, bench_, PluginFinder(request_.places.plugin_files), plan, init_contexts(sources), note);
+    return begin_from(start, bench_, request_.places, plan, init_contexts(sources), note);
   }
   call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
@@ -289,13 +304,20 @@ Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_exa
   const auto tokens = [this](const std::string& text) {
     return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size());
   };
+  std::int64_t evaluated = 0;
+  for (const TaskData* part : parts_of(bench_.task)) {
+    const auto all = static_cast<std::int64_t>(part->validation.size());
+    evaluated += config_.train.validation_limit > 0 ? std::min(all, config_.train.validation_limit) : all;
+  }
   const std::vector<EncodedExample> batch =
       first_of(train_examples, static_cast<std::size_t>(config_.train.batch_size));
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{batch,
                               {(task.validation.empty() ? task.train : task.validation).front(), scoring.first().pool(),
-                               tokens, task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())}});
+                               tokens, task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())},
+                              static_cast<std::int64_t>(train_examples.size()),
+                              evaluated});
   return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(bench_.task.config),
                      config_.train, sample ? &*sample : nullptr);
 }
@@ -357,7 +379,10 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
   use_threads(setup.config.train.threads);
-  progress.update({"load", 0, 0, "backbone and data"});
+  const std::int64_t threads = setup.config.train.threads;
+  progress.update({"load", 0, 0,
+                   fmt::format("backbone and data; on the processor, {} thread{}, no GPU is used", threads,
+                               threads == 1 ? "" : "s")});
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(request.places, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();

@@ -40,6 +40,7 @@ class Scoring {
   std::function<std::size_t(std::int64_t)> draw() const;
 
   const TaskScoring& first() const { return *parts_.front(); }  // the task, or a mixture's first
+  TaskScoring& first() { return *parts_.front(); }
   EncoderCache* cache() { return cache_ ? &*cache_ : nullptr; }
   bool can_validate() const;
   // What can be known before anything is computed.

@@ -16,7 +16,7 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(const fs::path& file) : file_(file.string()) {}
+  explicit Reader(const fs::path& file) : file_(file.string()), base_(fs::absolute(file).parent_path()) {}
 
   SettingsBlock read(const YAML::Node& root) {
     SettingsBlock block;
@@ -54,7 +54,7 @@ class Reader {
     if (!node.IsMap()) throw fault(node, "'on' is not a table", "names of tasks or backbones with settings below each");
     std::set<std::string> seen;
     for (const auto& pair : node)
-      block.conditions.push_back({unique_key(pair.first, seen), origin(pair.first), read(pair.second)});
+      block.conditions.push_back({unique_key(pair.first, seen), origin(pair.first), read(pair.second), base_});
   }
 
   void add(SettingsBlock& block, const std::string& key, const YAML::Node& name, const YAML::Node& value) const {
@@ -62,7 +62,7 @@ class Reader {
       std::set<std::string> seen;
       for (const auto& pair : value) add(block, key + "." + unique_key(pair.first, seen), pair.first, pair.second);
     } else if (value.IsScalar()) {
-      block.settings.push_back({key, value.Scalar(), origin(name)});
+      block.settings.push_back({key, value.Scalar(), origin(name), base_});
     } else if (value.IsSequence()) {
       Names items;
       for (const auto& item : value) {
@@ -70,13 +70,14 @@ class Reader {
           throw fault(name, "the list of '" + key + "' holds more than words and numbers", "[a, b]");
         items.push_back(item.Scalar());
       }
-      block.settings.push_back({key, std::move(items), origin(name)});
+      block.settings.push_back({key, std::move(items), origin(name), base_});
     } else {
       throw fault(name, "'" + key + "' has no value", "a word, a number or a list of them");
     }
   }
 
   std::string file_;
+  fs::path base_;
 };
 
 }  // namespace
@@ -100,29 +101,44 @@ std::string text_of(const Setting& setting) {
   return setting.key + "=" + (list ? join(*list, ",") : std::get<std::string>(setting.value));
 }
 
-bool fits_condition(const std::string& condition, const std::string& name) {
-  return Pattern::glob(condition).matches(name);
+std::optional<fs::path> existing_path(const std::string& text, const fs::path& base) {
+  std::error_code error;
+  if (text.empty()) return std::nullopt;
+  for (const fs::path& folder : {base, fs::current_path(error)}) {
+    const fs::path path = (folder / text).lexically_normal();
+    if (!folder.empty() && fs::exists(path, error)) return path;
+  }
+  return std::nullopt;
 }
 
-std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<std::string>& names) {
+bool fits_condition(const SettingsBlock::Condition& condition, const Called& called) {
+  const Pattern pattern = Pattern::glob(condition.name);
+  const auto is_called = [&](const std::string& name) { return pattern.matches(name); };
+  if (std::any_of(called.names.begin(), called.names.end(), is_called)) return true;
+  std::error_code error;
+  const auto place = called.place.empty() ? std::nullopt : existing_path(condition.name, condition.base);
+  return place && fs::equivalent(*place, called.place, error);
+}
+
+std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<Called>& subjects) {
   std::vector<Setting> settings = block.settings;
   for (const auto& condition : block.conditions) {
-    const auto fits = [&](const std::string& name) { return fits_condition(condition.name, name); };
-    if (std::none_of(names.begin(), names.end(), fits)) continue;
-    const std::vector<Setting> more = in_force(condition.block, names);
+    const auto fits = [&](const Called& called) { return fits_condition(condition, called); };
+    if (std::none_of(subjects.begin(), subjects.end(), fits)) continue;
+    const std::vector<Setting> more = in_force(condition.block, subjects);
     settings.insert(settings.end(), more.begin(), more.end());
   }
   return settings;
 }
 
-std::vector<std::pair<std::string, std::string>> condition_names(const SettingsBlock& block) {
-  std::vector<std::pair<std::string, std::string>> names;
+std::vector<const SettingsBlock::Condition*> conditions_of(const SettingsBlock& block) {
+  std::vector<const SettingsBlock::Condition*> all;
   for (const auto& condition : block.conditions) {
-    names.emplace_back(condition.name, condition.origin);
-    const auto inner = condition_names(condition.block);
-    names.insert(names.end(), inner.begin(), inner.end());
+    all.push_back(&condition);
+    const auto inner = conditions_of(condition.block);
+    all.insert(all.end(), inner.begin(), inner.end());
   }
-  return names;
+  return all;
 }
 
 }  // namespace peftbench

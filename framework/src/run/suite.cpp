@@ -45,9 +45,14 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
   const SettingsBlock share{{{"threads", std::to_string(threads), "--jobs"}}, {}};
   request.layers = {share, suite.spec.defaults, row.settings};
   const std::string origin = suite.spec.file.string();
-  if (!task.empty()) request.flags.push_back({"task.name", task, origin});
-  if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin});
-  if (!suite.spec.eval_tasks.empty()) request.flags.push_back({"eval.tasks", Names(suite.spec.eval_tasks), origin});
+  const fs::path base = fs::absolute(suite.spec.file).parent_path();  // paths in the file are of its folder
+  if (!task.empty()) request.flags.push_back({"task.name", task, origin, base});
+  if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin, base});
+  if (!suite.spec.eval_tasks.empty())
+    request.flags.push_back({"eval.tasks", Names(suite.spec.eval_tasks), origin, base});
+  for (const std::string& other : suite.spec.tasks) request.beside.push_back({"task.name", other, origin, base});
+  for (const std::string& other : suite.spec.backbones)
+    request.beside.push_back({"backbone.name", other, origin, base});
   request.flags.push_back({"seed", std::to_string(seed), origin});
   request.settings = suite.settings;
   return request;

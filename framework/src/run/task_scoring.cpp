@@ -1,6 +1,7 @@
 #include "run/task_scoring.h"
 
 #include "backbone/finite.h"
+#include "core/hash.h"
 #include "core/names.h"
 #include "core/utf8.h"
 #include "data/encode_list.h"
@@ -16,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace peftbench {
@@ -45,11 +47,29 @@ std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig tas
   return encode_for(bench, task, examples, arrangement, cuts);
 }
 
-nlohmann::ordered_json prediction_json(const Prediction& p, const TextList& split) {
+namespace {
+
+// Below the folder of the task's file, or of the data that was fetched for it: two files of one name are told apart,
+// and the bytes are the same on every machine.
+std::string short_origin(const Workbench& bench, const TaskConfig& task, const std::string& origin) {
+  const fs::path path = fs::absolute(origin).lexically_normal();
+  const auto below = [&](const fs::path& folder) {
+    const fs::path relative = path.lexically_relative(fs::absolute(folder).lexically_normal());
+    return relative.empty() || *relative.begin() == ".." ? fs::path() : relative;
+  };
+  if (const fs::path beside = below(task.file.parent_path()); !beside.empty()) return beside.generic_string();
+  const fs::path fetched = below(bench.storage.folder.parent_path().parent_path());
+  if (fetched.empty()) return path.generic_string();
+  return fetched.lexically_relative(*fetched.begin()).generic_string();  // without the recipe's own folder
+}
+
+}  // namespace
+
+nlohmann::ordered_json prediction_json(const Workbench& bench, const TaskConfig& task, const Prediction& p,
+                                       const TextList& split) {
   const auto place = static_cast<std::size_t>(p.index);
-  // The origin without its folder, so that the bytes are the same on every machine.
   nlohmann::ordered_json json = {
-      {"index", p.index}, {"origin", place < split.size() ? fs::path(split.origin(place)).filename().string() : ""}};
+      {"index", p.index}, {"origin", place < split.size() ? short_origin(bench, task, split.origin(place)) : ""}};
   json.update(to_json(p));
   return json;
 }
@@ -178,19 +198,31 @@ std::string TaskScoring::example_name(const std::string& name, std::int64_t inde
 }
 
 const TaskScoring::Questions& TaskScoring::questions(const std::string& name, std::size_t count) {
-  Questions& kept = questions_[name];
-  if (kept.texts.size() < count) {
-    kept.texts = split(name).first(count);
-    kept.encoded = encode_scored(subject_.bench, task().config, kept.texts, arrangement(), &kept.cuts);
+  std::shared_ptr<const Questions>& kept = questions_[name];
+  if (!kept || kept->texts.size() < count) {
+    auto asked = std::make_shared<Questions>();
+    asked->texts = split(name).first(count);
+    asked->encoded = encode_scored(subject_.bench, task().config, asked->texts, arrangement(), &asked->cuts);
+    kept = std::move(asked);
   }
-  return kept;
+  return *kept;
+}
+
+void TaskScoring::share_questions(const TaskScoring& other) {
+  const auto encoding = [](const TaskScoring& scoring) {
+    const TaskConfig& config = scoring.task().config;
+    return std::tuple(most_scored_input(scoring.subject_.bench, config), config.max_target_tokens, config.sentinel,
+                      scoring.replicas_);
+  };
+  if (!layout_ && !other.layout_ && encoding(*this) == encoding(other)) questions_ = other.questions_;
 }
 
 TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string& name) const {
   TaskScore score;
   score.task = task().config.name;
-  score.source = task().source.string();
+  score.source = fs::absolute(task().source).lexically_normal().string();
   score.hash = task().hash;
+  score.definition = sha256(task().config.canonical);
   score.train = static_cast<std::int64_t>(task().train.size());
   score.scored = evaluation.examples;
   score.loss = evaluation.loss;
@@ -230,7 +262,7 @@ TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string&
 }
 
 TextCounts TaskScoring::counts(const Evaluation& evaluation, const std::string& name) const {
-  const Questions& asked = questions_.at(name);
+  const Questions& asked = *questions_.at(name);
   TextCounts counts;
   for (std::size_t i = 0; i < static_cast<std::size_t>(evaluation.examples); ++i)
     counts.add(asked.cuts[i], asked.texts[i].label);
@@ -269,7 +301,7 @@ std::vector<std::string> TaskScoring::remarks(const Evaluation& evaluation, cons
   for (std::string& remark : label_remarks(label_report(evaluation.predictions, config.labels), name + " "))
     result.push_back(of + std::move(remark));
   if (!config.labels.empty()) return result;
-  const Questions& asked = questions_.at(name);
+  const Questions& asked = *questions_.at(name);
   const std::string whole = with_thousands(evaluation.examples) + " " + name + " targets";
   const std::int64_t most = bench.setup.config.train.evaluation.max_tokens;
   const auto longer = std::count_if(asked.cuts.begin(), asked.cuts.begin() + evaluation.examples, [&](const Cut& cut) {
@@ -291,7 +323,7 @@ std::string TaskScoring::prediction_lines(const Evaluation& evaluation, const st
   for (const Prediction& p : evaluation.predictions) {
     nlohmann::ordered_json line;
     if (named) line["task"] = task().config.name;
-    line.update(prediction_json(p, split(name)));
+    line.update(prediction_json(subject_.bench, task().config, p, split(name)));
     text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
   return text;

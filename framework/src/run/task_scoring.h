@@ -24,7 +24,8 @@ std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig tas
                                           const std::vector<TextExample>& examples, const Arrangement& arrangement,
                                           std::vector<Cut>* cuts = nullptr);
 // A prediction as a line of predictions.jsonl has it.
-nlohmann::ordered_json prediction_json(const Prediction& prediction, const TextList& split);
+nlohmann::ordered_json prediction_json(const Workbench& bench, const TaskConfig& task, const Prediction& prediction,
+                                       const TextList& split);
 
 // Scores a plan on one task: its own, one of its mixture's, or one that it was not trained on.
 class TaskScoring {
@@ -42,6 +43,16 @@ class TaskScoring {
 
   const TaskData& task() const { return subject_.task; }
   const Evaluator& evaluator() const { return evaluator_; }
+  // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
+  struct Questions {
+    std::vector<TextExample> texts;
+    std::vector<EncodedExample> encoded;
+    std::vector<Cut> cuts;
+  };
+  const Questions& questions(const std::string& split, std::size_t count);
+  // Takes the other one's questions, of the same task, if they are encoded as these would be.
+  void share_questions(const TaskScoring& other);
+
   const std::vector<TextExample>& pool() const;  // what a layout may draw from; empty without one
   const TextList& split(const std::string& name) const;
   // `wanted`, or where the task has no such examples with labels another split. Throws DataError where it has none.
@@ -63,13 +74,6 @@ class TaskScoring {
   std::vector<std::string> remarks(const Evaluation& evaluation, const std::string& split) const;
 
  private:
-  // The first examples of a split, in memory: scoring keeps a prediction of each anyway.
-  struct Questions {
-    std::vector<TextExample> texts;
-    std::vector<EncodedExample> encoded;
-    std::vector<Cut> cuts;
-  };
-  const Questions& questions(const std::string& split, std::size_t count);
   Arrangement arrangement() const;
   TextCounts counts(const Evaluation& evaluation, const std::string& split) const;
   nlohmann::ordered_json texts_json(const TextCounts& counts) const;
@@ -81,8 +85,8 @@ class TaskScoring {
   std::int64_t replicas_;  // of the plan
   bool classes_;           // its head scores them
   Evaluator evaluator_;
-  std::map<std::string, Questions> questions_;  // by split
-  std::optional<TextCounts> training_counts_;   // none where nothing is trained
+  std::map<std::string, std::shared_ptr<const Questions>> questions_;  // by split
+  std::optional<TextCounts> training_counts_;                          // none where nothing is trained
   mutable std::optional<std::vector<TextExample>> pool_;
   std::vector<std::string> warnings_;
 };

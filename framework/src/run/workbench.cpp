@@ -24,6 +24,28 @@
 namespace peftbench {
 namespace {
 
+bool have_equal_bytes(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  if (!file_exists(a) || !file_exists(b) || fs::file_size(a, error) != fs::file_size(b, error)) return false;
+  return MappedFile::open(a)->text() == MappedFile::open(b)->text();
+}
+
+// The name of the backbone of assets/ that has these weights: settings are chosen for weights, not for a folder's name.
+std::string shipped_name(const Places& places, const std::string& given) {
+  const char* weights = "model.safetensors";
+  std::error_code error;
+  fs::path folder;
+  try {
+    folder = resolve_backbone(given, backbone_search(places.home), BackboneNeed::sizes).folder.value_or("");
+  } catch (const UserError&) {  // told where the backbone is opened
+  }
+  if (folder.empty()) return {};
+  for (const auto& entry : fs::directory_iterator(places.home / "assets" / "backbones", error))
+    if (have_equal_bytes(entry.path() / weights, folder / weights)) return entry.path().filename().string();
+  return {};
+}
+
 KnownNames known_names(const Places& places) {
   KnownNames known;
   for (const TaskConfig& task : list_tasks(places.task_folders())) known.tasks.push_back(task.name);
@@ -31,6 +53,14 @@ KnownNames known_names(const Places& places) {
     known.backbones.push_back(backbone.name);
     known.backbones.insert(known.backbones.end(), backbone.aliases.begin(), backbone.aliases.end());
   }
+  known.name_of_task = [&places](const std::string& task) -> std::string {
+    try {
+      return read_task_config(task, places.task_folders()).name;
+    } catch (const UserError&) {  // told where the task is opened
+      return {};
+    }
+  };
+  known.name_of_backbone = [&places](const std::string& given) { return shipped_name(places, given); };
   return known;
 }
 
@@ -143,6 +173,19 @@ Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixt
           "a method that writes its answers, as model_tuning does", "choose one of the tasks"};
 }
 
+void describe_task(const TaskData& task, RunRecord& record) {
+  const SplitSizes sizes = sizes_of(task);
+  record.task = {task.config.name,
+                 fs::absolute(task.source).lexically_normal().string(),
+                 task.hash,
+                 "",
+                 sizes.train,
+                 sizes.validation,
+                 sizes.test,
+                 fs::absolute(task.config.file).lexically_normal().string(),
+                 label_words(task.config)};
+}
+
 TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress) {
   TaskData task = load_task(configured_task(places, config), places.data, storage_of(places, config, progress));
   arrange(task, config);
@@ -220,6 +263,8 @@ nlohmann::json Workbench::identity() const {
   json.erase("data");  // where data lies changes no result
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
+  for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place
+    json["set"][name] = fs::path(json["set"][name].get<std::string>()).filename().string();
   json["init_from"] = start_hash;
   json["task"].update(identity_of(task));
   json["eval"]["tasks"] = nlohmann::json::array();

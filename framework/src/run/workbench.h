@@ -4,6 +4,7 @@
 #include "data/storage.h"
 #include "data/task.h"
 #include "plugin/finder.h"
+#include "results/run_record.h"
 #include "run/home.h"
 #include "run/run_config.h"
 #include "text/tokenizer.h"
@@ -56,6 +57,9 @@ void refuse_idle_label_map(const RunConfig& config);
 std::vector<std::string> check_label_words(const Places& places, const Setup& setup);
 // `progress` outlives the workbench.
 Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
+
+// What a record says of the task that was trained on or scored.
+void describe_task(const TaskData& task, RunRecord& record);
 
 // Why the method cannot do the task, if it cannot.
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);

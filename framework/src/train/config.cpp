@@ -27,6 +27,24 @@ void require(const char* key, T value, double low, double high, bool above_low =
 
 }  // namespace
 
+std::vector<std::string> doubts(const TrainConfig& c, bool can_validate) {
+  std::vector<std::string> result;
+  const auto number = [](std::int64_t value) { return std::to_string(value); };
+  if (c.steps > 0 && c.warmup_steps >= c.steps)
+    result.push_back("the warm-up is as long as the run or longer: train.warmup_steps=" + number(c.warmup_steps) +
+                     " of " + number(c.steps) +
+                     " steps, so the learning rate never stays at its peak; set train.warmup_steps lower");
+  if (c.steps > 0 && c.patience > 0) {
+    const bool evaluates = can_validate && c.evaluate_every > 0 && c.evaluate_every < c.steps;
+    if (!evaluates)
+      result.push_back("train.patience=" + number(c.patience) + " stops nothing: " +
+                       (can_validate ? "there is no evaluation before the last step (train.evaluate_every=" +
+                                           number(c.evaluate_every) + ")"
+                                     : "there are no validation examples to evaluate on"));
+  }
+  return result;
+}
+
 void check(const TrainConfig& c) {
   require("steps", c.steps, 0, unbounded);
   require("batch_size", c.batch_size, 1, unbounded);

@@ -5,7 +5,9 @@
 #include "eval/enum_names.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace peftbench {
 
@@ -84,6 +86,10 @@ struct TrainConfig {
   AdamWConfig adamw;
   EvaluationConfig evaluation;
 };
+
+// What is allowed and was hardly meant: a warm-up as long as the run, patience without evaluations. `can_validate`:
+// there are validation examples.
+std::vector<std::string> doubts(const TrainConfig& config, bool can_validate);
 
 // Every option once: visitor(key, field, help), keys relative to `train.`. Fields are bool, int64_t, double or an
 // enum with EnumNames. YAML, --set, canonical JSON and the documentation all come from here.

@@ -147,6 +147,18 @@ TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatAreScored) {
                                       "5 rows left out of validation that are in test too"));
 }
 
+// Kept on purpose, and told. S18
+TEST_F(LoadTaskTest, RowsThatAreKeptInTwoSplitsAreCounted) {
+  write("a.csv", "text,label\none,no\ntwo,yes\nthree,no\n");
+  write("c.csv", "text,label\ntwo,yes\nthree,no\nfour,no\n");
+  const TaskData data = load(
+      "source: {train: a.csv, test: c.csv}\ninput: '{text}'\ntarget: '{label}'\nsplit: {validation: 1, overlap: "
+      "keep}\n");
+  EXPECT_EQ(data.train.size() + data.validation.size(), 3u);
+  EXPECT_EQ(data.test.size(), 3u);
+  EXPECT_THAT(data.notes, ElementsAre("2 rows of train are in test too, and stay in both ('overlap: keep')"));
+}
+
 TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatBelongToScoredOnes) {
   const auto rows = [](int first, int last, int author, int page) {
     std::string text = "text,author,page,label\n";

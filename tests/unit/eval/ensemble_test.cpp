@@ -6,7 +6,9 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace peftbench {
 namespace {
@@ -99,7 +101,8 @@ class EnsembleTest : public ::testing::Test {
   }
   EnsembleEvaluation ensemble(const Evaluator& evaluator, std::int64_t most_sequences) const {
     const std::vector<const std::vector<EncodedExample>*> encoded(plans_.size(), &examples_);
-    return evaluate_ensemble(evaluator, CompiledPlan::stack(plans_), {encoded, texts_}, most_sequences);
+    const std::vector<const Evaluator*> readers(plans_.size(), &evaluator);
+    return evaluate_ensemble(readers, CompiledPlan::stack(plans_), {encoded, texts_}, most_sequences);
   }
 
   std::shared_ptr<const Backbone> backbone_ = tiny_backbone();
@@ -133,6 +136,37 @@ TEST_F(EnsembleTest, EqualsTheMembersEachOnItsOwnAndTheirVotes) {
     EXPECT_GT(disputed, 5) << "the prompts agree too much for this test";
     for (std::size_t m = 0; m < alone.size(); ++m)
       EXPECT_EQ(together.members[m].metrics[0].value, alone[m].metrics[0].value);
+  }
+}
+
+// Members that learnt other words, or in another order, are read as each would be on its own. S23
+TEST_F(EnsembleTest, EachMemberIsReadByItsOwnEvaluator) {
+  std::vector<std::string> turned = task_.labels, few = {"c", "a", "b"};
+  std::reverse(turned.begin(), turned.end());
+  const std::vector<Transfer> transfers = {
+      {}, {LabelMap({"a:b", "b:a"}), turned}, {LabelMap({"c:z"}), few}, {LabelMap({"a:a"}), turned}, {}};
+  for (const EvaluationMode mode : {EvaluationMode::greedy, EvaluationMode::rank}) {
+    std::vector<std::unique_ptr<Evaluator>> own;
+    std::vector<const Evaluator*> readers;
+    for (std::size_t m = 0; m < plans_.size(); ++m) {
+      const EvaluationConfig config{.mode = mode, .rank_score = m % 2 ? RankScore::mean : RankScore::sum};
+      own.push_back(std::make_unique<Evaluator>(*backbone_, letters(), task_, config, m, nullptr, transfers[m]));
+      readers.push_back(own.back().get());
+    }
+    const std::vector<const std::vector<EncodedExample>*> encoded(plans_.size(), &examples_);
+    const EnsembleEvaluation together = evaluate_ensemble(readers, CompiledPlan::stack(plans_), {encoded, texts_}, 20);
+    bool mapped = false;
+    for (std::size_t m = 0; m < plans_.size(); ++m) {
+      const Evaluation alone = own[m]->evaluate(plans_[m], examples_, texts_);
+      for (std::size_t i = 0; i < examples_.size(); ++i) {
+        EXPECT_EQ(together.members[m].predictions[i].prediction, alone.predictions[i].prediction) << m << " " << i;
+        EXPECT_EQ(together.members[m].predictions[i].label, alone.predictions[i].label);
+        mapped = mapped || (m == 2 && mode == EvaluationMode::rank && alone.predictions[i].prediction == "z");
+      }
+      EXPECT_EQ(together.members[m].metrics[0].value, alone.metrics[0].value);
+      EXPECT_EQ(together.members[m].metrics[0].low, alone.metrics[0].low);
+    }
+    EXPECT_TRUE(mode == EvaluationMode::greedy || mapped) << "no answer was mapped, so nothing was tested";
   }
 }
 

@@ -196,7 +196,7 @@ TEST(Ledger, WhatALayoutAddsIsFoundOnAnExample) {
   example.tokens = [](const std::string& text) { return static_cast<std::int64_t>(text.size()); };
   const Ledger ledger = measure(spec, plan, &example);
   EXPECT_EQ(ledger.added_encoder_length, 3 + 7 + 2);
-  EXPECT_EQ(ledger.layout_length, 3 + 7 + 2);
+  EXPECT_EQ(ledger.layout_by_copy, (std::vector<std::int64_t>{3 + 7 + 2}));
   EXPECT_EQ(ledger.prompt_tokens, 7 + 2);
   EXPECT_EQ(to_json(ledger).at("prompt_tokens"), 9);
 }

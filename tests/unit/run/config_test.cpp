@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <set>
 
 namespace peftbench {
@@ -35,7 +36,9 @@ class Config : public testing::Test {
     write_atomically(folder_ / name, text);
     return folder_ / name;
   }
-  RunConfig resolve() { return resolve_config(request_, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}}); }
+  RunConfig resolve() {
+    return resolve_config(request_, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}, {}, {}});
+  }
   template <class Matcher>
   void expect_refused(const Matcher& matcher) {
     try {
@@ -117,6 +120,95 @@ TEST_F(Config, AConditionMayNameAFamily) {
   EXPECT_EQ(resolve().train.steps, 400);
   write("methods/soft.yaml", "on: {\"nono-*\": {train: {steps: 2}}}\n");
   expect_refused(HasSubstr("soft.yaml:1: 'on' names neither a task nor a backbone: 'nono-*'"));
+}
+
+// What is kept is absolute; a path in a file is of the file's folder, one on the command line of the shell's. S22
+TEST_F(Config, PathsAreAbsoluteAndOfTheFileThatNamesThem) {
+  for (const char* folder : {"files", "shell"}) {
+    write(std::string(folder) + "/mood.yaml", "x");
+    write(std::string(folder) + "/my-t5/config.json", "{}");
+    write(std::string(folder) + "/start/adapter.safetensors", "x");
+    write(std::string(folder) + "/values/rows.npy", "x");
+  }
+  write("shell/only_here.yaml", "x");
+  schema_.param("init_file", "", "a file");
+  schema_.param("words", "", "a text");
+  request_.file = write("files/own.yaml",
+                        "task: mood.yaml\nbackbone: my-t5\ninit_from: start\nset: {init_file: values/rows.npy, words: "
+                        "mood.yaml}\neval: {tasks: [movies, only_here.yaml]}\n");
+  const fs::path before = fs::current_path(), real = fs::canonical(folder_);
+  fs::current_path(folder_ / "shell");
+  RunConfig config = resolve();
+  const auto expect_in = [&](const std::string& folder) {
+    EXPECT_EQ(fs::path(config.task()), real / folder / "mood.yaml");
+    EXPECT_EQ(fs::path(config.backbone()), real / folder / "my-t5");
+    EXPECT_EQ(fs::path(config.options.text("init_from")), real / folder / "start");
+    EXPECT_EQ(fs::path(config.values.text("init_file")), real / folder / "values" / "rows.npy");
+    EXPECT_EQ(config.values.text("words"), "mood.yaml") << "a text is no path";
+  };
+  expect_in("files");
+  EXPECT_EQ(config.options.names("eval.tasks"), (Names{"movies", (real / "shell" / "only_here.yaml").string()}));
+  request_.flags = {{"task.name", "mood.yaml", "--task"},
+                    {"backbone.name", "./my-t5", "--backbone"},
+                    {"init_from", "start", "--init-from"}};
+  set("init_file=values/rows.npy");
+  config = resolve();
+  expect_in("shell");
+  EXPECT_EQ(config.origins.at("task.name"), "--task");
+  fs::current_path(before);
+}
+
+// What a condition is checked against is what it is applied to. S27
+TEST_F(Config, AConditionIsCheckedByWhatItFits) {
+  const fs::path task = write("mood.yaml", "x");
+  write("other.yaml", "x");
+  write("my-t5/config.json", "{}");
+  const auto with = [&](const std::string& name) {
+    request_.file = write("own.yaml", "train: {steps: 7}\non: {\"" + name + "\": {train: {steps: 9}}}\n");
+    return resolve().train.steps;
+  };
+  request_.flags = {{"task.name", task.string(), "--task"},
+                    {"backbone.name", (folder_ / "my-t5").string(), "--backbone"}};
+  for (const std::string& name : {std::string("mood"), std::string("mood.yaml"), std::string("./mood.yaml"),
+                                  task.string(), std::string("mo*"), std::string("my-t5"), std::string("./my-t5/")})
+    EXPECT_EQ(with(name), 9) << name;
+  EXPECT_EQ(with("other.yaml"), 7) << "a task that is there, and another";
+  EXPECT_EQ(with("movies"), 7);
+  for (const char* typo : {"x/typo", "./moods.yaml", "mod", "org/model"}) {
+    request_.file = write("own.yaml", std::string("on: {\"") + typo + "\": {train: {steps: 9}}}\n");
+    expect_refused(HasSubstr("own.yaml:1: 'on' names neither a task nor a backbone"));
+  }
+  // Those of a suite's other runs.
+  request_.beside = {{"task.name", "deep/moods.yaml", "suite"}};
+  EXPECT_EQ(with("moods"), 7);
+}
+
+// A backbone that is known by its weights goes by its own name. S20
+TEST_F(Config, SettingsFollowTheWeightsAndNotTheFoldersName) {
+  write("methods/soft.yaml",
+        "train: {steps: 1000}\non:\n  nano: {train: {steps: 300}}\n  small: {train: {steps: 5}}\n");
+  KnownNames known{{"movies"}, {"nano", "small"}};
+  known.name_of_backbone = [](const std::string& given) { return given.ends_with("small") ? "nano" : ""; };
+  request_.flags = {{"backbone.name", "/elsewhere/small", "--backbone"}};
+  const RunConfig config = resolve_config(request_, schema_, folder_, known);
+  EXPECT_EQ(config.train.steps, 300);
+  EXPECT_THAT(config.origins.at("train.steps"), HasSubstr("soft.yaml:3"));
+  EXPECT_THAT(to_yaml(config, {}, true), HasSubstr("steps: 300  # "));
+  EXPECT_THAT(to_yaml(config, {}), testing::Not(HasSubstr("#")));
+}
+
+TEST_F(Config, TheFieldsOtherWordsAreKnown) {
+  set("train.lr=3");
+  expect_refused(HasSubstr("did you mean 'train.learning_rate'?"));
+  request_.settings.clear();
+  set("lr=3");
+  expect_refused(HasSubstr("did you mean 'train.learning_rate'?"));
+  for (const char* word : {"lr", "weight_decay", "max_grad_norm", "eval_steps", "num_beams", "bf16", "random_seed"}) {
+    const auto key = setting_of_alias(word);
+    ASSERT_TRUE(key) << word;
+    const auto& all = run_options().parameters();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const auto& p) { return p.name == *key; })) << *key;
+  }
 }
 
 TEST_F(Config, MistakesNameTheirPlaceAndTheNearestName) {

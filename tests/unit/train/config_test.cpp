@@ -71,5 +71,28 @@ TEST(EnumNames, GoBothWays) {
   EXPECT_EQ(enum_name(DropoutShape::elementwise), "elementwise");
 }
 
+// S20
+TEST(TrainDoubts, AWarmUpAsLongAsTheRunAndPatienceWithoutEvaluations) {
+  TrainConfig config;
+  config.steps = 30;
+  config.warmup_steps = 29;
+  config.evaluate_every = 10;
+  config.patience = 2;
+  EXPECT_TRUE(doubts(config, true).empty());
+  config.warmup_steps = 30;
+  ASSERT_EQ(doubts(config, true).size(), 1u);
+  EXPECT_NE(doubts(config, true).front().find("train.warmup_steps=30 of 30 steps"), std::string::npos);
+  config.warmup_steps = 0;
+  EXPECT_EQ(doubts(config, false).size(), 1u) << "nothing to evaluate on";
+  for (const std::int64_t every : {0, 30, 100}) {
+    config.evaluate_every = every;
+    ASSERT_EQ(doubts(config, true).size(), 1u) << every;
+    EXPECT_NE(doubts(config, true).front().find("train.patience=2 stops nothing"), std::string::npos);
+  }
+  config.steps = 0;  // nothing is trained
+  config.warmup_steps = 5;
+  EXPECT_TRUE(doubts(config, true).empty());
+}
+
 }  // namespace
 }  // namespace peftbench

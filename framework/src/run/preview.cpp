@@ -1,0 +1,40 @@
+#include "run/preview.h"
+
+#include "data/load_task.h"
+#include "data/task_mixture.h"
+#include "run/seen_rows.h"
+#include "run/workbench.h"
+#include "train/config.h"
+
+#include <peftbench/error.h>
+
+#include <algorithm>
+
+namespace peftbench {
+
+std::vector<std::string> warnings_before(const Places& places, const RunConfig& config, bool trains) {
+  std::vector<std::string> warnings;
+  if (config.task().empty()) return warnings;
+  bool can_validate = true;
+  try {
+    const TaskData task = open_task(places, config);
+    for (const std::string& note : task.notes) warnings.push_back(task.config.name + ": " + note);
+    const std::vector<const TaskData*> parts = parts_of(task);
+    can_validate =
+        std::all_of(parts.begin(), parts.end(), [](const TaskData* part) { return !part->validation.empty(); });
+    for (const TaskConfig& other : configured_eval_tasks(places, config)) {
+      const TaskData data = load_task(other, places.data);
+      for (const std::string& note : data.notes) warnings.push_back(other.name + ": " + note);
+      if (const std::string seen = seen_rows(task, data, config.options.text("eval.split")); !seen.empty())
+        warnings.push_back(seen);
+    }
+  } catch (const DataError& error) {
+    const std::string message = error.what();
+    warnings.push_back("the data was not read: " + message.substr(0, message.find('\n')));
+  }
+  if (trains)
+    for (std::string& doubt : doubts(config.train, can_validate)) warnings.push_back(std::move(doubt));
+  return warnings;
+}
+
+}  // namespace peftbench

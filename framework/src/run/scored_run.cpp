@@ -1,0 +1,133 @@
+#include "run/scored_run.h"
+
+#include "core/names.h"
+#include "data/task_mixture.h"
+#include "run/adapter.h"
+#include "run/seen_rows.h"
+
+#include <peftbench/error.h>
+
+#include <utility>
+
+namespace peftbench {
+namespace {
+
+// The shared workbench under a run's own settings: limits, seed and metrics' chance are each run's.
+Workbench under_own_settings(const Workbench& shared, Setup setup, const Places& places) {
+  Workbench bench = shared;
+  setup.config.options.set("task.name", shared.setup.config.task());
+  setup.backbone.spec = shared.setup.backbone.spec;
+  bench.setup = std::move(setup);
+  bench.task.config = configured_task(places, bench.setup.config);
+  for (std::size_t t = 0; t < bench.task.parts.size(); ++t)
+    bench.task.parts[t].config = bench.task.config.mixture->tasks[t];
+  return bench;
+}
+
+bool draws_alike(const RunConfig& a, const RunConfig& b) {
+  return a.seed() == b.seed() && a.options.integer("task.train_examples") == b.options.integer("task.train_examples");
+}
+
+bool is_same_file(const std::string& then, const fs::path& now) {
+  std::error_code error;
+  return !then.empty() && fs::equivalent(then, now, error);
+}
+
+}  // namespace
+
+FinishedRun open_finished(const RunFolder& folder, const Asked& asked, const Places& places) {
+  RunRecord record = finished_record(folder);
+  Setup setup = set_up(places, configuration_of(folder, record, asked), BackboneNeed::weights);
+  return {folder, std::move(record), std::move(setup)};
+}
+
+ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, const Places& places, const Asked& asked,
+                     ProgressSink& progress)
+    : folder_(run.folder),
+      record_(std::move(run.record)),
+      made_(made_from(record_)),
+      bench_(under_own_settings(shared, std::move(run.setup), places)) {
+  const std::string who = "the run " + record_.id;
+  if (const auto problem = misfit(*bench_.setup.plugin, bench_.task.config)) throw ConfigError(*problem);
+  check_same_vocabulary(made_, *bench_.tokenizer, who);
+  if (const std::string unknown = unknown_hashes(made_); !unknown.empty())
+    warnings_.push_back(record_.id + ": " + unknown);
+  plan_ = load_adapter(folder_.adapter(), PluginFinder(places.plugin_files), *bench_.backbone, bench_.checksum);
+  if (asked.task.empty()) check_task(made_, bench_.task, who);
+  const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
+  const std::string& task = bench_.task.config.name;
+  if (own && !asked.label_map.empty())
+    throw ConfigError({"a label map, but no other task that is scored",
+                       "--label-map " + join(asked.label_map) + ", and " + who + " was trained on '" + task + "'",
+                       "--task of another beside it", "name that task, or leave the map out"});
+  const bool shows = plan_.only() && plan_.only()->layout;
+  if (!own) tell_of_other_task();
+  if (own && (!shows || draws_alike(shared.setup.config, bench_.setup.config))) {
+    scoring_ = std::make_unique<Scoring>(bench_, plan_);
+    return;
+  }
+  scoring_ = std::make_unique<Scoring>(bench_, plan_, elsewhere(own, places, progress));
+}
+
+void ScoredRun::tell_of_other_task() {
+  const std::string& task = bench_.task.config.name;
+  for (const std::string& note : bench_.task.notes) warnings_.push_back(task + ": " + note);
+  for (const TaskScore& score : record_.tasks) {
+    if (score.trained || score.task != task) continue;
+    const Difference other = difference({score.task, score.definition, score.hash}, bench_.task);
+    if (!other.empty())
+      warnings_.push_back("the run " + record_.id + " scored another '" + task + "' when it ended: " + other.then +
+                          ", and here " + other.now);
+  }
+}
+
+Elsewhere ScoredRun::elsewhere(bool own, const Places& places, ProgressSink& progress) {
+  Elsewhere result;
+  if (!own) result.transfer = {LabelMap(bench_.setup.config.options.names("eval.label_map")), learnt_labels(places)};
+  const bool shows = plan_.only() && plan_.only()->layout;
+  const std::string& task = bench_.task.config.name;
+  if (!own && (task == made_.task.name || is_same_file(made_.file, bench_.task.config.file))) {
+    const Difference other = difference(made_.task, bench_.task);
+    warnings_.push_back("'" + task + "' is scored as another task than the run " + record_.id + " was trained on: " +
+                        other.now + ", and it had " + other.then + "; rows that are scored may have been trained on");
+  }
+  try {
+    trained_ = trained_data(folder_, record_, places, &progress);
+    check_task(made_, trained_, "the run " + record_.id);
+  } catch (const UserError&) {
+    if (shows) throw;  // what it would show is not what the run showed
+    return result;
+  }
+  if (!own) {
+    for (const TaskData* part : parts_of(bench_.task))
+      if (const std::string seen = seen_rows(trained_, *part, bench_.setup.config.options.text("eval.split"));
+          !seen.empty())
+        warnings_.push_back(record_.id + ": " + seen);
+  }
+  if (!shows) return result;
+  // A task of a mixture shows its own examples.
+  for (const TaskData* part : parts_of(trained_))
+    if (own && difference(contents_of(*part), bench_.task).empty()) result.shots = {part};
+  if (result.shots.empty()) result.shots = parts_of(trained_);
+  return result;
+}
+
+// The words that the answers were learnt as. Records of before they were kept know them from the adapter, or of a
+// mixture from its file, if that is the same still.
+std::vector<std::string> ScoredRun::learnt_labels(const Places& places) const {
+  if (!made_.labels.empty()) return made_.labels;
+  const PluginFinder finder(places.plugin_files);
+  const std::vector<std::string> labels = read_adapter_info(folder_.adapter(), finder).shape.labels;
+  if (!labels.empty()) return labels;
+  try {
+    const Setup setup = set_up(places, configuration_of(folder_, record_, {}), BackboneNeed::sizes);
+    const TaskConfig task = configured_task(places, setup.config);
+    TaskData unread;
+    unread.config = task;
+    if (difference({task.name, made_.task.definition, ""}, unread).empty()) return label_words(task);
+  } catch (const UserError&) {  // the file has gone
+  }
+  return {};
+}
+
+}  // namespace peftbench
