@@ -184,13 +184,12 @@ std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
       const Evaluator& reader = batch.reader(s);
       targets.push_back(reader.ranked_ids_[std::min(word, reader.ranked_ids_.size() - 1)]);
       if (s % static_cast<std::size_t>(copies) != 0) continue;
-      const bool mean = reader.config_.rank_score == RankScore::mean;
-      lengths.push_back(mean ? static_cast<double>(targets.back().size()) : 1.0);
+      lengths.push_back(reader.config_.rank_score == RankScore::mean ? double(targets.back().size()) : 1.0);
       absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
     }
-    const Tensor all =
-        score_targets(batch.first().backbone_, batch.encoder, targets, batch.plan, RunContext::inference());
-    const Tensor score = combined_scores(batch.first().backbone_, batch.plan, all);
+    const Backbone& backbone = batch.first().backbone_;
+    const Tensor all = score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference());
+    const Tensor score = combined_scores(backbone, batch.plan, all);
     const auto as_scores = [&](const std::vector<double>& values) {
       return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());
     };
