@@ -23,6 +23,7 @@ namespace peftbench {
 namespace {
 
 const std::string sentinel = "<extra_id_0>";
+constexpr int none = -1, several = -2;  // learnt words that become a label
 
 // What follows the sentinel that every target began with.
 std::string without_sentinel(std::string text) {
@@ -47,6 +48,9 @@ struct Evaluator::Batch {
   const Evaluator& first() const { return *readers.front(); }
   const Evaluator& reader(std::size_t sequence) const {
     return readers.size() == 1 ? first() : *readers[static_cast<std::size_t>(encoder.layout.groups[sequence])];
+  }
+  const Evaluator& reader_of_example(std::size_t example) const {
+    return reader(example * static_cast<std::size_t>(examples.copies));
   }
 };
 
@@ -86,12 +90,6 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
   for (const auto& label : transfer_.labels) learnt_ids_.push_back(as_target(label));
   find_asked();
 }
-
-namespace {
-
-constexpr int none = -1, several = -2;  // learnt words that become a label
-
-}  // namespace
 
 void Evaluator::find_asked() {
   if (transfer_.labels.empty() || task_.labels.empty()) return;
@@ -172,8 +170,8 @@ Answer Evaluator::translated(std::string text) const {
 
 // Members of an ensemble may have learnt other words, or as many in another order: each sequence is asked its own.
 std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
+  const Backbone& backbone = batch.first().backbone_;
   const auto sequences = static_cast<std::size_t>(batch.encoder.layout.sequences());
-  const std::int64_t copies = batch.examples.copies;
   std::size_t words = 0;
   for (const Evaluator* reader : batch.readers) words = std::max(words, reader->ranked_.size());
   std::vector<Tensor> scores;
@@ -183,11 +181,11 @@ std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
     for (std::size_t s = 0; s < sequences; ++s) {
       const Evaluator& reader = batch.reader(s);
       targets.push_back(reader.ranked_ids_[std::min(word, reader.ranked_ids_.size() - 1)]);
-      if (s % static_cast<std::size_t>(copies) != 0) continue;
-      lengths.push_back(reader.config_.rank_score == RankScore::mean ? double(targets.back().size()) : 1.0);
+      if (s % static_cast<std::size_t>(batch.examples.copies) != 0) continue;
+      const auto tokens = static_cast<double>(targets.back().size());
+      lengths.push_back(reader.config_.rank_score == RankScore::mean ? tokens : 1.0);
       absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
     }
-    const Backbone& backbone = batch.first().backbone_;
     const Tensor all = score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference());
     const Tensor score = combined_scores(backbone, batch.plan, all);
     const auto as_scores = [&](const std::vector<double>& values) {
@@ -197,28 +195,28 @@ std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
   }
   std::vector<Answer> answers;
   for (const std::size_t place : likeliest(at::stack(scores, 1))) {
-    const Evaluator& reader = batch.reader(answers.size() * static_cast<std::size_t>(copies));
+    const Evaluator& reader = batch.reader_of_example(answers.size());
     answers.push_back(reader.translated(reader.ranked_[place]));
   }
   return answers;
 }
 
 std::vector<Answer> Evaluator::choose_classes(const Batch& batch) {
-  const Tensor scores =
-      class_log_probabilities(batch.first().backbone_, batch.encoder, batch.plan, RunContext::inference());
+  const Backbone& backbone = batch.first().backbone_;
+  const Tensor scores = class_log_probabilities(backbone, batch.encoder, batch.plan, RunContext::inference());
   for (const Evaluator* reader : batch.readers) {
     if (scores.size(1) == static_cast<std::int64_t>(reader->classes_.size())) continue;
-    throw ConfigError(
-        {"the method's head does not score the task's classes", std::to_string(scores.size(1)) + " classes",
-         std::to_string(reader->classes_.size()) + ", the label words of task '" + reader->task_.name + "'",
-         "set the method's number of classes"});
+    throw ConfigError({"the method's head does not score the task's classes",
+                       std::to_string(scores.size(1)) + " classes",
+                       std::to_string(reader->classes_.size()) + ", the label words of '" + reader->task_.name + "'",
+                       "set the method's number of classes"});
   }
   std::vector<Tensor> combined;
   for (std::int64_t c = 0; c < scores.size(1); ++c)
-    combined.push_back(combined_scores(batch.first().backbone_, batch.plan, scores.select(1, c)));
+    combined.push_back(combined_scores(backbone, batch.plan, scores.select(1, c)));
   std::vector<Answer> answers;
   for (const std::size_t place : likeliest(at::stack(combined, 1))) {
-    const Evaluator& reader = batch.reader(answers.size() * static_cast<std::size_t>(batch.examples.copies));
+    const Evaluator& reader = batch.reader_of_example(answers.size());
     answers.push_back(reader.translated(reader.classes_[place]));
   }
   return answers;

@@ -22,8 +22,8 @@ namespace {
 
 void settings(std::string_view bytes) {
   const SettingsBlock block = read_settings(put("settings.yaml", bytes));
-  in_force(block, {"t5-nano-lm", "movie_sentiment"});
-  condition_names(block);
+  in_force(block, {{{"t5-nano-lm"}, {}}, {{"movie_sentiment"}, scratch()}});
+  conditions_of(block);
 }
 
 void suite(std::string_view bytes) { read_suite(put("suite.yaml", bytes).string(), scratch()); }
