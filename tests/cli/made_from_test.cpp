@@ -152,7 +152,8 @@ TEST_F(MadeFrom, AMixturesTaskIsKnownByItsContent) {
   const Printed own = run({"eval", folder.string(), "--task", part, "--json"});
   ASSERT_EQ(own.status, 0) << own.err;
   EXPECT_EQ(json::parse(own.out).at("metrics"), record(folder).at("tasks").at(1).at("metrics"));
-  EXPECT_EQ(json::parse(own.out).at("warnings"), json::array());
+  EXPECT_THAT(json::parse(own.out).at("warnings").dump(),
+              AllOf(Not(HasSubstr("another task")), Not(HasSubstr("are among those"))));
   scratch_.write("letters.csv", "text,mood\n" + ticket_rows(200, 264));
   EXPECT_EQ(run({"eval", folder.string()}).status, 2);
   // The part has become another task, which a label map may be for.
