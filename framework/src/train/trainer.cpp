@@ -242,7 +242,7 @@ void Trainer::evaluate() {
     }
   }();
   result_.evaluate_seconds += clock.wall_seconds();
-  EvaluationPoint point{result_.steps, evaluation.loss.value(), evaluation.illegal_rate, evaluation.metrics};
+  EvaluationPoint point{result_.steps, evaluation.loss.value_or(0), evaluation.illegal_rate, evaluation.metrics};
   auto event = to_json(point);
   event["event"] = "evaluation";
   log(std::move(event));
