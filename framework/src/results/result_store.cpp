@@ -94,7 +94,7 @@ std::optional<Problem> not_a_run(const std::string& name) {
   if (holds("config.yaml") || holds("lock"))
     return problem("a run's folder without record.json", "start the command of the run again");
   if (holds("config.json")) return problem("a model's folder", "name it with --backbone");
-  if (const std::vector<std::string> ids = run_ids(path); !ids.empty())
+  if (const std::vector<std::string> ids = run_folders(path); !ids.empty())
     return problem("a folder of " + std::to_string(ids.size()) + " runs: " + join(ids), "name one of them");
   return problem("another folder", "name the folder that `peft-bench` printed for the run");
 }
