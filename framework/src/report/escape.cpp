@@ -1,10 +1,9 @@
 #include "report/escape.h"
 
+#include "core/numbers.h"
 #include "core/terminal_text.h"
 
 #include <cctype>
-#include <charconv>
-#include <system_error>
 
 namespace peftbench {
 namespace {
@@ -14,9 +13,7 @@ bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || sta
 bool is_number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   if (text.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return false;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
+  return parse_number<double>(text).has_value();
 }
 
 bool is_computed(std::string_view text) {

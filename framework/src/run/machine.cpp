@@ -1,5 +1,6 @@
 #include "run/machine.h"
 
+#include "core/numbers.h"
 #include "core/processors.h"
 
 #include <ATen/Context.h>
@@ -21,8 +22,8 @@ void tune_process() {
 
 std::int64_t default_threads() {
   const char* wanted = std::getenv("OMP_NUM_THREADS");
-  const long number = wanted ? std::strtol(wanted, nullptr, 10) : 0;
-  return number > 0 ? number : usable_processors();
+  const auto number = parse_number<std::int64_t>(wanted ? std::string_view(wanted) : std::string_view());
+  return number && *number > 0 ? *number : usable_processors();
 }
 
 void use_threads(std::int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }

@@ -1,6 +1,7 @@
 #include "text/added_tokens.h"
 
 #include "core/json.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
 
 #include <peftbench/error.h>
@@ -165,7 +166,7 @@ void Reader::read_config() {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos)
         refuse(folder_ / file, "added_tokens_decoder has a key that is not an id", id, "a whole number",
                "correct the file");
-      numbered_[std::stoll(id)] = {file, token(file, value, false)};
+      numbered_[parse_number<int64_t>(id).value()] = {file, token(file, value, false)};
     }
   }
 }
