@@ -205,6 +205,26 @@ TEST_F(MadeFrom, WhatLiesInAFolderIsComparedWithWhatTheRunHad) {
   }
 }
 
+TEST_F(MadeFrom, SettingsAreThoseOfTheRecord) {
+  const fs::path folder = trained("runs");
+  const std::string config = file_text(folder / "config.yaml");
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"rank_score: sum", "rank_score: mean"},
+                                                        {"max_input_tokens: 0", "max_input_tokens: 9"},
+                                                        {"seed: 3", "seed: 4"}}) {
+    std::string other = config;
+    ASSERT_NE(other.find(from), std::string::npos) << other;
+    std::ofstream(folder / "config.yaml") << other.replace(other.find(from), from.size(), to);
+    for (const char* command : {"eval", "ensemble"}) {
+      const Printed printed = run({command, folder.string()});
+      EXPECT_EQ(printed.status, 2) << to << printed.out;
+      EXPECT_THAT(printed.err, HasSubstr("config.yaml is not what the run was made with"));
+    }
+  }
+  std::ofstream(folder / "config.yaml") << config;
+  EXPECT_EQ(run({"eval", folder.string(), "--split", "validation", "--batch-size", "3"}).status, 0);
+}
+
 TEST_F(MadeFrom, AnOlderRecordIsAcceptedWithANote) {
   const fs::path folder = trained("runs");
   json old = record(folder);

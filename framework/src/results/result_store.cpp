@@ -82,12 +82,7 @@ std::optional<Problem> not_a_run(const std::string& name) {
   };
   if (name.empty() || !fs::exists(path, error)) return std::nullopt;
   if (!fs::is_directory(path, error)) return problem("a file", "name the folder that `peft-bench` printed for the run");
-  const fs::path absolute = fs::absolute(path).lexically_normal();
-  const fs::path parent = absolute.has_filename() ? absolute.parent_path() : absolute.parent_path().parent_path();
-  if (holds("adapter.json")) {
-    if (fs::exists(parent / "record.json", error)) return problem("the adapter of a run", "name " + parent.string());
-    return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
-  }
+  if (holds("adapter.json")) return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
   if (holds("adapter_config.json"))
     return problem("an adapter of Hugging Face PEFT",
                    "`peft-bench eval " + name + " --backbone NAME --task NAME` scores it");

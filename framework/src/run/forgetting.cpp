@@ -148,6 +148,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   Asked asked;
   asked.threads = request.threads;
   Setup setup = set_up(places, configuration_of(request.run, record, asked), BackboneNeed::weights);
+  check_settings(record, setup.config, {"eval.tasks"});
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(places, std::move(setup), &progress);

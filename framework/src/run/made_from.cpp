@@ -106,6 +106,24 @@ bool was_trained_on(const MadeFrom& made, const TaskData& task) {
          std::any_of(made.parts.begin(), made.parts.end(), [&](const auto& part) { return is_same(part, task); });
 }
 
+void check_settings(const RunRecord& record, const RunConfig& config, const std::vector<std::string>& asked) {
+  const nlohmann::json now = to_json(config.options);
+  for (const auto& [key, value] : now.items()) {
+    // The task itself is compared by its content.
+    const bool decides = key == "seed" || key.starts_with("eval.") || (key.starts_with("task.") && key != "task.name");
+    if (!decides || std::count(asked.begin(), asked.end(), key) > 0) continue;
+    std::string pointer = "/" + key;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    const Json::json_pointer place(pointer);
+    if (!record.config.contains(place)) continue;  // the record is older than the setting
+    const nlohmann::json then = record.config.at(place);
+    if (then == value) continue;
+    throw DataError({"the run's config.yaml is not what the run was made with", key + ": " + value.dump(),
+                     key + ": " + then.dump() + ", as in record.json of " + record.id,
+                     "put the file back; a run of its own has other settings"});
+  }
+}
+
 void check_task(const MadeFrom& made, const TaskData& now, const std::string& who) {
   const Difference other = difference(made.task, now);
   if (other.empty()) return;

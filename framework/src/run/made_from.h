@@ -2,6 +2,7 @@
 
 #include "data/task.h"
 #include "results/run_record.h"
+#include "run/run_config.h"
 #include "text/tokenizer.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -44,6 +45,10 @@ struct Difference {
   bool empty() const { return now.empty(); }
 };
 Difference difference(const MadeFrom::Task& then, const TaskData& now);
+
+// Throws DataError where a setting that decides the run's examples or scores is another than the record has: somebody
+// changed the run's config.yaml. `asked`: keys that were given otherwise on the command line.
+void check_settings(const RunRecord& record, const RunConfig& config, const std::vector<std::string>& asked);
 
 // Throws DataError where what is called so now is not the task that `who` was trained on.
 void check_task(const MadeFrom& made, const TaskData& now, const std::string& who);

@@ -38,6 +38,10 @@ bool is_same_file(const std::string& then, const fs::path& now) {
 FinishedRun open_finished(const RunFolder& folder, const Asked& asked, const Places& places) {
   RunRecord record = finished_record(folder);
   Setup setup = set_up(places, configuration_of(folder, record, asked), BackboneNeed::weights);
+  std::vector<std::string> otherwise = {"eval.tasks", "eval.batch_size"};
+  if (!asked.split.empty()) otherwise.emplace_back("eval.split");
+  if (!asked.label_map.empty()) otherwise.emplace_back("eval.label_map");
+  check_settings(record, setup.config, otherwise);
   return {folder, std::move(record), std::move(setup)};
 }
 
@@ -52,6 +56,9 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, const Places& pla
   check_same_vocabulary(made_, *bench_.tokenizer, who);
   if (const std::string unknown = unknown_hashes(made_); !unknown.empty())
     warnings_.push_back(record_.id + ": " + unknown);
+  if (const std::string& version = bench_.setup.plugin->version; version != record_.method.version)
+    warnings_.push_back(who + " was trained with " + record_.method.name + " " + record_.method.version +
+                        ", and is scored with " + version);
   plan_ = load_adapter(folder_.adapter(), PluginFinder(places.plugin_files), *bench_.backbone, bench_.checksum);
   if (asked.task.empty()) check_task(made_, bench_.task, who);
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
