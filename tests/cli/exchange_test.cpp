@@ -245,6 +245,10 @@ TEST_F(Exchange, RunsThatCannotVoteTogetherAreRefused) {
   expect_mistake({"ensemble", folder(0).string(), only_run(out).string()}, "different settings of evaluation",
                  "evaluated in the same way");
   expect_mistake({"ensemble"}, "RUN", "--help");
+  // S5: a copy is the same run.
+  fs::copy(folder(0), path("copy"), fs::copy_options::recursive);
+  expect_mistake({"ensemble", folder(0).string(), path("copy").string()}, "a run would vote twice",
+                 "leave one of them out");
 }
 
 TEST_F(Exchange, NeighborsFindTheLabelsOfAPromptThatBeganWithThem) {

@@ -81,6 +81,15 @@ volatile std::sig_atomic_t received = 0;
 
 void say(const char* text) { [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text)); }
 
+// In a signal's handler nothing can be escaped: what a terminal could obey is a question mark.
+void say_path(const char* path) {
+  for (; *path != '\0'; ++path) {
+    const auto byte = static_cast<unsigned char>(*path);
+    const char shown[] = {byte < 0x20 || byte >= 0x7f ? '?' : *path, '\0'};
+    say(shown);
+  }
+}
+
 // A page of a mapped file that is not there any more. What was computed of it is lost, so the process ends
 // here; a run goes on from its last checkpoint.
 void end_for_lost_page(int number, siginfo_t* info, void*) {
@@ -90,7 +99,7 @@ void end_for_lost_page(int number, siginfo_t* info, void*) {
     return;
   }
   say("peft-bench: a file could not be read any further while it was in use\n  found:    ");
-  say(path);
+  say_path(path);
   say(", which became shorter, or is on a disk that fails\n  expected: a file that stays as it is until the end\n"
       "  to do:    put the file back and give the same command again: a run continues from its last checkpoint\n");
   ::_exit(1);

@@ -179,9 +179,11 @@ struct Group {
 }  // namespace
 
 std::optional<double> step_seconds(const RunRecord& record) {
+  // Where the record of the processes before was lost, so are their times: only steps after the resuming are counted.
+  const auto& training = record.training;
+  const std::int64_t steps = training.steps - (training.times_resumed == 0 ? training.resumed_from : 0);
   for (const PhaseCost& phase : record.phases)
-    if (phase.name == "train" && record.training.steps > 0)
-      return phase.wall_seconds / static_cast<double>(record.training.steps);
+    if (phase.name == "train" && steps > 0) return phase.wall_seconds / static_cast<double>(steps);
   return std::nullopt;
 }
 

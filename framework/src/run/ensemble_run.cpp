@@ -119,6 +119,14 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   std::vector<FinishedRun> finished;
   for (const RunFolder& run : request.runs) {
     finished.push_back(open_finished(run, request.asked, places));
+    const RunRecord& added = finished.back().record;
+    const auto known = std::find_if(finished.begin(), finished.end(),
+                                    [&](const FinishedRun& other) { return other.record.id == added.id; });
+    if (const auto place = static_cast<std::size_t>(known - finished.begin()); place + 1 < finished.size())
+      throw ConfigError(
+          {"a run would vote twice",
+           request.runs[place].path.string() + " and " + run.path.string() + " are both the run " + added.id,
+           "each run once, whatever its folder is called", "leave one of them out"});
     check_same_backbone(finished.front().record, finished.back().record);
     if (request.asked.task.empty()) check_same_task(finished.front().record, finished.back().record);
   }

@@ -134,6 +134,18 @@ TEST(StepSeconds, AreUnknownWithoutSteps) {
   EXPECT_FALSE(step_seconds(record));
 }
 
+// hostile 6: a record that was written anew does not know the time of the steps before.
+TEST(StepSeconds, AreOfTheStepsWhoseTimeIsKnown) {
+  RunRecord record = run_of("lora", 8, 1, 0.5);  // 10 steps in 1 s
+  record.training.resumed_from = 6;
+  EXPECT_DOUBLE_EQ(step_seconds(record).value(), 0.25);
+  record.training.times_resumed = 1;  // the record has the time of both processes
+  EXPECT_DOUBLE_EQ(step_seconds(record).value(), 0.1);
+  record.training.times_resumed = 0;
+  record.training.resumed_from = 10;
+  EXPECT_FALSE(step_seconds(record));
+}
+
 class Suites : public testing::Test {
  protected:
   Suites() { fs::create_directories(folder_); }
