@@ -61,7 +61,7 @@ TEST_F(MadeFrom, RowsThatWereAddedAreRefusedWithBothHashes) {
   EXPECT_EQ(record(folder).at("task").at("file"), task_.string());
   append_rows();
   const std::vector<std::vector<std::string>> commands = {
-      {"eval", folder.string()}, {"ensemble", folder.string(), folder.string()}, {"forgetting", folder.string()}};
+      {"eval", folder.string()}, {"ensemble", folder.string()}, {"forgetting", folder.string()}};
   for (const std::vector<std::string>& words : commands) {
     const Printed printed = run(words);
     EXPECT_EQ(printed.status, 2) << words.front() << printed.out;
