@@ -165,6 +165,16 @@ TEST_F(Runs, AFinishedRunThatIsNotWholeIsNotShownAsFinished) {
     EXPECT_THAT(again.err(), HasSubstr(fs::path(file).filename().string() + " is missing"));
     expect_same_bytes(run, expected);
   }
+  std::string text = file_text(run / "adapter/adapter.json");
+  ASSERT_NE(text.find("\"length\": 4"), std::string::npos) << text;
+  text.replace(text.find("\"length\": 4"), 11, "\"length\": 5");
+  std::ofstream(run / "adapter/adapter.json", std::ios::binary) << text;
+  {
+    Program again(words("damaged"));
+    EXPECT_EQ(again.wait(), 0);
+    EXPECT_THAT(again.err(), HasSubstr("adapter.json is not the description that was written"));
+    expect_same_bytes(run, expected);
+  }
   std::string bytes = file_text(run / "adapter/adapter.safetensors");
   bytes[bytes.size() - 3] ^= 4;
   std::ofstream(run / "adapter/adapter.safetensors", std::ios::binary) << bytes;

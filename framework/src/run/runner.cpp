@@ -72,6 +72,7 @@ class Runner {
 
   bool stopped() const { return request_.stop && request_.stop(); }
   std::optional<RunRecord> find_earlier();
+  std::string damage(const RunRecord& finished) const;
   void clear() const;
   void describe();
   void work();
@@ -103,9 +104,9 @@ RunOutcome Runner::run() {
   if (request_.fresh) clear();
   if (const std::optional<RunRecord> earlier = find_earlier()) {
     if (earlier->status == "finished") {
-      const std::string damage = damage_of(folder_, *earlier);
-      if (damage.empty()) return {*earlier, folder_, true};
-      warn("the run had finished, but " + damage + ": it is made again, from its checkpoint where that is whole");
+      const std::string fault = damage(*earlier);
+      if (fault.empty()) return {*earlier, folder_, true};
+      warn("the run had finished, but " + fault + ": it is made again, from its checkpoint where that is whole");
     }
     record_.started = earlier->started;
     record_.training.times_resumed = earlier->training.times_resumed + 1;
@@ -137,6 +138,18 @@ std::optional<RunRecord> Runner::find_earlier() {
     warn("the record is written anew, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
     return std::nullopt;
   }
+}
+
+// Of its files by the hashes in its record, and of the adapter's description by its own.
+std::string Runner::damage(const RunRecord& finished) const {
+  std::string fault = damage_of(folder_, finished);
+  if (!fault.empty() || finished.adapter_hash.empty()) return fault;
+  try {
+    read_adapter_info(folder_.adapter(), PluginFinder(request_.places.plugin_files));
+  } catch (const UserError& error) {
+    fault = error.what();
+  }
+  return fault.substr(0, fault.find('\n'));
 }
 
 // The record first: killed in between, the run is not one that has finished.
