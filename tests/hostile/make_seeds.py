@@ -6,10 +6,11 @@
 The files are small on purpose: the shorter an input, the more of its mutants reach something new.
 """
 import gzip
+import io
 import json
 import pathlib
-import shutil
 import tempfile
+import zipfile
 
 import numpy
 import pyarrow
@@ -44,13 +45,11 @@ WORDS = ["the whale", "a ship at sea", "the captain said so", "wind and water", 
 
 
 def vocabulary():
-    with tempfile.TemporaryDirectory() as folder:
-        text = pathlib.Path(folder) / "text"
-        text.write_text("\n".join(WORDS * 20))
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(text), model_prefix=folder + "/m", vocab_size=40, model_type="unigram", pad_id=0, eos_id=1, unk_id=2,
-            bos_id=-1, normalization_rule_name="identity", minloglevel=2, num_threads=1)
-        return pathlib.Path(folder, "m.model").read_bytes()
+    model = io.BytesIO()  # no file, whose name would be kept in the model
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS * 20), model_writer=model, vocab_size=40, model_type="unigram", pad_id=0, eos_id=1, unk_id=2,
+        bos_id=-1, normalization_rule_name="identity", minloglevel=2, num_threads=1)
+    return model.getvalue()
 
 
 CONFIG = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 140, "d_model": 8, "d_kv": 4,
@@ -87,7 +86,6 @@ def models():
             put(f"torch_zip/{file}.bin", path.read_bytes())
             if file == "plain":
                 put("companions/pytorch_model-00001-of-00001.bin", path.read_bytes())
-            import zipfile
             with zipfile.ZipFile(path) as archive:
                 put(f"pickle/{file}.pkl", archive.read(file + "/data.pkl"))
     put_json("torch_index/one.json", {"metadata": {"total_size": 416},
@@ -271,6 +269,11 @@ def adapters():
 
 
 def results():
+    # A checkpoint as versions before its hash wrote it, so that mutants of what it holds are read.
+    about = {"format": "peftbench-train-1", "run": "run-1", "step": 3, "progress": {"loss": 0.5, "history": [[1, 0.75]], "log": 120}}
+    put("checkpoint/older.safetensors", safetensors.torch.save(
+        {"parameters/encoder.input.prompt": tensor(2, 3), "optimizer/encoder.input.prompt/v": tensor(2, 3)},
+        {"peftbench": json.dumps(about)}))
     put_json("suite_manifest/two.json", {"schema": 1, "name": "mine", "file": "suite.yaml", "cells": [
         {"row": "lora", "method": "lora", "task": "t", "backbone": "b", "seed": i, "run": f"lora-{i}", "message": ""} for i in (1, 2)]})
 

@@ -25,9 +25,14 @@ bool is_quoted_by_pandas(std::string_view value) {
   return doubled;
 }
 
+constexpr std::size_t most_shown = 50;  // columns in a message
+
 std::vector<std::string> shown(const std::vector<std::string>& columns) {
   std::vector<std::string> result;
-  for (const std::string& column : columns) result.push_back(printable(column));
+  for (const std::string& column : columns) {
+    result.push_back(result.size() < most_shown ? printable(column) : "…");
+    if (result.size() > most_shown) break;
+  }
   return result;
 }
 

@@ -41,7 +41,7 @@ void examples(const fs::path& folder) {
         example.target = {7, 1};
         return i++ < 20;
       },
-      StoredRecords(storage, "t", "made from this", "rec"), 0);
+      StoredRecords(storage, "t", "made from this", "rec"), 0, [] { return std::string("[]"); });
   for (const auto& entry : fs::directory_iterator(storage.folder))
     fs::copy_file(entry.path(), folder / "some.rec", fs::copy_options::overwrite_existing);
 }

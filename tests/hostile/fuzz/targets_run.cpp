@@ -5,7 +5,7 @@
 #include "pretrain/config.h"
 #include "report/run_report.h"
 #include "results/comparison.h"
-#include "results/result_store.h"
+#include "results/stored_runs.h"
 #include "results/suite_manifest.h"
 #include "run/adapter.h"
 #include "run/settings.h"
@@ -34,13 +34,13 @@ void record(std::string_view bytes) {
   const RunRecord record = read_record(put("record.json", bytes));
   to_json(record);
   describe_run(record, "runs/x");
-  compare({record});
+  compare(std::vector<RunRecord>{record});
 }
 
 void suite_manifest(std::string_view bytes) {
   fs::create_directories(suite_folder(scratch(), "mine"));
   put((suite_folder(scratch(), "mine") / "suite.json").lexically_relative(scratch()).string(), bytes);
-  compare(read_manifest(scratch(), "mine"), ResultStore(scratch() / "none"));
+  compare(read_manifest(scratch(), "mine"), StoredRuns());
 }
 
 const PluginFinder& finder() {
