@@ -1,5 +1,6 @@
 // Hostile inputs for every reader: docs/robustness.md.
 #include "fuzz/own_seeds.h"
+#include "fuzz/self_test.h"
 #include "fuzz/worker.h"
 
 #include <fmt/format.h>
@@ -193,7 +194,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   using namespace peftbench::hostile;
   Options options;
-  bool list = false;
+  bool list = false, test = false;
   CLI::App app("Mutants of small files for every reader of peft-bench: each is to be read or refused with a message");
   app.add_option("--target", options.names, "only these formats");
   app.add_option("--mutants", options.mutants, "of each format")->capture_default_str();
@@ -209,12 +210,15 @@ int main(int argc, char** argv) {
   app.add_option("--own-seeds", options.own_seeds,
                  "write the seeds that this program itself makes into a folder, no more");
   app.add_flag("--list", list, "the formats");
+  app.add_flag("--self-test", test, "whether faults are found at all");
   app.add_option("files", options.files, "run these files alone, as they are");
   CLI11_PARSE(app, argc, argv);
   int status = 0;
   try {
     if (list)
       for (const Target& target : targets()) std::cout << target.name << "\n";
+    else if (test)
+      status = self_test();
     else if (!options.own_seeds.empty())
       write_own_seeds(options.own_seeds);
     else
