@@ -5,14 +5,15 @@
 #include <peftbench/error.h>
 #include <unistd.h>
 
-#include <climits>
 #include <cstdlib>
-#include <fstream>
+#include <cstring>
 #include <iostream>
 #include <stdexcept>
 
 namespace peftbench::hostile {
 namespace {
+
+volatile char sink;  // so that nothing is left out for having no effect
 
 // Does what its input says.
 void obey(std::string_view bytes) {
@@ -22,9 +23,10 @@ void obey(std::string_view bytes) {
   if (bytes == "raw message") throw DataError("[json.exception.parse_error.101] parse error");
   if (bytes == "signal") std::abort();
   if (bytes == "leave the heap") {
-    const std::string copy(bytes);
-    volatile std::size_t far = copy.capacity() + 40;
-    std::ofstream("/dev/null") << copy.data()[far];
+    const std::vector<char> heap(bytes.begin(), bytes.end());
+    std::vector<char> more(heap.size() + 40);
+    std::memcpy(more.data(), heap.data(), more.size());
+    sink = more.back();
   }
   if (bytes == "hang") {
     for (volatile std::uint64_t i = 0;; i = i + 1) {
@@ -37,7 +39,7 @@ void obey(std::string_view bytes) {
       ::usleep(20'000);  // as long as it takes to fill it with something
     }
   }
-  if (bytes == "one allocation") std::string(std::size_t{3} << 30, 'x').clear();
+  if (bytes == "one allocation") sink = std::vector<char>(std::size_t{3} << 30).back();
 }
 
 }  // namespace
