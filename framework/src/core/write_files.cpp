@@ -247,6 +247,29 @@ void refuse_link(const fs::path& folder) {
                    "remove the link"});
 }
 
+void write_folder(const fs::path& folder, const std::function<void(const fs::path&)>& write) {
+  const fs::path target = folder.has_filename() ? folder : folder.parent_path();  // without a last '/'
+  const fs::path staged = target.string() + ".unfinished";
+  refuse_link(staged);
+  make_folder(staged);
+  const Descriptor lock(::open(staged.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.ok()) fail_to_write(staged, errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw UserError({"another process is writing " + target.string(), staged.string(), "one process for each folder",
+                     "wait until it has ended, or name another folder"});
+  std::error_code error;
+  std::vector<fs::path> earlier;
+  for (const fs::directory_entry& entry : fs::directory_iterator(staged, error)) earlier.push_back(entry.path());
+  for (const fs::path& path : earlier) remove_folder(path);
+  try {
+    write(staged);
+    replace_file(staged, target);
+  } catch (...) {
+    fs::remove_all(staged, error);
+    throw;
+  }
+}
+
 void retract_other(const fs::path& description, std::string_view text) {
   if (file_exists(description) && read_text(description) != text) remove_file(description);
 }

@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 
+#include <functional>
 #include <string_view>
 
 namespace peftbench {
@@ -16,6 +17,10 @@ void remove_file(const fs::path& path);                       // if it is there,
 void remove_folder(const fs::path& folder);                   // with all in it; a link alone where it is one
 void refuse_link(const fs::path& folder);                     // Throws UserError: what we write stays where we said
 void remove_unfinished(const fs::path& folder);               // files that processes which died had begun to write
+
+// A folder of which either all or nothing is there: it is written under FOLDER.unfinished and renamed. What a process
+// that died left there is removed. `folder` may be there and empty.
+void write_folder(const fs::path& folder, const std::function<void(const fs::path&)>& write);
 
 // Before new weights are written beside their description: removes a description that says something else. Killed in
 // between, weights without a description are left, never with that of others.

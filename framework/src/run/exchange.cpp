@@ -2,6 +2,7 @@
 
 #include "backbone/hub.h"
 #include "backbone/load.h"
+#include "core/write_files.h"
 #include "run/adapter_place.h"
 #include "run/foreign.h"
 #include "run/merge.h"
@@ -12,6 +13,8 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/accumulate.h>
+
+#include <functional>
 
 namespace peftbench {
 namespace {
@@ -24,6 +27,14 @@ void refuse_filled(const fs::path& target) {
                      {},
                      "a new or an empty folder",
                      "name another, or remove it first"});
+}
+
+// The file that `write` names, in the folder that it then lies in. One array is a file of its own.
+fs::path write_whole(const fs::path& target, const std::function<fs::path(const fs::path&)>& write) {
+  if (target.extension() == ".npy") return write(target);
+  fs::path file;
+  write_folder(target, [&](const fs::path& folder) { file = write(folder); });
+  return target / file.filename();
 }
 
 ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const AdapterFormat& format,
@@ -69,7 +80,7 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   }
   if (request.out) {
     adapter.info.backbone_checksum = backbone->checksum();
-    write_adapter(*request.out, adapter.info, plan.stored());
+    write_folder(*request.out, [&](const fs::path& folder) { write_adapter(folder, adapter.info, plan.stored()); });
   }
   return {adapter.info, adapter.format, finder.load_method(adapter.info.method), plan.stored(), adapter.notes};
 }
@@ -111,7 +122,8 @@ ExportOutcome export_adapter(const ExportRequest& request) {
                                            [&](std::string note) { outcome.notes.push_back(std::move(note)); });
     outcome.method = plan.only()->method;
     written = merged_tensors(*backbone, plan);
-    outcome.file = write_model(request.out, written, resolved.folder.value());
+    outcome.file = write_whole(
+        request.out, [&](const fs::path& folder) { return write_model(folder, written, resolved.folder.value()); });
   } else {
     Adapter adapter = read_adapter(place.folder, finder, resolved.spec);
     note_uncompared(adapter);
@@ -126,7 +138,9 @@ ExportOutcome export_adapter(const ExportRequest& request) {
     const CompiledPlan plan = plan_of(adapter, finder, resolved.spec);  // refuses what does not fit
     const ForeignAdapter foreign =
         in_form(adapter, *plugin, *format_named(*plugin, request.format), resolved.spec, plan.stored());
-    outcome.file = write_foreign_adapter(request.out, foreign, resolved.name);
+    outcome.file = write_whole(request.out, [&](const fs::path& place_of_it) {
+      return write_foreign_adapter(place_of_it, foreign, resolved.name);
+    });
     written = foreign.tensors;
   }
   outcome.tensors = static_cast<std::int64_t>(written.size());

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <vector>
 
 namespace peftbench {
@@ -122,6 +123,36 @@ TEST_F(Writing, AFolderThatCannotBeMadeIsNamedWithTheReason) {
   refuse_link(folder_ / "a");
   remove_folder(folder_ / "link");
   EXPECT_TRUE(fs::is_directory(folder_ / "a/b/c"));
+}
+
+// hostile 5, 18: of a folder all is there or nothing; what a killed process left of it goes.
+TEST_F(Writing, AFolderIsThereWholeOrNotAtAll) {
+  const fs::path folder = folder_ / "a" / "model";
+  EXPECT_THROW(write_folder(folder,
+                            [](const fs::path& place) {
+                              write_atomically(place / "x", "half");
+                              throw DataError("stop");
+                            }),
+               DataError);
+  EXPECT_TRUE(fs::is_empty(folder_ / "a"));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    write_folder(folder, [](const fs::path& place) {
+      write_atomically(place / "x", "half");
+      ::raise(SIGKILL);
+    });
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_FALSE(fs::exists(folder));
+  fs::create_directory(folder);
+  write_folder(folder / "", [](const fs::path& place) {
+    EXPECT_FALSE(fs::exists(place / "x"));
+    write_atomically(place / "y", "whole");
+  });
+  EXPECT_EQ(read_text(folder / "y"), "whole");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "a"), fs::directory_iterator()), 1);
 }
 
 // hostile 7: new weights never stand beside another description.
