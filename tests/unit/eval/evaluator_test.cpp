@@ -114,7 +114,7 @@ TEST_F(EvaluatorTest, TheLossIsTheMeanOverLabelTokens) {
   EvaluationConfig config;
   for (const std::int64_t size : {1, 4, 64}) {
     config.batch_size = size;
-    EXPECT_NEAR(evaluator(config).evaluate({}, examples_, texts_).loss, sum / tokens, 1e-5);
+    EXPECT_NEAR(evaluator(config).evaluate({}, examples_, texts_).loss.value(), sum / tokens, 1e-5);
   }
 }
 

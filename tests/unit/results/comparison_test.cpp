@@ -60,12 +60,12 @@ RunRecord run_of(const std::string& method, int length, int seed, double score, 
 TEST(Compare, ScoresOnOtherTasksAreSummarisedOverSeeds) {
   RunRecord one = run_of("lora", 8, 1, 0.8), two = run_of("lora", 8, 2, 0.6);
   for (RunRecord* record : {&one, &two}) {
-    TaskScore tweets{"tweets", "", "", false,
-                     {},       5,  50, {{"test", "accuracy", record->metrics[0].value - 0.2, 50, {}, 0.5}}};
+    TaskScore tweets{
+        "tweets", "", "", "", false, {}, 5, 50, {{"test", "accuracy", record->metrics[0].value - 0.2, 50, {}, 0.5}}};
     tweets.illegal_rate = 0.1 * static_cast<double>(record->seed);
     record->tasks = {tweets};
   }
-  TaskScore books{"books", "", "", false, {}, 5, 30, {{"validation", "f1", 0.4, 30, {}, {}}}};
+  TaskScore books{"books", "", "", "", false, {}, 5, 30, {{"validation", "f1", 0.4, 30, {}, {}}}};
   two.tasks.push_back(books);
   const std::vector<ComparisonRow> rows = compare({one, two});
   ASSERT_EQ(rows.size(), 1u);

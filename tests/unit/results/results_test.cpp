@@ -65,10 +65,10 @@ TEST(RunRecord, ComesBackFromItsJson) {
 
 TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
   RunRecord record = sample();
-  TaskScore own{"movies", "movies.tsv", "ab", true, 0.25, 900, 100, {{"test", "accuracy", 0.5, 100, {}, 0.4}}};
+  TaskScore own{"movies", "movies.tsv", "ab", "", true, 0.25, 900, 100, {{"test", "accuracy", 0.5, 100, {}, 0.4}}};
   own.majority_label = "good";
   own.illegal_rate = 0.125;
-  TaskScore other{"glue/rte", "rte", "cd", false, {}, 10, 20, {{"validation", "f1", 0.5, 20, Interval{0, 1}, {}}}};
+  TaskScore other{"glue/rte", "rte", "cd", "", false, {}, 10, 20, {{"validation", "f1", 0.5, 20, Interval{0, 1}, {}}}};
   other.loss = 1.5;
   other.predictions = "predictions-glue-rte.jsonl";
   record.tasks = {own, other};

@@ -107,7 +107,7 @@ TEST_F(Suite, ASettingForEveryRunMayNotMakeSeveralTasksOne) {
     request.settings = {parse_set(set)};
     request.out = folder_ / "runs";
     try {
-      resolve_suite(request);
+      resolve_suite(request, {});
     } catch (const Error& error) {
       return error.what();
     }
