@@ -1,5 +1,5 @@
 // Grids of runs, their tables, and what a backbone forgets, as a user sees them.
-#include "support/program.h"
+#include "cli/suite_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,33 +18,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-class Suite : public testing::Test {
- protected:
-  fs::path write_suite(const std::string& rows, const std::string& steps = "6") const {
-    return scratch_.write("mine.yaml", "tasks: [" + write_task(scratch_).string() +
-                                           "]\nbackbones: [t5-nano-lm]\nseeds: [1, 2]\ndefaults:\n  threads: 1\n"
-                                           "  train: {steps: " +
-                                           steps +
-                                           ", batch_size: 4, evaluate_every: 0, checkpoint_every: 2, dropout: 0}\n"
-                                           "  eval: {examples: 12}\nrows:\n" +
-                                           rows);
-  }
-  std::vector<std::string> suite(const fs::path& file, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {"suite", file.string(), "--out", out_.string()};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  json record(const std::string& id) const { return json::parse(file_text(out_ / id / "record.json")); }
-  json manifest() const { return json::parse(file_text(out_ / "mine.suite" / "suite.json")); }
-
-  Scratch scratch_;
-  fs::path out_ = scratch_.path() / "runs";
-};
-
-const char* const three_rows =
-    "  - {method: prompt_tuning, name: short, set: {length: 2}}\n"
-    "  - {method: prompt_tuning, name: long, set: {length: 4}}\n"
-    "  - {method: prompt_tuning, name: broken, set: {init: file, init_file: /no/such/file}}\n";
+class Suite : public SuiteFixture {};
 
 TEST_F(Suite, AFailedRunIsARowAndTheRestIsNotRunAgain) {
   const fs::path file = write_suite(three_rows);
@@ -115,59 +89,6 @@ TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {
   EXPECT_FALSE(fs::exists(out_));
 }
 
-// S17: the shipped suites score all rows of a table alike, also on a backbone without settings of its own.
-TEST_F(Suite, RowsAreEvaluatedAlikeUnlessOneSaysOtherwise) {
-  const fs::path home = PEFTBENCH_TEST_SOURCE_DIR, copy = scratch_.path() / "copied-model";
-  fs::create_directory_symlink(home / "assets/backbones/t5-nano-mix", copy);
-  const std::string methods =
-      "rows:\n  - {method: prompt_tuning}\n  - {method: ia3}\n  - {method: lora}\n"
-      "  - {method: prompt_design}\n  - {method: model_tuning}\n";
-  const std::string head = "tasks: [" + write_task(scratch_).string() + "]\nbackbones: [" + copy.string() + "]\n";
-  const auto dry = [&](const std::string& rows) {
-    const fs::path file = scratch_.write("alike.yaml", head + rows);
-    return run({"suite", file.string(), "--dry-run", "--json", "--out", out_.string()});
-  };
-  const Printed alike = dry(methods);
-  ASSERT_EQ(alike.status, 0) << alike.err;
-  const json rows = json::parse(alike.out);
-  ASSERT_EQ(rows.size(), 5u);
-  for (const json& row : rows) {
-    EXPECT_EQ(row.at("config").at("eval"), rows.at(0).at("config").at("eval")) << row.at("row");
-    EXPECT_EQ(row.at("evaluated_otherwise"), json::array());
-  }
-  EXPECT_THAT(alike.err, Not(HasSubstr("evaluated otherwise")));
-  const Printed own = dry(methods + "  - {method: lora, name: ranked, eval: {mode: rank, rank_score: mean}}\n");
-  EXPECT_THAT(own.err, HasSubstr("the row 'ranked' is evaluated otherwise than the rest of the table: eval.mode=rank "
-                                 "(else greedy), eval.rank_score=mean"));
-  EXPECT_EQ(json::parse(own.out).at(5).at("evaluated_otherwise").size(), 2u);
-}
-
-TEST_F(Suite, ARowThatIsEvaluatedOtherwiseIsMarkedInItsTable) {
-  const fs::path file = write_suite(
-      "  - {method: prompt_tuning, name: ranked, set: {length: 2}, eval: {mode: rank}}\n"
-      "  - {method: prompt_tuning, name: written, set: {length: 4}}\n");
-  const Printed printed = run(suite(file, {"--seeds", "1", "--json"}));
-  ASSERT_EQ(printed.status, 0) << printed.err;
-  const json rows = json::parse(printed.out);
-  EXPECT_EQ(rows.at(0).at("evaluated_otherwise"), json::array({"eval.mode=rank (else greedy)", "eval.rank_score=sum"}));
-  EXPECT_THAT(rows.at(0).at("warnings").dump(), HasSubstr("evaluated otherwise"));
-  EXPECT_EQ(rows.at(0).at("answers"), "ranked by sum");
-  EXPECT_EQ(rows.at(1).at("evaluated_otherwise"), json::array());
-  EXPECT_THAT(run({"report", out_.string(), "--suite", file.string()}).out,
-              AllOf(ContainsRegex("ranked \\* +[01]\\.[0-9]+ +ranked by sum"),
-                    HasSubstr("  ranked: eval.mode=rank (else greedy)")));
-}
-
-TEST_F(Suite, TheProcessorIsDividedWhereNothingSaysOtherwise) {
-  const fs::path free = scratch_.write("free.yaml", "tasks: [" + write_task(scratch_).string() +
-                                                        "]\nrows:\n  - {method: prompt_tuning}\n"
-                                                        "  - {method: prompt_tuning, name: b, threads: 3}\n");
-  const Printed printed = run(suite(free, {"--dry-run", "--json", "--jobs", "2"}), {{"OMP_NUM_THREADS", "5"}});
-  ASSERT_EQ(printed.status, 0) << printed.err;
-  EXPECT_EQ(json::parse(printed.out).at(0).at("config").at("threads"), 2);
-  EXPECT_EQ(json::parse(printed.out).at(1).at("config").at("threads"), 3);
-}
-
 // Processes whose parent is `parent`.
 std::vector<pid_t> children(pid_t parent) {
   const std::string id = std::to_string(parent);
@@ -185,6 +106,16 @@ bool wait_for_checkpoint(const fs::path& out) {
       if (fs::exists(entry.path() / "checkpoint" / "train.safetensors", missing)) return true;
   }
   return false;
+}
+
+TEST_F(Suite, TheProcessorIsDividedWhereNothingSaysOtherwise) {
+  const fs::path free = scratch_.write("free.yaml", "tasks: [" + write_task(scratch_).string() +
+                                                        "]\nrows:\n  - {method: prompt_tuning}\n"
+                                                        "  - {method: prompt_tuning, name: b, threads: 3}\n");
+  const Printed printed = run(suite(free, {"--dry-run", "--json", "--jobs", "2"}), {{"OMP_NUM_THREADS", "5"}});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_EQ(json::parse(printed.out).at(0).at("config").at("threads"), 2);
+  EXPECT_EQ(json::parse(printed.out).at(1).at("config").at("threads"), 3);
 }
 
 TEST_F(Suite, CtrlCStopsItsRunsAndTheSameCommandContinuesThem) {
@@ -241,91 +172,6 @@ TEST_F(Suite, ARecordThatCannotBeReadIsARow) {
   for (const pid_t child : children(program.pid())) ::kill(child, SIGKILL);
   EXPECT_EQ(program.wait(), 1);
   EXPECT_THAT(program.out(), ContainsRegex("short +failed +0 of 1"));
-}
-
-// hostile 6: one damaged record stands for itself, and the same command continues its run.
-TEST_F(Suite, ADamagedRecordLeavesTheOtherRows) {
-  const fs::path file = write_suite(three_rows);
-  run(suite(file, {"--seeds", "1"}));
-  const std::string id = manifest().at("cells").at(0).at("run"), other = manifest().at("cells").at(1).at("run");
-  const json before = record(id);
-  scratch_.write("runs/" + id + "/record.json", "{\"id\": ");
-  const Printed report = run({"report", out_.string()});
-  EXPECT_EQ(report.status, 0) << report.err;
-  EXPECT_THAT(report.out,
-              AllOf(HasSubstr(id + ": "), HasSubstr("record.json"), ContainsRegex("prompt_tuning.* [01]\\.[0-9]+")));
-  const Printed again = run(suite(file, {"--seeds", "1"}));
-  EXPECT_THAT(again.err, HasSubstr("short on parity, seed 1: accuracy"));
-  EXPECT_THAT(again.err, Not(HasSubstr("long on parity")));
-  EXPECT_EQ(record(id).at("metrics"), before.at("metrics"));
-  EXPECT_EQ(record(id).at("adapter_hash"), before.at("adapter_hash"));
-}
-
-// S5
-TEST_F(Suite, ACopiedFolderCountsOnce) {
-  const fs::path file = write_suite("  - {method: prompt_tuning, name: short, set: {length: 2}}\n");
-  ASSERT_EQ(run(suite(file)).status, 0);
-  const json before = json::parse(run({"report", out_.string(), "--json"}).out);
-  fs::copy(out_ / manifest().at("cells").at(0).at("run").get<std::string>(), out_ / "a-backup",
-           fs::copy_options::recursive);
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"report", out_.string(), "--json"},
-        std::vector<std::string>{"report", out_.string(), "--suite", file.string(), "--json"},
-        suite(file, {"--json"})}) {
-    const json after = json::parse(run(words).out);
-    ASSERT_EQ(after.size(), 1u);
-    EXPECT_EQ(after.at(0).at("score"), before.at(0).at("score"));
-    EXPECT_EQ(after.at(0).at("runs").size(), 2u);
-    EXPECT_THAT(after.at(0).at("warnings").dump(), HasSubstr("a-backup"));
-  }
-  EXPECT_THAT(run({"report", out_.string()}).out, HasSubstr("'a-backup' is a copy of the run in"));
-}
-
-// S21
-TEST_F(Suite, ReportFollowsItsFileAndTheSeedsOfEachCommand) {
-  const std::string rows = "  - {method: prompt_tuning, name: short, set: {length: 2}}\n";
-  const fs::path file = write_suite(rows);
-  {
-    Program first(suite(file, {"--seeds", "1"})), third(suite(file, {"--seeds", "3"}));
-    EXPECT_EQ(first.wait(), 0) << first.err();
-    EXPECT_EQ(third.wait(), 0) << third.err();
-  }
-  write_suite(rows + "  - {method: prompt_tuning, name: added, set: {length: 3}}\n");
-  const auto report = [&](const std::vector<std::string>& more = {}) {
-    std::vector<std::string> words = {"report", out_.string(), "--suite", file.string(), "--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    return json::parse(run(words).out);
-  };
-  json table = report();
-  ASSERT_EQ(table.size(), 2u);
-  std::vector<std::string> states;
-  for (const json& seed : table.at(0).at("runs")) states.push_back(seed.at("status"));
-  EXPECT_EQ(states, (std::vector<std::string>{"finished", "missing", "finished"}));
-  for (const json& seed : table.at(1).at("runs")) EXPECT_EQ(seed.at("status"), "missing");
-  EXPECT_EQ(report({"--seeds", "3"}).at(0).at("runs").size(), 1u);
-  // What is no row of the file any more is none of the table.
-  write_suite("  - {method: prompt_tuning, name: added, set: {length: 3}}\n");
-  table = report();
-  ASSERT_EQ(table.size(), 1u);
-  EXPECT_EQ(table.at(0).at("label"), "added");
-  EXPECT_EQ(run({"report", out_.string(), "--suite", "mine"}).status,
-            0);  // its name stands for the file it was run from
-  fs::remove(file);
-  EXPECT_THAT(run({"report", out_.string(), "--suite", "mine"}).err, HasSubstr("the file of the suite 'mine' is gone"));
-}
-
-// Threads are a part of the id where nothing sets them: earlier commands are asked for theirs.
-TEST_F(Suite, ReportFindsRunsOfOtherJobs) {
-  const fs::path file = scratch_.write(
-      "free.yaml", "tasks: [" + write_task(scratch_).string() +
-                       "]\nbackbones: [t5-nano-lm]\ndefaults: {train: {steps: 2, batch_size: 4, evaluate_every: 0}, "
-                       "eval: {examples: 6}}\nrows:\n  - {method: prompt_tuning, set: {length: 2}}\n");
-  const Printed made = run({"suite", file.string(), "--out", out_.string(), "--jobs", "2", "--set", "train.steps=1"},
-                           {{"OMP_NUM_THREADS", "6"}});
-  ASSERT_EQ(made.status, 0) << made.err;
-  const Printed found = run({"report", out_.string(), "--suite", file.string()}, {{"OMP_NUM_THREADS", "1"}});
-  EXPECT_THAT(found.out, ContainsRegex("prompt_tuning +[01]\\.[0-9]+ +1 "));
-  EXPECT_THAT(found.err, HasSubstr("as the suite was last run: --set train.steps=1"));
 }
 
 // hostile 23
