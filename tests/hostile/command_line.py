@@ -225,7 +225,7 @@ def make_run(scratch):
     task_of(folder, ".jsonl").write_text("".join(
         json.dumps({"text": f"{'bright' if i % 2 else 'dull'} film {i}", "mood": "good" if i % 2 else "bad"}) + "\n" for i in range(16)))
     done = subprocess.run([program, "--method", "prompt_tuning", "--task", folder / "task.yaml", "--backbone", "t5-nano-lm", "--steps", "1",
-                           "--set", "length=2", "--set", "train.batch_size=2", "--set", "threads=1", "--out", folder / "runs"],
+                           "--set", "length=2", "--set", "train.batch_size=2", "--threads", "1", "--out", folder / "runs"],
                           env=environment(folder), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit("the run that other cases start from failed:\n" + done.stderr)
