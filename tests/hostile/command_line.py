@@ -49,7 +49,7 @@ ANYWHERE = {
     "link to itself": lambda path: path.symlink_to(path.name),
     "zeros": text(b"\0" * 4096),
     "not UTF-8": text(b"\xff\xfe\xc0\xaf" * 64),
-    "sparse": lambda path: (path.touch(), os.truncate(path, 6 << 30)),
+    "sparse": lambda path: (path.touch(), os.truncate(path, 1 << 30)),
 }
 JSON = {
     "deep lists": text("[" * 60_000),
