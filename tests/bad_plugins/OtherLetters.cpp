@@ -1,3 +1,5 @@
+// The macro refuses such a name when it is compiled; a header made by hand does not.
 #include "bad_plugin.h"
 
-PEFTBENCH_PLUGIN(OtherLetters, "1", "", "", bad::register_nothing);
+FORGED_HEADER(sizeof(peftbench::PluginHeader), PEFTBENCH_API_VERSION, PEFTBENCH_ABI_NOTE, "OtherLetters", "1", "", "",
+              &peftbench::detail::torch_identity, bad::register_nothing)

@@ -247,7 +247,7 @@ TEST_F(Exchange, RunsThatCannotVoteTogetherAreRefused) {
   expect_mistake({"ensemble"}, "RUN", "--help");
   // S5: a copy is the same run.
   fs::copy(folder(0), path("copy"), fs::copy_options::recursive);
-  expect_mistake({"ensemble", folder(0).string(), path("copy").string()}, "a run would vote twice",
+  expect_mistake({"ensemble", folder(0).string(), path("copy")}, "a run would vote twice",
                  "leave one of them out");
 }
 
