@@ -65,7 +65,7 @@ TEST(RunRecord, ComesBackFromItsJson) {
 
 TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
   RunRecord record = sample();
-  TaskScore own{"movies", "movies.tsv", "ab", "", true, 0.25, 900, 100, {{"test", "accuracy", 0.5, 100, {}, 0.4}}};
+  TaskScore own{"movies", "movies.tsv", "ab", "de", true, 0.25, 900, 100, {{"test", "accuracy", 0.5, 100, {}, 0.4}}};
   own.majority_label = "good";
   own.illegal_rate = 0.125;
   TaskScore other{"glue/rte", "rte", "cd", "", false, {}, 10, 20, {{"validation", "f1", 0.5, 20, Interval{0, 1}, {}}}};
@@ -76,6 +76,7 @@ TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
   const RunRecord again = record_from_json(Json::parse(json.dump()), "here");
   EXPECT_EQ(to_json(again), json);
   EXPECT_EQ(again.tasks.at(0).rate, 0.25);
+  EXPECT_EQ(again.tasks.at(0).definition, "de");
   EXPECT_EQ(again.tasks.at(0).majority_label, "good");
   EXPECT_FALSE(again.tasks.at(1).rate.has_value());
   EXPECT_EQ(again.tasks.at(1).metrics.at(0).split, "validation");
