@@ -32,13 +32,14 @@ bool have_equal_bytes(const fs::path& a, const fs::path& b) {
 }
 
 // The name of the backbone of assets/ that has these weights: settings are chosen for weights, not for a folder's name.
+// Files that cannot be read are told: without them other settings would be taken.
 std::string shipped_name(const Places& places, const std::string& given) {
   const char* weights = "model.safetensors";
   std::error_code error;
   fs::path folder;
   try {
     folder = resolve_backbone(given, backbone_search(places.home), BackboneNeed::sizes).folder.value_or("");
-  } catch (const UserError&) {  // told where the backbone is opened
+  } catch (const ConfigError&) {  // no such name: told where the backbone is opened
   }
   if (folder.empty()) return {};
   for (const auto& entry : fs::directory_iterator(places.home / "assets" / "backbones", error))
@@ -56,7 +57,7 @@ KnownNames known_names(const Places& places) {
   known.name_of_task = [&places](const std::string& task) -> std::string {
     try {
       return read_task_config(task, places.task_folders()).name;
-    } catch (const UserError&) {  // told where the task is opened
+    } catch (const ConfigError&) {  // no such task: told where it is opened
       return {};
     }
   };
