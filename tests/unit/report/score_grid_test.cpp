@@ -60,7 +60,7 @@ TEST(ScoreGridTest, StandsBelowTheTablesOfEveryForm) {
   EXPECT_THAT(comparison_text(rows), HasSubstr("trained on  method"));
   EXPECT_THAT(comparison_markdown(rows), HasSubstr("| films | lora | 0.900 ± 0.010 | 0.700 ± 0.020 |"));
   EXPECT_THAT(comparison_csv(rows),
-              HasSubstr("lora,lora,films → tweets,t5,accuracy,test,10,0.6,0.25,,,,,,,,,,,0.7,0.02,"));
+              HasSubstr("lora,lora,films → tweets,t5,accuracy,test,10,0.6,0.25,,,,,,,,,,,,,,0.7,0.02,"));
   EXPECT_EQ(comparison_json(rows).at(0).at("tasks").at(0).at("illegal_rate"), 0.25);
 }
 
