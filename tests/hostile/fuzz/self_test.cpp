@@ -29,8 +29,7 @@ void obey(std::string_view bytes) {
     sink = more.back();
   }
   if (bytes == "hang") {
-    for (volatile std::uint64_t i = 0;; i = i + 1) {
-    }
+    for (std::uint64_t i = 0;; ++i) sink = static_cast<char>(i);
   }
   if (bytes == "memory") {
     std::vector<std::string> blocks;

@@ -231,7 +231,7 @@ TEST(Load, IndexesThatDoNotHold) {
     write_bytes(folder / "model.safetensors.index.json", index);
     return refusal([&] { read_weights(folder); });
   };
-  EXPECT_THAT(message("{"), HasSubstr("no index of weights"));
+  EXPECT_THAT(message("{"), HasSubstr("model.safetensors.index.json is not JSON"));
   EXPECT_THAT(message("[]"), HasSubstr("no weight_map"));
   EXPECT_THAT(message(R"({"weight_map":{"a":3}})"), HasSubstr("'a' in 3"));
   EXPECT_THAT(message(R"({"weight_map":{"a":"../a.safetensors"}})"), HasSubstr("../a.safetensors"));
