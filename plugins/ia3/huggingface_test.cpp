@@ -114,7 +114,7 @@ TEST(Ia3HuggingFace, TheConfigAndTheFileMustAgree) {
   EXPECT_THAT(format.read(adapter, relu).notes, IsEmpty());
   adapter.config["target_modules"] = Names{"k", "v", "wo", "q"};
   ASSERT_EQ(format.read(adapter, relu).notes.size(), 1u);
-  EXPECT_THAT(format.read(adapter, relu).notes[0], HasSubstr("no factors for 6 of the"));
+  EXPECT_THAT(format.read(adapter, relu).notes[0], HasSubstr("no factors for 7 of the"));
   adapter.config["exclude_modules"] = Names{"q"};
   EXPECT_THAT(format.read(adapter, relu).notes, IsEmpty());
   adapter.config["target_modules"] = Names{"k", "wo"};

@@ -206,7 +206,7 @@ TEST(Lora, WhatMakesNoSenseIsRefused) {
   EXPECT_THAT(refusal(gated, {{"targets", "wi"}}), HasSubstr("wi_0, wi_1, wo"));
   EXPECT_THAT(refusal(gated, {{"targets", "embedding"}}), HasSubstr("fits no linear map"));
   EXPECT_THAT(refusal(gated, {{"targets", Names{}}}), HasSubstr("targets is empty"));
-  EXPECT_THAT(refusal(gated, {{"targets", "q("}}), HasSubstr("no regular expression"));
+  EXPECT_THAT(refusal(gated, {{"targets", "q("}}), HasSubstr("invalid regular expression"));
   EXPECT_THAT(refusal(gated, {{"rank_pattern", "k=2"}}), HasSubstr("fits no linear map that is a target"));
   for (const char* rank : {"q=0", "q=2.5", "q=1e9"}) {
     EXPECT_THAT(refusal(gated, {{"rank_pattern", rank}}), HasSubstr("at least 1")) << rank;
