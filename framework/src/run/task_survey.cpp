@@ -10,6 +10,7 @@
 #include <peftbench/error.h>
 
 #include <map>
+#include <string_view>
 #include <variant>
 
 namespace peftbench {
@@ -26,6 +27,19 @@ std::string default_backbone(const Places& places) {
 
 void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
   all.insert(all.end(), more.begin(), more.end());
+}
+
+// Of a message its parts, one behind the other.
+std::string one_line_of(std::string_view message) {
+  std::string line;
+  for (const char c : message) {
+    const bool space = c == ' ' || c == '\n';
+    if (!space)
+      line += c;
+    else if (!line.ends_with(' '))
+      line += ' ';
+  }
+  return line;
 }
 
 // As a run encodes them, so that it finds the files that this leaves.
@@ -86,8 +100,8 @@ TaskSurvey survey_task(const TaskData& task, const Places& places, const std::op
     try {
       check_labels(config, *vocabulary->tokenizer);
     } catch (const ConfigError& error) {
-      survey.warnings.push_back(std::string("with the vocabulary of ") + vocabulary->backbone +
-                                " runs are refused: " + error.what());
+      survey.warnings.push_back("with the vocabulary of " + vocabulary->backbone +
+                                " runs are refused: " + one_line_of(error.what()));
     }
     append(survey.warnings, label_warnings(config, *vocabulary->tokenizer));
   }

@@ -87,7 +87,7 @@ TEST_F(EncodeListTest, CountsAreKeptWithTheFile) {
   const TextList list = texts(300);
   const auto counts_of = [&](const DataStorage& storage) {
     TextCounts counts;
-    encode_list(list, {*tokenizer_, {14, 4}}, {}, storage, "a/task", {}, &counts);
+    encode_list(list, {*tokenizer_, {14, 3}}, {}, storage, "a/task", {}, &counts);
     return to_json(counts);
   };
   const auto in_memory = counts_of({{}, true, 1 << 30, 1, nullptr});
