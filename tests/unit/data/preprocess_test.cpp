@@ -243,7 +243,7 @@ TEST_F(PreprocessTest, TestsHaveAllOfTheirLabelsOrNone) {
   const TaskData data = load_rows(yaml, train, "{\"a\": \"3\"}\n{\"a\": \"4\", \"label\": -1}\n");
   EXPECT_FALSE(data.test_labelled);
   EXPECT_EQ(data.test[1].target, "<unk>");
-  EXPECT_THAT(data.notes, ElementsAre(HasSubstr("no labels")));
+  EXPECT_THAT(data.notes, ElementsAre(HasSubstr("no labels"), HasSubstr("2 rows of train are in validation too")));
   EXPECT_TRUE(load_rows(yaml, train, train).test_labelled);
   EXPECT_THAT(message<DataError>([&] { load_rows(yaml, train, train + "{\"a\": \"3\"}\n"); }),
               HasSubstr("test.jsonl:3: the row has no label, but others"));
