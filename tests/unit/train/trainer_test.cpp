@@ -362,10 +362,12 @@ TEST_F(TrainerTest, GoesOnAfterAValidationLossThatWasNoNumber) {
     task.checkpoints = &store;
     task.log = &log;
     task.progress = &cut;
-    task.validate = [](const CompiledPlan&) {
+    task.validate = [&](const CompiledPlan&) {
+      const bool first = read_text(folder / "log.jsonl").find("\"evaluation\"") == std::string::npos;
+      const double number = first ? std::nan("") : 0.5;
       Evaluation evaluation;
-      evaluation.metrics = {{"pearson", std::nan(""), 10, std::nan(""), std::nan("")}};
-      evaluation.loss = std::nan("");
+      evaluation.metrics = {{"pearson", number, 10, number, number}};
+      evaluation.loss = number;
       return evaluation;
     };
     const auto result = train(config, task);
