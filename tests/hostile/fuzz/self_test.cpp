@@ -28,8 +28,7 @@ void obey(std::string_view bytes) {
     std::memcpy(more.data(), heap.data(), more.size());
     sink = more.back();
   }
-  if (bytes == "hang") {
-    for (std::uint64_t i = 0;; ++i) sink = static_cast<char>(i);
+  while (bytes == "hang" && sink != 'y') {
   }
   if (bytes == "memory") {
     std::vector<std::string> blocks;
