@@ -377,7 +377,7 @@ def main():
             work = [(number, call, path, fault) for number, (call, path) in enumerate(calls) for fault in FAULTS[call]]
             print(f"{scenario}: {len(calls)} calls, {len(work)} faults", flush=True)
             if not options.all:
-                work = sorted(random.Random(f"{options.seed} {scenario}").sample(work, min(options.sample, len(work))))
+                work = random.Random(f"{options.seed} {scenario}").sample(work, min(options.sample, len(work)))
             chance, seconds = random.Random(f"{options.seed} {scenario} stops"), references[id(worlds[0])][2]
             work += [(chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]), chance.uniform(0, seconds))
                      for _ in range(options.stops)]
