@@ -77,7 +77,7 @@ TEST_F(Suite, IsRefusedBeforeAnythingRuns) {
     EXPECT_FALSE(fs::exists(out_));
   }
   EXPECT_THAT(run({"suite", "no_such_suite"}).err, HasSubstr("there is no suite 'no_such_suite'"));
-  EXPECT_THAT(run(suite(write_suite(three_rows), {"--seeds", "x"})).err, HasSubstr("--seeds: these are no seeds"));
+  EXPECT_THAT(run(suite(write_suite(three_rows), {"--seeds", "x"})).err, HasSubstr("--seeds: invalid seed list"));
 }
 
 TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {

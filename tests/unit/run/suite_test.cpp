@@ -87,7 +87,7 @@ TEST_F(Suite, RefusesWhatIsNoGrid) {
   EXPECT_THAT(fault("rows: [{method: lora, seed: 3}]\n"), HasSubstr("name it under 'seeds'"));
   EXPECT_THAT(fault("rows: [{method: lora, on: {t5: {task: movies}}}]\n"), HasSubstr("name it under 'tasks'"));
   EXPECT_THAT(fault("defaults: {backbone: t5}\nrows: [{method: lora}]\n"), HasSubstr("name it under 'backbones'"));
-  EXPECT_THAT(fault("seeds: [one]\nrows: [{method: lora}]\n"), HasSubstr("mine.yaml:1: these are no seeds"));
+  EXPECT_THAT(fault("seeds: [one]\nrows: [{method: lora}]\n"), HasSubstr("mine.yaml:1: invalid seed list"));
 }
 
 TEST_F(Suite, AnUnknownOneIsToldWithTheNearest) {
