@@ -64,7 +64,7 @@ CompiledPlan gain_of(const Backbone& backbone, float value) {
         builder.claim<Gain>(site, builder.parameter(site, "gain", {site.out}, init::ones()));
   });
   TensorMap values;
-  for (const auto& [name, tensor] : plan.training()) values[name] = at::full({12}, value);
+  for (const auto& slot : plan.slots()) values[slot->name] = at::full({12}, value);
   plan.load_training(values);
   return plan;
 }

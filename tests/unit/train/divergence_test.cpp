@@ -63,10 +63,11 @@ TEST_F(DivergenceTest, BeforeTheFirstUpdateNoLearningRateIsToBlame) {
 TEST_F(DivergenceTest, TheLastUpdateIsLookedAt) {
   const auto backbone = tiny_backbone();
   auto plan = prompt_plan(*backbone);
+  plan.load_training({{"encoder.input.prompt", at::full({3, 20}, 2, at::kFloat)}});
   TrainConfig config = small_config();
   config.steps = 1;
-  config.learning_rate = 3.4e37;  // the first step of AdamW multiplies it by ten, and decay adds to that
-  config.adamw.weight_decay = 1;
+  config.learning_rate = 3.3e37;
+  config.adamw.weight_decay = 9;  // the decay alone makes −6e38 of a 2
   EXPECT_THAT(message(config, *backbone, plan),
               AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("encoder.input.prompt of "),
                     HasSubstr("lower train.learning_rate")));
@@ -95,7 +96,7 @@ TEST_F(DivergenceTest, AnEvaluationOfHugeParametersIsADivergence) {
     return Evaluation();
   };
   EXPECT_THAT(message(config, *backbone, plan, validate),
-              AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("e+38"),
+              AllOf(HasSubstr("training diverged"), HasSubstr("after step 1"), HasSubstr("e+37"),
                     HasSubstr("lower train.learning_rate")));
 }
 
