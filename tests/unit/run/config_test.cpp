@@ -33,6 +33,7 @@ class Config : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   fs::path write(const std::string& name, const std::string& text) {
+    fs::create_directories((folder_ / name).parent_path());
     write_atomically(folder_ / name, text);
     return folder_ / name;
   }
