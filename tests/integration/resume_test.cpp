@@ -108,8 +108,9 @@ TEST_F(Runs, OneAndTwoThreadsAgreeOverFiftySteps) {
   const std::vector<double> two_threads = losses(finish("two", longer, "3", "2"));
   ASSERT_EQ(one_thread.size(), 50u);
   ASSERT_EQ(two_threads.size(), 50u);
-  for (std::size_t i = 0; i < 50; ++i) EXPECT_NEAR(one_thread[i], two_threads[i], 1e-5) << "step " << i + 1;
-  EXPECT_GT(std::abs(one_thread.front() - one_thread.back()), 0.1);  // something was trained
+  for (std::size_t i = 0; i < 50; ++i)
+    EXPECT_NEAR(one_thread[i], two_threads[i], 1e-4) << "step " << i + 1;  // of losses near 5
+  EXPECT_GT(std::abs(one_thread.front() - one_thread.back()), 0.1);        // something was trained
 }
 
 TEST_F(Runs, InterruptedKeepsItsStepAndGoesOn) {

@@ -19,7 +19,7 @@ using testing::logits;
 using testing::some_ids;
 using testing::tiny_backbone;
 
-constexpr double close = 1e-5;
+constexpr double close = 3e-5;  // fp32: other sizes of products are rounded otherwise, on AVX2 up to 1.4e-5
 
 struct Prompt final : InputHook {
   explicit Prompt(Tensor rows) : rows_(std::move(rows)) {}
