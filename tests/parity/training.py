@@ -61,7 +61,17 @@ class Bench:
             tensors[name] = models.uniform(name, tensor.shape, deviation, self.shape.seed) + (
                 1.0 if "layer_norm" in name else 0.0)
         save_file(tensors, adapter / "adapter.safetensors")
+        # The hashes are of the values that were trained: without them the program takes these.
+        description, record = (json.loads(file.read_text()) for file in self.descriptions(adapter))
+        description.pop("adapter_hash"), description.pop("description_hash")
+        record["adapter_hash"] = ""
+        for file, content in zip(self.descriptions(adapter), (description, record)):
+            file.write_text(json.dumps(content))
         return tensors
+
+    @staticmethod
+    def descriptions(adapter):
+        return adapter / "adapter.json", adapter.parent / "record.json"
 
     def peer(self):
         return models.build(self.shape)
