@@ -91,10 +91,10 @@ TEST_F(Adapters, AnAdapterWithAChangedByteIsRefused) {
   const auto readers = [&](const std::string& folder) {
     std::vector<std::vector<std::string>> commands = {
         {"eval", folder},
-        {"ensemble", folder, prompt().string()},
+        {"ensemble", folder, lora_run().string()},
         {"forgetting", folder},
         {"neighbors", folder},
-        {"export", folder, path("never"), "--format", "google"},
+        {"export", folder, path("exported"), "--format", "google"},
         {"forward", "--backbone", "t5-nano-lm", "--input-ids", path("ids.json"), "--adapter", folder, "--output",
          path("out.safetensors")},
         short_run(task_, path("never"), {"--set", "init=file", "--set", "init_file=" + folder + "/adapter"})};

@@ -195,6 +195,8 @@ def random_values(bench, values):
     moved = {name: value + models.uniform(name, value.shape, 0.3, bench.shape.seed) for name, value in values.items()}
     if "replicas.weights" in moved:
         moved["replicas.weights"] = torch.tensor([0.3, 0.7])
+    if "encoder.input.words" in moved:  # never trained: other words would be another prompt
+        moved["encoder.input.words"] = values["encoder.input.words"]
     return moved
 
 

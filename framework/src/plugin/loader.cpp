@@ -152,8 +152,10 @@ std::string thrown_type() {
   return type ? boost::core::demangle(type->name()) : "unknown";
 }
 
-// LibTorch appends a stack trace to its messages.
-std::string without_trace(const std::string& text) { return text.substr(0, text.find("\nException raised from ")); }
+// LibTorch appends a stack trace to its messages, in one of two forms.
+std::string without_trace(const std::string& text) {
+  return text.substr(0, std::min(text.find("\nException raised from "), text.find("\nframe #0: ")));
+}
 
 void run_guarded(const std::string& name, const fs::path& file, PluginStep step, const std::string& doing,
                  const std::function<void()>& code) {

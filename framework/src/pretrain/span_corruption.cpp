@@ -10,7 +10,7 @@ namespace peftbench {
 
 namespace {
 
-constexpr int64_t longest_segment = int64_t{1} << 40;  // whose parts a double still counts exactly
+constexpr int64_t longest_segment = int64_t{1} << 24;  // tokens; searched one by one
 
 // Halves go to the even neighbour, as in Python and TensorFlow.
 int64_t rounded(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
@@ -81,14 +81,16 @@ std::vector<int64_t> with_sentinels(std::span<const int64_t> ids, const std::vec
 
 SpanLengths span_lengths(int64_t inputs, double density, double mean_span) {
   check(density, mean_span);
-  // The input grows with the segment, so the longest is found by halves: a density near 1 hides nearly all of a segment.
-  const auto fits = [&](int64_t n) { return corrupted(n, density, mean_span).inputs <= inputs; };
-  int64_t raw = 0, too_long = 1;
-  while (too_long <= longest_segment && fits(too_long)) raw = too_long, too_long *= 2;
-  while (too_long - raw > 1) {
-    const int64_t middle = raw + (too_long - raw) / 2;
-    (fits(middle) ? raw : too_long) = middle;
+  // The first segment behind which the next is too long, as in T5: the input does not grow with every token.
+  int64_t raw = std::max<int64_t>(inputs, 1);
+  while (raw < longest_segment && corrupted(raw + 1, density, mean_span).inputs <= inputs) ++raw;
+  if (raw == longest_segment) {
+    throw ConfigError(Problem{"segments for span corruption would be too long",
+                              std::to_string(inputs) + " tokens of input at a density of " + std::to_string(density),
+                              "segments of less than " + std::to_string(longest_segment) + " tokens",
+                              "take a lower density or shorter inputs"});
   }
+  while (raw > 0 && corrupted(raw, density, mean_span).inputs > inputs) --raw;
   if (raw < 2) {
     throw ConfigError(Problem{"the inputs are too short for span corruption",
                               std::to_string(inputs) + " tokens",
