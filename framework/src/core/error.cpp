@@ -18,9 +18,16 @@ void add_part(std::string& message, std::string_view label, const std::string& p
   }
 }
 
+// nlohmann's exceptions begin with a mark for programmers: "[json.exception.out_of_range.403] key 'a' not found".
+std::string without_mark(const std::string& part) {
+  const std::size_t begin = part.find("[json.exception.");
+  const std::size_t end = begin == std::string::npos ? begin : part.find("] ", begin);
+  return end == std::string::npos ? part : part.substr(0, begin) + part.substr(end + 2);
+}
+
 std::string layout(const Problem& problem) {
-  std::string message = problem.what;
-  add_part(message, "  found:    ", problem.found);
+  std::string message = without_mark(problem.what);
+  add_part(message, "  found:    ", without_mark(problem.found));
   add_part(message, "  expected: ", problem.expected);
   add_part(message, "  to do:    ", problem.remedy);
   return message;

@@ -112,7 +112,7 @@ void plugin(const fs::path& file) {
 }  // namespace
 
 void write_own_seeds(const fs::path& corpus_root) {
-  for (const char* name : {"record_file", "examples", "corpus", "checkpoint"})
+  for (const char* name : {"record_file", "examples", "corpus", "checkpoint", "record", "plugin_note"})
     fs::create_directories(corpus_root / name);
   records(corpus_root / "record_file/some.rec");
   examples(corpus_root / "examples");

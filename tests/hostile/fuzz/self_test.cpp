@@ -25,7 +25,8 @@ void obey(std::string_view bytes) {
   if (bytes == "leave the heap") {
     const std::vector<char> heap(bytes.begin(), bytes.end());
     std::vector<char> more(heap.size() + 40);
-    std::memcpy(more.data(), heap.data(), more.size());
+    void* (*volatile copy)(void*, const void*, std::size_t) = std::memcpy;  // a call, not instructions in its place
+    copy(more.data(), heap.data(), more.size());
     sink = more.back();
   }
   while (bytes == "hang" && sink != 'y') {

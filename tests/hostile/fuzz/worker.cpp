@@ -95,7 +95,8 @@ void Campaign::start(std::int64_t mutants, double seconds) {
 }
 
 void Campaign::spawn() {
-  (void)::ftruncate(report_, 0);
+  (void)!::ftruncate(report_, 0);
+  ::lseek(report_, 0, SEEK_SET);  // the child writes on from here
   shared_->index = -1;
   child_ = ::fork();
   if (child_ < 0) throw std::runtime_error("cannot fork");

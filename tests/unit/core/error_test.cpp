@@ -25,6 +25,14 @@ TEST(Error, KeepsLinesOfAPartUnderItsFirst) {
   EXPECT_STREQ(Error(Problem{"what", "one\ntwo", {}, {}}).what(), "what\n  found:    one\n            two");
 }
 
+// hostile 15
+TEST(Error, HasNoMarkOfALibrary) {
+  const std::string bare = "[json.exception.out_of_range.403] key 'a' not found";
+  EXPECT_STREQ(Error(Problem{"what", bare, {}, {}}).what(), "what\n  found:    key 'a' not found");
+  EXPECT_STREQ(Error("f.json: " + bare).what(), "f.json: key 'a' not found");
+  EXPECT_STREQ(Error("a list [1] of [json").what(), "a list [1] of [json");
+}
+
 TEST(Error, TellsTheUsersMistakeFromAFailure) {
   EXPECT_EQ(Error("x").exit_code(), 1);
   EXPECT_EQ(ConfigError("x").exit_code(), 2);
