@@ -29,14 +29,14 @@ Function real(Function, const char* name) {
 
 }  // namespace
 
-extern "C" ssize_t read(int file, void* into, size_t size) {
+extern "C" __attribute__((visibility("default"))) ssize_t read(int file, void* into, size_t size) {
   static const auto next = real(&read, "read");
   if (!fails(file, size)) return next(file, into, size);
   errno = EIO;
   return -1;
 }
 
-extern "C" ssize_t pread64(int file, void* into, size_t size, off64_t at) {
+extern "C" __attribute__((visibility("default"))) ssize_t pread64(int file, void* into, size_t size, off64_t at) {
   static const auto next = real(&pread64, "pread64");
   if (!fails(file, size)) return next(file, into, size, at);
   errno = EIO;
