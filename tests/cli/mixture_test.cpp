@@ -248,7 +248,7 @@ TEST_F(Mixture, AnswersThatAreNoneOfTheOtherTasksAreToldBefore) {
   const Printed printed = train(parity_, {"--eval-task", kinds_.string(), "--set", "eval.mode=greedy"});
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(printed.err, HasSubstr("no learnt answer is one of 'kinds'"));
-  EXPECT_EQ(record().at("warnings").size(), 1U);
+  EXPECT_THAT(record().at("warnings").dump(), HasSubstr("no learnt answer is one of 'kinds'"));
 }
 
 TEST_F(Mixture, ASentinelBeforeTargetsIsPartOfTheRun) {
