@@ -65,7 +65,7 @@ TEST_F(Paths, ARunIsFoundAndScoredFromAnotherFolder) {
   const std::vector<std::vector<std::string>> commands = {{"eval", folder.string(), "--json"},
                                                           {"forgetting", folder.string()},
                                                           {"neighbors", folder.string()},
-                                                          {"ensemble", folder.string(), folder.string()}};
+                                                          {"ensemble", folder.string()}};
   for (const std::vector<std::string>& command : commands) {
     const Printed printed = run(command);
     EXPECT_EQ(printed.status, 0) << command.front() << printed.err;

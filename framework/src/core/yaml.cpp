@@ -134,7 +134,7 @@ YAML::Node parse_yaml(const std::string& text, const fs::path& file) {
   } catch (const YAML::Exception& error) {
     if (const int line = tabbed_line(text); line > 0)
       refuse(file, line, "not YAML", "a tab at the beginning of the line", "spaces: YAML takes no tabs there",
-             "indent the line with spaces");
+             "indent the line with two spaces");
     refuse(file, std::max(error.mark.line, 0) + 1, "not YAML", printable(error.msg, 300), {},
            "correct the line; a text with ': ', '{', '#' or a quote in it must be quoted as a whole");
   }
