@@ -194,7 +194,7 @@ def random_values(bench, values):
     """Every tensor moved; the mixture's weights stay weights."""
     moved = {name: value + models.uniform(name, value.shape, 0.3, bench.shape.seed) for name, value in values.items()}
     if "replicas.weights" in moved:
-        moved["replicas.weights"] = torch.tensor([0.3, 0.7])
+        moved["replicas.weights"] = torch.tensor([0.5, 0.5])  # what `weights=fixed` gives
     if "encoder.input.words" in moved:  # never trained: other words would be another prompt
         moved["encoder.input.words"] = values["encoder.input.words"]
     return moved

@@ -44,7 +44,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    if (!keys_.back().insert(name).second) {
+    if (is_known(name)) {
       fault_ = "duplicate key '" + printable(name) + "'";
       return false;
     }
@@ -67,6 +67,20 @@ class Builder final : public nlohmann::json_sax<Json> {
   Json take() { return std::move(root_); }
 
  private:
+  // Whether the innermost object has the key. An ordered map looks through its keys, so many are kept in a set.
+  bool is_known(const std::string& name) {
+    auto& object = open_.back()->template get_ref<typename Json::object_t&>();
+    if constexpr (ordered) {
+      constexpr std::size_t few = 16;
+      std::unordered_set<std::string>& keys = keys_.back();
+      if (object.size() < few) return object.find(name) != object.end();
+      if (keys.empty())
+        for (const auto& entry : object) keys.insert(entry.first);
+      return !keys.insert(name).second;
+    } else {
+      return object.find(name) != object.end();
+    }
+  }
   template <class Value>
   bool put(Value&& value) {
     if (!count()) return false;
