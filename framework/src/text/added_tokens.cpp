@@ -344,6 +344,9 @@ FolderTokens Reader::read() {
   }
   for (const auto& [id, entry] : numbered_) {
     const auto& [file, each] = entry;
+    if (each.content.empty())
+      refuse(folder_ / file, "an added token without text", "the id " + std::to_string(id), "a text",
+             "remove the token");
     const std::int64_t given = ids.at(each.content);
     if (given != id)
       refuse(folder_ / file, "the id of " + quoted(each.content) + " is not the one that it gets", std::to_string(id),
