@@ -52,6 +52,11 @@ def vocabulary():
     return model.getvalue()
 
 
+def pieces_of(model):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    return [[processor.id_to_piece(i), processor.get_score(i)] for i in range(processor.get_piece_size())]
+
+
 CONFIG = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 140, "d_model": 8, "d_kv": 4,
           "num_heads": 2, "d_ff": 16, "num_layers": 1, "num_decoder_layers": 1, "feed_forward_proj": "gated-gelu",
           "dense_act_fn": "gelu_new", "is_gated_act": True, "is_encoder_decoder": True,
@@ -105,8 +110,9 @@ def model_files():
     model = vocabulary()
     put("companions/spiece.model", model)
     put("spiece/small.model", model)
-    put_json("generation_config/t5.json", {"decoder_start_token_id": 0, "eos_token_id": [1, 5], "pad_token_id": 0,
+    put_json("generation_config/t5.json", {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
                                            "_from_model_config": True, "max_new_tokens": 20, "transformers_version": "4.27.0"})
+    put_json("generation_config/two_ends.json", {"decoder_start_token_id": 0, "eos_token_id": [1, 5], "pad_token_id": 0})
     put_json("added_tokens/words.json", {"<hl>": 140, "<sep>": 141})
     put_json("special_tokens_map/t5.json", {
         "additional_special_tokens": [f"<extra_id_{i}>" for i in range(4)], "eos_token": "</s>", "pad_token": "<pad>",
@@ -119,10 +125,10 @@ def model_files():
     put_json("tokenizer_json/t5.json", {
         "version": "1.0", "truncation": None, "padding": None,
         "added_tokens": [{"id": i, "content": c, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-                          "special": True} for i, c in ((0, "<pad>"), (1, "</s>"), (139, "<extra_id_0>"))],
+                          "special": True} for i, c in ((0, "<pad>"), (1, "</s>"), (40, "<extra_id_0>"))],
         "normalizer": {"type": "Precompiled", "precompiled_charsmap": "ALQCAACEAAA="},
         "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "add_prefix_space": True},
-        "model": {"type": "Unigram", "unk_id": 2, "vocab": [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["\u2581the", -2.5]]}})
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": pieces_of(model)}})
     put("catalogue/small.yaml", "summary: a small T5\nsource: made for a test\nhub: someone/t5-test\naliases: [t5-also]\n"
         "vocab_size: 32128\nd_model: 768\nd_kv: 64\nnum_heads: 12\nd_ff: 3072\nencoder_layers: 12\ndecoder_layers: 12\n"
         "activation: gelu_tanh\ngated: true\ntied: false\nscale_logits: false\n")
@@ -154,13 +160,13 @@ def rows():
     put_json("squad_rows/squad.json", squad)
     put("task_rows/rows.jsonl", lines)
     put("wsc_rows/rows.jsonl", "".join(json.dumps({
-        "text": "The city told Bob that he may go .", "idx": i, "label": i % 2 == 0,
+        "text": f"The city told Bob that he may go {i} .", "idx": i, "label": i % 2 == 0,
         "target": {"span1_index": 3, "span1_text": "Bob", "span2_index": 5, "span2_text": "he"}}) + "\n" for i in range(4)))
     put("multirc_rows/rows.jsonl", "".join(json.dumps({"idx": i, "passage": {
-        "text": "<b>Sent 1: </b>The whale sank.<br>", "questions": [{"question": "What sank?", "idx": 0, "answers": [
+        "text": f"<b>Sent 1: </b>The whale sank {i}.<br>", "questions": [{"question": "What sank?", "idx": 0, "answers": [
             {"text": "a whale", "idx": 0, "label": 1}, {"text": "a ship", "idx": 1, "label": 0}]}]}}) + "\n" for i in range(4)))
     put("record_rows/rows.jsonl", "".join(json.dumps({"idx": i, "source": "x", "passage": {
-        "text": "Ahab met Starbuck.\n@highlight\nthey spoke", "entities": [{"start": 0, "end": 3}, {"start": 9, "end": 16}]},
+        "text": f"Ahab met Starbuck.\n@highlight\nthey spoke {i}", "entities": [{"start": 0, "end": 3}, {"start": 9, "end": 16}]},
         "qas": [{"idx": i, "query": "@placeholder was angry", "answers": [{"start": 0, "end": 3, "text": "Ahab"}]}]}) + "\n"
         for i in range(4)))
     many = {"text": [f"film {i}" for i in range(6)], "mood": ["good", "bad"] * 3, "n": list(range(6)),
@@ -194,7 +200,7 @@ def yaml_files():
                             "answer: passage.questions.answers.text, paragraph_idx: .idx, question_idx: passage.questions.idx}}\n"
                             "preprocess: multirc\ninput: \"question: {question} answer: {answer} paragraph: {paragraph}\"\n"
                             "target: \"{label}\"\nlabels: {0: \"False\", 1: \"True\"}\nmetrics: [f1a]\n"
-                            "split: {validation: 1, test: 0}\n",
+                            "split: {validation: 2, test: 0}\n",
             "record_rows": "source: {train: FILE, records: qas, rename: {passage: passage.text, spans: passage.entities, "
                            "passage_idx: .idx, query_idx: qas.idx}}\npreprocess: record\n"
                            "input: \"query: {query} entities: {entities} passage: {passage}\"\ntarget: \"{answer}\"\n"
@@ -206,12 +212,13 @@ def yaml_files():
         "  rename: {x: y.z}\n  any:\n    - {train: a/*.jsonl, test: b.jsonl.gz, records: qas}\n"
         "    - {hub: [owner/name], train: plain/train-*.parquet}\n    - {file: c.csv, delimiter: ';', quote: none, header: false, columns: [a, b], short_rows: skip}\n"
         "fields:\n  mood: {from: rating, cut: [-0.5, 0.5], words: [bad, so, good]}\n  kind: {from: kind, default: none}\n"
-        "filter:\n  rating: {outside: [-0.1, 0.1]}\n  n: {min: 0, max: 10}\n  t: {not: [x]}\n"
+        "filter:\n  rating: {outside: [-0.1, 0.1]}\n  n: {min: 0, max: 10}\n  t: {not_in: [x]}\n"
         "prefix: full\ninput: \"a: {text} b: {kind}\"\ntarget: \"{mood}\"\nlabels: {bad: worse, so: middling, good: better}\n"
         "group: [doc]\nmetrics: [accuracy, macro_f1]\nsplit: {seed: 3, validation: 0.1, test: 100, by: [doc]}\n"
         "limits: {input: 256, target: 8}\n")
-    put("task/mixture.yaml", "name: mixed\nsummary: two\nmixture:\n  tasks: [added, ./added.yaml]\n  rate: proportional\n  cap: 64\n")
+    put("task/mixture.yaml", "name: mixed\nsummary: two\nmixture:\n  tasks: [added, more]\n  rate: proportional\n  cap: 64\n")
     put("companions/added.yaml", (ROOT / "companions/task_rows.yaml").read_text().replace("name: task_rows", "name: added"))
+    put("companions/more.yaml", (ROOT / "companions/task_rows.yaml").read_text().replace("name: task_rows", "name: more"))
     put("settings/run.yaml", "task: movie_sentiment\nbackbone: t5-nano-lm\nseed: 1\nthreads: 2\nset: {length: 20, init: words}\n"
         "train:\n  steps: 100\n  learning_rate: 3e-1\n  adafactor: {initial_step: 0}\neval: {mode: rank, tasks: [spam, cola]}\n"
         "on:\n  t5-nano-*:\n    set: {length: 40}\n    on:\n      spam: {train: {steps: 500}}\n")
@@ -224,8 +231,8 @@ def yaml_files():
         "precision: {compute: bfloat16, stored: bfloat16}\ntrain:\n  steps: 24\n  optimizer: adamw\n  learning_rate: 0.01\n"
         "  warmup_steps: 5\n  schedule: cosine\n  clip_norm: 1.0\n  adamw: {weight_decay: 0, beta2: 0.98}\n  evaluate_every: 20\n"
         "  checkpoint_every: 5\n  seed: 1\n")
-    put("pretrain/sizes.yaml", "summary: a small T5\nmodel:\n  vocabulary: spiece.model\n  d_model: 64\n  d_kv: 16\n  num_heads: 4\n  d_ff: 128\n"
-        "  layers: 2\n  activation: gelu\n  gated: true\n  tied: true\ntext: {austen: 1}\nobjectives: {span_corruption: {share: 1, density: 0.15, mean_span: 3}}\n"
+    put("pretrain/sizes.yaml", "summary: a small T5\nvocabulary: spiece.model\nmodel:\n  vocab_size: 8192\n  d_model: 64\n  d_kv: 16\n  num_heads: 4\n  d_ff: 128\n"
+        "  encoder_layers: 2\n  decoder_layers: 2\n  activation: gelu\n  gated: true\n  tied: true\n  scale_logits: false\ntext: {austen: 1}\nobjectives: {span_corruption: {share: 1, noise_density: 0.15, mean_noise_span_length: 3}}\n"
         "lengths: {inputs: 64}\nsnapshots: {half: 0.5}\ntrain: {steps: 10, seed: 2}\n")
 
 
@@ -274,8 +281,6 @@ def results():
     put("checkpoint/older.safetensors", safetensors.torch.save(
         {"parameters/encoder.input.prompt": tensor(2, 3), "optimizer/encoder.input.prompt/v": tensor(2, 3)},
         {"peftbench": json.dumps(about)}))
-    put_json("suite_manifest/two.json", {"schema": 1, "name": "mine", "file": "suite.yaml", "cells": [
-        {"row": "lora", "method": "lora", "task": "t", "backbone": "b", "seed": i, "run": f"lora-{i}", "message": ""} for i in (1, 2)]})
 
 
 if __name__ == "__main__":

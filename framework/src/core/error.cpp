@@ -1,5 +1,6 @@
 #include <peftbench/error.h>
 
+#include <string>
 #include <string_view>
 
 namespace peftbench {
@@ -25,11 +26,24 @@ std::string without_mark(const std::string& part) {
   return end == std::string::npos ? part : part.substr(0, begin) + part.substr(end + 2);
 }
 
+// Names and values from files may be megabytes long; a reader needs their beginning.
+std::string cut(std::string part) {
+  constexpr std::size_t longest = 8000;
+  if (part.size() <= longest) return part;
+  std::size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(part[end]) & 0xc0) == 0x80) --end;  // no part of a UTF-8 character
+  const std::string more = std::to_string(part.size() - end);
+  part.resize(end);
+  return part + "… (" + more + " bytes more)";
+}
+
+std::string fit(const std::string& part) { return cut(without_mark(part)); }
+
 std::string layout(const Problem& problem) {
-  std::string message = without_mark(problem.what);
-  add_part(message, "  found:    ", without_mark(problem.found));
-  add_part(message, "  expected: ", problem.expected);
-  add_part(message, "  to do:    ", problem.remedy);
+  std::string message = fit(problem.what);
+  add_part(message, "  found:    ", fit(problem.found));
+  add_part(message, "  expected: ", fit(problem.expected));
+  add_part(message, "  to do:    ", fit(problem.remedy));
   return message;
 }
 

@@ -196,7 +196,7 @@ int main(int argc, char** argv) {
   Options options;
   bool list = false, test = false;
   CLI::App app("Mutants of small files for every reader of peft-bench: each is to be read or refused with a message");
-  app.add_option("--target", options.names, "only these formats");
+  app.add_option("--target", options.names, "only this format; may be repeated")->allow_extra_args(false);
   app.add_option("--mutants", options.mutants, "of each format")->capture_default_str();
   app.add_option("--seconds", options.seconds, "at most so long for each format");
   app.add_option("--seed", options.seed, "the random seed: the same seed gives the same mutants")

@@ -37,8 +37,8 @@ Ending run_input(const Target& target, std::string_view bytes, std::string& reas
     return Ending::accepted;
   } catch (const Error& error) {
     const std::string fault = message_fault(error.what());
+    reason = fault + (fault.empty() ? "" : "\n") + error.what();
     if (fault.empty()) return Ending::refused;
-    reason = fault + "\n" + error.what();
   } catch (const std::exception& error) {
     reason = std::string("an exception of another type: ") + typeid(error).name() + "\n" + error.what();
   } catch (...) {

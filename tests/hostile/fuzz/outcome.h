@@ -13,7 +13,7 @@ constexpr double longest_seconds = 5;           // of the processor, for one inp
 constexpr std::int64_t most_bytes = 1ll << 30;  // resident, above what the process had before
 
 // What came of an input that ended by itself: accepted, refused, or untold, where what was thrown is no
-// peftbench::Error or its message is not fit for a reader. `reason` gets the message then.
+// peftbench::Error or its message is not fit for a reader. `reason` gets the message of what was thrown.
 Ending run_input(const Target& target, std::string_view bytes, std::string& reason);
 
 // Why a message is not fit for a reader; empty where it is. Control characters and bytes that are not UTF-8 are escaped

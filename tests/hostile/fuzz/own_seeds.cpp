@@ -6,6 +6,7 @@
 #include "fuzz/target.h"
 #include "pretrain/corpus.h"
 #include "results/run_record.h"
+#include "results/suite_manifest.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/abi.h>
@@ -90,6 +91,17 @@ void record(const fs::path& file) {
   write_atomically(file, to_json(record).dump(1) + "\n");
 }
 
+void manifest(const fs::path& file) {
+  const SuiteManifest suite{
+      .name = "mine",
+      .cells =
+          {{.row = "lora", .method = "lora", .task = "t", .backbone = "b", .seed = 1, .run = "lora-1", .message = {}}},
+      .commands = {{.file = "/suite.yaml", .settings = {"train.steps=3"}, .seeds = {1, 2}, .threads = 1}}};
+  fs::create_directories(suite_folder(scratch_root(), suite.name));
+  add_to_manifest(scratch_root(), suite);
+  fs::copy_file(suite_folder(scratch_root(), suite.name) / "suite.json", file, fs::copy_options::overwrite_existing);
+}
+
 // The least that passes for a library, with a note behind it.
 void plugin(const fs::path& file) {
   Elf64_Ehdr header{};
@@ -112,13 +124,15 @@ void plugin(const fs::path& file) {
 }  // namespace
 
 void write_own_seeds(const fs::path& corpus_root) {
-  for (const char* name : {"record_file", "examples", "corpus", "checkpoint", "record", "plugin_note"})
+  for (const char* name :
+       {"record_file", "examples", "corpus", "checkpoint", "record", "suite_manifest", "plugin_note"})
     fs::create_directories(corpus_root / name);
   records(corpus_root / "record_file/some.rec");
   examples(corpus_root / "examples");
   corpus(corpus_root / "corpus");
   checkpoint(corpus_root / "checkpoint");
   record(corpus_root / "record/lora.json");
+  manifest(corpus_root / "suite_manifest/one.json");
   plugin(corpus_root / "plugin_note/least.so");
 }
 

@@ -26,17 +26,23 @@ constexpr std::size_t shared_bytes = 2 * largest_input + (1 << 20);
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-double processor_seconds(pid_t process) {
+struct Use {
+  double seconds = 0;    // of the processor
+  bool waiting = false;  // for something other than the processor
+};
+
+Use use_of(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string text((std::istreambuf_iterator<char>(file)), {});
   const std::size_t name = text.rfind(')');
-  if (name == std::string::npos) return 0;
+  if (name == std::string::npos) return {};
   std::istringstream fields(text.substr(name + 2));
-  std::string skipped;
-  for (int i = 3; i < 14; ++i) fields >> skipped;
+  std::string state, skipped;
+  fields >> state;
+  for (int i = 4; i < 14; ++i) fields >> skipped;
   double user = 0, system = 0;
   fields >> user >> system;
-  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return {(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK)), state != "R"};
 }
 
 std::int64_t resident_bytes(pid_t process) {
@@ -129,6 +135,7 @@ void Campaign::work() {
       (void)!::write(2, reason.data(), reason.size());
       ::_exit(untold_status);
     }
+    if (ending == Ending::refused && limit_ == 1) (void)!::write(2, reason.data(), reason.size());  // run_alone
     if (fresh > 0 && i >= kept) mutator.add(std::move(input));
     ++(ending == Ending::accepted ? shared_->accepted : shared_->refused);
     shared_->done = i + 1;
@@ -143,12 +150,16 @@ void Campaign::take_counts() {
   counts_.seconds = now() - begun_;
 }
 
+std::string Campaign::report() const {
+  std::string text(static_cast<std::size_t>(std::min<off_t>(::lseek(report_, 0, SEEK_END), 65536)), '\0');
+  (void)!::pread(report_, text.data(), text.size(), 0);
+  return text;
+}
+
 Finding Campaign::finding(int status) const {
   Finding result;
   result.input.assign(shared_->bytes, shared_->size);
-  const off_t size = ::lseek(report_, 0, SEEK_END);
-  result.report.resize(static_cast<std::size_t>(std::min<off_t>(size, 65536)));
-  (void)!::pread(report_, result.report.data(), result.report.size(), 0);
+  result.report = report();
   result.key = key_of(result.report, status);
   const bool untold = WIFEXITED(status) && WEXITSTATUS(status) == untold_status;
   const bool memory = result.report.find("allocation-size-too-big") != std::string::npos ||
@@ -184,12 +195,13 @@ bool Campaign::poll(const std::function<void(const Finding&)>& found) {
   if (index < 0 || base_bytes_ == 0) base_bytes_ = resident;
   if (index != watched_) {
     watched_ = index;
-    watched_cpu_ = processor_seconds(child_);
+    watched_cpu_ = use_of(child_).seconds;
     watched_wall_ = now();
   }
-  // By the processor's time, so that a busy machine makes no hang; one that waits for something uses none.
-  const bool hangs = index >= 0 && (processor_seconds(child_) - watched_cpu_ > longest_seconds ||
-                                    now() - watched_wall_ > 6 * longest_seconds);
+  // By the processor's time, so that a busy machine makes no hang; what waits for something uses none.
+  const Use use = use_of(child_);
+  const bool hangs = index >= 0 && (use.seconds - watched_cpu_ > longest_seconds ||
+                                    (use.waiting && now() - watched_wall_ > 6 * longest_seconds));
   const bool eats = index >= 0 && resident - base_bytes_ > most_bytes;
   if (hangs || eats) {
     ::kill(child_, SIGKILL);
@@ -214,7 +226,7 @@ Finding run_alone(const Target& target, const std::string& input) {
   campaign.start(0, 1e9);
   Finding result{Ending::accepted, {}, {}, input};
   while (campaign.poll([&](const Finding& found) { result = found; })) ::usleep(500);
-  if (result.key.empty() && campaign.counts().refused > 0) result.ending = Ending::refused;
+  if (result.key.empty() && campaign.counts().refused > 0) result = {Ending::refused, {}, campaign.report(), input};
   return result;
 }
 

@@ -38,6 +38,7 @@ class Campaign {
   void start(std::int64_t mutants, double seconds);
   bool poll(const std::function<void(const Finding&)>& found);  // true as long as there is more to do
   const Counts& counts() const { return counts_; }
+  std::string report() const;  // what the last process said
   const Target& target() const { return target_; }
 
  private:

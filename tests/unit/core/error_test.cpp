@@ -33,6 +33,15 @@ TEST(Error, HasNoMarkOfALibrary) {
   EXPECT_STREQ(Error("a list [1] of [json").what(), "a list [1] of [json");
 }
 
+// hostile: a key of a megabyte, which a message names.
+TEST(Error, HasNoPartOfMegabytes) {
+  std::string much;
+  for (int i = 0; i < 100'000; ++i) much += "ä";
+  const std::string message = Error(Problem{"what", much, much, much}).what();
+  EXPECT_LT(message.size(), 30'000u);
+  EXPECT_NE(message.find("ä… (192000 bytes more)"), std::string::npos);
+}
+
 TEST(Error, TellsTheUsersMistakeFromAFailure) {
   EXPECT_EQ(Error("x").exit_code(), 1);
   EXPECT_EQ(ConfigError("x").exit_code(), 2);
