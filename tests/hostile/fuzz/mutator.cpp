@@ -6,6 +6,7 @@ namespace peftbench::hostile {
 
 Mutator::Mutator(const Target& target, std::vector<std::string> seeds) : target_(target), inputs_(std::move(seeds)) {
   if (inputs_.empty()) inputs_.emplace_back();
+  seeds_ = inputs_.size();
   for (const std::string& input : inputs_) {
     const std::string inside = target.envelope ? target.envelope->open(input) : std::string();
     for (const std::string_view token : tokens_of(inside.empty() ? input : inside))
@@ -34,7 +35,8 @@ std::string Mutator::mutated(std::string bytes, Syntax syntax, Random& random) c
 }
 
 std::string Mutator::next(Random& random) const {
-  const std::string& input = inputs_[random.below(inputs_.size())];
+  // Half of them from a seed: most inputs that reach something new are refused for it, and so are their mutants.
+  const std::string& input = inputs_[random.below(random.below(2) ? seeds_ : inputs_.size())];
   if (random.below(10) == 0) {  // the front of one and the end of another
     const std::string& other = inputs_[random.below(inputs_.size())];
     return input.substr(0, random.below(input.size() + 1)) + other.substr(random.below(other.size() + 1));

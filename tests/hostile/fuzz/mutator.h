@@ -21,7 +21,8 @@ class Mutator {
  private:
   std::string mutated(std::string bytes, Syntax syntax, Random& random) const;
   const Target& target_;
-  std::vector<std::string> inputs_;
+  std::vector<std::string> inputs_;  // seeds, then those that were added
+  std::size_t seeds_ = 0;
   std::vector<std::string> words_;  // tokens of the seeds, for texts
 };
 
