@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -113,6 +114,11 @@ void check(const std::string& text, const fs::path& file) {
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     const auto line = static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
     refuse(file, line + 1, "not YAML", "a NUL character", "a text file in UTF-8", "save the file as UTF-8 text");
+  }
+  if (const std::optional<std::size_t> at = invalid_utf8(text)) {
+    const auto line = static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*at), '\n'));
+    refuse(file, line + 1, "not UTF-8", printable(std::string_view(text).substr(*at, 16)), "a text file in UTF-8",
+           "save the file as UTF-8 text");
   }
   std::istringstream in(text);
   YAML::Parser parser(in);

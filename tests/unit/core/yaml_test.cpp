@@ -36,6 +36,18 @@ TEST(YamlDoor, RefusesValuesThatContainThemselves) {  // hostile 9
   EXPECT_THAT(refusal("&r\na: 1\nb: *r\n"), HasSubstr("alias"));
 }
 
+// hostile 15: a task's text went into JSON, whose library threw. Found by a mutant of a task.
+TEST(YamlDoor, RefusesWhatIsNotUtf8) {
+  EXPECT_THAT(refusal("a: 1\nb: \"\xff\"\n"), HasSubstr("settings.yaml:2: not UTF-8"));
+  EXPECT_THAT(refusal("# \xc0\xaf\n"), HasSubstr("settings.yaml:1: not UTF-8"));
+  EXPECT_THAT(refusal("\xff\xfe" + std::string("a\0:\0", 4)), HasSubstr("settings.yaml:1: "));
+  EXPECT_EQ(parse_yaml("\xef\xbb\xbf"
+                       "a: \"ä\"\n",
+                       "f")["a"]
+                .as<std::string>(),
+            "ä");
+}
+
 TEST(YamlDoor, CountsAliasesAsWhatTheyReferTo) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {
