@@ -25,8 +25,6 @@ import time
 
 SECONDS, BYTES, WALL = 5, 1 << 30, 40  # of the processor, resident; WALL tells what waits for ever from what is slow
 BYTES_A_SECOND = 20e6  # what is read and hashed to its end may take, beside those seconds
-# Takes more than 1 GB and 8 s: a line of text is cut into its tokens whole. By name it is run all the same.
-NOT_YET = {("forgetting text", "long line")}
 RAW = re.compile(r"\[json\.exception|yaml-cpp|filesystem error|Exception raised from|terminate called|std::|basic_string|"
                  r"vector::|stoi|stol|bad_alloc|bad conversion|INTERNAL ASSERT|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -381,8 +379,6 @@ def main():
             for at, kind in enumerate({**ANYWHERE, **kinds}):
                 shared = kind in ANYWHERE or kinds is JSON or kinds is YAML or kinds is SAFETENSORS
                 if not everything and shared and (turn + at) % 3:
-                    continue
-                if (place, kind) in NOT_YET and not words:
                     continue
                 if all(word in f"{place}: {kind}" for word in words):
                     cases.append((place, kind))

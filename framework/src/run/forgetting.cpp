@@ -1,6 +1,7 @@
 #include "run/forgetting.h"
 
 #include "backbone/finite.h"
+#include "core/files.h"
 #include "data/task_mixture.h"
 #include "eval/likelihood.h"
 #include "run/adapter.h"
@@ -15,16 +16,22 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <sstream>
 
 namespace peftbench {
 namespace {
 
+// A line is cut into its tokens whole, which takes some forty times its bytes of memory.
+constexpr std::size_t longest_text = 1 << 20;
+
 std::vector<std::string> texts_of_file(const fs::path& file) {
   std::vector<std::string> texts;
-  std::istringstream lines(read_text(file));
-  for (std::string line; std::getline(lines, line);) {
+  LineReader lines(file);
+  for (std::string line; lines.next(line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.size() > longest_text)
+      throw DataError({file.string() + ":" + std::to_string(lines.number()) + ": the text is too long",
+                       std::to_string(line.size()) + " bytes", "at most " + std::to_string(longest_text) + " bytes",
+                       "write it on several lines"});
     if (line.find_first_not_of(" \t") != std::string::npos) texts.push_back(line);
   }
   if (texts.empty()) throw DataError({"there is no text in " + file.string(), {}, "a text on each line", {}});
