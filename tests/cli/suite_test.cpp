@@ -278,8 +278,8 @@ TEST_F(Forgetting, AHeadOfClassesHasNoWords) {
   EXPECT_TRUE(forgetting(head).at("loss_with_method").is_null());
   EXPECT_THAT(run({"forgetting", head.string()}).out, HasSubstr("its head scores classes"));
   EXPECT_EQ(run({"forgetting", head.string(), "--text", "/no/such/file"}).status, 2);
-  std::ofstream(text) << "short\n" << std::string(2 << 20, 'a') << "\n";  // hostile 10
-  const Printed refused = run({"forgetting", prompt.string(), "--text", text.string()});
+  const fs::path text = scratch_.write("long.txt", "short\n" + std::string(2 << 20, 'a') + "\n");  // hostile 10
+  const Printed refused = run({"forgetting", head.string(), "--text", text.string()});
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, AllOf(HasSubstr(":2: the text is too long"), HasSubstr("2097152 bytes")));
 }
