@@ -62,7 +62,7 @@ struct Bench {
     PlanBuilder builder(spec);
     plan_method(*plugin, *make_method(*plugin, values), builder);
     plan = CompiledPlan(builder.finish());
-    testing::initialise(plan);
+    support::initialise(plan);
 
     for (int64_t b = 0; b < batch_size; ++b) {
       EncodedExample example;

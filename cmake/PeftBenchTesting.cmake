@@ -19,6 +19,7 @@ function(peftbench_test_binary name)
     get_property(T_LAYERS GLOBAL PROPERTY PEFTBENCH_LAYERS)
   endif()
   add_executable(test_${name} ${T_SOURCES})
+  target_compile_options(test_${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # their own code runs once
   target_link_libraries(test_${name} PRIVATE peftbench_warnings ${T_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(test_${name} PROPERTIES ENABLE_EXPORTS ON)
   target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")  # support/

@@ -17,14 +17,14 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::adapter_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::Batch;
+using support::difference;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 
@@ -39,7 +39,7 @@ CompiledPlan plan(const BackboneSpec& spec, const GivenValues& given) {
 
 CompiledPlan initialised(const Backbone& backbone, const GivenValues& given) {
   CompiledPlan made = plan(backbone.spec(), given);
-  testing::initialise(made,
+  support::initialise(made,
                       [&](std::string_view name) { return backbone.frozen(backbone.spec().parameter(name).index); });
   return made;
 }
@@ -85,7 +85,7 @@ TEST(Adapter, CountsOfV11Base) {
 }
 
 TEST(Adapter, KindsChooseSitesAndNorms) {
-  const BackboneSpec spec = testing::tiny_spec();  // 3 + 2 layers: 3·2 + 2·3 sublayers
+  const BackboneSpec spec = support::tiny_spec();  // 3 + 2 layers: 3·2 + 2·3 sublayers
   const auto sites = [&](const GivenValues& given) {
     const auto all = plan(spec, given).claimed_sites();
     return std::set<std::string>(all.begin(), all.end());
@@ -205,11 +205,11 @@ TEST(Adapter, FirstValues) {
 }
 
 TEST(Adapter, WeightsAloneDecay) {
-  for (const auto& slot : plan(testing::tiny_spec(), {}).trained()) {
+  for (const auto& slot : plan(support::tiny_spec(), {}).trained()) {
     EXPECT_EQ(slot->weight_decay_scale, slot->name.ends_with(".down") || slot->name.ends_with(".up") ? 1 : 0)
         << slot->name;
   }
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::adapter_test

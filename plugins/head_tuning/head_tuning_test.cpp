@@ -15,14 +15,14 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::head_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::some_ids;
+using support::some_ids;
 
 const TaskShape moods{{"good", "bad", "neither"}, {}};
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)};
@@ -37,20 +37,20 @@ CompiledPlan plan(const BackboneSpec& spec, const GivenValues& given = {}, const
 }
 
 void initialise(CompiledPlan& made, const Backbone& backbone) {
-  testing::initialise(made,
+  support::initialise(made,
                       [&](std::string_view name) { return backbone.frozen(backbone.spec().parameter(name).index); });
 }
 
 Tensor scores(const Backbone& backbone, const CompiledPlan& made) {
   at::NoGradGuard no_grad;
-  testing::refresh(backbone, made);
+  support::refresh(backbone, made);
   const EncoderState encoder = backbone.encode(PackedTokens::of(inputs), made, RunContext::inference());
   return class_log_probabilities(backbone, encoder, made, RunContext::inference());
 }
 
 std::string refusal(const GivenValues& given, const TaskShape& task) {
   try {
-    plan(testing::tiny_spec(), given, task);
+    plan(support::tiny_spec(), given, task);
   } catch (const ConfigError& error) {
     return error.what();
   }
@@ -58,7 +58,7 @@ std::string refusal(const GivenValues& given, const TaskShape& task) {
 }
 
 TEST(HeadTuning, ScoresClassesFromTheDecodersFirstState) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   CompiledPlan made = plan(backbone->spec(), {{"train", "head"}});
   initialise(made, *backbone);
   const auto slots = made.trained();
@@ -76,7 +76,7 @@ TEST(HeadTuning, ScoresClassesFromTheDecodersFirstState) {
 }
 
 TEST(HeadTuning, TheHeadAloneLeavesTheEncoderAlone) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const CompiledPlan alone = plan(spec, {{"train", "head"}});
   EXPECT_THAT(alone.claimed_sites(), ElementsAre("head"));
   EXPECT_TRUE(alone.leaves_encoder_alone());  // so its states are cached
@@ -86,9 +86,9 @@ TEST(HeadTuning, TheHeadAloneLeavesTheEncoderAlone) {
 // What is left out of training has no part in the scores: another model with other values there gives the same.
 TEST(HeadTuning, WhatIsNotTrainedDoesNotMatter) {
   for (const bool tied : {false, true}) {
-    const testing::TinyOptions options{.gated = !tied, .tied = tied};
-    const BackboneSpec spec = testing::tiny_spec(options);
-    TensorMap tensors = testing::tiny_tensors(spec, 1);
+    const support::TinyOptions options{.gated = !tied, .tied = tied};
+    const BackboneSpec spec = support::tiny_spec(options);
+    TensorMap tensors = support::tiny_tensors(spec, 1);
     const auto backbone = Backbone::from_tensors(spec, tensors);
     CompiledPlan made = plan(spec);
     initialise(made, *backbone);
@@ -107,10 +107,10 @@ TEST(HeadTuning, WhatIsNotTrainedDoesNotMatter) {
 }
 
 TEST(HeadTuning, EverythingTrainedGetsAGradient) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   CompiledPlan made = plan(backbone->spec());
   initialise(made, *backbone);
-  testing::refresh(*backbone, made);
+  support::refresh(*backbone, made);
   const RunContext context = RunContext::for_training(0, DropoutShape::per_sequence, 3);
   const EncoderState encoder = backbone->encode(PackedTokens::of(inputs), made, context);
   class_log_probabilities(*backbone, encoder, made, context).select(1, 0).sum().backward();
@@ -122,7 +122,7 @@ TEST(HeadTuning, EverythingTrainedGetsAGradient) {
 
 TEST(HeadTuning, TheTaskSaysHowManyClasses) {
   const auto shape_of = [](const CompiledPlan& made) { return made.slots()[0]->shape; };
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   EXPECT_EQ(shape_of(plan(spec)), (Shape{3, 20}));
   EXPECT_EQ(shape_of(plan(spec, {{"classes", "5"}}, {})), (Shape{5, 20}));
   EXPECT_EQ(shape_of(plan(spec, {{"classes", "3"}})), (Shape{3, 20}));
@@ -131,7 +131,7 @@ TEST(HeadTuning, TheTaskSaysHowManyClasses) {
 }
 
 TEST(HeadTuning, TheHeadBeginsSmallAndRandom) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   CompiledPlan made = plan(backbone->spec(), {{"classes", "500"}}, {});
   initialise(made, *backbone);
   EXPECT_NEAR(made.trained()[0]->value.std().item<double>(), 0.02, 1e-3);
@@ -139,4 +139,4 @@ TEST(HeadTuning, TheHeadBeginsSmallAndRandom) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::head_tuning_test

@@ -15,7 +15,7 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::huggingface_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const ia3::HuggingFaceIa3 format;
-const BackboneSpec gated = testing::tiny_spec(), relu = testing::tiny_spec({.gated = false, .tied = true});
+const BackboneSpec gated = support::tiny_spec(), relu = support::tiny_spec({.gated = false, .tied = true});
 
 Values values(const GivenValues& given) {
   MethodRegistrar registrar;
@@ -127,4 +127,4 @@ TEST(Ia3HuggingFace, TheConfigAndTheFileMustAgree) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::huggingface_test

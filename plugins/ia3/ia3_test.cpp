@@ -14,15 +14,15 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::ia3_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::HasSubstr;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 
@@ -57,7 +57,7 @@ Counts counts(const BackboneSpec& spec, const GivenValues& given) {
 
 // recipes §6 and hf-peft §3: (Le + 2 Ld) · 2 · H·d_kv + (Le + Ld) · d_ff, with nothing left after merging.
 TEST(Ia3, CountsAreThoseOfThePublishedModels) {
-  EXPECT_EQ(counts(testing::tiny_spec(), {}).trained, (3 + 2 * 2) * 2 * 12 + (3 + 2) * 24);
+  EXPECT_EQ(counts(support::tiny_spec(), {}).trained, (3 + 2 * 2) * 2 * 12 + (3 + 2) * 24);
   const std::map<std::string, int64_t> expected = {{"t5-small", 43008},      {"t5-base", 129024},
                                                    {"t5-large", 344064},     {"t5-v1_1-small", 34816},
                                                    {"t5-v1_1-base", 104448}, {"t5-v1_1-xl", 540672}};
@@ -76,7 +76,7 @@ TEST(Ia3, CountsAreThoseOfThePublishedModels) {
 
 TEST(Ia3, ClaimsWhatEachKindOfFeedForwardHas) {
   const auto has = [](bool gated, const GivenValues& given, const char* site) {
-    const auto sites = plan(testing::tiny_spec({.gated = gated, .tied = !gated}), given).claimed_sites();
+    const auto sites = plan(support::tiny_spec({.gated = gated, .tied = !gated}), given).claimed_sites();
     return std::find(sites.begin(), sites.end(), site) != sites.end();
   };
   for (const bool gated : {true, false}) {
@@ -94,12 +94,12 @@ TEST(Ia3, ClaimsWhatEachKindOfFeedForwardHas) {
 TEST(Ia3, ScalesActivations) {
   for (const bool gated : {true, false}) {
     for (const char* ffn : {"auto", "wo_input", "none"}) {
-      const testing::TinyOptions options{.gated = gated, .tied = !gated};
-      const BackboneSpec spec = testing::tiny_spec(options);
+      const support::TinyOptions options{.gated = gated, .tied = !gated};
+      const BackboneSpec spec = support::tiny_spec(options);
       const auto backbone = tiny_backbone(options);
       const CompiledPlan made = plan(spec, {{"ffn", ffn}, {"targets", "q,k,v,o"}});
       randomise(made);
-      TensorMap changed = testing::tiny_tensors(spec, options.seed);
+      TensorMap changed = support::tiny_tensors(spec, options.seed);
       for (const auto& slot : made.trained()) {
         for (const LinearSite& site : spec.linears()) {
           if (site.name() != slot->owner) continue;
@@ -131,7 +131,7 @@ TEST(Ia3, GatedLayersScaleTheSameByEitherName) {
 }
 
 TEST(Ia3, ReluIsBeforeTheFactors) {
-  const testing::TinyOptions options{.gated = false, .tied = true};
+  const support::TinyOptions options{.gated = false, .tied = true};
   const auto backbone = tiny_backbone(options);
   const CompiledPlan after = plan(backbone->spec(), {{"targets", Names{}}});
   const CompiledPlan before = plan(backbone->spec(), {{"targets", "wi"}, {"ffn", "none"}});
@@ -142,15 +142,15 @@ TEST(Ia3, ReluIsBeforeTheFactors) {
 }
 
 TEST(Ia3, BeginsWithOnes) {
-  CompiledPlan made = plan(testing::tiny_spec(), {});
-  testing::initialise(made);
+  CompiledPlan made = plan(support::tiny_spec(), {});
+  support::initialise(made);
   for (const auto& slot : made.trained()) {
     EXPECT_TRUE(slot->value.eq(1).all().item<bool>()) << slot->name;
   }
 }
 
 TEST(Ia3, WhatMakesNoSenseIsRefused) {
-  const BackboneSpec gated = testing::tiny_spec(), relu = testing::tiny_spec({.gated = false, .tied = true});
+  const BackboneSpec gated = support::tiny_spec(), relu = support::tiny_spec({.gated = false, .tied = true});
   EXPECT_THAT(refusal(gated, {{"targets", "k,wi_1"}}), HasSubstr("targets has wi_1, which ffn=auto scales already"));
   EXPECT_THAT(refusal(relu, {{"targets", "k,wo"}}), HasSubstr("targets has wo"));
   EXPECT_THAT(refusal(relu, {{"ffn", "wi_1_output"}}), HasSubstr("not gated"));
@@ -159,4 +159,4 @@ TEST(Ia3, WhatMakesNoSenseIsRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::ia3_test

@@ -15,7 +15,7 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::huggingface_test {
 namespace {
 
 using ::testing::AllOf;
@@ -23,7 +23,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const BackboneSpec backbone = testing::tiny_spec();
+const BackboneSpec backbone = support::tiny_spec();
 const lora::HuggingFaceLora format;
 using Numbers = ForeignNumbers;
 
@@ -281,4 +281,4 @@ TEST(LoraHuggingFace, TensorsThatWereSavedOtherwiseAreNamed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::huggingface_test

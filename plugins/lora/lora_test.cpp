@@ -19,16 +19,16 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::lora_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 
@@ -72,7 +72,7 @@ int64_t trained_elements(const BackboneSpec& spec, const GivenValues& given) {
 }
 
 TEST(Lora, ClaimsQueriesAndValuesOfEveryAttention) {
-  const BackboneSpec spec = testing::tiny_spec();  // 3 encoder and 2 decoder layers
+  const BackboneSpec spec = support::tiny_spec();  // 3 encoder and 2 decoder layers
   const auto sites = plan(spec, {}).claimed_sites();
   EXPECT_EQ(sites.size(), 2u * (3 + 2 * 2));
   for (const char* site : {"encoder.2.self.q", "decoder.0.self.v", "decoder.1.cross.q"}) {
@@ -84,7 +84,7 @@ TEST(Lora, ClaimsQueriesAndValuesOfEveryAttention) {
 
 // recipes §6 and hf-peft §3: (Le + 2 Ld) · 2 · r · (d + H·d_kv), with nothing left after merging.
 TEST(Lora, CountsAreThoseOfThePublishedModels) {
-  const BackboneSpec tiny = testing::tiny_spec();
+  const BackboneSpec tiny = support::tiny_spec();
   EXPECT_EQ(trained_elements(tiny, {{"rank", "3"}}), (3 + 2 * 2) * 2 * 3 * (20 + 12));
   const std::map<std::string, int64_t> expected = {{"t5-small", 294912},
                                                    {"t5-base", 884736},
@@ -116,12 +116,12 @@ TEST(Lora, AddsAScaledProductOfLowRank) {
       {{{"rank", "4"}, {"alpha", "6"}, {"targets", "all-linear,lm_head"}}, 6.0 / 4},
       {{{"rank", "4"}, {"alpha", "6"}, {"targets", "q,wo"}, {"rslora", "true"}}, 6.0 / 2},
   };
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const auto backbone = tiny_backbone();
   for (const Case& one : cases) {
     const CompiledPlan made = trained(spec, one.values, 0.1);
     const TensorMap factors = made.stored();
-    TensorMap changed = testing::tiny_tensors(spec, 1);
+    TensorMap changed = support::tiny_tensors(spec, 1);
     int64_t maps = 0;
     for (const LinearSite& site : spec.linears()) {
       if (!factors.contains(site.name() + ".A")) continue;
@@ -137,11 +137,11 @@ TEST(Lora, AddsAScaledProductOfLowRank) {
 }
 
 TEST(Lora, TheFirstAIsUniformOrGaussianAndTheFirstBZero) {
-  BackboneSpec spec = testing::tiny_spec();
+  BackboneSpec spec = support::tiny_spec();
   spec.d_model = 400;
   CompiledPlan uniform = plan(spec, {{"rank", "50"}}), gaussian = plan(spec, {{"rank", "50"}, {"init", "gaussian"}});
-  testing::initialise(uniform);
-  testing::initialise(gaussian);
+  support::initialise(uniform);
+  support::initialise(gaussian);
   for (const auto& [name, value] : uniform.stored()) {
     if (name.ends_with(".B")) {
       EXPECT_EQ(value.abs().max().item<float>(), 0) << name;
@@ -161,7 +161,7 @@ TEST(Lora, DropoutIsOnTheLowRankBranch) {
   };
   const RunContext training = RunContext::for_training(0, DropoutShape::elementwise, 3);
   CompiledPlan first = plan(backbone->spec(), {{"dropout", "0.5"}});
-  testing::initialise(first);
+  support::initialise(first);
   EXPECT_LT(difference(pass(first, training), pass({}, training)), 1e-6);
   CompiledPlan made = trained(backbone->spec(), {{"dropout", "0.5"}});
   EXPECT_GT(difference(pass(made, training), pass(made, RunContext::inference())), 1e-2);
@@ -172,7 +172,7 @@ TEST(Lora, DropoutIsOnTheLowRankBranch) {
 
 // The first pattern that fits, as the whole name or what follows a dot in it, by our names or Hugging Face's.
 TEST(Lora, PatternsGiveMapsRanksAndScalesOfTheirOwn) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const GivenValues given{{"rank", "8"},
                           {"rank_pattern", "encoder.1.self.q=2,decoder.*v=3,EncDecAttention.q=5,q=4"},
                           {"alpha_pattern", "v=1.5"}};
@@ -202,7 +202,7 @@ TEST(Lora, PatternsGiveMapsRanksAndScalesOfTheirOwn) {
 }
 
 TEST(Lora, WhatMakesNoSenseIsRefused) {
-  const BackboneSpec gated = testing::tiny_spec();
+  const BackboneSpec gated = support::tiny_spec();
   EXPECT_THAT(refusal(gated, {{"targets", "wi"}}), HasSubstr("wi_0, wi_1, wo"));
   EXPECT_THAT(refusal(gated, {{"targets", "embedding"}}), HasSubstr("fits no linear map"));
   EXPECT_THAT(refusal(gated, {{"targets", Names{}}}), HasSubstr("targets is empty"));
@@ -220,7 +220,7 @@ TEST(Lora, WhatMakesNoSenseIsRefused) {
 // One table cannot be both: a tied head's update stays beside it, where its own weight takes it.
 TEST(Lora, ATiedHeadIsNotMerged) {
   for (const bool tied : {true, false}) {
-    const BackboneSpec spec = testing::tiny_spec({.gated = !tied, .tied = tied});
+    const BackboneSpec spec = support::tiny_spec({.gated = !tied, .tied = tied});
     CompiledPlan made = plan(spec, {{"targets", "q,lm_head"}});
     made.initialise_on_meta();
     EXPECT_EQ(measure(spec, made).total.after_merge, tied ? 8 * (20 + 40) : 0);
@@ -249,11 +249,11 @@ TEST(Lora, AdaptersAreSwitchedAndShareABatch) {
 
 // QLoRA: the same plan on quantised weights; what is trained and what it adds stay in fp32.
 TEST(Lora, WorksOnAQuantisedBackbone) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   for (const Quantization kind : {Quantization::nf4, Quantization::int8}) {
     LoadOptions options;
     options.quantization = kind;
-    const auto quantised = Backbone::from_tensors(spec, testing::tiny_tensors(spec, 1), options);
+    const auto quantised = Backbone::from_tensors(spec, support::tiny_tensors(spec, 1), options);
     TensorMap opened;
     for (const ParameterSite& site : spec.parameters()) opened[site.tensor] = quantised->frozen(site.index);
     const auto full = Backbone::from_tensors(spec, opened);
@@ -270,4 +270,4 @@ TEST(Lora, WorksOnAQuantisedBackbone) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::lora_test

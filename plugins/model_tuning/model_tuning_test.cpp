@@ -12,13 +12,13 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::model_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::logits;
-using testing::some_ids;
+using support::Batch;
+using support::difference;
+using support::logits;
+using support::some_ids;
 
 CompiledPlan plan(const BackboneSpec& spec) {
   MethodRegistrar registrar;
@@ -60,12 +60,12 @@ TEST(ModelTuning, TrainsEveryParameterOnce) {
 TEST(ModelTuning, BecomesAnyOtherModel) {
   const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
   for (const bool tied : {false, true}) {
-    const testing::TinyOptions options{.gated = !tied, .tied = tied};
-    const BackboneSpec spec = testing::tiny_spec(options);
-    const auto backbone = testing::tiny_backbone(options);
-    const TensorMap tensors = testing::tiny_tensors(spec, 2);
+    const support::TinyOptions options{.gated = !tied, .tied = tied};
+    const BackboneSpec spec = support::tiny_spec(options);
+    const auto backbone = support::tiny_backbone(options);
+    const TensorMap tensors = support::tiny_tensors(spec, 2);
     CompiledPlan made = plan(spec);
-    testing::initialise(made, [&](std::string_view name) { return backbone->frozen(spec.parameter(name).index); });
+    support::initialise(made, [&](std::string_view name) { return backbone->frozen(spec.parameter(name).index); });
     const Tensor frozen = logits(*backbone, {}, inputs, targets);
     EXPECT_EQ(difference(logits(*backbone, made, inputs, targets), frozen), 0);
     for (const auto& slot : made.trained()) slot->value = tensors.at(slot->owner);
@@ -88,4 +88,4 @@ TEST(ModelTuning, RecommendsT5sOwnFineTuning) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::model_tuning_test

@@ -11,13 +11,13 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::norm_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::logits;
-using testing::some_ids;
+using support::Batch;
+using support::difference;
+using support::logits;
+using support::some_ids;
 
 CompiledPlan plan(const BackboneSpec& spec) {
   MethodRegistrar registrar;
@@ -30,7 +30,7 @@ CompiledPlan plan(const BackboneSpec& spec) {
 
 // (2·Le + 3·Ld)·D + 2D
 TEST(NormTuning, TrainsEveryScaleAndNothingElse) {
-  BackboneSpec base = testing::tiny_spec();
+  BackboneSpec base = support::tiny_spec();
   base.d_model = 768;
   base.encoder_layers = base.decoder_layers = 12;
   int64_t total = 0;
@@ -46,8 +46,8 @@ TEST(NormTuning, TrainsEveryScaleAndNothingElse) {
 
 // Trained to the scales of another model, it is that model with all else as it was.
 TEST(NormTuning, ScalesStandInForTheFrozenOnes) {
-  const BackboneSpec spec = testing::tiny_spec();
-  TensorMap tensors = testing::tiny_tensors(spec, 1);
+  const BackboneSpec spec = support::tiny_spec();
+  TensorMap tensors = support::tiny_tensors(spec, 1);
   const auto backbone = Backbone::from_tensors(spec, tensors);
   const CompiledPlan made = plan(spec);
   for (const auto& slot : made.trained()) {
@@ -62,4 +62,4 @@ TEST(NormTuning, ScalesStandInForTheFrozenOnes) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::norm_tuning_test

@@ -19,17 +19,17 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::p_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::some_ids;
-using testing::tiny_backbone;
-using testing::tiny_spec;
+using support::some_ids;
+using support::tiny_backbone;
+using support::tiny_spec;
 
 const MethodRegistrar& registrar() {
   static const MethodRegistrar made = [] {
@@ -143,7 +143,7 @@ TEST(PTuning, TheEncoderIsABidirectionalLstmAndTwoMaps) {
   at::NoGradGuard no_grad;
   for (const char* encoder : {"lama", "fewshot", "huggingface_lstm"}) {
     CompiledPlan made = plan({{"encoder", encoder}, {"template", "[3] {input} [2]"}});
-    testing::initialise(made);
+    support::initialise(made);
     Tensor x = value(made, "embedding");
     for (const char* layer : {"_l0", "_l1"}) {
       const std::string end = layer;
@@ -157,7 +157,7 @@ TEST(PTuning, TheEncoderIsABidirectionalLstmAndTwoMaps) {
 TEST(PTuning, TheMlpHasThreeMaps) {
   at::NoGradGuard no_grad;
   CompiledPlan made = plan({{"encoder", "huggingface_mlp"}, {"template", "[3] {input}"}, {"encoder_hidden", "7"}});
-  testing::initialise(made);
+  support::initialise(made);
   Tensor x = value(made, "embedding");
   EXPECT_EQ(x.sizes(), (Shape{6, 20}));
   for (const char* name : {"mlp.0", "mlp.2"}) x = at::relu(run_linear(x, made, name));
@@ -169,7 +169,7 @@ TEST(PTuning, TheMlpHasThreeMaps) {
 TEST(PTuning, DeadTokensReachLiveOnesThroughTheLstmAlone) {
   for (const char* encoder : {"huggingface_lstm", "huggingface_mlp"}) {
     CompiledPlan made = plan({{"encoder", encoder}, {"template", "[3] {input}"}});
-    testing::initialise(made);
+    support::initialise(made);
     prompt_of(made).square().sum().backward();
     const Tensor gradient = value(made, "embedding").grad().abs().sum(1);
     EXPECT_GT(gradient.narrow(0, 0, 3).min().item<float>(), 0) << encoder;
@@ -179,7 +179,7 @@ TEST(PTuning, DeadTokensReachLiveOnesThroughTheLstmAlone) {
 
 TEST(PTuning, FirstValuesAreTorchs) {
   CompiledPlan made = plan({{"template", "[400] {input}"}});
-  testing::initialise(made);
+  support::initialise(made);
   const auto largest = [&](const std::string& name) { return value(made, name).abs().max().item<double>(); };
   EXPECT_NEAR(value(made, "embedding").std().item<double>(), 1, 0.05);
   for (const char* name : {"lstm.weight_ih_l0", "lstm.weight_hh_l1_reverse", "lstm.bias_ih_l1"}) {
@@ -193,10 +193,10 @@ TEST(PTuning, FirstValuesAreTorchs) {
 }
 
 // Logits of one sequence whose rows of pad are slots, numbered in order.
-Tensor logits_with_slots(const Backbone& backbone, const CompiledPlan& made, const testing::Ids& ids,
-                         const testing::Ids& slots) {
+Tensor logits_with_slots(const Backbone& backbone, const CompiledPlan& made, const support::Ids& ids,
+                         const support::Ids& slots) {
   at::NoGradGuard no_grad;
-  testing::refresh(backbone, made);
+  support::refresh(backbone, made);
   const RunContext context = RunContext::inference();
   PackedTokens tokens = PackedTokens::of({ids});
   tokens.layout.slots = at::tensor(slots, at::kLong);
@@ -216,14 +216,14 @@ TEST(PTuning, PseudoTokensStandWhereTheTemplatePutsThem) {
   EXPECT_EQ(pieces[3].slots, 1);
   made.load_stored({{"encoder.input.prompt", backbone->embedding_rows({7, 3, 12})}});
   EXPECT_LT(difference(logits_with_slots(*backbone, made, {0, 0, 9, 8, 0, 1}, {0, 1, -1, -1, 2, -1}),
-                       testing::logits(*backbone, {}, {{7, 3, 9, 8, 12, 1}}, {{0, 5, 6}})),
+                       support::logits(*backbone, {}, {{7, 3, 9, 8, 12, 1}}, {{0, 5, 6}})),
             1e-5);
 }
 
 TEST(PTuning, InFrontOfTheInputNoTextIsNeeded) {
   const auto backbone = tiny_backbone();
   const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
-  const testing::Ids ids{7, 3, 12};
+  const support::Ids ids{7, 3, 12};
   Batch longer = inputs;
   for (auto& sequence : longer) sequence.insert(sequence.begin(), ids.begin(), ids.end());
   for (const char* layout : {"[3] {input}", "[1] [2]{input}"}) {
@@ -231,7 +231,7 @@ TEST(PTuning, InFrontOfTheInputNoTextIsNeeded) {
     EXPECT_THAT(made.claimed_sites(), ElementsAre("encoder.input"));
     made.load_stored({{"encoder.input.prompt", backbone->embedding_rows(ids)}});
     EXPECT_LT(
-        difference(testing::logits(*backbone, made, inputs, targets), testing::logits(*backbone, {}, longer, targets)),
+        difference(support::logits(*backbone, made, inputs, targets), support::logits(*backbone, {}, longer, targets)),
         1e-5);
   }
 }
@@ -239,9 +239,9 @@ TEST(PTuning, InFrontOfTheInputNoTextIsNeeded) {
 TEST(PTuning, IdsWithoutSlotsAreRefusedElsewhere) {
   const auto backbone = tiny_backbone();
   CompiledPlan made = plan({});
-  testing::initialise(made);
+  support::initialise(made);
   try {
-    testing::logits(*backbone, made, {some_ids(4, 1)}, {{0}});
+    support::logits(*backbone, made, {some_ids(4, 1)}, {{0}});
     FAIL() << "accepted";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("[6] {input} [3]"));
@@ -325,4 +325,4 @@ TEST(PTuning, HuggingFacesFormGoesBothWays) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::p_tuning_test

@@ -17,17 +17,17 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::p_tuning_v2_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::HasSubstr;
-using testing::Ids;
+using support::Ids;
 using ::testing::IsEmpty;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 using ::testing::UnorderedElementsAre;
 
 const TaskShape three_labels{{"bad", "good", "so so"}, {"text"}};
@@ -44,7 +44,7 @@ CompiledPlan plan(const BackboneSpec& spec, const GivenValues& given, const Task
 
 CompiledPlan initialised(const BackboneSpec& spec, const GivenValues& given, const TaskShape& task = {}) {
   CompiledPlan made = plan(spec, given, task);
-  testing::initialise(made);
+  support::initialise(made);
   return made;
 }
 
@@ -77,7 +77,7 @@ TEST(PTuningV2, ADeepPromptIsTheKeysAndValuesOfTokensBefore) {
   const CompiledPlan made = initialised(spec, {{"length", "4"}});
   const TensorMap stored = made.stored();
   ASSERT_EQ(stored.size(), 1u);  // the encoder's alone
-  const CompiledPlan record = testing::plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
+  const CompiledPlan record = support::plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
     for (const LinearSite& site : spec.linears({"k", "v"})) {
       if (site.stack != Stack::encoder) continue;
       const int64_t slot = 2 * site.layer + (site.map == "v" ? 1 : 0);
@@ -91,7 +91,7 @@ TEST(PTuningV2, ADeepPromptIsTheKeysAndValuesOfTokensBefore) {
 }
 
 TEST(PTuningV2, EachAttentionIsSwitchable) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   EXPECT_THAT(plan(spec, {}).claimed_sites(),
               UnorderedElementsAre("encoder.0.self.kv", "encoder.1.self.kv", "encoder.2.self.kv"));
   EXPECT_THAT(plan(spec, {{"attentions", "cross"}}).claimed_sites(),
@@ -101,7 +101,7 @@ TEST(PTuningV2, EachAttentionIsSwitchable) {
 }
 
 TEST(PTuningV2, CountsAreTheFormulas) {
-  const BackboneSpec spec = testing::tiny_spec();  // 3 + 2 layers, D 20, inner 12
+  const BackboneSpec spec = support::tiny_spec();  // 3 + 2 layers, D 20, inner 12
   const Counts encoder = counts(spec, {{"length", "5"}});
   EXPECT_EQ(encoder.trained, 2 * 5 * 3 * 12);
   EXPECT_EQ(encoder.stored, encoder.trained);
@@ -154,7 +154,7 @@ TEST(PTuningV2, TheClassificationHeadReadsTheFirstDecoderState) {
 TEST(PTuningV2, ATaskWithoutLabelsHasNoClasses) {
   for (const TaskShape& task : {TaskShape{}, TaskShape{{"only"}, {}}}) {
     try {
-      plan(testing::tiny_spec(), {{"head", "classification"}}, task);
+      plan(support::tiny_spec(), {{"head", "classification"}}, task);
       ADD_FAILURE() << "accepted";
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), HasSubstr("set head=verbalizer"));
@@ -163,7 +163,7 @@ TEST(PTuningV2, ATaskWithoutLabelsHasNoClasses) {
 }
 
 TEST(PTuningV2, FirstValuesAreThoseOfTheReleasedCode) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const TensorMap made =
       initialised(spec, {{"length", "200"}, {"hidden", "64"}, {"reparametrisation", "mlp"}, {"head", "classification"}},
                   three_labels)
@@ -181,7 +181,7 @@ TEST(PTuningV2, FirstValuesAreThoseOfTheReleasedCode) {
 }
 
 TEST(PTuningV2, ThePromptIsDroppedInTrainingAlone) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const CompiledPlan made = initialised(spec, {{"length", "100"}});
   const KvSite site = spec.key_values(Stack::encoder, Sublayer::self)[1];
   const KvHook& hook = *made.only()->kv[static_cast<std::size_t>(site.index)];
@@ -194,4 +194,4 @@ TEST(PTuningV2, ThePromptIsDroppedInTrainingAlone) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::p_tuning_v2_test

@@ -23,18 +23,18 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::prefix_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Ids;
+using support::Ids;
 using ::testing::IsEmpty;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 using ::testing::UnorderedElementsAre;
 
 const MethodRegistrar& registrar() {
@@ -55,7 +55,7 @@ CompiledPlan plan(const BackboneSpec& spec, const GivenValues& given) {
 
 CompiledPlan initialised(const BackboneSpec& spec, const GivenValues& given) {
   CompiledPlan made = plan(spec, given);
-  testing::initialise(made);
+  support::initialise(made);
   return made;
 }
 
@@ -70,7 +70,7 @@ std::string refusal(const BackboneSpec& spec, const GivenValues& given) {
 
 // d_model = heads · d_kv, as peft wants it.
 BackboneSpec square_spec(int64_t encoder_layers, int64_t decoder_layers) {
-  BackboneSpec spec = testing::tiny_spec();
+  BackboneSpec spec = support::tiny_spec();
   spec.d_model = spec.inner();
   spec.encoder_layers = encoder_layers;
   spec.decoder_layers = decoder_layers;
@@ -123,7 +123,7 @@ TEST(PrefixTuning, APrefixIsTheKeysAndValuesOfTokensBefore) {
   const CompiledPlan made = initialised(spec, {{"length", "4"}, {"reparametrisation", "direct"}});
   std::map<std::string, Tensor> prefixes = made.stored();
   ASSERT_EQ(prefixes.size(), 3u);
-  const CompiledPlan record = testing::plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
+  const CompiledPlan record = support::plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) {
     for (const LinearSite& site : spec.linears({"k", "v"})) {
       const Tensor& whole =
           prefixes.at(std::string(name_of(site.stack)) + "." + std::string(name_of(site.sublayer)) + ".prefix");
@@ -144,7 +144,7 @@ TEST(PrefixTuning, APrefixIsTheKeysAndValuesOfTokensBefore) {
 }
 
 TEST(PrefixTuning, EachAttentionIsSwitchable) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const auto sites = [&](const char* attentions) { return plan(spec, {{"attentions", attentions}}).claimed_sites(); };
   EXPECT_THAT(sites("encoder"), UnorderedElementsAre("encoder.0.self.kv", "encoder.1.self.kv", "encoder.2.self.kv"));
   EXPECT_THAT(sites("decoder"), UnorderedElementsAre("decoder.0.self.kv", "decoder.1.self.kv"));
@@ -153,11 +153,11 @@ TEST(PrefixTuning, EachAttentionIsSwitchable) {
 }
 
 TEST(PrefixTuning, TheReparametrisationIsATwoLayerPerceptronForEachAttention) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const CompiledPlan made = initialised(spec, {{"length", "5"}, {"hidden", "6"}});
   EXPECT_EQ(made.trained().size(), 15u);
   const auto backbone = tiny_backbone();
-  testing::refresh(*backbone, made);
+  support::refresh(*backbone, made);
   const TensorMap sources = made.training(), stored = made.stored();
   std::vector<std::string> names;
   for (const auto& [name, value] : stored) names.push_back(name);
@@ -174,7 +174,7 @@ TEST(PrefixTuning, TheReparametrisationIsATwoLayerPerceptronForEachAttention) {
 
 // P' as torch's Embedding, linear maps as torch's Linear, a prefix without them as torch.randn: the authors' code.
 TEST(PrefixTuning, FirstValuesAreTorchsDefaults) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const TensorMap mlp = initialised(spec, {{"length", "200"}, {"hidden", "64"}}).training();
   EXPECT_NEAR(mlp.at("decoder.self.rows").std().item<float>(), 1, 0.05);
   const auto expect_uniform = [&](const char* name, double bound) {
@@ -194,7 +194,7 @@ TEST(PrefixTuning, FirstValuesAreTorchsDefaults) {
 }
 
 TEST(PrefixTuning, CountsAreTheFormulas) {
-  const BackboneSpec spec = testing::tiny_spec();  // 3 + 2 layers, D 20, inner 12
+  const BackboneSpec spec = support::tiny_spec();  // 3 + 2 layers, D 20, inner 12
   const auto of = [&](const char* attentions, const char* reparametrisation) {
     return counts(
         spec, {{"length", "5"}, {"hidden", "6"}, {"attentions", attentions}, {"reparametrisation", reparametrisation}});
@@ -222,7 +222,7 @@ TEST(PrefixTuning, CountsAreTheFormulas) {
 }
 
 TEST(PrefixTuning, DropoutIsForTrainingAlone) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const CompiledPlan made =
       initialised(spec, {{"length", "50"}, {"reparametrisation", "direct"}, {"prefix_dropout", "0.5"}});
   const KvSite site = spec.key_values(Stack::decoder, Sublayer::cross)[1];
@@ -236,7 +236,7 @@ TEST(PrefixTuning, DropoutIsForTrainingAlone) {
 }
 
 TEST(PrefixTuning, Refusals) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   EXPECT_THAT(schema_faults(registrar().schema()), IsEmpty());
   EXPECT_THAT(refusal(spec, {{"attentions", ""}}), HasSubstr("no attention gets a prefix"));
   EXPECT_THAT(refusal(spec, {{"attentions", "encoder,all"}}), HasSubstr("all"));
@@ -330,7 +330,7 @@ TEST_F(Exchange, WhatDoesNotFitIsRefused) {
   adapter.config["num_layers"] = int64_t{4};
   adapter.config["num_transformer_submodules"] = int64_t{1};
   EXPECT_THAT(fault([&] { format.read(adapter, spec); }), HasSubstr("num_transformer_submodules"));
-  EXPECT_THAT(fault([&] { format.read(foreign(5, 3, 20), testing::tiny_spec()); }), HasSubstr("d_kv"));
+  EXPECT_THAT(fault([&] { format.read(foreign(5, 3, 20), support::tiny_spec()); }), HasSubstr("d_kv"));
 }
 
 TEST_F(Exchange, OursIsWrittenWherePeftCanExpressIt) {
@@ -358,9 +358,9 @@ TEST_F(Exchange, OursIsWrittenWherePeftCanExpressIt) {
               }),
               HasSubstr("prefix of the encoder"));
   EXPECT_THAT(fault([&] { write(odd, {{"attentions", "cross,decoder"}}, three); }), HasSubstr("cross-attention"));
-  const BackboneSpec tiny = testing::tiny_spec();
+  const BackboneSpec tiny = support::tiny_spec();
   EXPECT_THAT(fault([&] { write(tiny, decoder, at::randn({5, 48})); }), HasSubstr("d_kv"));
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::prefix_tuning_test

@@ -14,7 +14,7 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::prompt_design_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -31,7 +31,7 @@ const MethodRegistrar& registrar() {
 
 CompiledPlan plan(const GivenValues& given, const TaskShape& task = {}) {
   const auto method = registrar().factory()(parse_values("prompt_design", registrar().schema(), given));
-  PlanBuilder builder(testing::tiny_spec(), task);
+  PlanBuilder builder(support::tiny_spec(), task);
   method->plan(builder.backbone(), builder);
   return CompiledPlan(builder.finish());
 }
@@ -199,7 +199,7 @@ TEST(PromptDesign, WhatCannotBeAskedIsRefused) {
 // As Lester et al. count a designed prompt: ids, and no trained number. Its examples come laid out.
 TEST(PromptDesign, TheLedgerCountsIdsAndTheOperationsThatTheyCost) {
   const LoadedPlugin plugin{"", "prompt_design", "", "", "", "", registrar().schema(), registrar().factory()};
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const std::vector<EncodedExample> encoded(2, {std::vector<int64_t>(26, 5), {}, {7, 1}, 1, {}});
   const PlanSample sample{encoded, {example("q", "good", 1), training_set(), words, 1000, 7}};
   const Values values = parse_values("prompt_design", plugin.schema, {{"shots", "4"}, {"instruction", "Judge."}});
@@ -214,4 +214,4 @@ TEST(PromptDesign, TheLedgerCountsIdsAndTheOperationsThatTheyCost) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::prompt_design_test

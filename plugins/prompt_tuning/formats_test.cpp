@@ -8,13 +8,13 @@
 #include <ATen/ops/randn.h>
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::formats_test {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
-const BackboneSpec backbone = testing::tiny_spec();  // d_model 20
+const BackboneSpec backbone = support::tiny_spec();  // d_model 20
 
 ForeignAdapter peft(const Tensor& rows, int64_t length) {
   return {{{"peft_type", "PROMPT_TUNING"}, {"num_virtual_tokens", length}}, {{"prompt_embeddings", rows}}};
@@ -85,4 +85,4 @@ TEST(PromptFormats, ANumpyFileOfAnotherShapeIsRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::formats_test

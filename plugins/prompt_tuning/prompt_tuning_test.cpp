@@ -22,16 +22,16 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::prompt_tuning_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
+using support::Batch;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::some_ids;
+using support::tiny_backbone;
 
 // A backbone's embeddings, a vocabulary of single letters (a = 3, b = 4, …) and files that are tensors by name.
 class Context final : public InitContext {
@@ -141,7 +141,7 @@ TEST_F(PromptTuning, APromptOfEmbeddingsIsItsTokens) {
   Batch longer = inputs;
   for (auto& sequence : longer) sequence.insert(sequence.begin(), ids.begin(), ids.end());
   EXPECT_LT(
-      difference(testing::logits(*backbone, made, inputs, targets), testing::logits(*backbone, {}, longer, targets)),
+      difference(support::logits(*backbone, made, inputs, targets), support::logits(*backbone, {}, longer, targets)),
       1e-5);
 }
 
@@ -286,4 +286,4 @@ TEST_F(PromptTuning, FilesOfEveryKindAreRead) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::prompt_tuning_test

@@ -15,56 +15,56 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::soft_words_test {
 namespace {
 
 using ::testing::Contains;
-using testing::difference;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::slot;
-using testing::tiny_backbone;
+using support::slot;
+using support::tiny_backbone;
 
 constexpr const char* one = "{input} [2: ab] <extra_id_0> [1: c]";
 constexpr const char* two = "{input} [2: ab] <extra_id_0> [1: c] | [3: de] {text}? <extra_id_0>";
 
 CompiledPlan initialised(const Backbone& backbone, const GivenValues& given) {
-  CompiledPlan plan = testing::plan_of_plugin(backbone.spec(), {}, given);
-  EXPECT_THAT(testing::initialise_with_letters(backbone, plan), IsEmpty());
+  CompiledPlan plan = support::plan_of_plugin(backbone.spec(), {}, given);
+  EXPECT_THAT(support::initialise_with_letters(backbone, plan), IsEmpty());
   return plan;
 }
 
 Tensor encoded(const Backbone& backbone, const CompiledPlan& plan, const PackedTokens& tokens) {
   at::NoGradGuard no_grad;
-  testing::refresh(backbone, plan);
+  support::refresh(backbone, plan);
   return backbone.encode(tokens, plan, RunContext::inference()).hidden;
 }
 
 std::string refusal(const std::string& prompts) {
-  return testing::refusal_of_plan(testing::tiny_spec(), {}, {{"prompts", prompts}});
+  return support::refusal_of_plan(support::tiny_spec(), {}, {{"prompts", prompts}});
 }
 
 TEST(SoftWords, EachCopyHasItsOwnPrompt) {
-  const CompiledPlan plan = testing::plan_of_plugin(testing::tiny_spec(), {}, {{"prompts", two}});
+  const CompiledPlan plan = support::plan_of_plugin(support::tiny_spec(), {}, {{"prompts", two}});
   const TextExample example{{Piece::of_text("say: "), Piece::of_text("x", "text")}, "", 0, {}, {}};
-  EXPECT_EQ(testing::shown_layout(plan, example, 0), "say: x<2><extra_id_0><1>");
-  EXPECT_EQ(testing::shown_layout(plan, example, 1), "<3>x? <extra_id_0>");
+  EXPECT_EQ(support::shown_layout(plan, example, 0), "say: x<2><extra_id_0><1>");
+  EXPECT_EQ(support::shown_layout(plan, example, 1), "<3>x? <extra_id_0>");
   EXPECT_EQ(replicas_of(plan), 2);
 }
 
 // Recipes §2.11, for each prompt: (max_layer + 1)·n·D, and a weight of the mixture, which EM sets.
 TEST(SoftWords, Counts) {
-  const BackboneSpec tiny = testing::tiny_spec(), base = testing::v11_base();
+  const BackboneSpec tiny = support::tiny_spec(), base = support::v11_base();
   const auto trained = [](const BackboneSpec& spec, const GivenValues& given) {
-    return testing::trained_elements(testing::plan_of_plugin(spec, {}, given));
+    return support::trained_elements(support::plan_of_plugin(spec, {}, given));
   };
   EXPECT_EQ(trained(tiny, {{"prompts", one}}), (3 + 1) * 3 * 20);  // the encoder has three layers
   EXPECT_EQ(trained(tiny, {{"prompts", one}, {"max_layer", "1"}}), 2 * 3 * 20);
   EXPECT_EQ(trained(tiny, {{"prompts", one}, {"max_layer", "0"}}), 3 * 20);
   EXPECT_EQ(trained(base, {}), (12 + 1) * 2 * 768);
   EXPECT_EQ(trained(base, {{"prompts", two}}), (12 + 1) * (3 + 3) * 768);
-  const CompiledPlan mixture = testing::plan_of_plugin(base, {}, {{"prompts", two}});
+  const CompiledPlan mixture = support::plan_of_plugin(base, {}, {{"prompts", two}});
   EXPECT_THAT(mixture.claimed_sites(), Contains("replicas"));
   const auto slots = mixture.slots();
   const auto weights =
@@ -75,9 +75,9 @@ TEST(SoftWords, Counts) {
 }
 
 TEST(SoftWords, SitesAreTheInputAndTheOutputOfEachLayer) {
-  const CompiledPlan plan = testing::plan_of_plugin(testing::tiny_spec(), {}, {{"prompts", one}, {"max_layer", "2"}});
+  const CompiledPlan plan = support::plan_of_plugin(support::tiny_spec(), {}, {{"prompts", one}, {"max_layer", "2"}});
   EXPECT_THAT(plan.claimed_sites(), ElementsAre("encoder.1.block", "encoder.2.block", "encoder.input", "layout"));
-  EXPECT_THAT(testing::plan_of_plugin(testing::tiny_spec(), {}, {{"prompts", one}}).claimed_sites(),
+  EXPECT_THAT(support::plan_of_plugin(support::tiny_spec(), {}, {{"prompts", one}}).claimed_sites(),
               Contains("encoder.3.block"));  // what leaves the last layer
 }
 
@@ -85,7 +85,7 @@ TEST(SoftWords, BeginsAsTheWordsThemselves) {
   const auto backbone = tiny_backbone();
   const CompiledPlan plan = initialised(*backbone, {{"prompts", one}});
   const Tensor soft =
-      encoded(*backbone, plan, testing::with_slots({{9, 8, slot, slot, 39, slot, 1}, {7, slot, slot, 39, slot, 1}}));
+      encoded(*backbone, plan, support::with_slots({{9, 8, slot, slot, 39, slot, 1}, {7, slot, slot, 39, slot, 1}}));
   const Tensor hard = encoded(*backbone, {}, PackedTokens::of({{9, 8, 3, 4, 39, 5, 1}, {7, 3, 4, 39, 5, 1}}));
   EXPECT_LT(difference(soft, hard), 1e-6);
 }
@@ -93,7 +93,7 @@ TEST(SoftWords, BeginsAsTheWordsThemselves) {
 TEST(SoftWords, FewerTokensThanSlotsAreRepeated) {
   const auto backbone = tiny_backbone();
   const CompiledPlan plan = initialised(*backbone, {{"prompts", "[5: ab] {input} [1: c]"}});
-  EXPECT_EQ(difference(testing::value_of(plan, "encoder.input.words"), backbone->embedding_rows({3, 4, 3, 4, 3, 5})),
+  EXPECT_EQ(difference(support::value_of(plan, "encoder.input.words"), backbone->embedding_rows({3, 4, 3, 4, 3, 5})),
             0);
 }
 
@@ -116,19 +116,19 @@ TEST(SoftWords, ChangesAreAddedAtTheWordsAfterEachLayer) {
   const auto backbone = tiny_backbone();
   const CompiledPlan plan = initialised(*backbone, {{"prompts", one}});
   const Tensor table = backbone->embedding_rows({11, 12, 13});
-  testing::value_of(plan, "encoder.input.delta") = table - testing::value_of(plan, "encoder.input.words");
+  support::value_of(plan, "encoder.input.delta") = table - support::value_of(plan, "encoder.input.words");
   std::vector<Tensor> delta;
   for (const char* layer : {"1", "2", "3"}) {
     delta.push_back(at::randn({3, 20}));
-    testing::value_of(plan, std::string("encoder.") + layer + ".block.delta") = delta.back();
+    support::value_of(plan, std::string("encoder.") + layer + ".block.delta") = delta.back();
   }
-  const CompiledPlan other = testing::plan_with(*backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+  const CompiledPlan other = support::plan_with(*backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
     for (std::size_t l = 1; l <= 3; ++l)
       builder.claim<AddRows>(spec.blocks(Stack::encoder)[l], std::vector<int64_t>{2, 3, 5, 8, 9, 11},
                              at::cat({delta[l - 1], delta[l - 1]}));
   });
   const Tensor soft =
-      encoded(*backbone, plan, testing::with_slots({{9, 8, slot, slot, 39, slot, 1}, {7, slot, slot, 39, slot, 1}}));
+      encoded(*backbone, plan, support::with_slots({{9, 8, slot, slot, 39, slot, 1}, {7, slot, slot, 39, slot, 1}}));
   const Tensor hand = encoded(*backbone, other, PackedTokens::of({{9, 8, 11, 12, 39, 13, 1}, {7, 11, 12, 39, 13, 1}}));
   EXPECT_LT(difference(soft, hand), 1e-5);
 }
@@ -141,14 +141,14 @@ TEST(SoftWords, EachPromptOfAMixtureIsItselfAlone) {
   const CompiledPlan second = initialised(*backbone, {{"prompts", "[3: de] {text}? <extra_id_0>"}});
   for (const auto& parameter : first.trained()) {
     const Tensor all = at::randn({6, 20});
-    testing::value_of(mixture, parameter->name) = all;
-    testing::value_of(first, parameter->name) = all.narrow(0, 0, 3);
-    testing::value_of(second, parameter->name) = all.narrow(0, 3, 3);
+    support::value_of(mixture, parameter->name) = all;
+    support::value_of(first, parameter->name) = all.narrow(0, 0, 3);
+    support::value_of(second, parameter->name) = all.narrow(0, 3, 3);
   }
   const std::vector<int64_t> a{9, 8, slot, slot, 39, slot, 1}, b{slot, slot, slot, 8, 39, 1};
-  const Tensor both = encoded(*backbone, mixture, testing::with_slots({a, b, a, b}, {0, 1, 0, 1}));
-  EXPECT_LT(difference(both.narrow(0, 13, 7), encoded(*backbone, first, testing::with_slots({a}))), 1e-5);
-  EXPECT_LT(difference(both.narrow(0, 7, 6), encoded(*backbone, second, testing::with_slots({b}))), 1e-5);
+  const Tensor both = encoded(*backbone, mixture, support::with_slots({a, b, a, b}, {0, 1, 0, 1}));
+  EXPECT_LT(difference(both.narrow(0, 13, 7), encoded(*backbone, first, support::with_slots({a}))), 1e-5);
+  EXPECT_LT(difference(both.narrow(0, 7, 6), encoded(*backbone, second, support::with_slots({b}))), 1e-5);
 }
 
 class SoftWordsMixture : public ::testing::Test {
@@ -160,7 +160,7 @@ class SoftWordsMixture : public ::testing::Test {
   }
   Tensor combine(bool training) { return plan.only()->replica->combine({log_likelihoods, training}); }
   void step(int64_t number) { plan.only()->step->step_end({number, 100}); }
-  Tensor weights() { return testing::value_of(plan, "replicas.weights"); }
+  Tensor weights() { return support::value_of(plan, "replicas.weights"); }
 
   std::shared_ptr<const Backbone> backbone = tiny_backbone();
   CompiledPlan plan;
@@ -240,9 +240,9 @@ TEST(SoftWords, Refusals) {
   EXPECT_THAT(refusal("{input} [1: a] |"), HasSubstr("has no soft words"));
   EXPECT_EQ(refusal("[note] {input} [1: a]"), "accepted");  // brackets of the user's own
   const auto backbone = tiny_backbone();
-  CompiledPlan plan = testing::plan_of_plugin(backbone->spec(), {}, {{"prompts", "{input} [2: abc]"}});
+  CompiledPlan plan = support::plan_of_plugin(backbone->spec(), {}, {{"prompts", "{input} [2: abc]"}});
   try {
-    testing::initialise_with_letters(*backbone, plan);
+    support::initialise_with_letters(*backbone, plan);
     FAIL() << "three tokens in two slots";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("write [3: abc]"));
@@ -252,11 +252,11 @@ TEST(SoftWords, Refusals) {
 }
 
 TEST(SoftWords, DefaultsAreTheAuthors) {
-  EXPECT_THAT(schema_faults(testing::schema_of_plugin()), IsEmpty());
-  EXPECT_FALSE(testing::schema_of_plugin().can(Capability::identity_at_init));  // only beside its own words
+  EXPECT_THAT(schema_faults(support::schema_of_plugin()), IsEmpty());
+  EXPECT_FALSE(support::schema_of_plugin().can(Capability::identity_at_init));  // only beside its own words
   using Advice = std::pair<std::string, std::string>;
-  EXPECT_THAT(testing::schema_of_plugin().recommendations(), Contains(Advice("train.learning_rate", "1e-3")));
+  EXPECT_THAT(support::schema_of_plugin().recommendations(), Contains(Advice("train.learning_rate", "1e-3")));
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::soft_words_test

@@ -13,13 +13,13 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench {
+namespace peftbench::template_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::logits;
-using testing::some_ids;
+using support::Batch;
+using support::difference;
+using support::logits;
+using support::some_ids;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 
@@ -30,12 +30,12 @@ CompiledPlan plan(const Backbone& backbone, const GivenValues& given) {
   PlanBuilder builder(backbone.spec());
   method->plan(backbone.spec(), builder);
   CompiledPlan made(builder.finish());
-  testing::initialise(made);
+  support::initialise(made);
   return made;
 }
 
 TEST(Template, HasAnOffsetForEachOutput) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const CompiledPlan made = plan(*backbone, {{"targets", "q,wo"}});
   const BackboneSpec& spec = backbone->spec();
   int64_t expected = 0, found = 0;
@@ -46,14 +46,14 @@ TEST(Template, HasAnOffsetForEachOutput) {
 }
 
 TEST(Template, BeginsAsTheFrozenBackbone) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   EXPECT_EQ(difference(logits(*backbone, plan(*backbone, {}), inputs, targets), logits(*backbone, {}, inputs, targets)),
             0);
 }
 
 // Attention weights of a row sum to 1, so an offset s·b on all values is an offset s·W_o b on what they are mapped to.
 TEST(Template, AnOffsetOfValuesIsOneOfOutputs) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const CompiledPlan values = plan(*backbone, {{"targets", "v"}, {"scale", "0.5"}});
   const CompiledPlan outputs = plan(*backbone, {{"targets", "o"}});
   const auto maps = backbone->spec().linears({"o"});
@@ -70,9 +70,9 @@ TEST(Template, AnOffsetOfValuesIsOneOfOutputs) {
 }
 
 TEST(Template, AMapThatTheBackboneLacksIsRefused) {
-  const auto backbone = testing::tiny_backbone();  // gated: wi_0 and wi_1, no wi
+  const auto backbone = support::tiny_backbone();  // gated: wi_0 and wi_1, no wi
   EXPECT_THROW(plan(*backbone, {{"targets", "wi"}}), ConfigError);
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::template_test

@@ -10,22 +10,22 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::warp_test {
 namespace {
 
 using ::testing::Contains;
-using testing::difference;
+using support::difference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::slot;
-using testing::tiny_backbone;
+using support::slot;
+using support::tiny_backbone;
 
 const TaskShape two{{"ab", "c"}, {"text"}};
 
 CompiledPlan initialised(const Backbone& backbone, const GivenValues& given, const TaskShape& task = two) {
-  CompiledPlan plan = testing::plan_of_plugin(backbone.spec(), task, given);
-  EXPECT_THAT(testing::initialise_with_letters(backbone, plan), IsEmpty());
+  CompiledPlan plan = support::plan_of_plugin(backbone.spec(), task, given);
+  EXPECT_THAT(support::initialise_with_letters(backbone, plan), IsEmpty());
   return plan;
 }
 
@@ -50,7 +50,7 @@ std::string layout(const TaskShape& task, const GivenValues& given) {
                             0,
                             {},
                             {}};
-  return testing::shown_layout(testing::plan_of_plugin(testing::tiny_spec(), task, given), example);
+  return support::shown_layout(support::plan_of_plugin(support::tiny_spec(), task, given), example);
 }
 
 TEST(Warp, PromptsStandAroundEachField) {
@@ -61,7 +61,7 @@ TEST(Warp, PromptsStandAroundEachField) {
   EXPECT_EQ(layout({labels, {}}, {}), "<5>one: A two: BC<5><extra_id_0><5>");
   EXPECT_EQ(layout({labels, {"one", "two"}}, {{"template", "[3] {two} <extra_id_0>? [1]"}}), "<3>B <extra_id_0>?<1>");
   // With two fields the authors' 20 prompts.
-  EXPECT_EQ(testing::plan_of_plugin(testing::tiny_spec(), {labels, {"one", "two"}}).trained()[0]->shape,
+  EXPECT_EQ(support::plan_of_plugin(support::tiny_spec(), {labels, {"one", "two"}}).trained()[0]->shape,
             (Shape{20, 20}));
 }
 
@@ -70,18 +70,18 @@ TEST(Warp, CountsAreThoseOfThePaper) {
   const GivenValues eight{{"template", "[4] {input} [4] <extra_id_0>"}};
   GivenValues without_bias = eight;
   without_bias["bias"] = "false";
-  EXPECT_EQ(testing::trained_elements(testing::plan_of_plugin(testing::v11_base(), two, without_bias)), 7680);
-  EXPECT_EQ(testing::trained_elements(testing::plan_of_plugin(testing::v11_base(), two, eight)), 7682);
-  EXPECT_EQ(testing::trained_elements(testing::plan_of_plugin(testing::tiny_spec(), two, {})), 15 * 20 + 2 * 20 + 2);
+  EXPECT_EQ(support::trained_elements(support::plan_of_plugin(support::v11_base(), two, without_bias)), 7680);
+  EXPECT_EQ(support::trained_elements(support::plan_of_plugin(support::v11_base(), two, eight)), 7682);
+  EXPECT_EQ(support::trained_elements(support::plan_of_plugin(support::tiny_spec(), two, {})), 15 * 20 + 2 * 20 + 2);
 }
 
 TEST(Warp, SitesAndNames) {
-  const CompiledPlan plan = testing::plan_of_plugin(testing::tiny_spec(), two);
+  const CompiledPlan plan = support::plan_of_plugin(support::tiny_spec(), two);
   EXPECT_THAT(plan.claimed_sites(), ElementsAre("encoder.input", "head", "layout"));
   std::vector<std::string> names;
   for (const auto& one : plan.slots()) names.push_back(one->name);
   EXPECT_THAT(names, ElementsAre("encoder.input.prompt", "head.verbalizer", "head.bias"));
-  EXPECT_TRUE(testing::schema_of_plugin().can(Capability::classification_only));
+  EXPECT_TRUE(support::schema_of_plugin().can(Capability::classification_only));
 }
 
 // A row at a slot is a token at that place if it is the token's embedding; and scores are v_c · h + b_c.
@@ -90,12 +90,12 @@ TEST(Warp, ScoresAreProductsWithTheDecodersFirstState) {
     const auto backbone = tiny_backbone({.gated = !tied, .tied = tied});
     const CompiledPlan plan = initialised(*backbone, {{"template", "[2] {input} [1] <extra_id_0>"}});
     const std::vector<int64_t> ids{7, 12, 31};
-    testing::value_of(plan, "encoder.input.prompt") = backbone->embedding_rows(ids);
+    support::value_of(plan, "encoder.input.prompt") = backbone->embedding_rows(ids);
     const Tensor v = at::randn({2, 20}), b = at::randn({2});
-    testing::value_of(plan, "head.verbalizer") = v;
-    testing::value_of(plan, "head.bias") = b;
+    support::value_of(plan, "head.verbalizer") = v;
+    support::value_of(plan, "head.bias") = b;
     const PackedTokens slotted =
-        testing::with_slots({{slot, slot, 5, 6, 9, slot, 39, 1}, {slot, slot, 8, slot, 39, 1}});
+        support::with_slots({{slot, slot, 5, 6, 9, slot, 39, 1}, {slot, slot, 8, slot, 39, 1}});
     const PackedTokens words = PackedTokens::of({{7, 12, 5, 6, 9, 31, 39, 1}, {7, 12, 8, 31, 39, 1}});
     const double scale = tied ? std::pow(20.0, -0.5) : 1.0;
     const Tensor expected = at::log_softmax(states(*backbone, words).matmul(v.t()) * scale + b, 1);
@@ -109,8 +109,8 @@ TEST(Warp, TheVerbalizerBeginsAsTheBackbonesOwnHead) {
     const auto backbone = tiny_backbone({.gated = !tied, .tied = tied});
     const CompiledPlan plan = initialised(*backbone, {{"segment", "0"}}, {{"f", "c", "k"}, {"text"}});
     EXPECT_EQ(plan.trained().size(), 2u);
-    const testing::Batch inputs{{5, 6, 39, 1}, {8, 39, 1}};
-    const Tensor all = testing::logits(*backbone, {}, inputs, {{0}, {0}});
+    const support::Batch inputs{{5, 6, 39, 1}, {8, 39, 1}};
+    const Tensor all = support::logits(*backbone, {}, inputs, {{0}, {0}});
     const Tensor expected = at::log_softmax(at::stack({all.select(1, 8), all.select(1, 5), all.select(1, 13)}, 1), 1);
     EXPECT_LT(difference(scores(*backbone, plan, PackedTokens::of(inputs)), expected), 1e-5) << "tied " << tied;
   }
@@ -120,44 +120,44 @@ TEST(Warp, FirstValues) {
   const auto backbone = tiny_backbone();
   const CompiledPlan standard = initialised(*backbone, {});
   const Tensor mask = backbone->embedding_rows({39});
-  EXPECT_EQ(difference(testing::value_of(standard, "encoder.input.prompt"), mask.expand({15, 20})), 0);
+  EXPECT_EQ(difference(support::value_of(standard, "encoder.input.prompt"), mask.expand({15, 20})), 0);
   const Tensor head = backbone->frozen(backbone->spec().parameter("lm_head.weight").index);
-  EXPECT_LT(difference(testing::value_of(standard, "head.verbalizer")[0], (head[3] + head[4]) / 2), 1e-6);  // a, b
-  EXPECT_EQ(difference(testing::value_of(standard, "head.verbalizer")[1], head[5]), 0);
-  EXPECT_EQ(testing::value_of(standard, "head.bias").abs().max().item<float>(), 0);
+  EXPECT_LT(difference(support::value_of(standard, "head.verbalizer")[0], (head[3] + head[4]) / 2), 1e-6);  // a, b
+  EXPECT_EQ(difference(support::value_of(standard, "head.verbalizer")[1], head[5]), 0);
+  EXPECT_EQ(support::value_of(standard, "head.bias").abs().max().item<float>(), 0);
 
   const CompiledPlan spread = initialised(*backbone, {{"prompt_init", "table_normal"}, {"segment", "400"}});
   const Tensor table = backbone->frozen(backbone->spec().parameter("shared.weight").index);
-  const Tensor rows = testing::value_of(spread, "encoder.input.prompt");
+  const Tensor rows = support::value_of(spread, "encoder.input.prompt");
   EXPECT_NEAR(rows.std().item<float>(), table.std().item<float>(), 0.02);
   EXPECT_NEAR(rows.mean().item<float>(), table.mean().item<float>(), 0.02);
 
   const CompiledPlan random = initialised(
       *backbone, {{"prompt_init", "normal"}, {"segment", "400"}, {"verbalizer_init", "random"}, {"bias", "false"}});
-  EXPECT_NEAR(testing::value_of(random, "encoder.input.prompt").std().item<float>(), 1, 0.02);
-  EXPECT_LE(testing::value_of(random, "head.verbalizer").abs().max().item<float>(), 1 / std::sqrt(20.0));
-  EXPECT_GT(testing::value_of(random, "head.verbalizer").abs().max().item<float>(), 0.15);
+  EXPECT_NEAR(support::value_of(random, "encoder.input.prompt").std().item<float>(), 1, 0.02);
+  EXPECT_LE(support::value_of(random, "head.verbalizer").abs().max().item<float>(), 1 / std::sqrt(20.0));
+  EXPECT_GT(support::value_of(random, "head.verbalizer").abs().max().item<float>(), 0.15);
 }
 
 TEST(Warp, ALabelWithoutTokensIsTold) {
   const auto backbone = tiny_backbone();
-  CompiledPlan plan = testing::plan_of_plugin(backbone->spec(), {{"a", " "}, {"text"}});
-  EXPECT_THAT(testing::initialise_with_letters(*backbone, plan), ElementsAre(HasSubstr("label ' ' has no tokens")));
+  CompiledPlan plan = support::plan_of_plugin(backbone->spec(), {{"a", " "}, {"text"}});
+  EXPECT_THAT(support::initialise_with_letters(*backbone, plan), ElementsAre(HasSubstr("label ' ' has no tokens")));
 }
 
 TEST(Warp, Refusals) {
-  const BackboneSpec spec = testing::tiny_spec();
-  EXPECT_THAT(testing::refusal_of_plan(spec, {{}, {"text"}}, {}), HasSubstr("scores the classes of a task"));
-  EXPECT_THAT(testing::refusal_of_plan(spec, two, {{"template", "[5] {input}"}}), HasSubstr("<extra_id_0> where"));
-  EXPECT_THAT(testing::refusal_of_plan(spec, two, {{"template", "[5] <extra_id_0>"}}), HasSubstr("leaves the example"));
+  const BackboneSpec spec = support::tiny_spec();
+  EXPECT_THAT(support::refusal_of_plan(spec, {{}, {"text"}}, {}), HasSubstr("scores the classes of a task"));
+  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] {input}"}}), HasSubstr("<extra_id_0> where"));
+  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] <extra_id_0>"}}), HasSubstr("leaves the example"));
   const auto backbone = tiny_backbone();
   const CompiledPlan plan = initialised(*backbone, {});
   EXPECT_THROW(scores(*backbone, plan, PackedTokens::of({{5, 6, 1}})), ConfigError);  // ids without a template
 }
 
 TEST(Warp, DefaultsAreTheAuthors) {
-  EXPECT_THAT(schema_faults(testing::schema_of_plugin()), IsEmpty());
-  const auto advice = testing::schema_of_plugin().recommendations();
+  EXPECT_THAT(schema_faults(support::schema_of_plugin()), IsEmpty());
+  const auto advice = support::schema_of_plugin().recommendations();
   using Advice = std::pair<std::string, std::string>;
   EXPECT_THAT(advice, Contains(Advice("train.learning_rate", "1e-3")));
   EXPECT_THAT(advice, Contains(Advice("train.dropout", "0")));
@@ -165,4 +165,4 @@ TEST(Warp, DefaultsAreTheAuthors) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::warp_test

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::finder_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -92,4 +92,4 @@ TEST(Finder, FoldersComeInOrder) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::finder_test

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::loader_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -158,4 +158,4 @@ TEST(Registration, BadSchema) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::loader_test

@@ -6,12 +6,12 @@
 
 #include <peftbench/plan.h>
 
-namespace peftbench {
+namespace peftbench::planning_test {
 namespace {
 
 CompiledPlan make_and_plan(const std::string& name) {
   const PluginHandle plugin = load_plugin(bad(name));
-  PlanBuilder builder(testing::tiny_spec());
+  PlanBuilder builder(support::tiny_spec());
   const auto method = make_method(*plugin, parse_values(plugin->name, plugin->schema, {}));
   plan_method(*plugin, *method, builder);
   return CompiledPlan(builder.finish());
@@ -63,10 +63,10 @@ TEST(Planning, UnknownParameter) {
 
 // Not seen before the hook runs; then the message names the method and both shapes.
 TEST(Planning, AHookThatReturnsAWrongShape) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const CompiledPlan plan = make_and_plan("wrong_rows");
   try {
-    testing::logits(*backbone, plan, {{5, 6, 7}}, {{0}});
+    support::logits(*backbone, plan, {{5, 6, 7}}, {{0}});
     ADD_FAILURE() << "a wrong shape was taken";
   } catch (const ConfigError& error) {
     for (const char* part : {"wrong_rows", "[3, 1]", "[3, 12]", "mend the hook"})
@@ -75,4 +75,4 @@ TEST(Planning, AHookThatReturnsAWrongShape) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::planning_test

@@ -11,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::adapter_test {
 namespace {
 
 using namespace testing_support;
@@ -309,4 +309,4 @@ TEST_F(Adapters, WhatCannotBeExportedIsSaidBeforeTraining) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::adapter_test

@@ -7,7 +7,7 @@
 
 #include <cstdio>
 
-namespace peftbench {
+namespace peftbench::cli_test {
 namespace {
 
 using namespace testing_support;
@@ -294,4 +294,4 @@ TEST_F(Forward, RefusesWhatAreNoIds) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::cli_test

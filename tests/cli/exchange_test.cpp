@@ -9,7 +9,7 @@
 #include <cstring>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::exchange_test {
 namespace {
 
 using namespace testing_support;
@@ -282,4 +282,4 @@ TEST_F(Exchange, NeighborsFindTheLabelsOfAPromptThatBeganWithThem) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::exchange_test

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::made_from_test {
 namespace {
 
 using namespace testing_support;
@@ -238,4 +238,4 @@ TEST_F(MadeFrom, AnOlderRecordIsAcceptedWithANote) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::made_from_test

@@ -7,7 +7,7 @@
 
 #include <map>
 
-namespace peftbench {
+namespace peftbench::mixture_test {
 namespace {
 
 using namespace testing_support;
@@ -311,4 +311,4 @@ TEST_F(Mixture, TasksShowsRowsAndRates) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::mixture_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::one_score_test {
 namespace {
 
 using namespace testing_support;
@@ -120,4 +120,4 @@ TEST_F(OneScore, SettingsWithoutEffectRefuseNothing) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::one_score_test

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::paths_test {
 namespace {
 
 using namespace testing_support;
@@ -129,4 +129,4 @@ TEST_F(Paths, AnOriginHasItsFolder) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::paths_test

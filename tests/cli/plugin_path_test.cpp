@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::plugin_path_test {
 namespace {
 
 using namespace testing_support;
@@ -138,4 +138,4 @@ TEST_F(PluginPath, ARecordDoesNot) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::plugin_path_test

@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::pretrain_test {
 namespace {
 
 using namespace testing_support;
@@ -133,4 +133,4 @@ TEST_F(Pretrain, ATaskWithoutExamplesIsNamed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::pretrain_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::score_test {
 namespace {
 
 using namespace testing_support;
@@ -123,4 +123,4 @@ TEST(Score, PredictionsOfARunThatWereChangedAreRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::score_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::suite_table_test {
 namespace {
 
 using namespace testing_support;
@@ -146,4 +146,4 @@ TEST_F(SuiteTable, ReportFindsRunsOfOtherJobs) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::suite_table_test

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::suite_test {
 namespace {
 
 using namespace testing_support;
@@ -285,4 +285,4 @@ TEST_F(Forgetting, AHeadOfClassesHasNoWords) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::suite_test

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::task_words_test {
 namespace {
 
 using namespace testing_support;
@@ -113,4 +113,4 @@ TEST(OwnTask, WhatIsNoTaskSaysHowToWriteOne) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::task_words_test

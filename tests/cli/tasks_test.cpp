@@ -9,7 +9,7 @@
 #include <map>
 #include <sstream>
 
-namespace peftbench {
+namespace peftbench::tasks_test {
 namespace {
 
 using namespace testing_support;
@@ -282,4 +282,4 @@ TEST_F(FetchTest, GetsDataByTaskOrRecipeAndPassesTheStatusOn) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::tasks_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::told_test {
 namespace {
 
 using namespace testing_support;
@@ -175,4 +175,4 @@ TEST_F(Told, ThatNoGpuIsUsed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::told_test

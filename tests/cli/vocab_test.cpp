@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::vocab_test {
 namespace {
 
 using namespace testing_support;
@@ -83,4 +83,4 @@ TEST_F(Vocab, MistakesSayWhatToDo) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::vocab_test

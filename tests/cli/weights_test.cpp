@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::weights_test {
 namespace {
 
 using namespace testing_support;
@@ -168,4 +168,4 @@ TEST_F(Weights, TheVocabularyIsTheBackbones) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::weights_test

@@ -11,7 +11,7 @@
 #include <chrono>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::resume_test {
 namespace {
 
 using namespace testing_support;
@@ -276,4 +276,4 @@ TEST_F(Runs, AFailureStandsInTheRecord) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::resume_test

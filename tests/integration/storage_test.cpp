@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::storage_test {
 namespace {
 
 using namespace testing_support;
@@ -113,4 +113,4 @@ TEST_F(StoredRuns, LayoutsAndDrawnExamplesToo) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::storage_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::untrained_test {
 namespace {
 
 using namespace testing_support;
@@ -101,4 +101,4 @@ TEST_F(Untrained, WhatIsScoredMayBeCutElsewhere) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::untrained_test

@@ -14,7 +14,7 @@
 
 #include <algorithm>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 namespace {
 
 using testing_support::Scratch;
@@ -198,4 +198,4 @@ TEST(Variants, CoverEveryPlugin) {
 }
 
 }  // namespace
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

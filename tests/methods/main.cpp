@@ -6,7 +6,7 @@
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (!words.empty() && words.front() == "--reload")
-    return peftbench::testing::reload({words.begin() + 1, words.end()});
+    return peftbench::support::reload({words.begin() + 1, words.end()});
   ::testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();
 }

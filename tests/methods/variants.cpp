@@ -4,7 +4,7 @@
 #include <ostream>
 #include <stdexcept>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 namespace {
 
@@ -91,4 +91,4 @@ const Variant& variant_called(const std::string& name) {
 
 void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

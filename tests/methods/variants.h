@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 // What training on eight examples must come to.
 enum class Overfit {
@@ -31,4 +31,4 @@ const std::vector<Variant>& variants();
 const Variant& variant_called(const std::string& name);
 void PrintTo(const Variant& variant, std::ostream* out);
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -11,7 +11,7 @@
 
 #include <utility>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 namespace {
 
 const fs::path assets = fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "assets/backbones/t5-nano-lm";
@@ -121,4 +121,4 @@ int reload(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 class Workshop {
  public:
@@ -45,4 +45,4 @@ class Workshop {
 // In the process that `--reload FOLDER VARIANT BACKBONE` starts: writes the outcome of the stored method.
 int reload(const std::vector<std::string>& words);
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

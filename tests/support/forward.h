@@ -8,7 +8,7 @@
 #include <functional>
 #include <vector>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 using Ids = std::vector<int64_t>;
 using Batch = std::vector<Ids>;
@@ -38,4 +38,4 @@ inline CompiledPlan plan_with(const Backbone& backbone,
 
 inline double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -8,7 +8,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 class FakeInitContext final : public InitContext {
  public:
@@ -34,4 +34,4 @@ inline void initialise(CompiledPlan& plan, std::function<Tensor(std::string_view
   plan.initialise([&](const std::string& parameter) { return std::make_unique<FakeInitContext>(parameter, frozen); });
 }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -18,7 +18,7 @@
 
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 // Initialises from a backbone and single letters: a = 3, b = 4, … and <extra_id_0> = the last row of the table.
 class LetterContext final : public InitContext {
@@ -140,4 +140,4 @@ inline BackboneSpec v11_base() {
   return spec;
 }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 struct TinyOptions {
   bool gated = true;
@@ -62,4 +62,4 @@ inline std::vector<int64_t> some_ids(int64_t length, int64_t seed, int64_t vocab
   return ids;
 }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support

@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "core/json.h"
 #include "core/names.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
@@ -49,7 +50,7 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
 std::string text_of(const InForce& settings) {
   TextTable table({"setting", "value", "from"});
   for (const auto& [key, value] : settings.values.items())
-    table.add({key, value.is_string() ? value.get<std::string>() : value.dump(), settings.origins.at(key)});
+    table.add({key, json_text(value), settings.origins.at(key)});
   return "\nin force on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
          ", beside the defaults above and those of docs/cli.md:\n" + table.text(terminal_width(1));
 }

@@ -166,9 +166,16 @@ std::optional<std::int64_t> json_integer(const Json& value) {
   return value.template get<std::int64_t>();
 }
 
+template <class Json>
+std::string json_text(const Json& value) {
+  return value.is_string() ? value.template get<std::string>() : value.dump();
+}
+
 template std::optional<nlohmann::json> parse_json(std::string_view, JsonFault&, Numbers);
 template std::optional<nlohmann::ordered_json> parse_json(std::string_view, JsonFault&, Numbers);
 template std::optional<std::int64_t> json_integer(const nlohmann::json&);
 template std::optional<std::int64_t> json_integer(const nlohmann::ordered_json&);
+template std::string json_text(const nlohmann::json&);
+template std::string json_text(const nlohmann::ordered_json&);
 
 }  // namespace peftbench

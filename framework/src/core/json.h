@@ -52,4 +52,8 @@ Json read_json(const fs::path& file, const std::string& remedy = {}) {
 template <class Json>
 std::optional<std::int64_t> json_integer(const Json& value);
 
+// A string as it is, any other value as JSON.
+template <class Json>
+std::string json_text(const Json& value);
+
 }  // namespace peftbench

@@ -167,7 +167,7 @@ void check(const std::vector<Piece>& pieces) {
   }
 }
 
-constexpr std::size_t chunk = 4096;  // examples that are laid out before they are tokenized
+constexpr std::size_t examples_at_once = 4096;  // laid out before they are tokenized
 
 // Calls `work` for 0…count−1 from so many threads, and throws what the first of them threw that failed.
 void in_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
@@ -229,8 +229,8 @@ std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples,
   std::vector<Cut> own;
   std::vector<Cut>& of_each = cuts ? *cuts : own;
   of_each.assign(examples.size(), {});
-  for (std::size_t first = 0; first < examples.size(); first += chunk) {
-    const std::size_t count = std::min(chunk, examples.size() - first);
+  for (std::size_t first = 0; first < examples.size(); first += examples_at_once) {
+    const std::size_t count = std::min(examples_at_once, examples.size() - first);
     std::vector<std::vector<Piece>> arranged;  // of each example its copies
     for (std::size_t i = first; arrangement.hook && i < first + count; ++i) {
       for (std::size_t copy = 0; copy < copies; ++copy) {

@@ -15,7 +15,7 @@ namespace peftbench {
 
 namespace {
 
-constexpr std::size_t chunk = 4096;  // texts that are in memory at once
+constexpr std::size_t texts_at_once = 4096;  // in memory
 
 std::string key_of(const TextList& texts, const EncodeSettings& settings, const Arrangement& arrangement,
                    const std::string& layout) {
@@ -51,13 +51,13 @@ class Encoding {
   bool fill() {
     if (done_ == texts_.size()) return false;
     std::vector<TextExample> some;
-    for (; some.size() < chunk && done_ < texts_.size(); ++done_, ++next_) some.push_back(*next_);
+    for (; some.size() < texts_at_once && done_ < texts_.size(); ++done_, ++next_) some.push_back(*next_);
     std::vector<Cut> cuts;
     encoded_ = encode_all(some, settings_.tokenizer, settings_.limits, arrangement_, settings_.pad_id, settings_.eos_id,
                           storage_.threads, &cuts);
     for (std::size_t i = 0; i < some.size(); ++i) counts_.add(cuts[i], some[i].label);
     place_ = 0;
-    if (storage_.progress && texts_.size() > chunk) {
+    if (storage_.progress && texts_.size() > texts_at_once) {
       storage_.progress->update(
           {"prepare", static_cast<std::int64_t>(done_), static_cast<std::int64_t>(texts_.size()), "ids of texts"});
     }

@@ -20,7 +20,7 @@ namespace peftbench {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 void parse_labels(const Yaml& yaml, TaskConfig& config, TaskSpec& spec) {
   const auto add = [&](const std::string& raw, const Yaml& item) {
@@ -55,18 +55,18 @@ std::int64_t token_limit(const Yaml& yaml) {
   return limit;
 }
 
-Json to_json(const TextTemplate& text) {
-  Json parts = Json::array();
+OrderedJson to_json(const TextTemplate& text) {
+  OrderedJson parts = OrderedJson::array();
   for (const TemplatePart& part : text.parts) parts.push_back({part.field ? "field" : "text", part.text});
   return parts;
 }
 
 // All that decides what the examples are and how they are scored, defaults filled in: equal tasks give equal text.
 std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
-  Json fields = Json::array(), filter = Json::array(), labels = Json::array();
+  OrderedJson fields = OrderedJson::array(), filter = OrderedJson::array(), labels = OrderedJson::array();
   for (const MadeField& field : spec.fields) {
     fields.push_back(
-        {field.name, field.from, field.otherwise ? Json(*field.otherwise) : Json(), field.cuts, field.words});
+        {field.name, field.from, field.otherwise ? OrderedJson(*field.otherwise) : OrderedJson(), field.cuts, field.words});
   }
   for (const RowTest& test : spec.filter) {
     filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
@@ -74,8 +74,8 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
       if (!test.numbers[i] && number_of(test.values[i])) filter.back().push_back({"text", i});
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
-  Json json = {{"name", config.name},
-               {"source", parse_json<Json>(source_json(spec.source), spec.source.place)},
+  OrderedJson json = {{"name", config.name},
+               {"source", parse_json<OrderedJson>(source_json(spec.source), spec.source.place)},
                {"fetch", spec.fetch},
                {"fields", fields},
                {"filter", filter},

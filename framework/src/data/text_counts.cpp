@@ -11,7 +11,7 @@ namespace peftbench {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 }  // namespace
 
@@ -24,22 +24,22 @@ void TextCounts::add(const Cut& cut, int label) {
   ++labels[label];
 }
 
-Json to_json(const TextCounts& counts) {
-  Json labels = Json::array();
+OrderedJson to_json(const TextCounts& counts) {
+  OrderedJson labels = OrderedJson::array();
   for (const auto& [label, count] : counts.labels) labels.push_back({label, count});
   return {{"examples", counts.examples},       {"inputs_cut", counts.inputs_cut},
           {"targets_cut", counts.targets_cut}, {"longest_target", counts.longest_target},
           {"fields_lost", counts.lost},        {"labels", labels}};
 }
 
-TextCounts text_counts_from(const Json& json) {
+TextCounts text_counts_from(const OrderedJson& json) {
   TextCounts counts;
   json.at("examples").get_to(counts.examples);
   json.at("inputs_cut").get_to(counts.inputs_cut);
   json.at("targets_cut").get_to(counts.targets_cut);
   json.at("longest_target").get_to(counts.longest_target);
   json.at("fields_lost").get_to(counts.lost);
-  for (const Json& pair : json.at("labels")) counts.labels[pair.at(0).get<int>()] = pair.at(1).get<std::int64_t>();
+  for (const OrderedJson& pair : json.at("labels")) counts.labels[pair.at(0).get<int>()] = pair.at(1).get<std::int64_t>();
   return counts;
 }
 

@@ -16,7 +16,7 @@ namespace peftbench {
 
 namespace {
 
-constexpr unsigned chunk = 1 << 18;
+constexpr unsigned bytes_at_once = 1 << 18;
 
 // By its mark, or by the zeros in it that ASCII has as 16 bits; null for what may be UTF-8.
 const char* wide_encoding(std::string_view text) {
@@ -40,13 +40,13 @@ std::string text_ending(const fs::path& file) { return (is_packed(file) ? file.s
 
 void TextSource::Close::operator()(gzFile_s* file) const { ::gzclose_r(file); }
 
-TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packed(file_)), buffer_(chunk) {
+TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packed(file_)), buffer_(bytes_at_once) {
   OpenedFile opened = open_regular_file(file_);
   if (!opened.file.ok()) fail("cannot be read", opened.fault, "check the path and the file's permissions");
   in_.reset(::gzdopen(opened.file.get(), "rb"));
   if (!in_) fail("cannot be read", "not enough memory", {});
   opened.file.release();  // gzclose closes it
-  ::gzbuffer(in_.get(), chunk);
+  ::gzbuffer(in_.get(), bytes_at_once);
   if (!fill()) return;
   if (packed_ && ::gzdirect(in_.get()) != 0)
     fail("the file's name ends in .gz, but it is not gzip data", "other bytes",
@@ -72,7 +72,7 @@ bool TextSource::fill() {
   lines_ += std::count(eback(), egptr(), '\n');
   bytes_ += egptr() - eback();
   setg(buffer_.data(), buffer_.data(), buffer_.data());
-  const int got = ::gzread(in_.get(), buffer_.data(), chunk);
+  const int got = ::gzread(in_.get(), buffer_.data(), bytes_at_once);
   int code = Z_OK;
   const char* said = ::gzerror(in_.get(), &code);
   if (got > 0) {

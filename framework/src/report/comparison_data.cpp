@@ -1,3 +1,4 @@
+#include "core/json.h"
 #include "core/names.h"
 #include "report/comparison_report.h"
 #include "report/escape.h"
@@ -92,7 +93,7 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
     if (value.is_array() && (value.empty() || value.front().is_string()))
       return join(value.get<std::vector<std::string>>());
     if (value.is_array()) return value.at(0).dump() + "-" + value.at(1).dump();
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    return json_text(value);
   };
   std::string text = join(keys, ",") + ",score_mean,score_sd,seeds,seeds_finished,message\n";
   for (const ComparisonRow& row : rows) {

@@ -1,5 +1,6 @@
 #include "results/comparison.h"
 
+#include "core/json.h"
 #include "core/names.h"
 
 #include <peftbench/error.h>
@@ -14,8 +15,6 @@
 namespace peftbench {
 namespace {
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
 std::map<std::string, std::string> flat(const Json& config) {
   std::map<std::string, std::string> result;
   const Json leaves = config.flatten();
@@ -23,7 +22,7 @@ std::map<std::string, std::string> flat(const Json& config) {
     if (pointer.empty()) continue;  // a configuration without entries
     std::string key = pointer.substr(1);
     std::replace(key.begin(), key.end(), '/', '.');
-    result[key.starts_with("set.") ? key.substr(4) : key] = text_of(value);
+    result[key.starts_with("set.") ? key.substr(4) : key] = json_text(value);
   }
   return result;
 }

@@ -11,8 +11,6 @@ constexpr std::array<std::string_view, 4> of_the_task = {"task.max_input_tokens"
 // Sections of a configuration that hold such settings.
 constexpr std::array<const char*, 2> sections = {"eval", "task"};
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
 std::string value_of(const EvaluationSettings& settings, const std::string& key) {
   const auto found = settings.find(key);
   return found == settings.end() ? "" : found->second;
@@ -33,7 +31,7 @@ EvaluationSettings evaluation_of(const Json& config) {
     if (values == config.end() || !values->is_object()) continue;
     for (const auto& [name, value] : values->items())
       if (const std::string key = std::string(section) + "." + name; decides_evaluation(key))
-        settings[key] = text_of(value);
+        settings[key] = json_text(value);
   }
   if (value_of(settings, "eval.mode") == "rank")
     for (const char* key : {"eval.beams", "eval.length_penalty", "eval.max_tokens"}) settings.erase(key);

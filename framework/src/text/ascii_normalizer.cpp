@@ -10,7 +10,6 @@ namespace peftbench {
 
 namespace {
 
-constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁
 
 // Fewer than is_ascii_space: for \v and \f sentencepiece is asked, as for all other control characters.
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

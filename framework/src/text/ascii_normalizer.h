@@ -10,6 +10,8 @@ class SentencePieceProcessor;
 
 namespace peftbench {
 
+constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁, SentencePiece's space
+
 // What SentencePiece's normalizer makes of texts of printable ASCII, tabs and line ends: words with ▁ before each.
 // Where a vocabulary's normalizer does so, most texts need not be segmented by the library to be normalized by it.
 class AsciiNormalizer {

@@ -16,7 +16,6 @@ namespace peftbench {
 
 namespace {
 
-constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁, SentencePiece's space
 constexpr std::string_view no_text = " \xe2\x81\x87 ";  // ⁇, as SentencePiece writes an unknown piece
 
 std::string sentinel_name(int64_t k) { return "<extra_id_" + std::to_string(k) + ">"; }

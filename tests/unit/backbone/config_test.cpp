@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::config_test {
 namespace {
 
 using namespace testing_files;
@@ -210,4 +210,4 @@ TEST(Catalogue, PublishedSizesHaveTheirPublishedTotals) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::config_test

@@ -12,14 +12,14 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::decoding_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::Ids;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::Batch;
+using support::difference;
+using support::Ids;
+using support::some_ids;
+using support::tiny_backbone;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2), some_ids(14, 3)};
 
@@ -38,7 +38,7 @@ TEST(Decoding, CachedStepsEqualFullPasses) {
       Ids last;
       for (const auto& ids : so_far) last.push_back(ids.back());
       const Tensor cached = backbone->decode_step(*cache, at::tensor(last, at::kLong), {}, context);
-      const Tensor full = testing::logits(*backbone, {}, inputs, so_far);
+      const Tensor full = support::logits(*backbone, {}, inputs, so_far);
       const auto layout = PackedTokens::of(so_far).layout;
       EXPECT_LT(difference(cached, full.index_select(0, layout.last_rows())), 1e-5) << "step " << step;
       for (std::size_t b = 0; b < so_far.size(); ++b)
@@ -54,7 +54,7 @@ TEST(Decoding, SequencesMayLeaveAndRepeat) {
   backbone->decode_step(*cache, at::tensor({0, 0, 0}, at::kLong), {}, context);
   cache->select({1, 1, 0});  // the longest source leaves
   const Tensor stepped = backbone->decode_step(*cache, at::tensor({5, 6, 5}, at::kLong), {}, context);
-  const Tensor full = testing::logits(*backbone, {}, {inputs[1], inputs[1], inputs[0]}, {{0, 5}, {0, 6}, {0, 5}});
+  const Tensor full = support::logits(*backbone, {}, {inputs[1], inputs[1], inputs[0]}, {{0, 5}, {0, 6}, {0, 5}});
   EXPECT_LT(difference(stepped, full.index_select(0, TokenLayout::of({2, 2, 2}).last_rows())), 1e-5);
 }
 
@@ -64,7 +64,7 @@ TEST(Generation, GreedyTakesTheLikeliestTokenUntilEos) {
   for (std::size_t b = 0; b < inputs.size(); ++b) {
     Ids so_far{0};
     for (int64_t step = 0; step < 12; ++step) {
-      const Tensor logits = testing::logits(*backbone, {}, {inputs[b]}, {so_far});
+      const Tensor logits = support::logits(*backbone, {}, {inputs[b]}, {so_far});
       const int64_t next = logits[logits.size(0) - 1].argmax().item<int64_t>();
       if (next == 1) break;
       so_far.push_back(next);
@@ -88,7 +88,7 @@ double score(const Backbone& backbone, const Ids& input, Ids output, bool ended)
   shifted.insert(shifted.end(), output.begin(), output.end());
   if (ended) output.push_back(1);
   if (!ended) shifted.pop_back();
-  const Tensor log_p = at::log_softmax(testing::logits(backbone, {}, {input}, {shifted}), 1);
+  const Tensor log_p = at::log_softmax(support::logits(backbone, {}, {input}, {shifted}), 1);
   double sum = 0;
   for (std::size_t t = 0; t < output.size(); ++t) sum += log_p[static_cast<int64_t>(t)][output[t]].item<double>();
   return sum / static_cast<double>(output.size());
@@ -124,4 +124,4 @@ TEST(Generation, RefusesNoTokensAndTooManyBeams) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::decoding_test

@@ -15,10 +15,10 @@
 #include <limits>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::finite_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Kind = NotFiniteCause::Kind;
@@ -167,4 +167,4 @@ TEST(Finite, TrainingLooksAtItsLossItself) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::finite_test

@@ -11,15 +11,15 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::hooks_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::logits;
-using testing::plan_with;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::Batch;
+using support::difference;
+using support::logits;
+using support::plan_with;
+using support::some_ids;
+using support::tiny_backbone;
 
 constexpr double close = 1e-4;  // logits here reach 10 and weights are not small
 
@@ -87,10 +87,10 @@ TEST(KvSite, CrossPrefixEqualsLongerEncoderStates) {
 // A prefix that repeats the keys and values which tokens before the sequence would have: one layer, so that these
 // follow from the embeddings alone. The relative bias must then be that of the longer sequence.
 void expect_self_prefix_equals_tokens(Stack stack) {
-  testing::TinyOptions options;
-  BackboneSpec spec = testing::tiny_spec(options);
+  support::TinyOptions options;
+  BackboneSpec spec = support::tiny_spec(options);
   spec.encoder_layers = spec.decoder_layers = 1;
-  const auto backbone = Backbone::from_tensors(spec, testing::tiny_tensors(spec, 3));
+  const auto backbone = Backbone::from_tensors(spec, support::tiny_tensors(spec, 3));
   const std::vector<int64_t> before{7, 3, 12};
   const std::string attention = std::string(name_of(stack)) + ".block.0.layer.0.";
   const Tensor rows = backbone->embedding_rows(before);
@@ -141,7 +141,7 @@ struct AddDelta final : LinearHook {
 
 // A linear hook that adds x Δᵀ equals the backbone whose weight is W + Δ, at every linear map.
 void expect_linear_hooks_equal_other_weights(bool gated, bool tied) {
-  const testing::TinyOptions options{.gated = gated, .tied = tied};
+  const support::TinyOptions options{.gated = gated, .tied = tied};
   const auto backbone = tiny_backbone(options);
   const BackboneSpec spec = backbone->spec();
   for (const LinearSite& site : spec.linears()) {
@@ -151,7 +151,7 @@ void expect_linear_hooks_equal_other_weights(bool gated, bool tied) {
     const Tensor delta = at::randn(table ? Shape{site.in, site.out} : Shape{site.out, site.in}) * 0.3;
     const CompiledPlan plan =
         plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<AddDelta>(site, delta); });
-    TensorMap tensors = testing::tiny_tensors(spec, options.seed);
+    TensorMap tensors = support::tiny_tensors(spec, options.seed);
     tensors[site.tensor_name()] = tensors[site.tensor_name()] + delta;
     const Tensor expected = logits(*Backbone::from_tensors(spec, tensors), {}, inputs, targets);
     EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), expected), close) << site.name();
@@ -172,7 +172,7 @@ TEST(SublayerSite, ScaledOutputEqualsScaledProjection) {
   for (const SublayerSite& site : spec.sublayers()) {
     const CompiledPlan plan =
         plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.claim<ScaleOutput>(site); });
-    TensorMap tensors = testing::tiny_tensors(spec, 1);
+    TensorMap tensors = support::tiny_tensors(spec, 1);
     for (const LinearSite& linear : spec.linears(std::vector<std::string>{"o", "wo"})) {
       if (linear.stack == site.stack && linear.layer == site.layer && linear.sublayer == site.sublayer) {
         tensors[linear.tensor_name()] = tensors[linear.tensor_name()] * 0.5;
@@ -231,7 +231,7 @@ TEST(ParameterSite, StandInEqualsOtherWeights) {
   const BackboneSpec spec = backbone->spec();
   for (const ParameterSite& site : spec.parameters()) {
     CompiledPlan plan = plan_with(*backbone, [&](const BackboneSpec&, PlanBuilder& builder) { builder.train(site); });
-    testing::initialise(plan, [&](std::string_view name) { return backbone->frozen(spec.parameter(name).index); });
+    support::initialise(plan, [&](std::string_view name) { return backbone->frozen(spec.parameter(name).index); });
     EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), logits(*backbone, {}, inputs, targets)), 1e-9)
         << site.name();
     const Tensor delta = at::randn(site.shape) * 0.3;
@@ -239,7 +239,7 @@ TEST(ParameterSite, StandInEqualsOtherWeights) {
       at::NoGradGuard no_grad;
       plan.trained().front()->value.add_(delta);
     }
-    TensorMap tensors = testing::tiny_tensors(spec, 1);
+    TensorMap tensors = support::tiny_tensors(spec, 1);
     tensors[site.tensor] = tensors[site.tensor] + delta;
     const Tensor expected = logits(*Backbone::from_tensors(spec, tensors), {}, inputs, targets);
     EXPECT_LT(difference(logits(*backbone, plan, inputs, targets), expected), close) << site.name();
@@ -294,4 +294,4 @@ TEST(Hooks, AWrongShapeIsNamedWithItsMethod) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::hooks_test

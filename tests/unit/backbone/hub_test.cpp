@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::hub_test {
 namespace {
 
 using namespace testing_files;
@@ -153,4 +153,4 @@ TEST_F(Hub, ListNamesEverythingAndItsFaults) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::hub_test

@@ -13,7 +13,7 @@
 
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::load_test {
 namespace {
 
 using namespace testing_files;
@@ -242,4 +242,4 @@ TEST(Load, IndexesThatDoNotHold) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::load_test

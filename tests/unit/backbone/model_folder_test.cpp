@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::model_folder_test {
 namespace {
 
 struct Sizes {
@@ -19,7 +19,7 @@ struct Sizes {
 class ConfigJson : public ::testing::TestWithParam<Sizes> {};
 
 TEST_P(ConfigJson, GivesTheSameSizesBack) {
-  BackboneSpec spec = testing::tiny_spec({GetParam().gated, GetParam().tied});
+  BackboneSpec spec = support::tiny_spec({GetParam().gated, GetParam().tied});
   spec.activation = GetParam().activation;
   spec.relative_max_distance = 64;
   spec.norm_epsilon = 1e-5;
@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConfigJson,
                                            Sizes{false, true, Activation::relu}, Sizes{false, true, Activation::gelu}));
 
 TEST(InitialWeights, HaveT5sScales) {
-  BackboneSpec spec = testing::tiny_spec();
+  BackboneSpec spec = support::tiny_spec();
   spec.vocab_size = 500;
   spec.d_model = 64;
   spec.d_ff = 200;
@@ -67,7 +67,7 @@ TEST(InitialWeights, HaveT5sScales) {
 }
 
 TEST(InitialWeights, FollowFromTheSeedAndTheName) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const TensorMap first = initial_weights(spec, 1), same = initial_weights(spec, 1), other = initial_weights(spec, 2);
   const std::string name = "decoder.block.0.layer.1.EncDecAttention.v.weight";
   EXPECT_TRUE(first.at(name).equal(same.at(name)));
@@ -81,8 +81,8 @@ TEST(ModelFolder, IsReadBackWithItsWeights) {
   fs::create_directories(folder);
   const fs::path vocabulary = folder / "some.model";
   write_atomically(vocabulary, "pieces");
-  const BackboneSpec spec = testing::tiny_spec({true, true});
-  const TensorMap tensors = testing::tiny_tensors(spec, 4);
+  const BackboneSpec spec = support::tiny_spec({true, true});
+  const TensorMap tensors = support::tiny_tensors(spec, 4);
   write_model_folder(folder / "model", spec, tensors, Precision::float32, vocabulary);
   const auto backbone = Backbone::load(folder / "model");
   EXPECT_EQ(backbone->checksum(), Backbone::from_tensors(spec, tensors)->checksum());
@@ -96,4 +96,4 @@ TEST(ModelFolder, IsReadBackWithItsWeights) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::model_folder_test

@@ -12,7 +12,7 @@
 
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::npy_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -147,4 +147,4 @@ TEST(Npy, WhatIsWrittenIsWhatNumpyWrites) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::npy_test

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::pickle_test {
 namespace {
 
 using namespace testing_files;
@@ -154,4 +154,4 @@ TEST(TorchPickle, DamageNeverCrashes) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::pickle_test

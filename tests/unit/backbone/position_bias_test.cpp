@@ -6,7 +6,7 @@
 
 #include <map>
 
-namespace peftbench {
+namespace peftbench::position_bias_test {
 namespace {
 
 // First distance of each bucket; recipes of T5: 32 buckets, maximal distance 128.
@@ -61,4 +61,4 @@ TEST(Masks, HideWhatMustNotBeSeen) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::position_bias_test

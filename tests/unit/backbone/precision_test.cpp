@@ -5,28 +5,28 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::precision_test {
 namespace {
 
-using testing::Batch;
-using testing::some_ids;
+using support::Batch;
+using support::some_ids;
 
 const Batch inputs{some_ids(9, 1), some_ids(40, 2)};
 const Batch targets{{0, 5, 6}, {0, 9}};
 
 std::shared_ptr<const Backbone> in(Precision precision, bool tied) {
-  const BackboneSpec spec = testing::tiny_spec({.gated = !tied, .tied = tied});
-  return Backbone::from_tensors(spec, testing::tiny_tensors(spec, 1), {precision});
+  const BackboneSpec spec = support::tiny_spec({.gated = !tied, .tied = tied});
+  return Backbone::from_tensors(spec, support::tiny_tensors(spec, 1), {precision});
 }
 
 TEST(Bfloat16, LogitsAreFp32AndNearThoseOfFp32) {
   for (const bool tied : {false, true}) {
-    const Tensor exact = testing::logits(*in(Precision::float32, tied), {}, inputs, targets);
-    const Tensor rounded = testing::logits(*in(Precision::bfloat16, tied), {}, inputs, targets);
+    const Tensor exact = support::logits(*in(Precision::float32, tied), {}, inputs, targets);
+    const Tensor rounded = support::logits(*in(Precision::bfloat16, tied), {}, inputs, targets);
     EXPECT_EQ(rounded.scalar_type(), at::kFloat);
     // 8 bits of mantissa through some twenty matrices.
-    EXPECT_LT(testing::difference(exact, rounded), 0.05 * exact.abs().max().item<double>());
-    EXPECT_GT(testing::difference(exact, rounded), 0);
+    EXPECT_LT(support::difference(exact, rounded), 0.05 * exact.abs().max().item<double>());
+    EXPECT_GT(support::difference(exact, rounded), 0);
   }
 }
 
@@ -53,7 +53,7 @@ TEST(Bfloat16, TrainedParametersGetFp32GradientsNearThoseOfFp32) {
     const auto backbone = in(precision, false);
     Tensor prompt =
         at::randn({3, backbone->spec().d_model}, at::make_generator<at::CPUGeneratorImpl>(4)).set_requires_grad(true);
-    const CompiledPlan plan = testing::plan_with(*backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+    const CompiledPlan plan = support::plan_with(*backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
       builder.claim<Prompt>(spec.encoder_input(), prompt);
     });
     const RunContext context = RunContext::inference();
@@ -71,4 +71,4 @@ TEST(Bfloat16, TrainedParametersGetFp32GradientsNearThoseOfFp32) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::precision_test

@@ -12,7 +12,7 @@
 #include <cmath>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::quantization_test {
 namespace {
 
 using Bytes = std::vector<int64_t>;
@@ -214,4 +214,4 @@ TEST(Quantization, HasNames) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::quantization_test

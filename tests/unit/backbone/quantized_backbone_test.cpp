@@ -11,11 +11,11 @@
 #include <cmath>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::quantized_backbone_test {
 namespace {
 
-using testing::Batch;
-using testing::some_ids;
+using support::Batch;
+using support::some_ids;
 
 const Batch inputs{some_ids(9, 1), some_ids(40, 2)};
 const Batch targets{{0, 5, 6}, {0, 9}};
@@ -23,8 +23,8 @@ const Batch targets{{0, 5, 6}, {0, 9}};
 class QuantizedBackbone : public ::testing::TestWithParam<Quantization> {
  protected:
   static std::shared_ptr<const Backbone> make(const LoadOptions& options, bool tied = false) {
-    const BackboneSpec spec = testing::tiny_spec({.gated = !tied, .tied = tied});
-    return Backbone::from_tensors(spec, testing::tiny_tensors(spec, 1), options);
+    const BackboneSpec spec = support::tiny_spec({.gated = !tied, .tied = tied});
+    return Backbone::from_tensors(spec, support::tiny_tensors(spec, 1), options);
   }
 };
 
@@ -56,20 +56,20 @@ TEST_P(QuantizedBackbone, QuantisesTheMapsOfTheBlocksAlone) {
 TEST_P(QuantizedBackbone, ComputesWithTheDequantisedWeights) {
   for (const bool tied : {false, true}) {
     const auto backbone = make({Precision::float32, GetParam()}, tied);
-    const Tensor ours = testing::logits(*backbone, {}, inputs, targets);
-    EXPECT_EQ(testing::difference(ours, testing::logits(*dequantised(*backbone), {}, inputs, targets)), 0);
-    EXPECT_GT(testing::difference(ours, testing::logits(*make({}, tied), {}, inputs, targets)), 0);
+    const Tensor ours = support::logits(*backbone, {}, inputs, targets);
+    EXPECT_EQ(support::difference(ours, support::logits(*dequantised(*backbone), {}, inputs, targets)), 0);
+    EXPECT_GT(support::difference(ours, support::logits(*make({}, tied), {}, inputs, targets)), 0);
   }
 }
 
 TEST_P(QuantizedBackbone, ComputesInBf16WhereThatIsThePrecision) {
-  const Tensor exact = testing::logits(*make({Precision::float32, GetParam()}), {}, inputs, targets);
+  const Tensor exact = support::logits(*make({Precision::float32, GetParam()}), {}, inputs, targets);
   const auto narrow = make({Precision::bfloat16, GetParam()});
   EXPECT_EQ(narrow->frozen(narrow->wiring().stacks[0].blocks[0].self.q.tensor).scalar_type(), at::kBFloat16);
-  const Tensor rounded = testing::logits(*narrow, {}, inputs, targets);
+  const Tensor rounded = support::logits(*narrow, {}, inputs, targets);
   EXPECT_EQ(rounded.scalar_type(), at::kFloat);
-  EXPECT_LT(testing::difference(exact, rounded), 0.05 * exact.abs().max().item<double>());
-  EXPECT_GT(testing::difference(exact, rounded), 0);
+  EXPECT_LT(support::difference(exact, rounded), 0.05 * exact.abs().max().item<double>());
+  EXPECT_GT(support::difference(exact, rounded), 0);
 }
 
 struct Prompt final : InputHook {
@@ -81,7 +81,7 @@ struct Prompt final : InputHook {
 Tensor prompt_gradient(const Backbone& backbone) {
   Tensor prompt =
       at::randn({3, backbone.spec().d_model}, at::make_generator<at::CPUGeneratorImpl>(4)).set_requires_grad(true);
-  const CompiledPlan plan = testing::plan_with(backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
+  const CompiledPlan plan = support::plan_with(backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) {
     builder.claim<Prompt>(spec.encoder_input(), prompt);
   });
   const RunContext context = RunContext::inference();
@@ -96,7 +96,7 @@ Tensor prompt_gradient(const Backbone& backbone) {
 TEST_P(QuantizedBackbone, GradientsPassThrough) {
   const auto backbone = make({Precision::float32, GetParam()});
   const Tensor ours = prompt_gradient(*backbone), expected = prompt_gradient(*dequantised(*backbone));
-  EXPECT_LT(testing::difference(ours, expected), 1e-5 * expected.abs().max().item<double>());
+  EXPECT_LT(support::difference(ours, expected), 1e-5 * expected.abs().max().item<double>());
 }
 
 struct Doubled final : ParameterHook {
@@ -106,20 +106,20 @@ struct Doubled final : ParameterHook {
 TEST_P(QuantizedBackbone, AStandInIsMadeFromTheDequantisedTensor) {
   const auto backbone = make({Precision::float32, GetParam()});
   const std::string name = "encoder.block.1.layer.1.DenseReluDense.wo.weight";
-  const CompiledPlan plan = testing::plan_with(
+  const CompiledPlan plan = support::plan_with(
       *backbone, [&](const BackboneSpec& spec, PlanBuilder& builder) { builder.claim<Doubled>(spec.parameter(name)); });
   TensorMap tensors;
   for (const ParameterSite& site : backbone->spec().parameters())
     tensors[site.tensor] = backbone->frozen(site.index) * (site.tensor == name ? 2.0 : 1.0);
   const auto expected = Backbone::from_tensors(backbone->spec(), std::move(tensors));
-  EXPECT_EQ(testing::difference(testing::logits(*backbone, plan, inputs, targets),
-                                testing::logits(*expected, {}, inputs, targets)),
+  EXPECT_EQ(support::difference(support::logits(*backbone, plan, inputs, targets),
+                                support::logits(*expected, {}, inputs, targets)),
             0);
 }
 
 TEST_P(QuantizedBackbone, RefusesNumbersThatAreNotFinite) {
-  const BackboneSpec spec = testing::tiny_spec();
-  TensorMap tensors = testing::tiny_tensors(spec, 1);
+  const BackboneSpec spec = support::tiny_spec();
+  TensorMap tensors = support::tiny_tensors(spec, 1);
   tensors.at("decoder.block.0.layer.1.EncDecAttention.k.weight")[2][3].fill_(NAN);
   try {
     Backbone::from_tensors(spec, tensors, {Precision::float32, GetParam()});
@@ -176,4 +176,4 @@ TEST(QuantizedGraph, KeepsNoDequantisedWeight) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::quantized_backbone_test

@@ -12,7 +12,7 @@
 
 #include <chrono>
 
-namespace peftbench {
+namespace peftbench::safetensors_test {
 namespace {
 
 using namespace testing_files;
@@ -171,4 +171,4 @@ TEST(Safetensors, ManyTensorsTakeNoTime) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::safetensors_test

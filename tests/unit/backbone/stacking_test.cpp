@@ -9,15 +9,15 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::stacking_test {
 namespace {
 
-using testing::Batch;
-using testing::difference;
-using testing::Ids;
-using testing::logits;
-using testing::some_ids;
-using testing::tiny_backbone;
+using support::Batch;
+using support::difference;
+using support::Ids;
+using support::logits;
+using support::some_ids;
+using support::tiny_backbone;
 
 constexpr double close = 3e-5;  // fp32: other sizes of products are rounded otherwise, on AVX2 up to 1.4e-5
 
@@ -43,7 +43,7 @@ struct Shift final : ParameterHook {
 // Plan `number` differs from the others in everything that can differ by group: lengths of prompts and prefixes,
 // bias policies, gains, stand-ins (the relative bias of both stacks among them).
 CompiledPlan plan_number(const Backbone& backbone, int number) {
-  return testing::plan_with(backbone, [&](const BackboneSpec& spec, PlanBuilder& plan) {
+  return support::plan_with(backbone, [&](const BackboneSpec& spec, PlanBuilder& plan) {
     at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(number) + 50);
     const auto random = [&](at::IntArrayRef shape) { return at::empty(shape).normal_(0, 1, generator); };
     if (number == 2) return;  // claims nothing
@@ -101,7 +101,7 @@ TEST(StackedPlan, GeneratesWhatSeparateRunsGenerate) {
   std::vector<CompiledPlan> plans;
   for (int number = 0; number < 3; ++number) plans.push_back(plan_number(*backbone, number));
   const CompiledPlan stacked = CompiledPlan::stack(plans);
-  testing::refresh(*backbone, stacked);
+  support::refresh(*backbone, stacked);
   const Batch inputs{some_ids(9, 1), some_ids(4, 2), some_ids(12, 3), some_ids(5, 4), some_ids(7, 5)};
   const Ids groups{0, 0, 1, 1, 2};
   const RunContext context = RunContext::inference();
@@ -124,7 +124,7 @@ TEST(StackedPlan, RefusesHeadsOfTwoKinds) {
     bool scores_classes() const override { return true; }
   };
   const auto backbone = tiny_backbone();
-  const CompiledPlan classes = testing::plan_with(
+  const CompiledPlan classes = support::plan_with(
       *backbone, [](const BackboneSpec& spec, PlanBuilder& plan) { plan.claim<Classes>(spec.head()); });
   EXPECT_THROW(CompiledPlan::stack({classes, plan_number(*backbone, 0)}), ConfigError);
 }
@@ -137,4 +137,4 @@ TEST(StackedPlan, NeedsSortedGroupsThatExist) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::stacking_test

@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::weights_kind_test {
 namespace {
 
 using namespace testing_files;
@@ -22,7 +22,7 @@ using ::testing::Not;
 
 class WeightsKind : public ::testing::Test {
  protected:
-  WeightsKind() : spec_(testing::tiny_spec()), tensors_(testing::tiny_tensors(spec_, 1)) {}
+  WeightsKind() : spec_(support::tiny_spec()), tensors_(support::tiny_tensors(spec_, 1)) {}
 
   void write(const std::string& more = "") const {
     write_bytes(folder_ / "config.json",
@@ -107,4 +107,4 @@ TEST_F(WeightsKind, NoTensorsAtAll) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::weights_kind_test

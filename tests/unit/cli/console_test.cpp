@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::console_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -79,4 +79,4 @@ TEST(Arguments, FlagsBecomeSettingsOfTheirNames) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::console_test

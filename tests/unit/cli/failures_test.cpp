@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-namespace peftbench {
+namespace peftbench::failures_test {
 namespace {
 
 using testing::AllOf;
@@ -63,4 +63,4 @@ TEST(Failures, AReaderThatHasGoneIsNone) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::failures_test

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::ascii_test {
 namespace {
 
 // Python 3.11: all(chr(c).isspace() …) below 0x1c, string.punctuation; RE2's manual: [\t\n\f\r ].
@@ -20,4 +20,4 @@ TEST(Ascii, SetsHoldWhatTheirNamesSay) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::ascii_test

@@ -8,7 +8,7 @@
 
 #include <csignal>
 
-namespace peftbench {
+namespace peftbench::child_process_test {
 namespace {
 
 using testing::HasSubstr;
@@ -86,4 +86,4 @@ TEST_F(Child, AProgramThatCannotStartIsNamed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::child_process_test

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::clock_test {
 namespace {
 
 TEST(Clock, SleepingTakesWallTimeButNoProcessor) {
@@ -41,4 +41,4 @@ TEST(Clock, SeesThePeakAfterItIsOver) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::clock_test

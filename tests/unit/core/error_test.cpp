@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace peftbench {
+namespace peftbench::error_test {
 namespace {
 
 TEST(Error, SaysAllFourParts) {
@@ -53,4 +53,4 @@ TEST(Error, TellsTheUsersMistakeFromAFailure) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::error_test

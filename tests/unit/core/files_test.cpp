@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -170,4 +170,4 @@ TEST_F(Files, LinesAndTextsHaveLimits) {  // hostile 10
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::files_test

@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace peftbench {
+namespace peftbench::hash_test {
 namespace {
 
 // The examples of FIPS 180-2, and lengths around the block's edge.
@@ -48,4 +48,4 @@ TEST(Sha256, TheProcessorsInstructionsAgreeWithPlainCode) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::hash_test

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::hub_cache_test {
 namespace {
 
 using testing::ElementsAre;
@@ -72,4 +72,4 @@ TEST_F(HubCache, AReferenceNamesASnapshotAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::hub_cache_test

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::json_test {
 namespace {
 
 using nlohmann::json;
@@ -107,4 +107,4 @@ TEST(JsonDoor, ThrowsTheCallersError) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::json_test

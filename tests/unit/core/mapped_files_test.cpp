@@ -9,7 +9,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::mapped_files_test {
 namespace {
 
 using testing::Contains;
@@ -56,4 +56,4 @@ TEST_F(MappedFiles, WritingInPlaceIsNoticed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::mapped_files_test

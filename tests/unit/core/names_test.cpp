@@ -4,7 +4,7 @@
 
 #include <climits>
 
-namespace peftbench {
+namespace peftbench::names_test {
 namespace {
 
 const std::vector<std::string> methods = {"prompt_tuning", "prefix_tuning", "lora", "ia3", "adapters"};
@@ -48,4 +48,4 @@ TEST(Names, GroupsThousands) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::names_test

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::numbers_test {
 namespace {
 
 TEST(Numbers, AreTheWholeTextInFullRange) {
@@ -24,4 +24,4 @@ TEST(Numbers, OthersAreRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::numbers_test

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::pattern_test {
 namespace {
 
 TEST(Patterns, MatchTheWholeTextOrAPart) {
@@ -47,4 +47,4 @@ TEST(Patterns, GlobsAreThoseOfTheShell) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::pattern_test

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::processors_test {
 namespace {
 
 // S16: files of /proc and of control groups as a kernel shows them.
@@ -104,4 +104,4 @@ TEST_F(Processors, AreNoMoreThanTheAffinityNames) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::processors_test

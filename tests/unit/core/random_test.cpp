@@ -6,7 +6,7 @@
 #include <numeric>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::random_test {
 namespace {
 
 // The reference sequence of SplitMix64 for seed 1234567.
@@ -64,4 +64,4 @@ TEST(Random, StreamsDifferInSeedNameAndIndex) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::random_test

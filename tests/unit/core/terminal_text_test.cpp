@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::terminal_text_test {
 namespace {
 
 // hostile 20
@@ -37,4 +37,4 @@ TEST(TerminalText, OfJsonMeansTheSame) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::terminal_text_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::utf8_test {
 namespace {
 
 TEST(Utf8, TakesEveryLengthOfCharacter) {
@@ -41,4 +41,4 @@ TEST(Utf8Test, SpelledShowsCodePoints) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::utf8_test

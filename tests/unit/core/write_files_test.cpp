@@ -19,7 +19,7 @@
 #include <iterator>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::write_files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -183,4 +183,4 @@ TEST_F(Writing, TheReasonOfTheSystemIsTold) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::write_files_test

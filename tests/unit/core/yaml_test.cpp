@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace peftbench {
+namespace peftbench::yaml_test {
 namespace {
 
 using testing::HasSubstr;
@@ -79,4 +79,4 @@ TEST(YamlDoor, SaysWhereItIsNotYaml) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::yaml_test

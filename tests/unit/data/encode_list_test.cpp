@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::encode_list_test {
 namespace {
 
 class EncodeListTest : public DataTest {
@@ -240,4 +240,4 @@ TEST_F(EncodeListTest, ALayoutsPoolIsAllOfASmallTaskAndSomeOfALargeOne) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::encode_list_test

@@ -7,7 +7,7 @@
 
 #include <functional>
 
-namespace peftbench {
+namespace peftbench::encode_test {
 namespace {
 
 using testing::ElementsAre;
@@ -233,4 +233,4 @@ TEST_F(EncodeTest, RefusesALayoutThatCannotBe) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::encode_test

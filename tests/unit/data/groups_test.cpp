@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::groups_test {
 namespace {
 
 // A row for each letter, whose group it is; '-' is a row without one.
@@ -42,4 +42,4 @@ TEST(Groups, ALimitCutsNone) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::groups_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::joined_examples_test {
 namespace {
 
 std::shared_ptr<const ExampleList> list(std::vector<int64_t> first_ids) {
@@ -25,4 +25,4 @@ TEST(JoinedExamplesTest, HoldsTheListsOneAfterAnother) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::joined_examples_test

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::label_check_test {
 namespace {
 
 using testing::AllOf;
@@ -90,4 +90,4 @@ TEST_F(LabelCheckTest, AWordThatIsUnknownIsWarnedOf) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::label_check_test

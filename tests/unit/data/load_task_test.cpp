@@ -3,7 +3,7 @@
 #include <map>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::load_task_test {
 namespace {
 
 using testing::AllOf;
@@ -373,4 +373,4 @@ TEST_F(LoadTaskTest, FetchedDataCountsOnlyWhenItIsWhole) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::load_task_test

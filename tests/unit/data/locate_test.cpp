@@ -6,7 +6,7 @@
 
 #include <memory>
 
-namespace peftbench {
+namespace peftbench::locate_test {
 namespace {
 
 using testing::AllOf;
@@ -254,4 +254,4 @@ TEST_F(LocateTest, FaultsOfASource) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::locate_test

@@ -6,7 +6,7 @@
 #include <memory>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::metric_names_test {
 namespace {
 
 using testing::AllOf;
@@ -67,4 +67,4 @@ TEST(Numbers, AreReadAsAWhole) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::metric_names_test

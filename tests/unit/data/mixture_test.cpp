@@ -11,7 +11,7 @@
 #include <map>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::mixture_test {
 namespace {
 
 using testing::DoubleNear;
@@ -140,4 +140,4 @@ TEST(ShuffledPlaceTest, PutsEveryPlaceEverywhere) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::mixture_test

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::nested_rows_test {
 namespace {
 
 using testing::AllOf;
@@ -231,4 +231,4 @@ TEST_F(RowsTest, DamagedFilesAreRowsOrDataErrors) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::nested_rows_test

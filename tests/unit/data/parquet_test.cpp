@@ -10,7 +10,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::parquet_test {
 namespace {
 
 using testing::AllOf;
@@ -199,4 +199,4 @@ TEST_F(ParquetTest, DamagedFilesAreRowsOrDataErrors) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::parquet_test

@@ -8,7 +8,7 @@
 
 #include <set>
 
-namespace peftbench {
+namespace peftbench::preprocess_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -314,4 +314,4 @@ TEST_F(PreprocessTest, StrangeRowsAreRefusedWithTheirPlace) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::preprocess_test

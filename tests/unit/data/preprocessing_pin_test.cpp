@@ -8,7 +8,7 @@
 
 #include <map>
 
-namespace peftbench {
+namespace peftbench::preprocessing_pin_test {
 namespace {
 
 class PreprocessingPinTest : public DataTest {
@@ -155,4 +155,4 @@ TEST_F(PreprocessingPinTest, EachPreprocessor) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::preprocessing_pin_test

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::project_tasks_test {
 namespace {
 
 // Where tools/fetch-data puts it.
@@ -74,4 +74,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const testing::TestParamInfo<Expected>& task) { return std::string(task.param.name); });
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::project_tasks_test

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::record_file_test {
 namespace {
 
 class RecordFileTest : public DataTest {
@@ -135,4 +135,4 @@ TEST(Bytes, NumbersAndTextsComeBackAndNothingIsReadBeyondTheEnd) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::record_file_test

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::rows_test {
 namespace {
 
 using testing::AllOf;
@@ -213,4 +213,4 @@ TEST_F(RowsTest, DeepNestingIsReadWithoutACrash) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::rows_test

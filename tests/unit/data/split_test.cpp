@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::split_test {
 namespace {
 
 SplitSpec spec(double validation, double test, std::uint64_t seed = 0) {
@@ -160,4 +160,4 @@ TEST(SplitTest, RefusesEmptySplits) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::split_test

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::stored_task_test {
 namespace {
 
 using testing::HasSubstr;
@@ -318,4 +318,4 @@ TEST_F(StoredTaskTest, ALargeFilesHashIsRememberedUntilItChanges) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::stored_task_test

@@ -11,7 +11,7 @@
 #include <functional>
 #include <sstream>
 
-namespace peftbench {
+namespace peftbench::streaming_test {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -102,4 +102,4 @@ TEST_F(StreamingTest, IdsNeedNotFitInMemory) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::streaming_test

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::t5_formats_test {
 namespace {
 
 using testing::ElementsAre;
@@ -300,4 +300,4 @@ TEST(TaskPrefix, OfAMixtureGoesWithItsTasks) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::t5_formats_test

@@ -3,7 +3,7 @@
 #include "core/random.h"
 #include "data/task_spec.h"
 
-namespace peftbench {
+namespace peftbench::task_config_test {
 namespace {
 
 using testing::AllOf;
@@ -193,4 +193,4 @@ TEST_F(TaskConfigTest, TheTasksOfTheProjectAreSound) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::task_config_test

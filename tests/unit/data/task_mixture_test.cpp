@@ -2,7 +2,7 @@
 
 #include "data_fixture.h"
 
-namespace peftbench {
+namespace peftbench::task_mixture_test {
 namespace {
 
 using testing::AllOf;
@@ -117,4 +117,4 @@ TEST_F(TaskMixtureTest, HoldsNoOtherMixture) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::task_mixture_test

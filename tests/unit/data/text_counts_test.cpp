@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::text_counts_test {
 namespace {
 
 const std::shared_ptr<const Tokenizer>& tokenizer() {
@@ -49,4 +49,4 @@ TEST(TextCountsTest, RemarksSayHowManyAndWhatToDo) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::text_counts_test

@@ -10,10 +10,10 @@
 #include <cmath>
 #include <memory>
 
-namespace peftbench {
+namespace peftbench::ensemble_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 const std::vector<std::string> words = {"a", "b", "cd"};
 
@@ -181,4 +181,4 @@ TEST_F(EnsembleTest, AnExampleAndItsMembersStayTogetherHoweverSmallTheBatch) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::ensemble_test

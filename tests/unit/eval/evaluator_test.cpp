@@ -11,10 +11,10 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::evaluator_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 // A letter is an id: 'a' is 10.
 TextCodec letters() {
@@ -381,4 +381,4 @@ TEST_F(EvaluatorTest, RefusesWhatATaskCannotHave) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::evaluator_test

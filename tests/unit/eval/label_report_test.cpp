@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::label_report_test {
 namespace {
 
 using testing::ElementsAre;
@@ -47,4 +47,4 @@ TEST(LabelReportTest, IsEmptyForFreeTextAndBoundedForManyLabels) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::label_report_test

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::metrics_test {
 namespace {
 
 using Predictions = std::vector<Prediction>;
@@ -257,4 +257,4 @@ TEST(Metrics, MajorityIsTheMostFrequentAndOfEqualsTheLowest) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::metrics_test

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::neighbors_test {
 namespace {
 
 // Words along the axes, of unequal lengths, and one between the first two.
@@ -69,4 +69,4 @@ TEST(Neighbors, StatisticsCountLabelsRowsAndRepetitions) {
 TEST(Neighbors, WithoutLabelsNothingPersists) { EXPECT_EQ(neighbor_statistics({{{0, 1.0}}}, {}).label_persistence, 0); }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::neighbors_test

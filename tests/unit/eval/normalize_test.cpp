@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::normalize_test {
 namespace {
 
 using testing::ElementsAre;
@@ -75,4 +75,4 @@ TEST(Normalize, TakesAnyBytes) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::normalize_test

@@ -11,7 +11,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::prediction_file_test {
 namespace {
 
 using testing::AllOf;
@@ -162,4 +162,4 @@ TEST_F(PredictionFileTest, LinesAreThoseOfTheFile) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::prediction_file_test

@@ -13,10 +13,10 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::transfer_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 TEST(LabelMapTest, ReplacesPartsOfAnAnswer) {
   const LabelMap to_mrpc({"duplicate:equivalent"});
@@ -241,4 +241,4 @@ TEST_F(TransferTest, AHeadsClassesAreThoseOfItsOwnTask) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::transfer_test

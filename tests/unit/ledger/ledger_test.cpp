@@ -9,7 +9,7 @@
 
 #include <functional>
 
-namespace peftbench {
+namespace peftbench::ledger_test {
 namespace {
 
 // Sizes of v1.1-XXL and a small v1.0, as recipes give them.
@@ -99,7 +99,7 @@ TEST(Ledger, OfAPromptForElevenBillionParametersNeedsNoWeights) {
 TEST(Ledger, MeasuresAPlanThatHasValues) {
   const BackboneSpec spec = small();
   auto plan = plan_of(spec, [&](PlanBuilder& builder) { claim_prompt(spec, builder, 5); });
-  testing::initialise(plan);
+  support::initialise(plan);
   const Tensor before = plan.trained().front()->value;
   Ledger ledger = measure(spec, plan);
   EXPECT_TRUE(plan.trained().front()->value.is_same(before));
@@ -308,4 +308,4 @@ TEST_F(Flops, AreThoseOfAForwardPassWhereNothingIsTrained) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::ledger_test

@@ -6,10 +6,10 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::compiled_plan_test {
 namespace {
 
-using testing::initialise;
+using support::initialise;
 
 // encoder.input.prompt = 2 · source, the shape of every reparametrisation.
 CompiledPlan derived_plan(const BackboneSpec& spec) {
@@ -23,7 +23,7 @@ CompiledPlan derived_plan(const BackboneSpec& spec) {
 Tensor no_tensor(int) { return {}; }
 
 TEST(CompiledPlan, StoresDerivedValuesInPlaceOfTheirSources) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   CompiledPlan plan = derived_plan(spec);
   initialise(plan);
   plan.refresh(no_tensor);
@@ -42,7 +42,7 @@ TEST(CompiledPlan, StoresDerivedValuesInPlaceOfTheirSources) {
 }
 
 TEST(CompiledPlan, OnlyTrainedParametersRequireAGradient) {
-  CompiledPlan plan = derived_plan(testing::tiny_spec());
+  CompiledPlan plan = derived_plan(support::tiny_spec());
   initialise(plan);
   plan.refresh(no_tensor);
   ASSERT_EQ(plan.trained().size(), 1u);
@@ -52,7 +52,7 @@ TEST(CompiledPlan, OnlyTrainedParametersRequireAGradient) {
 
 // An fp32 copy of a bf16 or quantised tensor in every step, only to be thrown away, would cost more than the step.
 TEST(CompiledPlan, AFrozenTensorIsNotAskedForWhereATrainedCopyStandsIn) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   PlanBuilder builder(spec);
   const Parameter copy = builder.train(spec.parameter("encoder.final_layer_norm.weight"));
   CompiledPlan plan(builder.finish());
@@ -62,7 +62,7 @@ TEST(CompiledPlan, AFrozenTensorIsNotAskedForWhereATrainedCopyStandsIn) {
 }
 
 TEST(CompiledPlan, ReportsEverythingWrongWithAFileAtOnce) {
-  CompiledPlan plan = derived_plan(testing::tiny_spec());
+  CompiledPlan plan = derived_plan(support::tiny_spec());
   try {
     plan.load_stored({{"encoder.input.prompt", at::ones({3, 20})}, {"decoder.input.prompt", at::ones({1})}});
     FAIL() << "loaded";
@@ -75,7 +75,7 @@ TEST(CompiledPlan, ReportsEverythingWrongWithAFileAtOnce) {
 }
 
 TEST(CompiledPlan, InitialValuesDoNotDependOnTheOrderOfDeclaration) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const auto value = [&](bool other_first) {
     PlanBuilder builder(spec);
     if (other_first) builder.parameter(spec.head(), "other", {5}, init::normal(0, 1));
@@ -88,7 +88,7 @@ TEST(CompiledPlan, InitialValuesDoNotDependOnTheOrderOfDeclaration) {
 }
 
 TEST(CompiledPlan, KnowsWhetherItLeavesTheEncoderAlone) {
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   struct Same final : LinearHook {
     Tensor apply(const LinearCall& call) const override { return call.base(); }
   };
@@ -105,7 +105,7 @@ TEST(CompiledPlan, KnowsWhetherItLeavesTheEncoderAlone) {
 }
 
 TEST(Initialisers, HaveTheirMoments) {
-  testing::FakeInitContext context("moments");
+  support::FakeInitContext context("moments");
   const Shape shape{100, 100};
   EXPECT_NEAR(init::uniform(-0.5, 0.5)(context, shape).std().item<double>(), 1 / std::sqrt(12.0), 5e-3);
   EXPECT_NEAR(init::normal(1, 2)(context, shape).std().item<double>(), 2, 0.05);
@@ -116,4 +116,4 @@ TEST(Initialisers, HaveTheirMoments) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::compiled_plan_test

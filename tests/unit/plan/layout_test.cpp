@@ -6,7 +6,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::layout_test {
 namespace {
 
 using Ids = std::vector<int64_t>;
@@ -65,4 +65,4 @@ TEST(Slots, AreReplacedAndAddedByNumber) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::layout_test

@@ -7,7 +7,7 @@
 
 #include <chrono>
 
-namespace peftbench {
+namespace peftbench::plan_builder_test {
 namespace {
 
 struct PassThrough final : LinearHook {
@@ -30,7 +30,7 @@ std::string refusal(Action action) {
 
 class Builder : public ::testing::Test {
  protected:
-  BackboneSpec spec_ = testing::tiny_spec();
+  BackboneSpec spec_ = support::tiny_spec();
   PlanBuilder plan_{spec_};
 };
 
@@ -101,4 +101,4 @@ TEST_F(Builder, ReadingAParameterInThePlanIsTheAuthorsSlip) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::plan_builder_test

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::slot_template_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -53,4 +53,4 @@ TEST(SlotTemplate, WhatCannotBeIsRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::slot_template_test

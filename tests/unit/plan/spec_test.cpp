@@ -6,7 +6,7 @@
 
 #include <set>
 
-namespace peftbench {
+namespace peftbench::spec_test {
 namespace {
 
 using testing::ElementsAre;
@@ -183,4 +183,4 @@ TEST(Spec, ParametersAreTheTensors) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::spec_test

@@ -4,7 +4,7 @@
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::exchange_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -79,4 +79,4 @@ TEST(ForeignAdapter, AnotherTypeOrAnAbsentTensorIsTold) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::exchange_test

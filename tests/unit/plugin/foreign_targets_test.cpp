@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::foreign_targets_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -51,4 +51,4 @@ TEST(ForeignTargets, LayersAndExclusionsLeaveSomeOut) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::foreign_targets_test

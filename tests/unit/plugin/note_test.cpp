@@ -9,7 +9,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::note_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -100,4 +100,4 @@ TEST(Note, AllDifferencesAreToldTogether) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::note_test

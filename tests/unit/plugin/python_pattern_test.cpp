@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-namespace peftbench {
+namespace peftbench::python_pattern_test {
 namespace {
 
 using ::testing::AllOf;
@@ -54,4 +54,4 @@ TEST(PythonPattern, TimeIsBounded) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::python_pattern_test

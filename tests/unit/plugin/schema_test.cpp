@@ -8,7 +8,7 @@
 
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::schema_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -186,4 +186,4 @@ TEST(Schema, IsDescribed) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::schema_test

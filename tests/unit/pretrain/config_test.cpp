@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::config_test {
 namespace {
 
 const std::string whole = R"(summary: a tiny one
@@ -151,4 +151,4 @@ TEST(PretrainConfig, ThreadsDoNotChangeWhatIsLearnt) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::config_test

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::corpus_test {
 namespace {
 
 using namespace testing_support;
@@ -179,4 +179,4 @@ TEST(Documents, MistakesNameThePlaceAndTheRemedy) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::corpus_test

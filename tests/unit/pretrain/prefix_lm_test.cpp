@@ -8,7 +8,7 @@
 #include <map>
 #include <numeric>
 
-namespace peftbench {
+namespace peftbench::prefix_lm_test {
 namespace {
 
 using Ids = std::vector<int64_t>;
@@ -49,4 +49,4 @@ TEST(PrefixLm, RefusesOneToken) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::prefix_lm_test

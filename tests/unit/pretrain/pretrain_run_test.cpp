@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::pretrain_run_test {
 namespace {
 
 using namespace testing_support;
@@ -118,4 +118,4 @@ TEST(PretrainFolder, NamesTheSettingsThatDiffer) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::pretrain_run_test

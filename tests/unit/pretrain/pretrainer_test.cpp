@@ -12,13 +12,13 @@
 #include <map>
 #include <sstream>
 
-namespace peftbench {
+namespace peftbench::pretrainer_test {
 namespace {
 
 // Copies the beginning of its input: something that can be learnt.
 EncodedExample copying(std::int64_t index) {
   EncodedExample example;
-  example.input = testing::some_ids(4 + index % 5, index);
+  example.input = support::some_ids(4 + index % 5, index);
   example.input.push_back(1);
   example.target = {example.input[0], example.input[1], 1};
   return example;
@@ -50,7 +50,7 @@ class Pretraining : public ::testing::Test {
     CheckpointStore checkpoints(folder / name / "checkpoint", "a hash");
     EventLog log(folder / name / "log.jsonl");
     fs::create_directories(folder / name);
-    const BackboneSpec spec = testing::tiny_spec();
+    const BackboneSpec spec = support::tiny_spec();
     std::vector<EncodedExample> held_out = {copying(1001), copying(1002), copying(1003)};
     std::vector<ExamplePool> pools = {
         {"span_corruption", 0.5, copying, held_out},
@@ -93,7 +93,7 @@ TEST_F(Pretraining, LearnsAndKeepsItsModels) {
   EXPECT_LT(losses.back(), losses.front() - 1);
   EXPECT_EQ(losses.back(), result.held_out.at("tasks"));
   // Every tensor has moved, norms and the relative bias among them.
-  const TensorMap first = initial_weights(testing::tiny_spec(), 1);
+  const TensorMap first = initial_weights(support::tiny_spec(), 1);
   for (const auto& [name, tensor] : kept.at("whole/tiny")) EXPECT_FALSE(tensor.equal(first.at(name))) << name;
 }
 
@@ -129,7 +129,7 @@ TEST_F(Pretraining, AStepIsTheMeanOfTheObjectivesByShare) {
   const auto event = nlohmann::json::parse(line);
   ASSERT_EQ(event.at("event"), "step");
   // By hand: the mean over the target tokens of what fits into half of the budget.
-  const BackboneSpec spec = testing::tiny_spec();
+  const BackboneSpec spec = support::tiny_spec();
   const auto backbone = Backbone::from_tensors(spec, initial_weights(spec, 1));
   double expected = 0;
   for (const std::int64_t first : {0, 500}) {
@@ -171,7 +171,7 @@ TEST_F(Pretraining, MicroBatchesOfOneSizeGiveOneBigOne) {
     CheckpointStore checkpoints(folder / "m" / "checkpoint", "a hash");
     fs::create_directories(folder / "m");
     EventLog log(folder / "m" / "log.jsonl");
-    const BackboneSpec spec = testing::tiny_spec();
+    const BackboneSpec spec = support::tiny_spec();
     TensorMap last;
     pretrain({config,
               spec,
@@ -206,7 +206,7 @@ TEST(Card, TellsWhatTheModelIs) {
   config.shares = {0, 1, 0};
   config.train.steps = 20;
   CardFacts facts;
-  facts.spec = testing::tiny_spec();
+  facts.spec = support::tiny_spec();
   facts.step = 10;
   facts.tokens = 1239999;
   facts.from_card = "# t5-nano-span\n\n## Text\n```\n# code\n```\n![loss](loss.svg)\n";
@@ -244,7 +244,7 @@ TEST(Card, NamesAreNoMarkup) {
   config.shares = {0, 0, 1};
   config.train.steps = 1;
   CardFacts facts;
-  facts.spec = testing::tiny_spec();
+  facts.spec = support::tiny_spec();
   facts.step = 1;
   facts.text = {{"a | b\n# title", 1, 1, 1}};
   facts.tasks = {{"<script>", "[x](javascript:y)", 1, 1}};
@@ -272,7 +272,7 @@ TEST(Card, WithNothingHeldOutHasNoTableOfLosses) {
   config.shares = {1, 0, 0};
   config.held_out = 0;
   CardFacts facts;
-  facts.spec = testing::tiny_spec();
+  facts.spec = support::tiny_spec();
   facts.text = {{"sotu", 96, 1006772, 1}};
   write_card(folder, "some", config, facts, folder / "log.jsonl");
   const std::string card = read_text(folder / "README.md");
@@ -283,4 +283,4 @@ TEST(Card, WithNothingHeldOutHasNoTableOfLosses) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::pretrainer_test

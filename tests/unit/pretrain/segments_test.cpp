@@ -11,7 +11,7 @@
 #include <map>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::segments_test {
 namespace {
 
 using namespace testing_support;
@@ -200,4 +200,4 @@ TEST_F(Segments, ShowThemselvesAsText) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::segments_test

@@ -9,7 +9,7 @@
 #include <map>
 #include <numeric>
 
-namespace peftbench {
+namespace peftbench::span_corruption_test {
 namespace {
 
 using Ids = std::vector<int64_t>;
@@ -208,4 +208,4 @@ TEST(CorruptSpans, RefuseMoreSpansThanSentinels) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::span_corruption_test

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::vocabulary_test {
 namespace {
 
 using namespace testing_support;
@@ -126,4 +126,4 @@ TEST_F(Vocabulary, TheSizeThatARefusalNamesWorks) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::vocabulary_test

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <sstream>
 
-namespace peftbench {
+namespace peftbench::comparison_report_test {
 namespace {
 
 using testing::AllOf;
@@ -186,4 +186,4 @@ TEST(ComparisonJson, HasNullForWhatIsNotKnown) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::comparison_report_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::escape_test {
 namespace {
 
 // hostile 21
@@ -40,4 +40,4 @@ TEST(Markdown, MarkupIsText) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::escape_test

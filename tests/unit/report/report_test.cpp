@@ -9,7 +9,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::report_test {
 namespace {
 
 using testing::ContainsRegex;
@@ -121,4 +121,4 @@ TEST(ConstantText, NamesTheAnswerThatReachesIt) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::report_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::score_grid_test {
 namespace {
 
 using testing::ElementsAre;
@@ -65,4 +65,4 @@ TEST(ScoreGridTest, StandsBelowTheTablesOfEveryForm) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::score_grid_test

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::benchmark_test {
 namespace {
 
 const char* const tasks[] = {"boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc"};
@@ -100,4 +100,4 @@ TEST(SuperGlue, OfAMajorityThatATaskLacksThereIsNoMean) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::benchmark_test

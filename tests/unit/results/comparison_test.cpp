@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::comparison_test {
 namespace {
 
 using testing::ElementsAre;
@@ -218,4 +218,4 @@ TEST_F(Suites, ACopiedRunIsARowOnce) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::comparison_test

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::evaluation_test {
 namespace {
 
 using testing::ElementsAre;
@@ -79,4 +79,4 @@ TEST(Evaluation, IsComparedWithinATable) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::evaluation_test

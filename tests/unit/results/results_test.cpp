@@ -12,7 +12,7 @@
 #include <limits>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::results_test {
 namespace {
 
 using testing::HasSubstr;
@@ -204,4 +204,4 @@ TEST(RunFolderTest, FilesOfTwoTasksNeverMeet) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::results_test

@@ -13,7 +13,7 @@
 #include <functional>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::run_lock_test {
 namespace {
 
 using testing::HasSubstr;
@@ -129,4 +129,4 @@ TEST_F(Locks, AFinishedRunsFilesAreComparedWithItsRecord) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::run_lock_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::stored_runs_test {
 namespace {
 
 using testing::AllOf;
@@ -87,4 +87,4 @@ TEST_F(StoredRunsTest, ARunOfADeadProcessIsStopped) {
 TEST_F(StoredRunsTest, AFolderThatIsNotThereHasNoRuns) { EXPECT_THAT(read_runs(folder_ / "nowhere").runs, IsEmpty()); }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::stored_runs_test

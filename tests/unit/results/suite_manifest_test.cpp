@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::suite_manifest_test {
 namespace {
 
 using testing::ElementsAre;
@@ -68,4 +68,4 @@ TEST_F(Manifest, ADamagedOneIsNamedAndWrittenAnew) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::suite_manifest_test

@@ -6,14 +6,14 @@
 
 #include <gmock/gmock.h>
 
-namespace peftbench {
+namespace peftbench::adapter_test {
 namespace {
 
 using ::testing::HasSubstr;
 
 // shared.weight beside a LoRA: the backbone's own is no matter, another one would be lost without a word.
 TEST(FrozenBesideAnAdapter, IsComparedWithTheBackbones) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const Tensor table = backbone->frozen(backbone->spec().parameter("shared.weight").index);
   Adapter adapter;
   adapter.frozen["shared.weight"] = table.to(at::kBFloat16).to(at::kFloat);  // as it may have been stored
@@ -32,4 +32,4 @@ TEST(FrozenBesideAnAdapter, IsComparedWithTheBackbones) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::adapter_test

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::config_test {
 namespace {
 
 using testing::AllOf;
@@ -351,4 +351,4 @@ TEST(Options, EveryTrainingOptionIsThereOnce) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::config_test

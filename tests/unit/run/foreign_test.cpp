@@ -13,7 +13,7 @@
 #include <fstream>
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::foreign_test {
 namespace {
 
 using ::testing::AllOf;
@@ -147,4 +147,4 @@ TEST_F(Foreign, WhatIsNoAdapterIsCalledWhatItIs) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::foreign_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace peftbench {
+namespace peftbench::forgetting_test {
 namespace {
 
 using testing::Each;
@@ -47,4 +47,4 @@ TEST_F(Pieces, HaveTwoIdsWhereTheTaskHasRoomForNoInput) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::forgetting_test

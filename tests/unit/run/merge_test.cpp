@@ -11,10 +11,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::merge_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -114,4 +114,4 @@ TEST_F(MergedFolder, HoldsTheSourcesSizesAndVocabulary) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::merge_test

@@ -16,7 +16,7 @@
 
 #include <cstdlib>
 
-namespace peftbench {
+namespace peftbench::sources_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -76,7 +76,7 @@ TEST_F(Sources, WhatIsNotThereIsNamed) {
 }
 
 TEST(InitContexts, AreStreamsOfTheSeedAndTheName) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const auto draw = [&](std::uint64_t seed, const std::string& name) {
     const auto contexts = init_contexts({*backbone, nullptr, {"yes", "no"}, seed, [](std::string) {}});
     return init::uniform(0, 1)(*contexts(name), {4});
@@ -98,7 +98,7 @@ TEST(InitContexts, AreStreamsOfTheSeedAndTheName) {
 }
 
 TEST(InitContexts, FrozenTensorsAreCopies) {
-  const auto backbone = testing::tiny_backbone();
+  const auto backbone = support::tiny_backbone();
   const std::string before = backbone->checksum();
   const auto contexts = init_contexts({*backbone, nullptr, {}, 1, [](std::string) {}});
   contexts("a")->frozen("shared.weight").fill_(3);
@@ -141,4 +141,4 @@ TEST(Home, IsFoundAndTheDataRootFollowsTheEnvironment) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::sources_test

@@ -8,7 +8,7 @@
 
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::suite_test {
 namespace {
 
 using testing::AllOf;
@@ -130,4 +130,4 @@ TEST(Seeds, AreNumbersAndRanges) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::suite_test

@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-namespace peftbench {
+namespace peftbench::added_tokens_test {
 namespace {
 
 using namespace testing_text;
@@ -167,4 +167,4 @@ TEST_F(AddedTokens, WhatCannotBeHonouredIsRefused) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::added_tokens_test

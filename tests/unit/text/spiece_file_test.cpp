@@ -11,7 +11,7 @@
 
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::spiece_file_test {
 namespace {
 
 using namespace testing_text;
@@ -91,4 +91,4 @@ TEST(SpieceFile, NoFlippedByteCrashes) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::spiece_file_test

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
 
-namespace peftbench {
+namespace peftbench::tokenizer_test {
 namespace {
 
 using testing::ElementsAre;
@@ -152,4 +152,4 @@ TEST(TokenizerFile, AbsentEmptyAndDamagedFilesAreDataErrors) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::tokenizer_test

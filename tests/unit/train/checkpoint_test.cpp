@@ -17,7 +17,7 @@
 #include <fstream>
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::checkpoint_test {
 namespace {
 
 TrainState state_at(std::int64_t step) {
@@ -257,4 +257,4 @@ TEST_F(EventLogs, AreWrittenToOurOwnFileAloneAndSayWhyNot) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::checkpoint_test

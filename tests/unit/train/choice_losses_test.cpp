@@ -8,10 +8,10 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::choice_losses_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 const Choices choices = {{5, 9, 1}, {7, 1}, {5, 11, 30, 1}};
 
@@ -163,7 +163,7 @@ TEST_F(ChoiceLosses, EncodeAnExampleOnce) {
     const auto prompt = builder.parameter(spec.encoder_input(), "prompt", {3, spec.d_model}, init::uniform(-0.5, 0.5));
     builder.claim<CountedPrompt>(spec.encoder_input(), prompt, &sequences);
   });
-  testing::initialise(plan);
+  support::initialise(plan);
   step(plan, weighted(1, 1));
   EXPECT_EQ(sequences, 8);
 }
@@ -221,4 +221,4 @@ TEST_F(ChoiceLosses, RefuseHeadsThatScoreClassesAndReplicas) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::choice_losses_test

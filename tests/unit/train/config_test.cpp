@@ -11,7 +11,7 @@
 #include <string>
 #include <type_traits>
 
-namespace peftbench {
+namespace peftbench::config_test {
 namespace {
 
 TEST(TrainConfig, NamesEachOptionOnceWithHelp) {
@@ -95,4 +95,4 @@ TEST(TrainDoubts, AWarmUpAsLongAsTheRunAndPatienceWithoutEvaluations) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::config_test

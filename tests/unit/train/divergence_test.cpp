@@ -9,10 +9,10 @@
 
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::divergence_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -148,4 +148,4 @@ TEST_F(DivergenceTest, WithoutAnyFiniteEvaluationThereIsNoBestStep) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::divergence_test

@@ -4,10 +4,10 @@
 
 #include <ATen/ops/log_softmax.h>
 
-namespace peftbench {
+namespace peftbench::loss_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 class Loss : public ::testing::Test {
  protected:
@@ -115,7 +115,7 @@ TEST_F(Loss, AHookReplacesItAndCountsOnceHoweverTheStepIsCut) {
       builder.claim<Prompt>(spec.encoder_input(), prompt);
       builder.claim(spec.loss(), hook);
     });
-    testing::initialise(hooked);
+    support::initialise(hooked);
     const auto [loss, gradient] = step(plain, config);
     for (const std::size_t parts : {1, 4}) {
       const auto [hook_loss, hook_gradient] = step(hooked, config, parts);
@@ -150,7 +150,7 @@ TEST_F(Loss, ReplicasAreAMixtureOfLikelihoods) {
     builder.claim<PromptPerCopy>(spec.encoder_input(), prompts);
     builder.claim<TwoCopies>(spec.replicas());
   });
-  testing::initialise(mixture);
+  support::initialise(mixture);
   auto config = still();
   config.loss = LossNormalisation::sum;
   const auto [loss, gradient] = step(mixture, config);
@@ -162,7 +162,7 @@ TEST_F(Loss, ReplicasAreAMixtureOfLikelihoods) {
         builder.claim<Prompt>(spec.encoder_input(),
                               builder.parameter(spec.encoder_input(), "p", {1, spec.d_model}, init::zeros()));
       });
-      testing::initialise(single);
+      support::initialise(single);
       single.trained().front()->value = mixture.trained().front()->value[copy].unsqueeze(0).detach();
       const auto encoder = backbone_->encode(PackedTokens::of({example.input}), single, RunContext::inference());
       likelihood += std::exp(
@@ -190,7 +190,7 @@ TEST_F(Loss, AClassHeadIsScoredOnTheLabel) {
     builder.claim<Classes>(spec.head(),
                            builder.parameter(spec.head(), "weight", {2, spec.d_model}, init::uniform(-1, 1)));
   });
-  testing::initialise(plan);
+  support::initialise(plan);
   double expected = 0;
   for (const auto& example : examples_) {
     const Tensor scores = logits(*backbone_, plan, {example.input}, {{0, 5, 6}});
@@ -202,4 +202,4 @@ TEST_F(Loss, AClassHeadIsScoredOnTheLabel) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::loss_test

@@ -12,7 +12,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::optimizer_test {
 namespace {
 
 std::shared_ptr<detail::ParameterSlot> slot_with(const std::string& name, const Tensor& value) {
@@ -235,4 +235,4 @@ TEST(Schedule, FollowsTransformers) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::optimizer_test

@@ -5,10 +5,10 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::resume_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 class ResumedTraining : public ::testing::Test {
  protected:
@@ -134,4 +134,4 @@ TEST_F(ResumedTraining, TellsThatACheckpointOrTheLogWasDamaged) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::resume_test

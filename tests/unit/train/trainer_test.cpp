@@ -4,10 +4,10 @@
 
 #include <set>
 
-namespace peftbench {
+namespace peftbench::trainer_test {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 class TrainerTest : public ::testing::Test {
  protected:
@@ -184,7 +184,7 @@ TEST_F(TrainerTest, CountsTheElementsThatReceiveAGradient) {
     builder.claim<Half>(spec.encoder_input(),
                         builder.parameter(spec.encoder_input(), "prompt", {6, spec.d_model}, init::uniform(-1, 1)));
   });
-  testing::initialise(plan);
+  support::initialise(plan);
   const auto result = train(small_config(), job(plan));
   EXPECT_EQ(result.receiving_gradient, (std::map<std::string, std::int64_t>{{"encoder.input.prompt", 3 * 20}}));
 }
@@ -201,7 +201,7 @@ TEST_F(TrainerTest, StepHooksMayChangeBuffers) {
                           builder.parameter(spec.encoder_input(), "prompt", {1, spec.d_model}, init::zeros()));
     builder.claim<Counter>(spec.step_end(), builder.buffer(spec.step_end(), "count", {1}, init::zeros()));
   });
-  testing::initialise(plan);
+  support::initialise(plan);
   auto config = small_config();
   config.steps = 4;
   train(config, job(plan));
@@ -219,7 +219,7 @@ TEST_F(TrainerTest, DerivedValuesFollowTheKeptParameters) {
                                           [source] { return source() * 3; });
       builder.claim<Prompt>(spec.encoder_input(), prompt);
     });
-    testing::initialise(plan);
+    support::initialise(plan);
     auto task = job(plan);
     if (validated) task.validate = scripted({0.2, 0.6, 0.1});
     EXPECT_EQ(train(config, task).best_step, validated ? 8 : 12);
@@ -303,4 +303,4 @@ TEST_F(TrainerTest, OnlyAFrozenEncoderWithoutDropoutIsCached) {
 }
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::trainer_test

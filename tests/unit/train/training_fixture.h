@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench::testing {
+namespace peftbench::support {
 
 struct Prompt final : InputHook {
   explicit Prompt(Parameter prompt) : prompt(std::move(prompt)) {}
@@ -98,4 +98,4 @@ inline fs::path fresh_folder(const std::string& name) {
   return folder;
 }
 
-}  // namespace peftbench::testing
+}  // namespace peftbench::support
