@@ -69,12 +69,12 @@ Directory find_directory(const MappedFile& file, const Fields& fields) {
   return {fields.u64(end64 + 32), fields.u64(end64 + 48)};
 }
 
-struct Entry {
+struct ZipEntry {
   std::uint64_t size, packed, header;
 };
 
 // Fields that do not fit 32 bits stand in an extra field, in this order and only those that are needed.
-void widen(Entry& entry, std::string_view extra, const Fields& fields) {
+void widen(ZipEntry& entry, std::string_view extra, const Fields& fields) {
   while (extra.size() >= 4) {
     std::uint16_t id, size;
     std::memcpy(&id, extra.data(), 2);
@@ -105,7 +105,7 @@ std::map<std::string, std::string_view> read_stored_zip(const MappedFile& file) 
     const std::uint64_t name_size = fields.u16(at + 28), extra_size = fields.u16(at + 30),
                         comment_size = fields.u16(at + 32);
     const std::string name(fields.span(at + 46, name_size));
-    Entry entry{fields.u32(at + 24), fields.u32(at + 20), fields.u32(at + 42)};
+    ZipEntry entry{fields.u32(at + 24), fields.u32(at + 20), fields.u32(at + 42)};
     widen(entry, fields.span(at + 46 + name_size, extra_size), fields);
     if (fields.u16(at + 10) != 0 || entry.size != entry.packed || (fields.u16(at + 8) & 1) != 0) {
       fields.refuse("entry '" + printable(name) + "' is compressed or encrypted");
