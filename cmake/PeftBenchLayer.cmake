@@ -1,7 +1,8 @@
 # A layer is a folder of framework/src.
 #
-# peftbench_layer(NAME SOURCES a.cpp… [TESTS t.cpp…] [LINK pkgs…] [DEPENDS layers…] [NO_TORCH])
+# peftbench_layer(NAME SOURCES a.cpp… [READERS b.cpp…] [TESTS t.cpp…] [LINK pkgs…] [DEPENDS layers…] [NO_TORCH])
 #   SOURCES  relative to framework/src/NAME; they become the OBJECT library peftbench_NAME
+#   READERS  more of them: those that parse files from outside, which tests/hostile compiles with sanitizers
 #   TESTS    relative to tests/unit/NAME; they become the GoogleTest binary test_NAME
 #   LINK     targets of packages: fmt::fmt, yaml-cpp, PeftBench::sentencepiece, …
 #   DEPENDS  the layers whose headers it includes, as docs/architecture.md allows
@@ -14,12 +15,23 @@ target_link_libraries(peftbench_pch PRIVATE PeftBench::torch peftbench_warnings)
 target_precompile_headers(peftbench_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/pch.h")
 
 function(peftbench_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 L "NO_TORCH" "" "SOURCES;TESTS;LINK;DEPENDS")
-  if(L_UNPARSED_ARGUMENTS OR NOT L_SOURCES)
-    message(FATAL_ERROR "peftbench_layer(${name}): SOURCES is needed; not understood: '${L_UNPARSED_ARGUMENTS}'")
+  cmake_parse_arguments(PARSE_ARGV 1 L "NO_TORCH" "" "SOURCES;READERS;TESTS;LINK;DEPENDS")
+  if(L_UNPARSED_ARGUMENTS OR NOT (L_SOURCES OR L_READERS))
+    message(FATAL_ERROR "peftbench_layer(${name}): SOURCES or READERS is needed; not understood: '${L_UNPARSED_ARGUMENTS}'")
   endif()
   set(target peftbench_${name})
-  add_library(${target} OBJECT ${L_SOURCES})
+  add_library(${target} OBJECT ${L_SOURCES} ${L_READERS})
+  # Readers apart, so that tests/hostile can take their objects out.
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+  foreach(kind IN ITEMS SOURCES READERS)
+    string(TOLOWER ${kind} group)
+    set(n 0)
+    foreach(source IN LISTS L_${kind})
+      math(EXPR batch "${n} / ${CMAKE_UNITY_BUILD_BATCH_SIZE}")
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group}_${batch})
+      math(EXPR n "${n} + 1")
+    endforeach()
+  endforeach()
   target_include_directories(${target} PUBLIC
     "${PROJECT_SOURCE_DIR}/framework/include" "${PROJECT_SOURCE_DIR}/framework/src" "${PROJECT_BINARY_DIR}/include")
   target_compile_definitions(${target} PRIVATE PEFTBENCH_BUILDING)
@@ -32,6 +44,7 @@ function(peftbench_layer name)
   list(TRANSFORM L_TESTS PREPEND "${PROJECT_SOURCE_DIR}/tests/unit/${name}/")
   set_property(GLOBAL APPEND PROPERTY PEFTBENCH_LAYERS ${name})
   set_property(GLOBAL PROPERTY PEFTBENCH_LAYER_DEPENDS_${name} ${L_DEPENDS})
+  set_property(GLOBAL PROPERTY PEFTBENCH_LAYER_READERS_${name} ${L_READERS})
   set_property(GLOBAL PROPERTY PEFTBENCH_LAYER_TESTS_${name} ${L_TESTS})
 endfunction()
 

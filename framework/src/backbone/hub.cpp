@@ -1,6 +1,7 @@
 #include "backbone/hub.h"
 
 #include "backbone/catalogue.h"
+#include "backbone/known_weights.h"
 #include "backbone/load.h"
 #include "core/hub_cache.h"
 #include "core/json.h"
@@ -64,8 +65,12 @@ std::optional<fs::path> find_in_cache(const HubName& name, const BackboneSearch&
   return std::nullopt;
 }
 
-ResolvedBackbone in_folder(const std::string& name, const fs::path& folder) {
-  BackboneSpec spec = read_spec(folder);
+BackboneSpec sizes_of(const fs::path& folder, const BackboneSearch& search) {
+  return KnownWeights(search.known_weights).sizes(folder);
+}
+
+ResolvedBackbone in_folder(const std::string& name, const fs::path& folder, const BackboneSearch& search) {
+  BackboneSpec spec = sizes_of(folder, search);
   spec.name = name;
   return {name, folder, std::move(spec)};
 }
@@ -142,12 +147,12 @@ bool is_t5(const fs::path& folder) {
   return type != config->end() && (*type == "t5" || *type == "mt5");
 }
 
-BackboneListing describe(const std::string& name, const fs::path& folder) {
+BackboneListing describe(const std::string& name, const fs::path& folder, const BackboneSearch& search) {
   BackboneListing listing;
   listing.name = name;
   listing.folder = folder;
   try {
-    listing.parameters = read_spec(folder).parameter_count();
+    listing.parameters = sizes_of(folder, search).parameter_count();
     if (!has_weights(folder)) listing.problem = "there are no weights in its folder";
   } catch (const UserError& error) {
     const std::string message = error.what();
@@ -158,13 +163,15 @@ BackboneListing describe(const std::string& name, const fs::path& folder) {
 
 }  // namespace
 
-BackboneSearch backbone_search(const fs::path& home) { return {home, hub_caches()}; }
+BackboneSearch backbone_search(const fs::path& home, const fs::path& known_weights) {
+  return {home, hub_caches(), known_weights};
+}
 
 ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search, BackboneNeed need) {
   if (is_path(name) || file_exists(fs::path(name) / "config.json")) {
     fs::path folder = fs::path(name).lexically_normal();
     if (!folder.has_filename()) folder = folder.parent_path();
-    ResolvedBackbone result{name, folder, read_spec(folder)};
+    ResolvedBackbone result{name, folder, sizes_of(folder, search)};
     result.name = result.spec.name;
     return result;
   }
@@ -172,7 +179,7 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
   const std::optional<HubName> hub_name = parse_hub_name(name);
   if (!hub_name) refuse_unknown(name, catalogue, search);
   const fs::path asset = search.home / "assets" / "backbones" / name;
-  if (file_exists(asset / "config.json")) return in_folder(name, asset);
+  if (file_exists(asset / "config.json")) return in_folder(name, asset, search);
 
   // A catalogue's name stands for its own model on the hub, an alias for that model alone.
   const CatalogueEntry* entry = find_entry(catalogue, hub_name->repository);
@@ -181,7 +188,7 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
   for (const std::string& candidate : {name, hub}) {
     const std::optional<HubName> wanted = parse_hub_name(candidate);
     if (!wanted) continue;
-    if (const auto folder = find_in_cache(*wanted, search)) return in_folder(name, *folder);
+    if (const auto folder = find_in_cache(*wanted, search)) return in_folder(name, *folder, search);
   }
   if (entry != nullptr && need == BackboneNeed::sizes) {
     BackboneSpec spec = entry->spec;
@@ -194,10 +201,24 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
   refuse_absent(name, hub, entry != nullptr, search);
 }
 
+std::vector<std::string> backbone_names(const BackboneSearch& search) {
+  std::vector<std::string> names;
+  for (const fs::path& folder : folders_in(search.home / "assets" / "backbones"))
+    if (is_model(folder)) names.push_back(folder.filename().string());
+  for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones")) {
+    names.push_back(entry.name);
+    names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
+  }
+  for (const fs::path& cache : search.hub_caches)
+    for (const fs::path& repository : folders_in(cache))
+      if (const auto name = hub_name(repository, HubKind::model)) names.push_back(*name);
+  return names;
+}
+
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
   std::vector<BackboneListing> result;
   for (const fs::path& folder : folders_in(search.home / "assets" / "backbones")) {
-    if (file_exists(folder / "config.json")) result.push_back(describe(folder.filename().string(), folder));
+    if (file_exists(folder / "config.json")) result.push_back(describe(folder.filename().string(), folder, search));
   }
   std::set<fs::path> listed;
   for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones")) {
@@ -205,7 +226,7 @@ std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
     for (const std::string& name : {entry.hub, entry.name}) {
       const auto folder = find_in_cache({name, ""}, search);
       if (!folder) continue;
-      listing = describe(entry.name, *folder);
+      listing = describe(entry.name, *folder, search);
       listed.insert(*folder);
       break;
     }
@@ -221,7 +242,7 @@ std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
       const std::optional<std::string> name = hub_name(repository, HubKind::model);
       const std::optional<fs::path> folder = name ? find_snapshot(repository, "") : std::nullopt;
       if (!folder || listed.contains(*folder) || !is_t5(*folder)) continue;
-      BackboneListing listing = describe(*name, *folder);
+      BackboneListing listing = describe(*name, *folder, search);
       listing.hub = *name;
       result.push_back(std::move(listing));
     }

@@ -14,10 +14,11 @@ namespace peftbench {
 struct BackboneSearch {
   fs::path home;                     // holds assets/backbones/<name>/ and configs/backbones/<name>.yaml
   std::vector<fs::path> hub_caches;  // Hugging Face's, first one first
+  fs::path known_weights = {};       // the cache of KnownWeights; empty: none
 };
 
 // With the hub's caches as the environment has them (core/hub_cache.h).
-BackboneSearch backbone_search(const fs::path& home);
+BackboneSearch backbone_search(const fs::path& home, const fs::path& known_weights = {});
 
 struct ResolvedBackbone {
   std::string name;
@@ -43,6 +44,9 @@ struct BackboneListing {
   std::string source;              // where the sizes are from
   std::string problem;             // why it cannot be used; empty where it can
 };
+
+// Names and aliases of all that list_backbones has, and of what else the hub cache holds; no weights are opened.
+std::vector<std::string> backbone_names(const BackboneSearch& search);
 
 // assets, then configs/backbones by size, then what else the hub cache holds of the T5 family.
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search);

@@ -39,7 +39,8 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
   request.method = method.name;
   Places places = arguments.places();
   places.plugin_files.insert(places.plugin_files.begin(), method.libraries.begin(), method.libraries.end());
-  const Setup setup = set_up(places, request, BackboneNeed::sizes);
+  Resources resources(places);
+  const Setup setup = set_up(resources, request, BackboneNeed::sizes);
   InForce result{setup.backbone.name, setup.config.task(), nlohmann::json::object(), setup.config.origins};
   const nlohmann::json values = to_json(setup.config.values), options = to_json(setup.config.options);
   for (const auto& [key, origin] : result.origins)
@@ -101,7 +102,7 @@ Json listing_json(const BackboneListing& b) {
 }
 
 int describe_backbone(const std::string& name, const Places& places, bool as_json) {
-  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places.home), BackboneNeed::sizes);
+  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places.home, places.known_weights()), BackboneNeed::sizes);
   const BackboneSpec& s = backbone.spec;
   const Json json = {{"name", backbone.name},
                      {"folder", backbone.folder ? Json(backbone.folder->string()) : Json(nullptr)},
@@ -192,7 +193,7 @@ int backbones_command(const std::vector<std::string>& words) {
   if (!name.empty()) return describe_backbone(name, places, arguments.json());
   TextTable table({"backbone", ">parameters", "weights"});
   Json json = Json::array();
-  for (const BackboneListing& b : list_backbones(backbone_search(places.home))) {
+  for (const BackboneListing& b : list_backbones(backbone_search(places.home, places.known_weights()))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
                               : b.folder         ? b.folder->string()
                                          : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);

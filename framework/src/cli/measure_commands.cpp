@@ -27,10 +27,10 @@ int params_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  const Places places = arguments.places();
-  const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
+  Resources resources(arguments.places());
+  const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
   const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec,
-                                                    task_shape(places, setup.config), setup.config.train));
+                                                    task_shape(resources, setup.config), setup.config.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
     const Json json = {{"method", setup.plugin->name},

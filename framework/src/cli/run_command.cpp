@@ -15,15 +15,15 @@ namespace {
 
 // What would be run, without loading weights.
 int dry_run(const Arguments& arguments) {
-  const Places places = arguments.places();
-  const Setup setup = set_up(places, arguments.config(), BackboneNeed::sizes);
-  const TaskShape task = task_shape(places, setup.config);
+  Resources resources(arguments.places());
+  const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
+  const TaskShape task = task_shape(resources, setup.config);
   refuse_idle_label_map(setup.config);
-  configured_eval_tasks(places, setup.config);  // a name that is none is told now
+  configured_eval_tasks(resources, setup.config);  // a name that is none is told now
   CompiledPlan plan = compile_plan(*setup.plugin, setup.config.values, setup.backbone.spec, task);
   std::vector<std::string> warnings =
-      scores_classes(plan) ? std::vector<std::string>{} : check_label_words(places, setup);
-  for (std::string& warning : warnings_before(places, setup.config, !plan.trained().empty()))
+      scores_classes(plan) ? std::vector<std::string>{} : check_label_words(resources, setup);
+  for (std::string& warning : warnings_before(resources, setup.config, !plan.trained().empty()))
     warnings.push_back(std::move(warning));
   const nlohmann::json ledger =
       to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));

@@ -39,14 +39,12 @@ void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
 }
 
 // Elements that the method of this run would train, from sizes alone.
-std::string planned(const SuiteRequest& request, const SuiteRun& run) {
+std::string planned(Resources& resources, const SuiteRun& run) {
   if (!run.cell.message.empty()) return "cannot be done: " + run.cell.message.substr(0, run.cell.message.find('\n'));
   try {
-    const PluginHandle plugin = PluginFinder(request.places.plugin_files).load_method(run.cell.method);
-    const BackboneSpec spec =
-        resolve_backbone(run.config.backbone(), backbone_search(request.places.home), BackboneNeed::sizes).spec;
-    const Ledger ledger =
-        plan_ledger(*plugin, run.config.values, spec, task_shape(request.places, run.config), run.config.train);
+    const BackboneSpec& spec = resources.backbone(run.config.backbone(), BackboneNeed::sizes).spec;
+    const Ledger ledger = plan_ledger(*resources.method(run.cell.method), run.config.values, spec,
+                                      task_shape(resources, run.config), run.config.train);
     return with_thousands(ledger.total.trained);
   } catch (const Error& error) {  // its run will fail, and be a row
     return "cannot be planned: " + std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
@@ -66,7 +64,8 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
 }
 
 // What would be run: a line for each row on each task and backbone.
-void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, bool as_json) {
+void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources,
+                   bool as_json) {
   TextTable table({"row", "task", "backbone", ">runs", ">finished", ">steps", ">batch", "trained"});
   Json json = Json::array();
   const std::size_t seeds = request.spec.seeds.size();
@@ -76,10 +75,10 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
     std::int64_t finished = 0;
     for (std::size_t i = first; i < first + seeds; ++i) finished += runs[i].finished;
     left += run.cell.run.empty() ? 0 : static_cast<std::int64_t>(seeds) - finished;
-    const std::string trained = planned(request, run);
+    const std::string trained = planned(resources, run);
     table.add({run.cell.row, run.cell.task, run.cell.backbone, std::to_string(seeds), std::to_string(finished),
                with_thousands(run.config.train.steps), std::to_string(run.config.train.batch_size), trained});
-    for (std::size_t i = first; i < first + seeds; ++i)
+    for (std::size_t i = first; as_json && i < first + seeds; ++i)
       json.push_back({{"row", run.cell.row},
                       {"task", run.cell.task},
                       {"backbone", run.cell.backbone},
@@ -129,11 +128,12 @@ int suite_command(const std::vector<std::string>& words) {
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
-  const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out));
+  Resources resources(request.places);
+  const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out), resources);
   ConsoleProgress progress;
   for (const std::string& note : evaluation_notes(runs)) progress.note(note);
   if (dry) {
-    print_dry_run(request, runs, arguments.json());
+    print_dry_run(request, runs, resources, arguments.json());
     return 0;
   }
   listen_for_stop();

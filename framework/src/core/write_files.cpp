@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -198,6 +199,12 @@ void flush_folder(const fs::path& folder) {
   if (!directory.ok() && errno == EACCES) return;  // may be written and not be read: then it cannot be flushed
   if (!directory.ok()) fail_to_write(folder, errno);
   if (::fsync(directory.get()) != 0 && !cannot_flush(errno)) fail_to_write(folder, errno);
+}
+
+bool can_write_in(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  return ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
 void make_folder(const fs::path& folder) {

@@ -1,14 +1,13 @@
 #include "data/storage.h"
 
+#include "core/file_memory.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/write_files.h"
 
 #include <peftbench/error.h>
 
 #include <nlohmann/json.hpp>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,25 +22,7 @@ namespace peftbench {
 
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::uint64_t remembered_from = 8 << 20;  // smaller files are hashed each time
-constexpr std::int64_t second = 1'000'000'000;
-
-// What changes when a file does.
-struct FileState {
-  std::uint64_t size = 0, inode = 0;
-  std::int64_t modified = 0, changed = 0;  // ns
-  friend bool operator==(const FileState&, const FileState&) = default;
-};
-
-FileState state_of(const fs::path& file) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) return {};
-  const auto nanoseconds = [](const timespec& time) { return std::int64_t{time.tv_sec} * second + time.tv_nsec; };
-  return {static_cast<std::uint64_t>(status.st_size), static_cast<std::uint64_t>(status.st_ino),
-          nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
-}
 
 std::string plain(std::string name) {
   std::replace_if(
@@ -59,12 +40,6 @@ void sweep(const fs::path& folder) {
     const bool temporary = entry.path().filename().string().find(".tmp-") != std::string::npos;
     if (temporary && entry.last_write_time(error) < old && !error) fs::remove(entry.path(), error);
   }
-}
-
-bool can_write(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  return ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
 // An empty file of a name that nobody else has.
@@ -97,7 +72,7 @@ std::shared_ptr<const RecordFile> StoredRecords::find() const {
 }
 
 std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(RecordWriter&)>& write) const {
-  const bool writable = can_write(storage_.folder);
+  const bool writable = can_write_in(storage_.folder);
   const bool keep = storage_.keep && writable;
   fs::path path = path_;
   if (!keep) {
@@ -132,29 +107,17 @@ std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(
 std::string content_hash(const fs::path& file, const DataStorage& storage) {
   const FileState state = state_of(file);
   if (state.size < remembered_from || !storage.keep) return sha256_file(file);
-  const Json about = {state.size, state.inode, state.modified, state.changed};
   std::error_code error;
-  const fs::path whole = fs::weakly_canonical(file, error);
-  const fs::path memory = storage.folder / "hashes" / (sha256(whole.string()).substr(0, 20) + ".json");
-  if (file_exists(memory)) {
-    JsonFault ignored;  // what is damaged is hashed again
-    const Json kept = parse_json<Json>(read_text(memory), ignored).value_or(Json());
-    const auto is = [&](const char* name, const Json& value) { return kept.contains(name) && kept.at(name) == value; };
-    if (kept.is_object() && is("file", whole.string()) && is("state", about) && kept.contains("sha256") &&
-        kept.at("sha256").is_string())
-      return kept.at("sha256").get<std::string>();
-  }
+  const std::string whole = fs::weakly_canonical(file, error).string();
+  const FileMemory memory(storage.folder / "hashes");
+  if (const auto kept = memory.find(whole, {file}); kept && kept->is_string()) return kept->get<std::string>();
   if (storage.progress) storage.progress->update({"load", 0, 0, "hash of " + file.filename().string()});
   const std::string hash = sha256_file(file);
   if (state_of(file) != state) {
     throw DataError(Problem{file.string() + " changed while it was read", "another size or time than before",
                             "a file that nobody writes to", "start again when it is whole"});
   }
-  // Within the clock's grain a file can change and keep its times.
-  const auto now =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  if (now - state.changed > 2 * second && can_write(memory.parent_path()))
-    write_atomically(memory, Json{{"file", whole.string()}, {"state", about}, {"sha256", hash}}.dump());
+  memory.keep(whole, {file}, {state}, hash);
   return hash;
 }
 

@@ -50,6 +50,7 @@ struct TaskData {
 // `name_or_file`: a name in one of the folders, or the path of a YAML. Errors name file, line, field and remedy.
 TaskConfig read_task_config(const std::string& name_or_file, const std::vector<fs::path>& folders);
 std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders);
+std::vector<std::string> task_names(const std::vector<fs::path>& folders);  // in order; no file is read
 
 // Reads the source, applies templates, makes the splits. `data_root` holds one folder a task for data that is
 // fetched; relative sources are looked up beside the YAML first, then in it. Throws DataError.

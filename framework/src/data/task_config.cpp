@@ -246,6 +246,12 @@ TaskShape shape_of(const TaskConfig& config) {
   return shape;
 }
 
+std::vector<std::string> task_names(const std::vector<fs::path>& folders) {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : find_tasks(folders)) names.push_back(name);
+  return names;
+}
+
 std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders) {
   std::vector<TaskConfig> result;
   for (const auto& [name, file] : find_tasks(folders)) {

@@ -84,7 +84,7 @@ SpanLengths span_lengths(int64_t inputs, double density, double mean_span) {
   // The first segment behind which the next is too long, as in T5: the input does not grow with every token.
   int64_t raw = std::max<int64_t>(inputs, 1);
   while (raw < longest_segment && corrupted(raw + 1, density, mean_span).inputs <= inputs) ++raw;
-  if (raw == longest_segment) {
+  if (raw >= longest_segment) {
     throw ConfigError(Problem{"segments for span corruption would be too long",
                               std::to_string(inputs) + " tokens of input at a density of " + std::to_string(density),
                               "segments of less than " + std::to_string(longest_segment) + " tokens",

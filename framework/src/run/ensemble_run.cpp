@@ -115,10 +115,10 @@ void write_votes(const Workbench& bench, const EnsembleEvaluation& evaluation, c
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress) {
   if (request.runs.empty()) throw ConfigError({"an ensemble needs runs", {}, "one or more", "name their folders"});
   const Stopwatch watch;
-  const Places& places = request.places;
+  Resources resources(request.places);
   std::vector<FinishedRun> finished;
   for (const RunFolder& run : request.runs) {
-    finished.push_back(open_finished(run, request.asked, places));
+    finished.push_back(open_finished(run, request.asked, resources));
     const RunRecord& added = finished.back().record;
     const auto known = std::find_if(finished.begin(), finished.end(),
                                     [&](const FinishedRun& other) { return other.record.id == added.id; });
@@ -132,7 +132,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   }
   use_threads(finished.front().setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(places, finished.front().setup, &progress);
+  const Workbench bench = open_workbench(resources, finished.front().setup, &progress);
   if (bench.task.config.mixture)
     throw ConfigError({"an ensemble votes on one task",
                        bench.task.config.name + " is a mixture",
@@ -143,7 +143,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   std::vector<const Evaluator*> evaluators;
   EnsembleOutcome outcome;
   for (FinishedRun& run : finished) {
-    members.push_back(std::make_unique<ScoredRun>(std::move(run), bench, places, request.asked, progress));
+    members.push_back(std::make_unique<ScoredRun>(std::move(run), bench, resources, request.asked, progress));
     check_alike(*members.front(), *members.back());
     plans.push_back(members.back()->plan());
     evaluators.push_back(&members.back()->scoring().first().evaluator());

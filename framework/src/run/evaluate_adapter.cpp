@@ -49,16 +49,17 @@ ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adap
 }  // namespace
 
 EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, ProgressSink& progress) {
+  Resources resources(request.places);
   const PluginFinder finder(request.places.plugin_files);
   const AdapterPlace place{request.adapter, {}, {}};
   const ResolvedBackbone resolved = backbone_of(place, request.backbone, request.places, BackboneNeed::weights);
   Adapter adapter = read_adapter(request.adapter, finder, resolved.spec, request.method);
-  Setup setup = set_up(request.places, configuration_of(request, adapter, resolved.folder.value().string()),
+  Setup setup = set_up(resources, configuration_of(request, adapter, resolved.folder.value().string()),
                        BackboneNeed::weights);
   setup.config.values = adapter.info.values;
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(request.places, std::move(setup), &progress);
+  const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   for (const std::string& note : adapter.notes) progress.note("warning: " + note);
   check_backbone(adapter, *bench.backbone, bench.checksum);
 

@@ -41,9 +41,9 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   return config;
 }
 
-TaskData trained_data(const RunFolder& run, const RunRecord& record, const Places& places, ProgressSink* progress) {
+TaskData trained_data(const RunFolder& run, const RunRecord& record, Resources& resources, ProgressSink* progress) {
   const ConfigRequest request = configuration_of(run, record, {});
-  return open_task(places, set_up(places, request, BackboneNeed::sizes).config, progress);
+  return open_task(resources, set_up(resources, request, BackboneNeed::sizes).config, progress);
 }
 
 EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring& scoring, RunRecord record,
@@ -69,12 +69,12 @@ EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring&
 }
 
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
-  const Places& places = request.places;
-  FinishedRun finished = open_finished(request.run, request.asked, places);
+  Resources resources(request.places);
+  FinishedRun finished = open_finished(request.run, request.asked, resources);
   use_threads(finished.setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
-  const Workbench bench = open_workbench(places, finished.setup, &progress);
-  ScoredRun run(std::move(finished), bench, places, request.asked, progress);
+  const Workbench bench = open_workbench(resources, finished.setup, &progress);
+  ScoredRun run(std::move(finished), bench, resources, request.asked, progress);
   for (const std::string& warning : run.warnings()) progress.note("warning: " + warning);
   EvaluateOutcome outcome =
       score(run.bench(), run.plan(), run.scoring(), run.record(), {request.examples, request.predictions}, progress);

@@ -27,7 +27,7 @@ struct Asked {
 ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, const Asked& asked);
 
 // The data of the task that a run was trained on, with the examples that its seed drew.
-TaskData trained_data(const RunFolder& run, const RunRecord& record, const Places& places, ProgressSink* progress);
+TaskData trained_data(const RunFolder& run, const RunRecord& record, Resources& resources, ProgressSink* progress);
 
 struct EvaluateRequest {
   Places places;

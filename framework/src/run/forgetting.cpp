@@ -152,13 +152,14 @@ std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Token
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress) {
   const RunRecord record = finished_record(request.run);
   const Places& places = request.places;
+  Resources resources(places);
   Asked asked;
   asked.threads = request.threads;
-  Setup setup = set_up(places, configuration_of(request.run, record, asked), BackboneNeed::weights);
+  Setup setup = set_up(resources, configuration_of(request.run, record, asked), BackboneNeed::weights);
   check_settings(record, setup.config, {"eval.tasks"});
   use_threads(setup.config.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
-  const Workbench bench = open_workbench(places, std::move(setup), &progress);
+  const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   CompiledPlan plan =
       load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
 
@@ -177,7 +178,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
     outcome.source = request.text->string();
   } else {
     const TaskData data =
-        other ? load_task(read_task_config(request.task, places.task_folders()), places.data) : bench.task;
+        other ? load_task(resources.task(request.task), places.data) : bench.task;
     texts = texts_of_task(data);
     outcome.source =
         "the inputs of " + data.config.name + "'s " + (sizes_of(data).test == 0 ? "validation" : "test") + " split";

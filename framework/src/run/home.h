@@ -13,6 +13,7 @@ struct Places {
   fs::path data;                       // holds a folder for each task whose data is fetched
   std::vector<fs::path> plugin_files;  // of --plugin
   fs::path configs() const { return home / "configs"; }
+  fs::path known_weights() const { return data / ".cache" / "weights"; }  // checksums of backbones, and more of them
   std::vector<fs::path> task_folders() const { return {configs() / "tasks"}; }
 };
 

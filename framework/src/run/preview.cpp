@@ -12,18 +12,18 @@
 
 namespace peftbench {
 
-std::vector<std::string> warnings_before(const Places& places, const RunConfig& config, bool trains) {
+std::vector<std::string> warnings_before(Resources& resources, const RunConfig& config, bool trains) {
   std::vector<std::string> warnings;
   if (config.task().empty()) return warnings;
   bool can_validate = true;
   try {
-    const TaskData task = open_task(places, config);
+    const TaskData task = open_task(resources, config);
     for (const std::string& note : task.notes) warnings.push_back(task.config.name + ": " + note);
     const std::vector<const TaskData*> parts = parts_of(task);
     can_validate =
         std::all_of(parts.begin(), parts.end(), [](const TaskData* part) { return !part->validation.empty(); });
-    for (const TaskConfig& other : configured_eval_tasks(places, config)) {
-      const TaskData data = load_task(other, places.data);
+    for (const TaskConfig& other : configured_eval_tasks(resources, config)) {
+      const TaskData data = load_task(other, resources.places().data);
       for (const std::string& note : data.notes) warnings.push_back(other.name + ": " + note);
       if (const std::string seen = seen_rows(task, data, config.options.text("eval.split")); !seen.empty())
         warnings.push_back(seen);

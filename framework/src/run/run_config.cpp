@@ -27,8 +27,8 @@ std::vector<std::string> names_of(const MethodSchema& schema) {
 }
 
 // Only a name that no task has is a path, as where tasks are read.
-std::string absolute_task(const std::string& name, const fs::path& base, const KnownNames& known) {
-  if (std::count(known.tasks.begin(), known.tasks.end(), name) > 0) return name;
+std::string absolute_task(const std::string& name, const fs::path& base, ConfigSources& sources) {
+  if (sources.has_task(name)) return name;
   const bool path = name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
   const auto found = path ? existing_path(name, base) : std::nullopt;
   return found ? found->string() : name;
@@ -42,8 +42,8 @@ std::string absolute_backbone(const std::string& name, const fs::path& base) {
 // Puts a setting where it belongs, or says what could have been meant.
 class Resolver {
  public:
-  Resolver(std::string method, const MethodSchema& schema, const KnownNames& known)
-      : method_(std::move(method)), schema_(schema), known_(known) {
+  Resolver(std::string method, const MethodSchema& schema, ConfigSources& sources)
+      : method_(std::move(method)), schema_(schema), sources_(sources) {
     for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
     for (const ParameterSchema& p : run_options().parameters()) config_.options.set(p.name, p.standard);
   }
@@ -96,10 +96,10 @@ class Resolver {
   // What is kept must be found from any other folder.
   Value absolute_option(const std::string& key, Value value, const fs::path& base) const {
     if (auto* names = std::get_if<Names>(&value); names && key == "eval.tasks")
-      for (std::string& name : *names) name = absolute_task(name, base, known_);
+      for (std::string& name : *names) name = absolute_task(name, base, sources_);
     auto* text = std::get_if<std::string>(&value);
     if (!text) return value;
-    if (key == "task.name") *text = absolute_task(*text, base, known_);
+    if (key == "task.name") *text = absolute_task(*text, base, sources_);
     if (key == "backbone.name") *text = absolute_backbone(*text, base);
     if (const auto found = key == "init_from" ? existing_path(*text, base) : std::nullopt) *text = found->string();
     return value;
@@ -148,19 +148,18 @@ class Resolver {
 
   std::string method_;
   const MethodSchema& schema_;
-  const KnownNames& known_;
+  ConfigSources& sources_;
   RunConfig config_;
 };
 
 // Of the task or the backbone that a setting names.
-Called called(const Setting& setting, const KnownNames& known) {
+Called called(const Setting& setting, ConfigSources& sources) {
   const auto* text = std::get_if<std::string>(&setting.value);
   if (!text || text->empty()) return {};
   const bool task = setting.key != "backbone.name";
-  const std::string given = task ? absolute_task(*text, setting.base, known) : absolute_backbone(*text, setting.base);
+  const std::string given = task ? absolute_task(*text, setting.base, sources) : absolute_backbone(*text, setting.base);
   const fs::path place = fs::path(given).is_absolute() ? fs::path(given) : fs::path();
-  const auto& name_of = task ? known.name_of_task : known.name_of_backbone;
-  const std::string own = name_of ? name_of(given) : "";
+  const std::string own = task ? sources.name_of_task(given) : sources.name_of_backbone(given);
   // A backbone that is known by its weights goes by that name, whatever its folder is called.
   if (!task && !own.empty()) return {{own}, place};
   const fs::path path(*text);
@@ -181,12 +180,11 @@ void refuse_evaluation(const SettingsBlock& block) {
   for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
 }
 
-void check_conditions(const SettingsBlock& block, const KnownNames& known, const std::vector<Called>& subjects) {
+void check_conditions(const SettingsBlock& block, ConfigSources& sources, const std::vector<Called>& subjects) {
   for (const SettingsBlock::Condition* condition : conditions_of(block)) {
     const auto fits = [&](const Called& named) { return fits_condition(*condition, named); };
     if (std::any_of(subjects.begin(), subjects.end(), fits)) continue;
-    std::vector<std::string> names = known.tasks;
-    names.insert(names.end(), known.backbones.begin(), known.backbones.end());
+    const std::vector<std::string> names = sources.names();
     if (fits({names, {}})) continue;
     // A file of another task, or the folder of another backbone.
     if (const auto place = existing_path(condition->name, condition->base);
@@ -214,10 +212,10 @@ LoadOptions RunConfig::load_options() const {
           quantization_named(options.text("backbone.quantization")).value()};
 }
 
-RequestedMethod requested_method(const ConfigRequest& request) {
+RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& sources) {
   if (!request.method.empty()) return {request.method, request.method_by};
   if (request.file)
-    for (const Setting& setting : read_settings(*request.file).settings)
+    for (const Setting& setting : sources.settings(*request.file).settings)
       if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text)
         return {*text, {setting.origin, {}}};
   throw ConfigError({"no method is named",
@@ -227,12 +225,12 @@ RequestedMethod requested_method(const ConfigRequest& request) {
 }
 
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
-                         const KnownNames& known) {
-  const std::string method = requested_method(request).name;
+                         ConfigSources& sources) {
+  const std::string method = requested_method(request, sources).name;
   std::vector<SettingsBlock> layers;
   const auto read_if_there = [&](const fs::path& file) {
     std::error_code error;
-    layers.push_back(fs::exists(file, error) ? read_settings(file) : SettingsBlock{});
+    layers.push_back(fs::exists(file, error) ? sources.settings(file) : SettingsBlock{});
   };
   read_if_there(configs / "defaults.yaml");
   SettingsBlock recommended;
@@ -241,7 +239,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   layers.push_back(recommended);
   read_if_there(configs / "methods" / (method + ".yaml"));
   refuse_evaluation(layers.back());
-  layers.push_back(request.file ? read_settings(*request.file) : SettingsBlock{});
+  layers.push_back(request.file ? sources.settings(*request.file) : SettingsBlock{});
   layers.back().settings = without_method(layers.back().settings);
   layers.insert(layers.end(), request.layers.begin(), request.layers.end());
   layers.push_back({request.flags, {}});
@@ -253,13 +251,13 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
     for (const Setting& setting : layer.settings)
       if (setting.key == "task.name" || setting.key == "backbone.name") named[setting.key] = setting;
   std::vector<Called> subjects, mentioned;
-  for (const auto& [key, setting] : named) subjects.push_back(called(setting, known));
+  for (const auto& [key, setting] : named) subjects.push_back(called(setting, sources));
   mentioned = subjects;
-  for (const Setting& setting : request.beside) mentioned.push_back(called(setting, known));
+  for (const Setting& setting : request.beside) mentioned.push_back(called(setting, sources));
 
-  Resolver resolver(method, schema, known);
+  Resolver resolver(method, schema, sources);
   for (const SettingsBlock& layer : layers) {
-    check_conditions(layer, known, mentioned);
+    check_conditions(layer, sources, mentioned);
     for (const Setting& setting : in_force(layer, subjects)) resolver.apply(setting);
   }
   return resolver.finish();

@@ -7,7 +7,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,12 +39,17 @@ struct RunConfig {
   std::int64_t seed() const { return train.seed; }
 };
 
-// Names that conditions (`on:`) of a configuration may use.
-struct KnownNames {
-  std::vector<std::string> tasks, backbones;
+// The files that a configuration is made of, and the names that it may use.
+class ConfigSources {
+ public:
+  virtual ~ConfigSources() = default;
+  virtual const SettingsBlock& settings(const fs::path& file) = 0;  // as read_settings
+  virtual bool has_task(const std::string& name) = 0;
+  virtual std::vector<std::string> names() = 0;  // of all tasks and backbones, aliases too: for conditions (`on:`)
   // What a task's file calls itself, and what a backbone is by its weights, whatever its folder is called; empty: no
   // more than the path tells.
-  std::function<std::string(const std::string&)> name_of_task = {}, name_of_backbone = {};
+  virtual std::string name_of_task(const std::string& given) = 0;
+  virtual std::string name_of_backbone(const std::string& given) = 0;
 };
 
 // The method of the request or of its file. Throws ConfigError if neither names one.
@@ -53,13 +57,13 @@ struct RequestedMethod {
   std::string name;
   NamedBy by;
 };
-RequestedMethod requested_method(const ConfigRequest& request);
+RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& sources);
 
 // Defaults < configs/defaults.yaml < the method's recommendations < configs/methods/<method>.yaml < the file <
 // layers < flags < --set. Paths of files come out absolute. Throws ConfigError for an unknown key, naming where it
 // stands and the nearest one, and for a condition that fits nothing.
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
-                         const KnownNames& known);
+                         ConfigSources& sources);
 
 // As a file that --config takes, `comments` above it; with `origins` each line says where its value is from.
 std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments, bool origins = false);

@@ -33,6 +33,18 @@
 namespace peftbench {
 namespace {
 
+// Of a finished run's files by the hashes in its record, and of the adapter's description by its own.
+std::string damage_of_finished(const RunFolder& folder, const RunRecord& finished, const Places& places) {
+  std::string fault = damage_of(folder, finished);
+  if (!fault.empty() || finished.adapter_hash.empty()) return fault;
+  try {
+    read_adapter_info(folder.adapter(), PluginFinder(places.plugin_files));
+  } catch (const UserError& error) {
+    fault = error.what();
+  }
+  return fault.substr(0, fault.find('\n'));
+}
+
 // One run in its folder.
 class Runner {
  public:
@@ -72,7 +84,6 @@ class Runner {
 
   bool stopped() const { return request_.stop && request_.stop(); }
   std::optional<RunRecord> find_earlier();
-  std::string damage(const RunRecord& finished) const;
   void clear() const;
   void describe();
   void work();
@@ -104,7 +115,7 @@ RunOutcome Runner::run() {
   if (request_.fresh) clear();
   if (const std::optional<RunRecord> earlier = find_earlier()) {
     if (earlier->status == "finished") {
-      const std::string fault = damage(*earlier);
+      const std::string fault = damage_of_finished(folder_, *earlier, request_.places);
       if (fault.empty()) return {*earlier, folder_, true};
       warn("the run had finished, but " + fault + ": it is made again, from its checkpoint where that is whole");
     }
@@ -138,18 +149,6 @@ std::optional<RunRecord> Runner::find_earlier() {
     warn("the record is written anew, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
     return std::nullopt;
   }
-}
-
-// Of its files by the hashes in its record, and of the adapter's description by its own.
-std::string Runner::damage(const RunRecord& finished) const {
-  std::string fault = damage_of(folder_, finished);
-  if (!fault.empty() || finished.adapter_hash.empty()) return fault;
-  try {
-    read_adapter_info(folder_.adapter(), PluginFinder(request_.places.plugin_files));
-  } catch (const UserError& error) {
-    fault = error.what();
-  }
-  return fault.substr(0, fault.find('\n'));
 }
 
 // The record first: killed in between, the run is not one that has finished.
@@ -384,20 +383,49 @@ void Runner::warn(const std::string& message) {
   progress_.note("warning: " + message);
 }
 
+bool has_runs_of(const fs::path& out, const Setup& setup) {
+  const std::string beginning = setup.plugin->name + "-";
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(out, error))
+    if (entry.path().filename().string().starts_with(beginning) && file_exists(entry.path() / "record.json"))
+      return true;
+  return false;
+}
+
+// The run, if it has finished and is whole: found without its weights. Anything else is for Runner to say.
+std::optional<RunOutcome> find_finished(const RunRequest& request, Resources& resources, const Setup& setup,
+                                        ProgressSink& progress) {
+  if (request.fresh || !has_runs_of(request.out, setup)) return std::nullopt;
+  if (!resources.knows_checksum(setup.backbone.folder.value(), setup.config.load_options())) return std::nullopt;
+  const ResultStore store(request.out);
+  const std::string id = expected_run_id(resources, setup, &progress);
+  const RunFolder folder = store.folder_of(id);
+  try {
+    const std::optional<RunRecord> record = store.find(id);
+    if (!record || record->status != "finished" || is_running(folder)) return std::nullopt;
+    if (!damage_of_finished(folder, *record, request.places).empty()) return std::nullopt;
+    return RunOutcome{*record, folder, true};
+  } catch (const DamagedRecord&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   CostMeter costs;
   costs.begin("load");
-  Setup setup = set_up(request.places, request.config, BackboneNeed::weights);
+  Resources resources(request.places);
+  Setup setup = set_up(resources, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
+  if (const auto finished = find_finished(request, resources, setup, progress)) return *finished;
   use_threads(setup.config.train.threads);
   const std::int64_t threads = setup.config.train.threads;
   progress.update({"load", 0, 0,
                    fmt::format("backbone and data; on the processor, {} thread{}, no GPU is used", threads,
                                threads == 1 ? "" : "s")});
   StoppableProgress stoppable(progress, request.stop);
-  const Workbench bench = open_workbench(request.places, std::move(setup), &stoppable);
+  const Workbench bench = open_workbench(resources, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();
   return Runner(request, bench, progress, costs).run();
 }

@@ -13,12 +13,12 @@ namespace peftbench {
 namespace {
 
 // The shared workbench under a run's own settings: limits, seed and metrics' chance are each run's.
-Workbench under_own_settings(const Workbench& shared, Setup setup, const Places& places) {
+Workbench under_own_settings(const Workbench& shared, Setup setup, Resources& resources) {
   Workbench bench = shared;
   setup.config.options.set("task.name", shared.setup.config.task());
   setup.backbone.spec = shared.setup.backbone.spec;
   bench.setup = std::move(setup);
-  bench.task.config = configured_task(places, bench.setup.config);
+  bench.task.config = configured_task(resources, bench.setup.config);
   for (std::size_t t = 0; t < bench.task.parts.size(); ++t)
     bench.task.parts[t].config = bench.task.config.mixture->tasks[t];
   return bench;
@@ -35,9 +35,9 @@ bool is_same_file(const std::string& then, const fs::path& now) {
 
 }  // namespace
 
-FinishedRun open_finished(const RunFolder& folder, const Asked& asked, const Places& places) {
+FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources) {
   RunRecord record = finished_record(folder);
-  Setup setup = set_up(places, configuration_of(folder, record, asked), BackboneNeed::weights);
+  Setup setup = set_up(resources, configuration_of(folder, record, asked), BackboneNeed::weights);
   std::vector<std::string> otherwise = {"eval.tasks", "eval.batch_size"};
   if (!asked.split.empty()) otherwise.emplace_back("eval.split");
   if (!asked.label_map.empty()) otherwise.emplace_back("eval.label_map");
@@ -45,12 +45,12 @@ FinishedRun open_finished(const RunFolder& folder, const Asked& asked, const Pla
   return {folder, std::move(record), std::move(setup)};
 }
 
-ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, const Places& places, const Asked& asked,
+ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resources, const Asked& asked,
                      ProgressSink& progress)
     : folder_(run.folder),
       record_(std::move(run.record)),
       made_(made_from(record_)),
-      bench_(under_own_settings(shared, std::move(run.setup), places)) {
+      bench_(under_own_settings(shared, std::move(run.setup), resources)) {
   const std::string who = "the run " + record_.id;
   if (const auto problem = misfit(*bench_.setup.plugin, bench_.task.config)) throw ConfigError(*problem);
   check_same_vocabulary(made_, *bench_.tokenizer, who);
@@ -59,7 +59,7 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, const Places& pla
   if (const std::string& version = bench_.setup.plugin->version; version != record_.method.version)
     warnings_.push_back(who + " was trained with " + record_.method.name + " " + record_.method.version +
                         ", and is scored with " + version);
-  plan_ = load_adapter(folder_.adapter(), PluginFinder(places.plugin_files), *bench_.backbone, bench_.checksum);
+  plan_ = load_adapter(folder_.adapter(), PluginFinder(resources.places().plugin_files), *bench_.backbone, bench_.checksum);
   if (asked.task.empty()) check_task(made_, bench_.task, who);
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
   const std::string& task = bench_.task.config.name;
@@ -73,7 +73,7 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, const Places& pla
     scoring_ = std::make_unique<Scoring>(bench_, plan_);
     return;
   }
-  scoring_ = std::make_unique<Scoring>(bench_, plan_, elsewhere(own, places, progress));
+  scoring_ = std::make_unique<Scoring>(bench_, plan_, elsewhere(own, resources, progress));
 }
 
 void ScoredRun::tell_of_other_task() {
@@ -88,9 +88,9 @@ void ScoredRun::tell_of_other_task() {
   }
 }
 
-Elsewhere ScoredRun::elsewhere(bool own, const Places& places, ProgressSink& progress) {
+Elsewhere ScoredRun::elsewhere(bool own, Resources& resources, ProgressSink& progress) {
   Elsewhere result;
-  if (!own) result.transfer = {LabelMap(bench_.setup.config.options.names("eval.label_map")), learnt_labels(places)};
+  if (!own) result.transfer = {LabelMap(bench_.setup.config.options.names("eval.label_map")), learnt_labels(resources)};
   const bool shows = plan_.only() && plan_.only()->layout;
   const std::string& task = bench_.task.config.name;
   if (!own && (task == made_.task.name || is_same_file(made_.file, bench_.task.config.file))) {
@@ -99,7 +99,7 @@ Elsewhere ScoredRun::elsewhere(bool own, const Places& places, ProgressSink& pro
                         other.now + ", and it had " + other.then + "; rows that are scored may have been trained on");
   }
   try {
-    trained_ = trained_data(folder_, record_, places, &progress);
+    trained_ = trained_data(folder_, record_, resources, &progress);
     check_task(made_, trained_, "the run " + record_.id);
   } catch (const UserError&) {
     if (shows) throw;  // what it would show is not what the run showed
@@ -121,14 +121,14 @@ Elsewhere ScoredRun::elsewhere(bool own, const Places& places, ProgressSink& pro
 
 // The words that the answers were learnt as. Records of before they were kept know them from the adapter, or of a
 // mixture from its file, if that is the same still.
-std::vector<std::string> ScoredRun::learnt_labels(const Places& places) const {
+std::vector<std::string> ScoredRun::learnt_labels(Resources& resources) const {
   if (!made_.labels.empty()) return made_.labels;
-  const PluginFinder finder(places.plugin_files);
+  const PluginFinder finder(resources.places().plugin_files);
   const std::vector<std::string> labels = read_adapter_info(folder_.adapter(), finder).shape.labels;
   if (!labels.empty()) return labels;
   try {
-    const Setup setup = set_up(places, configuration_of(folder_, record_, {}), BackboneNeed::sizes);
-    const TaskConfig task = configured_task(places, setup.config);
+    const Setup setup = set_up(resources, configuration_of(folder_, record_, {}), BackboneNeed::sizes);
+    const TaskConfig task = configured_task(resources, setup.config);
     TaskData unread;
     unread.config = task;
     if (difference({task.name, made_.task.definition, ""}, unread).empty()) return label_words(task);

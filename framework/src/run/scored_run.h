@@ -18,14 +18,14 @@ struct FinishedRun {
   Setup setup;  // as `asked` has it
 };
 // Throws DataError for a run that has not finished.
-FinishedRun open_finished(const RunFolder& folder, const Asked& asked, const Places& places);
+FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources);
 
 // A finished run on the task of a workbench. All scores of runs that have ended come from here, so `eval` and
 // `ensemble` read its answers alike. Throws where the task, the adapter or the vocabulary is not what the run had.
 class ScoredRun {
  public:
   // `shared` was opened with the setup of this run, or of another that asks the same task.
-  ScoredRun(FinishedRun run, const Workbench& shared, const Places& places, const Asked& asked, ProgressSink& progress);
+  ScoredRun(FinishedRun run, const Workbench& shared, Resources& resources, const Asked& asked, ProgressSink& progress);
   ScoredRun(const ScoredRun&) = delete;
   ScoredRun& operator=(const ScoredRun&) = delete;
 
@@ -37,8 +37,8 @@ class ScoredRun {
 
  private:
   void tell_of_other_task();
-  Elsewhere elsewhere(bool own, const Places& places, ProgressSink& progress);
-  std::vector<std::string> learnt_labels(const Places& places) const;
+  Elsewhere elsewhere(bool own, Resources& resources, ProgressSink& progress);
+  std::vector<std::string> learnt_labels(Resources& resources) const;
 
   RunFolder folder_;
   RunRecord record_;

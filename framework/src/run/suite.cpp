@@ -15,28 +15,6 @@
 namespace peftbench {
 namespace {
 
-// Runs on the same data and backbone share all that decides their ids beside their settings.
-class Benches {
- public:
-  explicit Benches(const Places& places) : places_(places) {}
-
-  std::string run_id(Setup setup) {
-    const Values& options = setup.config.options;
-    std::string key;
-    for (const char* name : {"task.name", "task.max_input_tokens", "task.max_target_tokens", "task.prefix",
-                             "eval.tasks", "backbone.name", "backbone.precision", "backbone.quantization", "init_from"})
-      key += to_text(options.all().at(name)) + "\n";
-    auto bench = benches_.find(key);
-    if (bench == benches_.end()) bench = benches_.emplace(key, open_workbench(places_, setup)).first;
-    bench->second.setup = std::move(setup);
-    return bench->second.run_id();
-  }
-
- private:
-  const Places& places_;
-  std::map<std::string, Workbench> benches_;
-};
-
 ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const std::string& task,
                          const std::string& backbone, std::uint64_t seed, std::int64_t threads) {
   ConfigRequest request;
@@ -59,21 +37,21 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
 }
 
 // Of the tasks to score on, those that the run is trained on are scored anyway, under whichever name or path.
-void leave_out_own(const Places& places, const TaskConfig& task, Values& options) {
+void leave_out_own(Resources& resources, const TaskConfig& task, Values& options) {
   Names own = {task.name}, others;
   for (const TaskConfig* part : parts_of(task)) own.push_back(part->name);
   for (const std::string& other : options.names("eval.tasks"))
-    if (std::count(own.begin(), own.end(), read_task_config(other, places.task_folders()).name) == 0)
+    if (std::count(own.begin(), own.end(), resources.task(other).name) == 0)
       others.push_back(other);
   if (others.empty() && !options.names("eval.tasks").empty()) options.set("eval.label_map", Names{});  // nothing to map
   options.set("eval.tasks", others);
 }
 
 // Why the method can do its task not at all, or not another that it is scored on.
-std::optional<Problem> misfit_of_any(const Places& places, const Setup& setup, const TaskConfig& task) {
+std::optional<Problem> misfit_of_any(Resources& resources, const Setup& setup, const TaskConfig& task) {
   std::optional<Problem> problem = misfit(*setup.plugin, task);
   for (const std::string& other : setup.config.options.names("eval.tasks"))
-    if (!problem) problem = misfit(*setup.plugin, read_task_config(other, places.task_folders()));
+    if (!problem) problem = misfit(*setup.plugin, resources.task(other));
   return problem;
 }
 
@@ -86,6 +64,13 @@ std::string place_of(const SuiteSpec& suite, const SuiteRow& row, const std::str
   return place;
 }
 
+bool sets_evaluation(const SettingsBlock& block) {
+  return std::any_of(block.settings.begin(), block.settings.end(),
+                     [](const Setting& setting) { return decides_evaluation(setting.key); }) ||
+         std::any_of(block.conditions.begin(), block.conditions.end(),
+                     [](const auto& condition) { return sets_evaluation(condition.block); });
+}
+
 SettingsBlock without_evaluation(SettingsBlock block) {
   std::erase_if(block.settings, [](const Setting& setting) { return decides_evaluation(setting.key); });
   for (auto& condition : block.conditions) condition.block = without_evaluation(std::move(condition.block));
@@ -93,27 +78,28 @@ SettingsBlock without_evaluation(SettingsBlock block) {
 }
 
 // In what a row is scored otherwise than its suite has it; `request` is of the row.
-std::vector<std::string> otherwise(const Places& places, ConfigRequest request, const RunConfig& config) {
+std::vector<std::string> otherwise(Resources& resources, ConfigRequest request, const RunConfig& config) {
+  if (!sets_evaluation(request.layers.back())) return {};
   request.layers.back() = without_evaluation(std::move(request.layers.back()));
   const auto evaluation = [](const RunConfig& of) { return evaluation_of(Json(to_json(of))); };
-  return differences(evaluation(config), evaluation(set_up(places, request, BackboneNeed::sizes).config));
+  return differences(evaluation(config), evaluation(set_up(resources, request, BackboneNeed::sizes).config));
 }
 
 // Throws ConfigError that names the place in the suite.
 SuiteRun resolve_run(const SuiteRequest& request, const SuiteRow& row, const std::string& task,
-                     const std::string& backbone, std::uint64_t seed, std::int64_t threads, Benches& benches) {
+                     const std::string& backbone, std::uint64_t seed, std::int64_t threads, Resources& resources) {
   try {
     const ConfigRequest settings = request_of(request, row, task, backbone, seed, threads);
-    Setup setup = set_up(request.places, settings, BackboneNeed::weights);
-    const TaskConfig config = configured_task(request.places, setup.config);
-    leave_out_own(request.places, config, setup.config.options);
+    Setup setup = set_up(resources, settings, BackboneNeed::weights);
+    const TaskConfig config = configured_task(resources, setup.config);
+    leave_out_own(resources, config, setup.config.options);
     refuse_idle_label_map(setup.config);
     SuiteRun run{{row.name, setup.plugin->name, config.name, setup.backbone.name, seed, "", "", {}}, setup.config};
-    run.cell.otherwise = otherwise(request.places, settings, setup.config);
-    if (const auto problem = misfit_of_any(request.places, setup, config))
+    run.cell.otherwise = otherwise(resources, settings, setup.config);
+    if (const auto problem = misfit_of_any(resources, setup, config))
       run.cell.message = ConfigError(*problem).what();
     else
-      run.cell.run = benches.run_id(std::move(setup));
+      run.cell.run = expected_run_id(resources, setup);
     return run;
   } catch (const UserError& fault) {
     throw ConfigError(place_of(request.spec, row, task, backbone) + ": " + fault.what());
@@ -122,10 +108,11 @@ SuiteRun resolve_run(const SuiteRequest& request, const SuiteRow& row, const std
 
 // With the threads of the run that is there, if it is with one of those that runs may have had.
 SuiteRun resolve_or_find(const SuiteRequest& request, const SuiteRow& row, const std::string& task,
-                         const std::string& backbone, std::uint64_t seed, const StoredRuns& stored, Benches& benches) {
+                         const std::string& backbone, std::uint64_t seed, const StoredRuns& stored,
+                         Resources& resources) {
   std::optional<SuiteRun> first;
   for (const std::int64_t threads : request.threads) {
-    SuiteRun run = resolve_run(request, row, task, backbone, seed, threads, benches);
+    SuiteRun run = resolve_run(request, row, task, backbone, seed, threads, resources);
     const bool settled = run.cell.run.empty() || run.config.train.threads != threads;  // a setting says it
     if (settled || stored.find(run.cell.run)) return run;
     if (!first) first = std::move(run);
@@ -139,16 +126,15 @@ std::int64_t threads_of_a_run(std::int64_t jobs) {
   return std::max<std::int64_t>(1, default_threads() / std::max<std::int64_t>(1, jobs));
 }
 
-std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRuns& stored) {
+std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRuns& stored, Resources& resources) {
   refuse_axes(request.settings, request.spec);
-  Benches benches(request.places);
   std::map<std::string, std::string> rows_by_id;
   std::vector<SuiteRun> runs;
   for (const std::string& task : request.spec.tasks)
     for (const std::string& backbone : request.spec.backbones)
       for (const SuiteRow& row : request.spec.rows)
         for (const std::uint64_t seed : request.spec.seeds) {
-          SuiteRun run = resolve_or_find(request, row, task, backbone, seed, stored, benches);
+          SuiteRun run = resolve_or_find(request, row, task, backbone, seed, stored, resources);
           if (!run.cell.run.empty()) {
             run.finished = stored.has_finished(run.cell.run);
             const auto [other, added] = rows_by_id.emplace(run.cell.run, row.name);

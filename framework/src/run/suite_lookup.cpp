@@ -73,7 +73,8 @@ FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored) {
   }
 
   found.manifest.name = request.spec.name;
-  for (const SuiteRun& run : resolve_suite(request, stored)) {
+  Resources resources(request.places);
+  for (const SuiteRun& run : resolve_suite(request, stored, resources)) {
     found.manifest.cells.push_back(run.cell);
     SuiteCell& cell = found.manifest.cells.back();
     for (const SuiteCell& known : earlier->cells)

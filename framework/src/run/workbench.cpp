@@ -9,9 +9,7 @@
 #include "data/task_mixture.h"
 #include "eval/label_map.h"
 #include "plugin/schema.h"
-#include "run/init_from.h"
 #include "run/tensor_source.h"
-#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -23,47 +21,6 @@
 
 namespace peftbench {
 namespace {
-
-bool have_equal_bytes(const fs::path& a, const fs::path& b) {
-  std::error_code error;
-  if (fs::equivalent(a, b, error)) return true;
-  if (!file_exists(a) || !file_exists(b) || fs::file_size(a, error) != fs::file_size(b, error)) return false;
-  return MappedFile::open(a)->text() == MappedFile::open(b)->text();
-}
-
-// The name of the backbone of assets/ that has these weights: settings are chosen for weights, not for a folder's name.
-// Files that cannot be read are told: without them other settings would be taken.
-std::string shipped_name(const Places& places, const std::string& given) {
-  const char* weights = "model.safetensors";
-  std::error_code error;
-  fs::path folder;
-  try {
-    folder = resolve_backbone(given, backbone_search(places.home), BackboneNeed::sizes).folder.value_or("");
-  } catch (const ConfigError&) {  // no such name: told where the backbone is opened
-  }
-  if (folder.empty()) return {};
-  for (const auto& entry : fs::directory_iterator(places.home / "assets" / "backbones", error))
-    if (have_equal_bytes(entry.path() / weights, folder / weights)) return entry.path().filename().string();
-  return {};
-}
-
-KnownNames known_names(const Places& places) {
-  KnownNames known;
-  for (const TaskConfig& task : list_tasks(places.task_folders())) known.tasks.push_back(task.name);
-  for (const BackboneListing& backbone : list_backbones(backbone_search(places.home))) {
-    known.backbones.push_back(backbone.name);
-    known.backbones.insert(known.backbones.end(), backbone.aliases.begin(), backbone.aliases.end());
-  }
-  known.name_of_task = [&places](const std::string& task) -> std::string {
-    try {
-      return read_task_config(task, places.task_folders()).name;
-    } catch (const ConfigError&) {  // no such task: told where it is opened
-      return {};
-    }
-  };
-  known.name_of_backbone = [&places](const std::string& given) { return shipped_name(places, given); };
-  return known;
-}
 
 // A parameter that names a file stands for what is in it.
 nlohmann::json hashes_of_files(const Values& values) {
@@ -119,8 +76,8 @@ void configure(TaskConfig& task, const Values& options) {
   task.mixture = std::make_shared<const TaskMixture>(std::move(mixture));
 }
 
-TaskConfig read_configured(const Places& places, const RunConfig& config, const std::string& name) {
-  TaskConfig task = read_task_config(name, places.task_folders());
+TaskConfig read_configured(Resources& resources, const RunConfig& config, const std::string& name) {
+  TaskConfig task = resources.task(name);
   configure(task, config.options);
   if (!config.options.flag("task.prefix")) drop_prefix(task);
   return task;
@@ -131,31 +88,58 @@ DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSi
           config.options.integer("data.memory_bytes"), static_cast<int>(config.train.threads), progress};
 }
 
-nlohmann::json identity_of(const TaskData& task) {
-  return {{"name", task.config.name}, {"definition", sha256(task.config.canonical)}, {"data", task.hash}};
+// What a run's identity follows from beside its settings.
+struct IdentityHashes {
+  nlohmann::json task, eval_tasks;
+  std::string backbone, vocabulary, start;  // start: of what training begins from; empty for the method's own values
+};
+
+nlohmann::json identity_of(const TaskConfig& config, const std::string& data_hash) {
+  return {{"name", config.name}, {"definition", sha256(config.canonical)}, {"data", data_hash}};
+}
+
+nlohmann::json identity_of(const Setup& setup, const IdentityHashes& hashes) {
+  nlohmann::json json = to_json(setup.config);
+  json.erase("data");  // where data lies changes no result
+  json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
+  json["set_files"] = hashes_of_files(setup.config.values);
+  for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place
+    json["set"][name] = fs::path(json["set"][name].get<std::string>()).filename().string();
+  json["init_from"] = hashes.start;
+  json["task"].update(hashes.task);
+  json["eval"]["tasks"] = hashes.eval_tasks;
+  json["backbone"]["name"] = setup.backbone.name;
+  json["backbone"]["checksum"] = hashes.backbone;
+  json["vocabulary"] = hashes.vocabulary;
+  return json;
+}
+
+std::string name_of_run(const Setup& setup, std::string task, const nlohmann::json& identity) {
+  std::replace(task.begin(), task.end(), '/', '-');  // a run is one folder
+  return setup.plugin->name + "-" + task + "-s" + std::to_string(setup.config.seed()) + "-" +
+         sha256(identity.dump()).substr(0, 10);
 }
 
 }  // namespace
 
-Setup set_up(const Places& places, const ConfigRequest& request, BackboneNeed need) {
-  const PluginFinder finder(places.plugin_files);
-  const RequestedMethod method = requested_method(request);
-  const PluginHandle plugin = finder.load_method(method.name, method.by);
-  RunConfig config = resolve_config(request, plugin->schema, places.configs(), known_names(places));
+Setup set_up(Resources& resources, const ConfigRequest& request, BackboneNeed need) {
+  const RequestedMethod method = requested_method(request, resources);
+  const PluginHandle plugin = resources.method(method.name, method.by);
+  RunConfig config = resolve_config(request, plugin->schema, resources.places().configs(), resources);
   if (config.backbone().empty())
     throw ConfigError({"no backbone is named", {}, "--backbone NAME", "`peft-bench backbones` lists what there is"});
-  ResolvedBackbone backbone = resolve_backbone(config.backbone(), backbone_search(places.home), need);
-  return {plugin, std::move(config), std::move(backbone)};
+  const ResolvedBackbone& backbone = resources.backbone(config.backbone(), need);
+  return {plugin, std::move(config), backbone};
 }
 
-TaskConfig configured_task(const Places& places, const RunConfig& config) {
+TaskConfig configured_task(Resources& resources, const RunConfig& config) {
   if (config.task().empty())
     throw ConfigError({"no task is named", {}, "--task NAME", "`peft-bench tasks` lists what there is"});
-  return read_configured(places, config, config.task());
+  return read_configured(resources, config, config.task());
 }
 
-TaskShape task_shape(const Places& places, const RunConfig& config) {
-  return config.task().empty() ? TaskShape{} : shape_of(configured_task(places, config));
+TaskShape task_shape(Resources& resources, const RunConfig& config) {
+  return config.task().empty() ? TaskShape{} : shape_of(configured_task(resources, config));
 }
 
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task) {
@@ -187,21 +171,22 @@ void describe_task(const TaskData& task, RunRecord& record) {
                  label_words(task.config)};
 }
 
-TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  TaskData task = load_task(configured_task(places, config), places.data, storage_of(places, config, progress));
+TaskData open_task(Resources& resources, const RunConfig& config, ProgressSink* progress) {
+  const Places& places = resources.places();
+  TaskData task = load_task(configured_task(resources, config), places.data, storage_of(places, config, progress));
   arrange(task, config);
   return task;
 }
 
-std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config) {
+std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunConfig& config) {
   const LabelMap checked(config.options.names("eval.label_map"));
   std::vector<TaskConfig> tasks;
   if (config.options.names("eval.tasks").empty()) return tasks;
   std::vector<std::string> taken;
-  const TaskConfig own = configured_task(places, config);
+  const TaskConfig own = configured_task(resources, config);
   for (const TaskConfig* part : parts_of(own)) taken.push_back(part->name);
   for (const std::string& name : config.options.names("eval.tasks")) {
-    tasks.push_back(read_configured(places, config, name));
+    tasks.push_back(read_configured(resources, config, name));
     if (tasks.back().mixture)
       throw ConfigError({"a mixture is not a task to try what was trained on", "'" + name + "' in eval.tasks",
                          "tasks that have a source", "name its tasks"});
@@ -221,13 +206,13 @@ void refuse_idle_label_map(const RunConfig& config) {
                      "name that task, or leave the map out: the run's own task needs none"});
 }
 
-std::vector<std::string> check_label_words(const Places& places, const Setup& setup) {
+std::vector<std::string> check_label_words(Resources& resources, const Setup& setup) {
   const std::optional<fs::path>& folder = setup.backbone.folder;
   if (!folder || !file_exists(*folder / "spiece.model")) return {};
-  const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::load(*folder / "spiece.model");
+  const std::shared_ptr<const Tokenizer> tokenizer = resources.vocabulary(*folder, setup.backbone.spec);
   const EvaluationConfig& evaluation = setup.config.train.evaluation;
-  std::vector<TaskConfig> tasks = configured_eval_tasks(places, setup.config);
-  tasks.insert(tasks.begin(), configured_task(places, setup.config));
+  std::vector<TaskConfig> tasks = configured_eval_tasks(resources, setup.config);
+  tasks.insert(tasks.begin(), configured_task(resources, setup.config));
   std::vector<std::string> warnings;
   for (const TaskConfig& task : tasks) {
     check_labels(task, *tokenizer, evaluation.mode == EvaluationMode::greedy ? evaluation.max_tokens : 0);
@@ -236,44 +221,53 @@ std::vector<std::string> check_label_words(const Places& places, const Setup& se
   return warnings;
 }
 
-Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress) {
+Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress) {
+  const Places& places = resources.places();
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
   bench.storage = storage_of(places, config, progress);
-  if (const auto problem = misfit(*bench.setup.plugin, configured_task(places, config))) throw ConfigError(*problem);
-  const std::vector<TaskConfig> others = configured_eval_tasks(places, config);
+  if (const auto problem = misfit(*bench.setup.plugin, configured_task(resources, config))) throw ConfigError(*problem);
+  const std::vector<TaskConfig> others = configured_eval_tasks(resources, config);
   for (const TaskConfig& other : others)
     if (const auto problem = misfit(*bench.setup.plugin, other)) throw ConfigError(*problem);
-  bench.task = open_task(places, config, progress);
+  bench.task = open_task(resources, config, progress);
   for (const TaskConfig& other : others) {
     bench.eval_tasks.push_back(load_task(other, places.data, bench.storage));
     arrange(bench.eval_tasks.back(), config);
   }
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
-  bench.tokenizer = open_vocabulary(folder, bench.setup.backbone.spec);
+  bench.tokenizer = resources.vocabulary(folder, bench.setup.backbone.spec);
   bench.backbone = Backbone::load(folder, config.load_options());
   bench.setup.backbone.spec = bench.backbone->spec();
   bench.checksum = bench.backbone->checksum();
+  KnownWeights(places.known_weights()).keep(folder, config.load_options(), *bench.backbone, bench.checksum);
   if (const std::string& start = config.options.text("init_from"); !start.empty())
-    bench.start_hash = hash_of_start(start);
+    bench.start_hash = resources.hash_of_start(start);
   return bench;
 }
 
 nlohmann::json Workbench::identity() const {
-  nlohmann::json json = to_json(setup.config);
-  json.erase("data");  // where data lies changes no result
-  json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
-  json["set_files"] = hashes_of_files(setup.config.values);
-  for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place
-    json["set"][name] = fs::path(json["set"][name].get<std::string>()).filename().string();
-  json["init_from"] = start_hash;
-  json["task"].update(identity_of(task));
-  json["eval"]["tasks"] = nlohmann::json::array();
-  for (const TaskData& other : eval_tasks) json["eval"]["tasks"].push_back(identity_of(other));
-  json["backbone"]["name"] = setup.backbone.name;
-  json["backbone"]["checksum"] = checksum;
-  json["vocabulary"] = tokenizer->hash();
-  return json;
+  IdentityHashes hashes{identity_of(task.config, task.hash), nlohmann::json::array(), checksum, tokenizer->hash(),
+                        start_hash};
+  for (const TaskData& other : eval_tasks) hashes.eval_tasks.push_back(identity_of(other.config, other.hash));
+  return identity_of(setup, hashes);
+}
+
+std::string Workbench::run_id() const { return name_of_run(setup, task.config.name, identity()); }
+
+std::string expected_run_id(Resources& resources, const Setup& setup, ProgressSink* progress) {
+  const RunConfig& config = setup.config;
+  const DataStorage storage = storage_of(resources.places(), config, progress);
+  const auto of_task = [&](const TaskConfig& task) { return identity_of(task, resources.data_hash(task, storage)); };
+  const fs::path& folder = setup.backbone.folder.value();
+  const TaskConfig task = configured_task(resources, config);
+  IdentityHashes hashes{of_task(task), nlohmann::json::array(), {}, {}, {}};
+  for (const TaskConfig& other : configured_eval_tasks(resources, config)) hashes.eval_tasks.push_back(of_task(other));
+  hashes.vocabulary = resources.vocabulary(folder, setup.backbone.spec)->hash();
+  hashes.backbone = resources.checksum(folder, config.load_options());
+  if (const std::string& start = config.options.text("init_from"); !start.empty())
+    hashes.start = resources.hash_of_start(start);
+  return name_of_run(setup, task.name, identity_of(setup, hashes));
 }
 
 std::string Workbench::layout_key() const {
@@ -285,13 +279,6 @@ std::string Workbench::layout_key() const {
 
 std::vector<std::int64_t> Workbench::target_prefix(const TaskConfig& config) const {
   return config.sentinel ? std::vector<std::int64_t>{tokenizer->sentinel(0)} : std::vector<std::int64_t>{};
-}
-
-std::string Workbench::run_id() const {
-  std::string name = task.config.name;
-  std::replace(name.begin(), name.end(), '/', '-');  // a run is one folder
-  return setup.plugin->name + "-" + name + "-s" + std::to_string(setup.config.seed()) + "-" +
-         sha256(identity().dump()).substr(0, 10);
 }
 
 }  // namespace peftbench

@@ -5,8 +5,7 @@
 #include "data/task.h"
 #include "plugin/finder.h"
 #include "results/run_record.h"
-#include "run/home.h"
-#include "run/run_config.h"
+#include "run/resources.h"
 #include "text/tokenizer.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -24,7 +23,7 @@ struct Setup {
   RunConfig config;
   ResolvedBackbone backbone;
 };
-Setup set_up(const Places& places, const ConfigRequest& request, BackboneNeed need);
+Setup set_up(Resources& resources, const ConfigRequest& request, BackboneNeed need);
 
 // Everything that a run works on, in memory.
 struct Workbench {
@@ -45,18 +44,22 @@ struct Workbench {
   std::string layout_key() const;
   std::string run_id() const;  // <method>-<task>-s<seed>-<first ten digits of the identity's hash>
 };
+// The id that open_workbench's bench would have, without loading weights that are known (KnownWeights). Data is
+// prepared where it was not. The setup is one with weights.
+std::string expected_run_id(Resources& resources, const Setup& setup, ProgressSink* progress = nullptr);
+
 // The task's data in the run's order, with the training examples that its seed draws.
-TaskData open_task(const Places& places, const RunConfig& config, ProgressSink* progress = nullptr);
+TaskData open_task(Resources& resources, const RunConfig& config, ProgressSink* progress = nullptr);
 // Those of eval.tasks. Throws ConfigError for the run's own tasks, mixtures, the same task twice, and a label map that
 // is none.
-std::vector<TaskConfig> configured_eval_tasks(const Places& places, const RunConfig& config);
+std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunConfig& config);
 // Throws ConfigError for a label map without other tasks, of which it would change no answer.
 void refuse_idle_label_map(const RunConfig& config);
 // What the backbone's vocabulary makes of the label words of all tasks, before data or weights are read. Throws
 // ConfigError as a run does and returns its warnings; nothing where the vocabulary is not on this machine.
-std::vector<std::string> check_label_words(const Places& places, const Setup& setup);
+std::vector<std::string> check_label_words(Resources& resources, const Setup& setup);
 // `progress` outlives the workbench.
-Workbench open_workbench(const Places& places, Setup setup, ProgressSink* progress = nullptr);
+Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress = nullptr);
 
 // What a record says of the task that was trained on or scored.
 void describe_task(const TaskData& task, RunRecord& record);
@@ -66,8 +69,8 @@ std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task
 Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixture);
 
 // The task as this configuration has it: its file, with the lengths of the options.
-TaskConfig configured_task(const Places& places, const RunConfig& config);
+TaskConfig configured_task(Resources& resources, const RunConfig& config);
 // What a plan may know of it; nothing where no task is named.
-TaskShape task_shape(const Places& places, const RunConfig& config);
+TaskShape task_shape(Resources& resources, const RunConfig& config);
 
 }  // namespace peftbench

@@ -59,7 +59,7 @@ TEST(SpanLengths, HalfNoiseKeepsTheTargetAsShortAsTheInput) {
 
 // hostile 11: the loop over lengths had no end for these.
 TEST(SpanLengths, OfMoreThan16MillionTokensAreRefused) {
-  EXPECT_EQ(span_lengths(1 << 20, 0.15, 3).raw, 1'165'083);
+  EXPECT_EQ(span_lengths(1 << 20, 0.15, 3).raw, 1'165'084);
   EXPECT_THROW(span_lengths(INT64_MAX, 0.15, 3), ConfigError);
   EXPECT_THROW(span_lengths(INT64_MAX / 2, 0.999999, 1e300), ConfigError);
   EXPECT_THROW(span_lengths(512, 1 - 1e-12, 1e9), ConfigError);

@@ -107,7 +107,8 @@ TEST_F(Suite, ASettingForEveryRunMayNotMakeSeveralTasksOne) {
     request.settings = {parse_set(set)};
     request.out = folder_ / "runs";
     try {
-      resolve_suite(request, {});
+      Resources resources(request.places);
+      resolve_suite(request, {}, resources);
     } catch (const Error& error) {
       return error.what();
     }

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "backbone/hub.h"
+#include "backbone/known_weights.h"
+#include "data/storage.h"
+#include "data/task.h"
+#include "plugin/finder.h"
+#include "run/home.h"
+#include "run/run_config.h"
+#include "text/tokenizer.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace peftbench {
+
+// What configurations name: methods, tasks, backbones, files of settings. Each is read at most once, and only as far as
+// it is asked for; no weights are opened for names, sizes or checksums that are known. A command has one of these, so
+// that a suite of a thousand runs reads no more than one run does.
+class Resources final : public ConfigSources {
+ public:
+  explicit Resources(Places places);
+  const Places& places() const { return places_; }
+
+  // Throw as PluginFinder::load_method, read_task_config, resolve_backbone and open_vocabulary do.
+  PluginHandle method(const std::string& name, const NamedBy& by = {});
+  const TaskConfig& task(const std::string& name_or_file);
+  const ResolvedBackbone& backbone(const std::string& name, BackboneNeed need);
+  const std::shared_ptr<const Tokenizer>& vocabulary(const fs::path& folder, const BackboneSpec& spec);
+
+  // Parts of a run's identity. `config`: as the run has the task.
+  const std::string& data_hash(const TaskConfig& config, const DataStorage& storage);
+  const std::string& checksum(const fs::path& folder, const LoadOptions& options);
+  bool knows_checksum(const fs::path& folder, const LoadOptions& options) const;  // so that it costs no loading
+  const std::string& hash_of_start(const std::string& path);
+
+  // ConfigSources
+  const SettingsBlock& settings(const fs::path& file) override;
+  bool has_task(const std::string& name) override;
+  std::vector<std::string> names() override;
+  std::string name_of_task(const std::string& given) override;
+  std::string name_of_backbone(const std::string& given) override;
+
+ private:
+  BackboneSearch backbone_search() const;
+
+  const Places places_;
+  const PluginFinder finder_;
+  const KnownWeights known_weights_;
+  std::map<std::string, PluginHandle> methods_;
+  std::map<fs::path, SettingsBlock> settings_;
+  std::map<std::string, TaskConfig> tasks_;
+  std::map<std::pair<std::string, BackboneNeed>, ResolvedBackbone> backbones_;
+  std::map<fs::path, std::shared_ptr<const Tokenizer>> vocabularies_;
+  std::map<std::string, std::string> data_hashes_, checksums_, starts_, shipped_names_;
+  std::vector<std::string> task_names_, backbone_names_;
+};
+
+}  // namespace peftbench
