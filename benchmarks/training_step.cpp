@@ -5,6 +5,7 @@
 #include "backbone/generation.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
+#include "run/machine.h"
 #include "support/init_context.h"
 #include "train/loss.h"
 
@@ -12,7 +13,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -110,9 +110,7 @@ BENCHMARK(greedy)->Unit(benchmark::kMillisecond)->UseRealTime();
 }  // namespace peftbench
 
 int main(int argc, char** argv) {
-  // As the program runs: large blocks stay with the process.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, -1);
+  peftbench::tune_process();  // as the program runs
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -27,6 +27,8 @@ bool among(const std::vector<std::string>& parts, const std::string& name) {
 // Tolerances are for logits of size 1.
 double size_of(const Tensor& logits) { return std::max(1.0, logits.abs().max().item<double>()); }
 
+constexpr const char* nothing_to_train = "has nothing to train";
+
 class Contract : public ::testing::TestWithParam<Variant> {
  protected:
   // A plan that training has moved away from its first values.
@@ -40,7 +42,7 @@ class Contract : public ::testing::TestWithParam<Variant> {
 TEST_P(Contract, BeginsAsTheFrozenBackboneWhereItSaysSo) {
   for (const std::string& backbone : GetParam().backbones) {
     const Workshop workshop(GetParam(), backbone);
-    if (!workshop.schema().can(Capability::identity_at_init)) continue;
+    if (!workshop.schema().can(Capability::identity_at_init)) GTEST_SKIP() << "does not say so";
     EXPECT_LT(difference(workshop.outcome(workshop.plan()), workshop.outcome(CompiledPlan())), 1e-6) << backbone;
   }
 }
@@ -48,7 +50,7 @@ TEST_P(Contract, BeginsAsTheFrozenBackboneWhereItSaysSo) {
 TEST_P(Contract, TrainingMovesTheOutcome) {
   const Workshop workshop(GetParam(), GetParam().backbones.front());
   CompiledPlan plan = workshop.plan();
-  if (plan.trained().empty()) return;
+  if (plan.trained().empty()) GTEST_SKIP() << nothing_to_train;
   const Tensor before = workshop.outcome(plan);
   workshop.train(plan, 4);
   EXPECT_GT(difference(workshop.outcome(plan), before), 1e-3);
@@ -58,7 +60,7 @@ TEST_P(Contract, WhatIsDeclaredGetsAGradientWithinThreeStepsAndNothingElse) {
   for (const std::string& kind : GetParam().backbones) {
     const Workshop workshop(GetParam(), kind);
     CompiledPlan plan = workshop.plan();
-    if (plan.trained().empty()) return;
+    if (plan.trained().empty()) GTEST_SKIP() << nothing_to_train;
     const TrainingResult result = workshop.train(plan, 3);
     for (const auto& slot : plan.trained()) {
       const auto found = result.receiving_gradient.find(slot->name);
@@ -83,9 +85,8 @@ TEST_P(Contract, FiftyStepsLeaveTheBackboneAsItWas) {
   const std::string before = workshop.backbone().checksum();
   const Tensor frozen = workshop.outcome(CompiledPlan());
   CompiledPlan plan = workshop.plan();
-  if (!plan.trained().empty()) {
-    EXPECT_EQ(workshop.train(plan, 50).steps, 50);
-  }
+  if (plan.trained().empty()) GTEST_SKIP() << nothing_to_train;
+  EXPECT_EQ(workshop.train(plan, 50).steps, 50);
   EXPECT_EQ(workshop.backbone().checksum(), before);
   EXPECT_TRUE(at::equal(workshop.outcome(CompiledPlan()), frozen));  // without the plan, to the bit
 }
@@ -108,7 +109,7 @@ TEST_P(Contract, AnotherProcessLoadsWhatWasStoredToTheBit) {
 TEST_P(Contract, MergedEqualsUnmergedWhereItMerges) {
   for (const std::string& kind : GetParam().backbones) {
     const Workshop workshop(GetParam(), kind);
-    if (!workshop.schema().can(Capability::merges)) continue;
+    if (!workshop.schema().can(Capability::merges)) GTEST_SKIP() << "does not merge";
     const CompiledPlan plan = trained(workshop);
     at::NoGradGuard no_grad;
     const Tensor unmerged = workshop.outcome(plan);
@@ -148,7 +149,7 @@ TEST_P(Contract, CachedDecodingEqualsFullDecoding) {
   for (const std::string& kind : GetParam().backbones) {
     const Workshop workshop(GetParam(), kind);
     const CompiledPlan plan = trained(workshop);
-    if (scores_classes(plan)) return;  // writes no text
+    if (scores_classes(plan)) GTEST_SKIP() << "scores classes, and writes no text";
     const Backbone& backbone = workshop.backbone();
     const std::vector<EncodedExample> all = workshop.examples(plan);
     ExampleBatch batch{{}, {}, replicas_of(plan)};
@@ -173,7 +174,7 @@ TEST_P(Contract, CachedDecodingEqualsFullDecoding) {
 }
 
 TEST_P(Contract, OverfitsEightExamples) {
-  if (GetParam().overfit == Overfit::none) return;
+  if (GetParam().overfit == Overfit::none) GTEST_SKIP() << "cannot fit eight examples";
   const Workshop workshop(GetParam(), "trained");
   CompiledPlan plan = workshop.plan();
   const TrainingResult result = workshop.train(plan, 150);

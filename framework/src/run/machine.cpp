@@ -14,9 +14,21 @@
 
 namespace peftbench {
 
+namespace {
+
+// What a step of training frees, the next one allocates again. glibc's malloc gives large blocks back to the system
+// meanwhile, and then each page of them costs a fault and is cleared anew. (M_TRIM_THRESHOLD −1 is never.)
+void keep_freed_memory() {
+  if (std::getenv("GLIBC_TUNABLES")) return;  // the user's own choice
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, -1);
+  ::mallopt(M_TOP_PAD, 64 << 20);
+}
+
+}  // namespace
+
 void tune_process() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  keep_freed_memory();
   at::globalContext().setFlushDenormal(true);  // threads that are made from here on inherit it
 }
 

@@ -11,7 +11,11 @@
 #include <cmath>
 #include <set>
 
-namespace peftbench::quantized_backbone_test {
+namespace peftbench {
+
+static void PrintTo(Quantization kind, std::ostream* out) { *out << name_of(kind); }
+
+namespace quantized_backbone_test {
 namespace {
 
 using support::Batch;
@@ -176,4 +180,5 @@ TEST(QuantizedGraph, KeepsNoDequantisedWeight) {
 }
 
 }  // namespace
-}  // namespace peftbench::quantized_backbone_test
+}  // namespace quantized_backbone_test
+}  // namespace peftbench

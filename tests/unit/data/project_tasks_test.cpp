@@ -23,6 +23,8 @@ struct Expected {
   const char* hash;  // pinned: figures of two versions compare only if the examples are the same
 };
 
+void PrintTo(const Expected& expected, std::ostream* out) { *out << expected.name; }
+
 class ProjectTasks : public testing::TestWithParam<Expected> {};
 
 TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {

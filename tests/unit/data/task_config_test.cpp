@@ -86,6 +86,8 @@ struct Slip {
   const char* says;
 };
 
+void PrintTo(const Slip& slip, std::ostream* out) { *out << slip.name; }
+
 class TaskConfigSlips : public DataTest, public testing::WithParamInterface<Slip> {};
 
 TEST_P(TaskConfigSlips, NameFileLineAndFault) {

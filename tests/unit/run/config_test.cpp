@@ -18,6 +18,19 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+// Two tasks and two backbones; files are read each time.
+class Named : public ConfigSources {
+ public:
+  const SettingsBlock& settings(const fs::path& file) override { return last_ = read_settings(file); }
+  bool has_task(const std::string& name) override { return name == "movies" || name == "senses"; }
+  std::vector<std::string> names() override { return {"movies", "senses", "nano", "small"}; }
+  std::string name_of_task(const std::string&) override { return {}; }
+  std::string name_of_backbone(const std::string&) override { return {}; }
+
+ private:
+  SettingsBlock last_;
+};
+
 // A folder of configurations, and a method that is not there.
 class Config : public testing::Test {
  protected:
@@ -37,9 +50,7 @@ class Config : public testing::Test {
     write_atomically(folder_ / name, text);
     return folder_ / name;
   }
-  RunConfig resolve() {
-    return resolve_config(request_, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}, {}, {}});
-  }
+  RunConfig resolve() { return resolve_config(request_, schema_, folder_, named_); }
   template <class Matcher>
   void expect_refused(const Matcher& matcher) {
     try {
@@ -53,6 +64,7 @@ class Config : public testing::Test {
 
   fs::path folder_;
   MethodSchema schema_;
+  Named named_;
   ConfigRequest request_;
 };
 
@@ -188,10 +200,12 @@ TEST_F(Config, AConditionIsCheckedByWhatItFits) {
 TEST_F(Config, SettingsFollowTheWeightsAndNotTheFoldersName) {
   write("methods/soft.yaml",
         "train: {steps: 1000}\non:\n  nano: {train: {steps: 300}}\n  small: {train: {steps: 5}}\n");
-  KnownNames known{{"movies"}, {"nano", "small"}};
-  known.name_of_backbone = [](const std::string& given) { return given.ends_with("small") ? "nano" : ""; };
+  class ByWeights final : public Named {
+    std::string name_of_backbone(const std::string& given) override { return given.ends_with("small") ? "nano" : ""; }
+  };
+  ByWeights by_weights;
   request_.flags = {{"backbone.name", "/elsewhere/small", "--backbone"}};
-  const RunConfig config = resolve_config(request_, schema_, folder_, known);
+  const RunConfig config = resolve_config(request_, schema_, folder_, by_weights);
   EXPECT_EQ(config.train.steps, 300);
   EXPECT_THAT(config.origins.at("train.steps"), HasSubstr("soft.yaml:3"));
   EXPECT_THAT(to_yaml(config, {}, true), HasSubstr("steps: 300  # "));
@@ -261,9 +275,9 @@ TEST_F(Config, FilesThatAreNoConfiguration) {
 
 TEST_F(Config, MethodComesFromTheFileIfNotFromTheFlag) {
   request_.method.clear();
-  EXPECT_THROW(requested_method(request_), ConfigError);
+  EXPECT_THROW(requested_method(request_, named_), ConfigError);
   request_.file = write("mine.yaml", "method: soft\n");
-  EXPECT_EQ(requested_method(request_).name, "soft");
+  EXPECT_EQ(requested_method(request_, named_).name, "soft");
   EXPECT_EQ(resolve().method, "soft");
 }
 
@@ -325,7 +339,7 @@ TEST_F(Config, TheWrittenFileHoldsEveryTextAsItIs) {
     const RunConfig config = resolve();
     ConfigRequest again;
     again.file = write("written.yaml", to_yaml(config, {"first\nseed: 99", "second\r\nseed: 98"}));
-    const RunConfig read = resolve_config(again, schema_, folder_, {{"movies", "senses"}, {"nano", "small"}});
+    const RunConfig read = resolve_config(again, schema_, folder_, named_);
     EXPECT_EQ(read.values.text("text"), text);
     EXPECT_EQ(read.values.names("list"), (Names{text, "b"}));
     EXPECT_EQ(to_json(read), to_json(config)) << text;

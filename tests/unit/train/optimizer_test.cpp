@@ -102,6 +102,10 @@ struct AdafactorCase {
   int64_t rows, columns, initial_step, offset;
   bool scale;
 };
+void PrintTo(const AdafactorCase& c, std::ostream* out) {
+  *out << c.rows << "x" << c.columns << ", step " << c.initial_step << ", offset " << c.offset
+       << (c.scale ? ", scaled" : "");
+}
 class AdafactorReplay : public ::testing::TestWithParam<AdafactorCase> {};
 
 TEST_P(AdafactorReplay, FiveStepsEqualASecondImplementation) {
