@@ -9,8 +9,6 @@ namespace peftbench {
 
 namespace {
 
-constexpr int end_of_file = std::char_traits<char>::eof();
-
 std::string spoken(char delimiter) { return delimiter == '\t' ? "tab" : "'" + std::string(1, delimiter) + "'"; }
 
 // "He said ""no""": what holds a quote is quoted, and its quotes are doubled.

@@ -10,7 +10,6 @@ namespace peftbench {
 
 namespace {
 
-constexpr int end_of_file = std::char_traits<char>::eof();
 constexpr std::size_t shown_keys = 50;  // in a message
 const std::string a_list = R"(a list of objects: [{"text": "…", "label": "…"}, …])";
 

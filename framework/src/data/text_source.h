@@ -12,6 +12,8 @@ struct gzFile_s;
 
 namespace peftbench {
 
+constexpr int end_of_file = std::char_traits<char>::eof();  // what a TextSource gives in place of a character
+
 // The bytes of a text file, unpacked on the way where its name ends in .gz; a byte order mark at the front is dropped.
 // Throws DataError that names file and line where the file cannot be read or the packed data are broken.
 class TextSource final : public std::streambuf {
