@@ -175,11 +175,11 @@ ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch&
     result.name = result.spec.name;
     return result;
   }
-  const std::vector<CatalogueEntry> catalogue = read_catalogue(search.home / "configs" / "backbones");
   const std::optional<HubName> hub_name = parse_hub_name(name);
-  if (!hub_name) refuse_unknown(name, catalogue, search);
   const fs::path asset = search.home / "assets" / "backbones" / name;
-  if (file_exists(asset / "config.json")) return in_folder(name, asset, search);
+  if (hub_name && file_exists(asset / "config.json")) return in_folder(name, asset, search);
+  const std::vector<CatalogueEntry> catalogue = read_catalogue(search.home / "configs" / "backbones");
+  if (!hub_name) refuse_unknown(name, catalogue, search);
 
   // A catalogue's name stands for its own model on the hub, an alias for that model alone.
   const CatalogueEntry* entry = find_entry(catalogue, hub_name->repository);
@@ -205,14 +205,20 @@ std::vector<std::string> backbone_names(const BackboneSearch& search) {
   std::vector<std::string> names;
   for (const fs::path& folder : folders_in(search.home / "assets" / "backbones"))
     if (is_model(folder)) names.push_back(folder.filename().string());
-  for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones")) {
-    names.push_back(entry.name);
-    names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
-  }
+  std::error_code absent;
+  for (const fs::directory_entry& entry : fs::directory_iterator(search.home / "configs" / "backbones", absent))
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
   for (const fs::path& cache : search.hub_caches)
     for (const fs::path& repository : folders_in(cache))
       if (const auto name = hub_name(repository, HubKind::model)) names.push_back(*name);
   return names;
+}
+
+std::vector<std::string> backbone_aliases(const BackboneSearch& search) {
+  std::vector<std::string> aliases;
+  for (const CatalogueEntry& entry : read_catalogue(search.home / "configs" / "backbones"))
+    aliases.insert(aliases.end(), entry.aliases.begin(), entry.aliases.end());
+  return aliases;
 }
 
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {

@@ -45,8 +45,10 @@ struct BackboneListing {
   std::string problem;             // why it cannot be used; empty where it can
 };
 
-// Names and aliases of all that list_backbones has, and of what else the hub cache holds; no weights are opened.
+// Names of all that list_backbones has, and of what else the hub cache holds; no file is opened.
 std::vector<std::string> backbone_names(const BackboneSearch& search);
+// Other names of what configs/backbones knows.
+std::vector<std::string> backbone_aliases(const BackboneSearch& search);
 
 // assets, then configs/backbones by size, then what else the hub cache holds of the T5 family.
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search);

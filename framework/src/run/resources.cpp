@@ -87,11 +87,17 @@ bool Resources::has_task(const std::string& name) {
 }
 
 std::vector<std::string> Resources::names() {
-  has_task({});
-  std::vector<std::string> names = task_names_;
-  if (backbone_names_.empty()) backbone_names_ = backbone_names(backbone_search());
-  names.insert(names.end(), backbone_names_.begin(), backbone_names_.end());
-  return names;
+  if (names_.empty()) {
+    has_task({});
+    names_ = backbone_names(backbone_search());
+    names_.insert(names_.begin(), task_names_.begin(), task_names_.end());
+  }
+  return names_;
+}
+
+std::vector<std::string> Resources::aliases() {
+  if (!aliases_) aliases_ = backbone_aliases(backbone_search());
+  return *aliases_;
 }
 
 std::string Resources::name_of_task(const std::string& given) {

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class Resources final : public ConfigSources {
   const SettingsBlock& settings(const fs::path& file) override;
   bool has_task(const std::string& name) override;
   std::vector<std::string> names() override;
+  std::vector<std::string> aliases() override;
   std::string name_of_task(const std::string& given) override;
   std::string name_of_backbone(const std::string& given) override;
 
@@ -56,7 +58,8 @@ class Resources final : public ConfigSources {
   std::map<std::pair<std::string, BackboneNeed>, ResolvedBackbone> backbones_;
   std::map<fs::path, std::shared_ptr<const Tokenizer>> vocabularies_;
   std::map<std::string, std::string> data_hashes_, checksums_, starts_, shipped_names_;
-  std::vector<std::string> task_names_, backbone_names_;
+  std::vector<std::string> task_names_, names_;
+  std::optional<std::vector<std::string>> aliases_;
 };
 
 }  // namespace peftbench

@@ -185,7 +185,7 @@ void check_conditions(const SettingsBlock& block, ConfigSources& sources, const 
     const auto fits = [&](const Called& named) { return fits_condition(*condition, named); };
     if (std::any_of(subjects.begin(), subjects.end(), fits)) continue;
     const std::vector<std::string> names = sources.names();
-    if (fits({names, {}})) continue;
+    if (fits({names, {}}) || fits({sources.aliases(), {}})) continue;
     // A file of another task, or the folder of another backbone.
     if (const auto place = existing_path(condition->name, condition->base);
         place && (place->extension() == ".yaml" || place->extension() == ".yml" || file_exists(*place / "config.json")))

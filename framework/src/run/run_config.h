@@ -45,7 +45,9 @@ class ConfigSources {
   virtual ~ConfigSources() = default;
   virtual const SettingsBlock& settings(const fs::path& file) = 0;  // as read_settings
   virtual bool has_task(const std::string& name) = 0;
-  virtual std::vector<std::string> names() = 0;  // of all tasks and backbones, aliases too: for conditions (`on:`)
+  // Of all tasks and backbones, for conditions (`on:`); aliases of backbones, which cost more to know.
+  virtual std::vector<std::string> names() = 0;
+  virtual std::vector<std::string> aliases() = 0;
   // What a task's file calls itself, and what a backbone is by its weights, whatever its folder is called; empty: no
   // more than the path tells.
   virtual std::string name_of_task(const std::string& given) = 0;

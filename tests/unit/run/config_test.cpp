@@ -24,6 +24,7 @@ class Named : public ConfigSources {
   const SettingsBlock& settings(const fs::path& file) override { return last_ = read_settings(file); }
   bool has_task(const std::string& name) override { return name == "movies" || name == "senses"; }
   std::vector<std::string> names() override { return {"movies", "senses", "nano", "small"}; }
+  std::vector<std::string> aliases() override { return {}; }
   std::string name_of_task(const std::string&) override { return {}; }
   std::string name_of_backbone(const std::string&) override { return {}; }
 
