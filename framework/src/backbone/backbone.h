@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum_names.h"
 #include "backbone/quantization.h"
 #include "backbone/run_context.h"
 #include "backbone/wiring.h"
@@ -33,6 +34,10 @@ struct DecoderState {
 };
 
 enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
+template <>
+struct EnumNames<Precision> {
+  static constexpr std::string_view names[] = {"float32", "bfloat16"};
+};
 
 struct LoadOptions {
   Precision precision = Precision::float32;

@@ -18,7 +18,6 @@ namespace peftbench {
 
 namespace {
 
-constexpr Activation activations[] = {Activation::relu, Activation::gelu_tanh, Activation::gelu, Activation::silu};
 
 // Reads one file, and knows where in it a fault lies.
 class Reader {
@@ -74,12 +73,9 @@ class Reader {
   }
   Setter activation(Activation& field) {
     return [this, &field](const YAML::Node& node) {
-      std::vector<std::string> known;
-      for (const Activation activation : activations) {
-        known.emplace_back(name_of(activation));
-        if (node.IsScalar() && node.Scalar() == known.back()) return static_cast<void>(field = activation);
-      }
-      refuse(node, join(known, " or "));
+      const auto named = node.IsScalar() ? enum_from<Activation>(node.Scalar()) : std::nullopt;
+      if (!named) refuse(node, join(enum_choices<Activation>(), " or "));
+      field = *named;
     };
   }
 

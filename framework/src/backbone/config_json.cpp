@@ -188,20 +188,6 @@ std::string folder_name(const fs::path& folder) {
 
 }  // namespace
 
-std::string_view name_of(Activation activation) {
-  switch (activation) {
-    case Activation::relu:
-      return "relu";
-    case Activation::gelu_tanh:
-      return "gelu_tanh";
-    case Activation::gelu:
-      return "gelu";
-    case Activation::silu:
-      break;
-  }
-  return "silu";
-}
-
 std::vector<std::string> implausible(const BackboneSpec& spec) {
   std::vector<std::string> result;
   const auto check = [&](const char* name, int64_t value, int64_t low, int64_t high) {

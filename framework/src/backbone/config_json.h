@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum_names.h"
 #include "core/files.h"
 
 #include <peftbench/spec.h>
@@ -20,7 +21,10 @@ BackboneSpec read_config(const fs::path& folder);
 // What is out of the range of a believable T5, one line each; for sizes from any source.
 std::vector<std::string> implausible(const BackboneSpec& spec);
 
-// "relu", "gelu_tanh" …: names in configs/backbones and in messages.
-std::string_view name_of(Activation activation);
+// In configs/backbones and in messages.
+template <>
+struct EnumNames<Activation> {
+  static constexpr std::string_view names[] = {"relu", "gelu_tanh", "gelu", "silu"};
+};
 
 }  // namespace peftbench

@@ -56,8 +56,8 @@ Json shipped_facts(const fs::path& folder, const std::vector<fs::path>& files) {
 }  // namespace
 
 std::string name_of(const LoadOptions& options) {
-  std::string name(name_of(options.precision));
-  if (options.quantization != Quantization::none) name += " " + std::string(name_of(options.quantization));
+  std::string name(enum_name(options.precision));
+  if (options.quantization != Quantization::none) name += " " + std::string(enum_name(options.quantization));
   return name;
 }
 

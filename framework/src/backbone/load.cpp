@@ -282,7 +282,7 @@ std::string Backbone::checksum() const {
   };
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& quantized = quantized_[i];
-    const std::string type(quantized ? name_of(quantized->kind) : c10::toString(tensors_[i].scalar_type()));
+    const std::string type(quantized ? enum_name(quantized->kind) : c10::toString(tensors_[i].scalar_type()));
     hash.update(entries[i].name + " " + type + " " + text(entries[i].shape) + "\n");
     if (!quantized) {
       add(tensors_[i]);

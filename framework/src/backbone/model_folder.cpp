@@ -33,8 +33,6 @@ std::string feed_forward_form(const BackboneSpec& spec) {
 
 }  // namespace
 
-std::string_view name_of(Precision precision) { return precision == Precision::bfloat16 ? "bfloat16" : "float32"; }
-
 std::string config_json(const BackboneSpec& spec, Precision precision) {
   const nlohmann::ordered_json json = {
       {"architectures", {"T5ForConditionalGeneration"}},
@@ -59,7 +57,7 @@ std::string config_json(const BackboneSpec& spec, Precision precision) {
       {"pad_token_id", spec.pad_id},
       {"eos_token_id", spec.eos_id},
       {"decoder_start_token_id", spec.decoder_start_id},
-      {"dtype", name_of(precision)},
+      {"dtype", enum_name(precision)},
   };
   return json.dump(2) + "\n";
 }

@@ -33,7 +33,6 @@ constexpr std::array<float, 16> normal_float = {-1.0F,
                                                 0.7229568362236023F,
                                                 1.0F};
 
-constexpr std::array<std::string_view, 3> quantization_names = {"none", "nf4", "int8"};  // in the order of the enum
 
 // Below this, a block counts as all zeros: its inverse would be infinite.
 constexpr float least_scale = 1e-38F;
@@ -209,14 +208,6 @@ Tensor dequantize_as(const QuantizedWeight& weight, at::ScalarType type) {
 }
 
 }  // namespace
-
-std::string_view name_of(Quantization kind) { return quantization_names[static_cast<std::size_t>(kind)]; }
-
-std::optional<Quantization> quantization_named(std::string_view name) {
-  const auto* found = std::ranges::find(quantization_names, name);
-  if (found == quantization_names.end()) return std::nullopt;
-  return static_cast<Quantization>(found - quantization_names.begin());
-}
 
 std::span<const float> nf4_codes() { return normal_float; }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/enum_names.h"
+
 #include <peftbench/tensor.h>
 
 #include <c10/core/ScalarType.h>
@@ -20,9 +22,10 @@ enum class Quantization {
   int8,  // 8 bits a weight and a scale for each output row
 };
 
-// "none", "nf4", "int8": names in configurations, records and messages.
-std::string_view name_of(Quantization kind);
-std::optional<Quantization> quantization_named(std::string_view name);
+template <>
+struct EnumNames<Quantization> {
+  static constexpr std::string_view names[] = {"none", "nf4", "int8"};
+};
 
 inline constexpr std::int64_t nf4_block = 64;         // weights that share a scale
 inline constexpr std::int64_t nf4_scale_block = 256;  // scales that share one

@@ -44,7 +44,7 @@ void Arguments::add_out() {
 
 void Arguments::add_method_and_backbone() {
   app_.add_option("--method", method_, "what is trained; `peft-bench methods` lists them")->type_name("NAME");
-  setting("--backbone", "backbone.name", "a name of `peft-bench backbones`, or a Hugging Face folder");
+  setting("--backbone", option_key::backbone, "a name of `peft-bench backbones`, or a Hugging Face folder");
 }
 
 void Arguments::add_set() {

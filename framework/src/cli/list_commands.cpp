@@ -114,7 +114,7 @@ int describe_backbone(const std::string& name, const Places& places, bool as_jso
                      {"d_ff", s.d_ff},
                      {"encoder_layers", s.encoder_layers},
                      {"decoder_layers", s.decoder_layers},
-                     {"activation", std::string(name_of(s.activation))},
+                     {"activation", std::string(enum_name(s.activation))},
                      {"gated", s.gated},
                      {"tied", s.tied},
                      {"linear_maps", s.linear_names()}};
@@ -139,8 +139,8 @@ int methods_command(const std::vector<std::string>& words) {
   Arguments arguments("methods", "Lists the methods that are found, or one method's parameters.");
   std::string name;
   arguments.app().add_option("NAME", name, "a method, or the path of its library")->type_name("");
-  arguments.setting("--backbone", "backbone.name", "print the settings of a run of the method on it, and their places");
-  arguments.setting("--task", "task.name", "the same for a task");
+  arguments.setting("--backbone", option_key::backbone, "print the settings of a run of the method on it, and their places");
+  arguments.setting("--task", option_key::task, "the same for a task");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;

@@ -22,7 +22,7 @@ namespace peftbench {
 int params_command(const std::vector<std::string>& words) {
   Arguments arguments("params", "Prints what a method would add to a backbone. Sizes are enough: no weights are read.");
   arguments.add_method_and_backbone();
-  arguments.setting("--task", "task.name", "whose configuration holds");
+  arguments.setting("--task", option_key::task, "whose configuration holds");
   arguments.add_set();
   arguments.add_places();
   arguments.add_json();
@@ -30,7 +30,7 @@ int params_command(const std::vector<std::string>& words) {
   Resources resources(arguments.places());
   const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
   const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec,
-                                                    task_shape(resources, setup.config), setup.config.train));
+                                                    task_shape(resources, setup.config), setup.config.options.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   if (arguments.json()) {
     const Json json = {{"method", setup.plugin->name},
@@ -155,10 +155,10 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--groups", groups, "JSON: the number of each row's adapter, from 0; -1: none")->type_name("FILE");
   arguments.flag("--grad", request.gradient, "write the loss's gradient at the input embeddings too");
   app.add_option("--precision", precision, "of the frozen weights")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->check(CLI::IsMember(enum_choices<Precision>()))
       ->capture_default_str();
   app.add_option("--quantization", quantization, "of the blocks' linear maps")
-      ->check(CLI::IsMember({"none", "nf4", "int8"}))
+      ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
   app.add_option("--generate", generate, "JSON to write: the ids that the backbone answers with")->type_name("FILE");
   app.add_option("--beams", request.beams, "of --generate; 1 is greedy")
@@ -171,8 +171,7 @@ int forward_command(const std::vector<std::string>& words) {
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
-  request.load = {precision == "bfloat16" ? Precision::bfloat16 : Precision::float32,
-                  quantization_named(quantization).value()};
+  request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value()};
   request.input_ids = input;
   request.labels = path(labels);
   request.output = path(output);

@@ -26,7 +26,7 @@ int dry_run(const Arguments& arguments) {
   for (std::string& warning : warnings_before(resources, setup.config, !plan.trained().empty()))
     warnings.push_back(std::move(warning));
   const nlohmann::json ledger =
-      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.train));
+      to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec, task, setup.config.options.train));
   const std::int64_t frozen = setup.backbone.spec.parameter_count();
   const std::vector<std::string> unexportable =
       why_not_exportable(*setup.plugin, setup.config.values, setup.backbone.spec, task);
@@ -57,15 +57,15 @@ int run_command(const std::vector<std::string>& words) {
                       "Trains a method on a task, evaluates it and prints the row. The same command again continues a\n"
                       "run that was stopped, and shows the row of one that has finished.");
   arguments.add_method_and_backbone();
-  arguments.setting("--task", "task.name", "a name of `peft-bench tasks`, or a task's YAML file");
-  arguments.list_setting("--eval-task", "eval.tasks",
+  arguments.setting("--task", option_key::task, "a name of `peft-bench tasks`, or a task's YAML file");
+  arguments.list_setting("--eval-task", option_key::eval_tasks,
                          "another task that what was trained is scored on; may be repeated");
-  arguments.list_setting("--label-map", "eval.label_map",
+  arguments.list_setting("--label-map", option_key::label_map,
                          "from:to, parts of answers that are replaced on other tasks; may be repeated");
-  arguments.setting("--seed", "seed", "of every use of chance");
-  arguments.setting("--steps", "train.steps", "optimizer steps");
-  arguments.setting("--init-from", "init_from", "an adapter, run or .safetensors whose values training begins with");
-  arguments.setting("--threads", "threads",
+  arguments.setting("--seed", option_key::seed, "of every use of chance");
+  arguments.setting("--steps", option_key::steps, "optimizer steps");
+  arguments.setting("--init-from", option_key::init_from, "an adapter, run or .safetensors whose values training begins with");
+  arguments.setting("--threads", option_key::threads,
                     "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
   arguments.add_set();
   arguments.add_out();

@@ -44,7 +44,7 @@ std::string planned(Resources& resources, const SuiteRun& run) {
   try {
     const BackboneSpec& spec = resources.backbone(run.config.backbone(), BackboneNeed::sizes).spec;
     const Ledger ledger = plan_ledger(*resources.method(run.cell.method), run.config.values, spec,
-                                      task_shape(resources, run.config), run.config.train);
+                                      task_shape(resources, run.config), run.config.options.train);
     return with_thousands(ledger.total.trained);
   } catch (const Error& error) {  // its run will fail, and be a row
     return "cannot be planned: " + std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
@@ -77,7 +77,7 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
     left += run.cell.run.empty() ? 0 : static_cast<std::int64_t>(seeds) - finished;
     const std::string trained = planned(resources, run);
     table.add({run.cell.row, run.cell.task, run.cell.backbone, std::to_string(seeds), std::to_string(finished),
-               with_thousands(run.config.train.steps), std::to_string(run.config.train.batch_size), trained});
+               with_thousands(run.config.options.train.steps), std::to_string(run.config.options.train.batch_size), trained});
     for (std::size_t i = first; as_json && i < first + seeds; ++i)
       json.push_back({{"row", run.cell.row},
                       {"task", run.cell.task},

@@ -39,18 +39,16 @@ std::int64_t count(const Yaml& yaml, std::int64_t least, std::int64_t most = INT
 }
 
 Precision precision(const Yaml& yaml) {
-  if (yaml.text() == "float32") return Precision::float32;
-  if (yaml.text() != "bfloat16") yaml.fail("no precision", yaml.text(), "float32 or bfloat16");
-  return Precision::bfloat16;
+  const auto named = enum_from<Precision>(yaml.text());
+  if (!named) yaml.fail("unknown precision", yaml.text(), join(enum_choices<Precision>(), " or "));
+  return *named;
 }
 
 Activation activation(const Yaml& yaml) {
-  std::vector<std::string> known;
-  for (const Activation a : {Activation::relu, Activation::gelu_tanh, Activation::gelu, Activation::silu}) {
-    if (yaml.text() == name_of(a)) return a;
-    known.emplace_back(name_of(a));
-  }
-  yaml.fail("no activation", yaml.text(), "one of " + join(known), did_you_mean(yaml.text(), known));
+  const auto named = enum_from<Activation>(yaml.text());
+  const std::vector<std::string> known = enum_choices<Activation>();
+  if (!named) yaml.fail("unknown activation", yaml.text(), "one of " + join(known), did_you_mean(yaml.text(), known));
+  return *named;
 }
 
 void read_model(const Yaml& yaml, PretrainConfig& config) {
@@ -154,7 +152,7 @@ bool of_runs_alone(const std::string& key) {
 void read_train(const Yaml& yaml, TrainConfig& train) {
   std::map<std::string, Yaml> values = flat(yaml);
   std::vector<std::string> known;
-  visit(train, [&](const std::string& key, auto& field, const std::string&) {
+  visit(train, [&](const std::string& key, auto& field, const OptionInfo&) {
     using Field = std::decay_t<decltype(field)>;
     if (of_runs_alone(key)) return;
     known.push_back(key);
@@ -288,7 +286,7 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
 nlohmann::json to_json(const PretrainConfig& config) {
   nlohmann::json text = nlohmann::json::array(), train;
   for (const TextShare& share : config.text) text.push_back({share.name, share.weight});
-  visit(config.train, [&](const std::string& key, const auto& field, const std::string&) {
+  visit(config.train, [&](const std::string& key, const auto& field, const OptionInfo&) {
     using Field = std::decay_t<decltype(field)>;
     // Neither changes what is learnt, and a long run may go on with more processors or be watched more closely.
     if (of_runs_alone(key) || key == "threads" || key == "checkpoint_every") return;

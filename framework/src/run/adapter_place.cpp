@@ -25,8 +25,8 @@ void refuse_other_folders(const std::string& name, const fs::path& runs) {
 
 // The checksum is of the weights as they were in the run.
 LoadOptions load_options(const std::string& precision, const std::string& quantization) {
-  return {precision == "bfloat16" ? Precision::bfloat16 : Precision::float32,
-          quantization_named(quantization).value_or(Quantization::none)};
+  return {enum_from<Precision>(precision).value_or(Precision::float32),
+          enum_from<Quantization>(quantization).value_or(Quantization::none)};
 }
 
 }  // namespace

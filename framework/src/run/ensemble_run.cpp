@@ -43,7 +43,7 @@ void check_same_backbone(const RunRecord& first, const RunRecord& other) {
 // The settings of evaluation that decide something: none where a head scores the classes, and of generation none where
 // label words are ranked.
 Json settings_in_force(const ScoredRun& run) {
-  const EvaluationConfig& config = run.bench().setup.config.train.evaluation;
+  const EvaluationConfig& config = run.bench().setup.config.options.train.evaluation;
   const TaskConfig& task = run.bench().task.config;
   Json json = Json::object();
   if (!task.prefix.empty()) json["task.prefix"] = true;
@@ -130,7 +130,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
     check_same_backbone(finished.front().record, finished.back().record);
     if (request.asked.task.empty()) check_same_task(finished.front().record, finished.back().record);
   }
-  use_threads(finished.front().setup.config.train.threads);
+  use_threads(finished.front().setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.front().setup, &progress);
   if (bench.task.config.mixture)
@@ -157,7 +157,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   TaskScoring& first = members.front()->scoring().first();
   outcome.task = bench.task.config.name;
   outcome.backbone = bench.setup.backbone.name;
-  outcome.split = first.split_for(bench.setup.config.options.text("eval.split"));
+  outcome.split = first.split_for(bench.setup.config.options.eval.split);
   const TextList& split = first.split(outcome.split);
   const std::size_t count = whole_groups(split, request.examples);
   const std::vector<TextExample>& texts = first.questions(outcome.split, count).texts;
@@ -166,7 +166,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
 
   const EnsembleEvaluation evaluation = [&] {
     try {
-      return evaluate_ensemble(evaluators, plan, {encoded, texts}, bench.setup.config.train.evaluation.batch_size,
+      return evaluate_ensemble(evaluators, plan, {encoded, texts}, bench.setup.config.options.train.evaluation.batch_size,
                                &progress);
     } catch (const NotFiniteError& error) {
       throw error.of(first.example_name(outcome.split, error.place()));

@@ -34,14 +34,14 @@ ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adap
   if (task.empty())
     throw ConfigError({"the adapter does not say on which task it is to be scored", request.adapter.string(),
                        "--task NAME", "`peft-bench tasks` lists what there is"});
-  flag("task.name", task);
-  flag("backbone.name", backbone);
-  flag("init_from", "");
-  flag("eval.tasks", Names{});
-  if (!request.asked.split.empty()) flag("eval.split", request.asked.split);
-  if (!request.asked.label_map.empty()) flag("eval.label_map", Names(request.asked.label_map));
-  if (request.asked.threads > 0) flag("threads", std::to_string(request.asked.threads));
-  if (request.asked.batch_size > 0) flag("eval.batch_size", std::to_string(request.asked.batch_size));
+  flag(option_key::task, task);
+  flag(option_key::backbone, backbone);
+  flag(option_key::init_from, "");
+  flag(option_key::eval_tasks, Names{});
+  if (!request.asked.split.empty()) flag(option_key::split, request.asked.split);
+  if (!request.asked.label_map.empty()) flag(option_key::label_map, Names(request.asked.label_map));
+  if (request.asked.threads > 0) flag(option_key::threads, std::to_string(request.asked.threads));
+  if (request.asked.batch_size > 0) flag(option_key::eval_batch_size, std::to_string(request.asked.batch_size));
   config.settings = checked(request.settings);
   return config;
 }
@@ -57,7 +57,7 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   Setup setup = set_up(resources, configuration_of(request, adapter, resolved.folder.value().string()),
                        BackboneNeed::weights);
   setup.config.values = adapter.info.values;
-  use_threads(setup.config.train.threads);
+  use_threads(setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   for (const std::string& note : adapter.notes) progress.note("warning: " + note);
@@ -78,7 +78,7 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   const CompiledPlan plan = plan_of(adapter, finder, bench.backbone->spec());
   std::optional<Elsewhere> elsewhere;
   if (others)
-    elsewhere = {{LabelMap(bench.setup.config.options.names("eval.label_map")), adapter.info.shape.labels},
+    elsewhere = {{LabelMap(bench.setup.config.options.eval.label_map), adapter.info.shape.labels},
                  parts_of(bench.task)};
   Scoring scoring(bench, plan, elsewhere);
   RunRecord record;

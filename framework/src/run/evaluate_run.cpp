@@ -31,13 +31,13 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   const auto flag = [&](const char* key, const std::string& value, const char* origin) {
     if (!value.empty()) config.flags.push_back({key, value, origin});
   };
-  flag("task.name", asked.task, "--task");
-  flag("eval.split", asked.split, "--split");
-  if (!asked.label_map.empty()) config.flags.push_back({"eval.label_map", asked.label_map, "--label-map"});
-  config.flags.push_back({"init_from", "", "eval"});  // what training began from may be gone
-  config.flags.push_back({"eval.tasks", Names{}, "eval"});
-  if (asked.threads > 0) flag("threads", std::to_string(asked.threads), "--threads");
-  if (asked.batch_size > 0) flag("eval.batch_size", std::to_string(asked.batch_size), "--batch-size");
+  flag(option_key::task, asked.task, "--task");
+  flag(option_key::split, asked.split, "--split");
+  if (!asked.label_map.empty()) config.flags.push_back({option_key::label_map, asked.label_map, "--label-map"});
+  config.flags.push_back({option_key::init_from, "", "eval"});  // what training began from may be gone
+  config.flags.push_back({option_key::eval_tasks, Names{}, "eval"});
+  if (asked.threads > 0) flag(option_key::threads, std::to_string(asked.threads), "--threads");
+  if (asked.batch_size > 0) flag(option_key::eval_batch_size, std::to_string(asked.batch_size), "--batch-size");
   return config;
 }
 
@@ -52,7 +52,7 @@ EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring&
   for (const std::string& warning : outcome.warnings) progress.note("warning: " + warning);
   const Stopwatch watch;
   const RunEvaluation evaluation =
-      scoring.evaluate(plan, bench.setup.config.options.text("eval.split"), how_much.examples, progress);
+      scoring.evaluate(plan, bench.setup.config.options.eval.split, how_much.examples, progress);
   outcome.seconds = watch.wall_seconds();
   require_unchanged_files(*bench.backbone, bench.checksum);
   for (const std::string& remark : scoring.remarks(evaluation)) {
@@ -71,7 +71,7 @@ EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring&
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
   Resources resources(request.places);
   FinishedRun finished = open_finished(request.run, request.asked, resources);
-  use_threads(finished.setup.config.train.threads);
+  use_threads(finished.setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.setup, &progress);
   ScoredRun run(std::move(finished), bench, resources, request.asked, progress);

@@ -156,8 +156,8 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   Asked asked;
   asked.threads = request.threads;
   Setup setup = set_up(resources, configuration_of(request.run, record, asked), BackboneNeed::weights);
-  check_settings(record, setup.config, {"eval.tasks"});
-  use_threads(setup.config.train.threads);
+  check_settings(record, setup.config, {option_key::eval_tasks});
+  use_threads(setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   CompiledPlan plan =

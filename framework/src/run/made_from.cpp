@@ -44,10 +44,10 @@ MadeFrom made_from(const Workbench& bench) {
   made.file = fs::absolute(bench.task.config.file).lexically_normal().string();
   made.labels = label_words(bench.task.config);
   made.vocabulary = bench.tokenizer->hash();
-  const Values& options = bench.setup.config.options;
-  made.prefix = options.flag("task.prefix");
-  made.precision = options.text("backbone.precision");
-  made.quantization = options.text("backbone.quantization");
+  const RunOptions& options = bench.setup.config.options;
+  made.prefix = options.task.prefix;
+  made.precision = std::string(enum_name(options.backbone.precision));
+  made.quantization = std::string(enum_name(options.backbone.quantization));
   return made;
 }
 
@@ -110,7 +110,7 @@ void check_settings(const RunRecord& record, const RunConfig& config, const std:
   const nlohmann::json now = to_json(config.options);
   for (const auto& [key, value] : now.items()) {
     // The task itself is compared by its content.
-    const bool decides = key == "seed" || key.starts_with("eval.") || (key.starts_with("task.") && key != "task.name");
+    const bool decides = key == option_key::seed || key.starts_with("eval.") || (key.starts_with("task.") && key != option_key::task);
     if (!decides || std::count(asked.begin(), asked.end(), key) > 0) continue;
     std::string pointer = "/" + key;
     std::replace(pointer.begin(), pointer.end(), '.', '/');
@@ -173,7 +173,7 @@ void check_start(const MadeFrom& made, const Workbench& bench, const std::string
   std::vector<MadeFrom::Task> then = made.parts;
   then.push_back(made.task);
   for (const TaskData* part : parts_of(bench.task)) {
-    if (made.prefix != bench.setup.config.options.flag("task.prefix")) break;  // the hashes are of other texts
+    if (made.prefix != bench.setup.config.options.task.prefix) break;  // the hashes are of other texts
     for (const MadeFrom::Task& task : then) {
       const Difference other = difference(task, *part);
       if (task.name != part->config.name || other.empty()) continue;
@@ -188,7 +188,7 @@ void check_start(const MadeFrom& made, const Workbench& bench, const std::string
   }
   if (const auto trained = still_there(made, task_folders, data))
     for (const TaskData* part : parts_of(bench.task))
-      if (const std::string seen = seen_rows(*trained, *part, bench.setup.config.options.text("eval.split"));
+      if (const std::string seen = seen_rows(*trained, *part, bench.setup.config.options.eval.split);
           !seen.empty())
         warn("training begins from values that have seen what is scored: " + seen);
 }

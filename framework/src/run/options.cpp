@@ -1,68 +1,26 @@
 #include "run/options.h"
 
-#include <peftbench/error.h>
+#include <nlohmann/json.hpp>
 
-#include <limits>
 #include <type_traits>
 #include <utility>
 
 namespace peftbench {
 namespace {
 
-// The trainer's keys are relative to `train.`, but evaluation is a section of its own, and seed and threads concern
-// the whole run.
-std::string dotted(const std::string& key) {
-  const std::string evaluation = "evaluation.";
-  if (key == "seed" || key == "threads") return key;
-  return key.starts_with(evaluation) ? "eval." + key.substr(evaluation.size()) : "train." + key;
-}
-
-MethodSchema make_options() {
-  constexpr double no_limit = std::numeric_limits<double>::infinity();
+MethodSchema make_schema() {
   MethodSchema schema;
-  schema.param("task.name", "", "name of a task, or the path of its YAML file");
-  schema.param("task.max_input_tokens", 0, "longer inputs are cut; 0: as the task's file has it").range(0, no_limit);
-  schema.param("task.max_target_tokens", 0, "longest target or answer; 0: as the task's file has it")
-      .range(0, no_limit);
-  schema
-      .param("task.train_examples", 0,
-             "train on so many examples (of a mixture: of each task), drawn by the seed; 0: all")
-      .range(0, no_limit);
-  schema.param("task.prefix", true,
-               "write the task's name before its inputs where its file has one, as T5 does; false: leave it out");
-  schema.param("task.sentinel", false,
-               "begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
-               "stripped before scoring");
-  schema.param("data.cache", true,
-               "keep prepared data that does not stay in memory under .cache/ in the data folder, for the next run");
-  schema.param("data.memory_bytes", 16 << 20, "texts, or ids, of a task that take more than this go to a file")
-      .range(0, no_limit);
-  schema.param("backbone.name", "", "name of a backbone, or the path of a Hugging Face folder");
-  schema.param("backbone.precision", "float32", "of the frozen weights").choices({"float32", "bfloat16"});
-  schema
-      .param("backbone.quantization", "none",
-             "of the blocks' linear maps: nf4 keeps them as QLoRA does, int8 with a scale for each output row")
-      .choices({"none", "nf4", "int8"});
-  schema.param("init_from", "",
-               "training begins with the values in this: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
-               "folder, or a .safetensors; empty: with the method's own");
-  schema.param("eval.split", "test", "split of the final score").choices({"test", "validation"});
-  schema.param("eval.examples", 0, "score the first so many examples at the end; 0: all").range(0, no_limit);
-  schema
-      .param(
-          "eval.max_input_tokens", 0,
-          "longer inputs are cut where they are scored; 0: as in training. T5 trains on 512 and scores all of an input")
-      .range(0, no_limit);
-  schema.param("eval.tasks", Names{}, "other tasks that what was trained is scored on at the end");
-  schema.param("eval.label_map", Names{},
-               "from:to, parts of answers that are replaced where another task is scored: duplicate:equivalent");
-  const TrainConfig standard;
-  visit(standard, [&](const std::string& key, const auto& field, const std::string& help) {
+  const RunOptions standard;
+  visit_options(standard, [&](const std::string& key, const auto& field, const OptionInfo& info) {
     using Field = std::decay_t<decltype(field)>;
+    const std::string help(info.help);
     if constexpr (std::is_enum_v<Field>) {
-      schema.param(dotted(key), std::string(enum_name(field)).c_str(), help).choices(enum_choices<Field>());
+      schema.param(key, std::string(enum_name(field)), help).choices(enum_choices<Field>());
     } else {
-      schema.param(dotted(key), field, help);
+      schema.param(key, field, help);
+      if constexpr (std::is_same_v<Field, double> || std::is_same_v<Field, std::int64_t>)
+        if (info.is_limited()) schema.range(info.least, info.most);
+      if (key == option_key::split) schema.choices({"test", "validation"});
     }
   });
   return schema;
@@ -130,27 +88,33 @@ std::optional<std::string> setting_of_alias(std::string_view word) {
   return std::nullopt;
 }
 
-const MethodSchema& run_options() {
-  static const MethodSchema schema = make_options();
+const MethodSchema& option_schema() {
+  static const MethodSchema schema = make_schema();
   return schema;
 }
 
-TrainConfig train_config(const Values& options) {
-  TrainConfig config;
-  visit(config, [&](const std::string& key, auto& field, const std::string&) {
+void set_option(RunOptions& options, const std::string& key, const Value& value) {
+  visit_options(options, [&](const std::string& name, auto& field, const OptionInfo&) {
     using Field = std::decay_t<decltype(field)>;
+    if (name != key) return;
     if constexpr (std::is_enum_v<Field>) {
-      field = enum_from<Field>(options.text(dotted(key))).value();  // checked against the choices when it was read
-    } else if constexpr (std::is_same_v<Field, bool>) {
-      field = options.flag(dotted(key));
-    } else if constexpr (std::is_same_v<Field, double>) {
-      field = options.real(dotted(key));
+      field = enum_from<Field>(std::get<std::string>(value)).value();
     } else {
-      field = options.integer(dotted(key));
+      field = std::get<Field>(value);
     }
   });
-  check(config);
-  return config;
+}
+
+nlohmann::json to_json(const RunOptions& options) {
+  nlohmann::json json = nlohmann::json::object();
+  visit_options(options, [&](const std::string& key, const auto& field, const OptionInfo&) {
+    if constexpr (std::is_enum_v<std::decay_t<decltype(field)>>) {
+      json[key] = enum_name(field);
+    } else {
+      json[key] = field;
+    }
+  });
+  return json;
 }
 
 }  // namespace peftbench

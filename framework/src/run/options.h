@@ -1,25 +1,122 @@
 #pragma once
 
+#include "backbone/backbone.h"
+#include "core/option_info.h"
 #include "train/config.h"
 
 #include <peftbench/method.h>
 
-#include <string>
+#include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace peftbench {
 
-// Everything of a run that is not a parameter of its method, under dotted keys: train.*, eval.*, task.*, backbone.*,
-// init_from, seed, threads. The defaults of training and evaluation are those of their own structs.
-const MethodSchema& run_options();
+// Keys that flags and files set, and that other code tells apart.
+namespace option_key {
+inline constexpr const char* task = "task.name";
+inline constexpr const char* backbone = "backbone.name";
+inline constexpr const char* init_from = "init_from";
+inline constexpr const char* split = "eval.split";
+inline constexpr const char* eval_tasks = "eval.tasks";
+inline constexpr const char* label_map = "eval.label_map";
+inline constexpr const char* eval_batch_size = "eval.batch_size";
+inline constexpr const char* steps = "train.steps";
+inline constexpr const char* seed = "seed";
+inline constexpr const char* threads = "threads";
+}  // namespace option_key
+
+struct TaskOptions {
+  std::string name;
+  std::int64_t max_input_tokens = 0;
+  std::int64_t max_target_tokens = 0;
+  std::int64_t train_examples = 0;
+  bool prefix = true;
+  bool sentinel = false;
+};
+struct DataOptions {
+  bool cache = true;
+  std::int64_t memory_bytes = 16 << 20;
+};
+struct BackboneOptions {
+  std::string name;
+  Precision precision = Precision::float32;
+  Quantization quantization = Quantization::none;
+};
+// Beside those of TrainConfig::evaluation, which validation shares.
+struct ScoreOptions {
+  std::string split = "test";
+  std::int64_t examples = 0;
+  std::int64_t max_input_tokens = 0;
+  Names tasks;
+  Names label_map;
+};
+
+// Everything of a run that is not a parameter of its method. Each field has its key, help, range and default here or in
+// TrainConfig, and nowhere else.
+struct RunOptions {
+  TaskOptions task;
+  DataOptions data;
+  BackboneOptions backbone;
+  std::string init_from;
+  ScoreOptions eval;
+  TrainConfig train;
+};
+
+// visitor(key, field, OptionInfo) for every option, under its dotted key: train.*, eval.*, task.*, backbone.*, data.*,
+// init_from, seed, threads. Fields are bool, int64_t, double, std::string, Names or an enum with EnumNames.
+template <class Options, class Visitor>
+void visit_options(Options& o, Visitor&& visitor) {
+  visitor(option_key::task, o.task.name, any("name of a task, or the path of its YAML file"));
+  visitor("task.max_input_tokens", o.task.max_input_tokens,
+          at_least(0, "longer inputs are cut; 0: as the task's file has it"));
+  visitor("task.max_target_tokens", o.task.max_target_tokens,
+          at_least(0, "longest target or answer; 0: as the task's file has it"));
+  visitor("task.train_examples", o.task.train_examples,
+          at_least(0, "train on so many examples (of a mixture: of each task), drawn by the seed; 0: all"));
+  visitor("task.prefix", o.task.prefix,
+          any("write the task's name before its inputs where its file has one, as T5 does; false: leave it out"));
+  visitor("task.sentinel", o.task.sentinel,
+          any("begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
+              "stripped before scoring"));
+  visitor("data.cache", o.data.cache,
+          any("keep prepared data that does not stay in memory under .cache/ in the data folder, for the next run"));
+  visitor("data.memory_bytes", o.data.memory_bytes,
+          at_least(0, "texts, or ids, of a task that take more than this go to a file"));
+  visitor(option_key::backbone, o.backbone.name, any("name of a backbone, or the path of a Hugging Face folder"));
+  visitor("backbone.precision", o.backbone.precision, any("of the frozen weights"));
+  visitor("backbone.quantization", o.backbone.quantization,
+          any("of the blocks' linear maps: nf4 keeps them as QLoRA does, int8 with a scale for each output row"));
+  visitor(option_key::init_from, o.init_from,
+          any("training begins with the values in this: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
+              "folder, or a .safetensors; empty: with the method's own"));
+  visitor(option_key::split, o.eval.split, any("split of the final score"));
+  visitor("eval.examples", o.eval.examples, at_least(0, "score the first so many examples at the end; 0: all"));
+  visitor("eval.max_input_tokens", o.eval.max_input_tokens,
+          at_least(0,
+                   "longer inputs are cut where they are scored; 0: as in training. T5 trains on 512 and scores all of "
+                   "an input"));
+  visitor(option_key::eval_tasks, o.eval.tasks, any("other tasks that what was trained is scored on at the end"));
+  visitor(option_key::label_map, o.eval.label_map,
+          any("from:to, parts of answers that are replaced where another task is scored: duplicate:equivalent"));
+  visit(o.train, [&](const std::string& key, auto& field, const OptionInfo& info) {
+    visitor(name_of_option(key), field, info);
+  });
+}
+
+// The same as parameters, for reading values and for help.
+const MethodSchema& option_schema();
+
+// Sets the option of this key. `value` was read by its parameter in option_schema().
+void set_option(RunOptions& options, const std::string& key, const Value& value);
+
+// {"eval.beams": 1, …}, by dotted key.
+nlohmann::json to_json(const RunOptions& options);
 
 // The setting that the field knows by another word: lr is train.learning_rate. Nothing for words that are no such one.
 std::optional<std::string> setting_of_alias(std::string_view word);
-
-// The training configuration that these values of run_options() make.
-TrainConfig train_config(const Values& options);
 
 }  // namespace peftbench

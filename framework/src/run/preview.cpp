@@ -25,7 +25,7 @@ std::vector<std::string> warnings_before(Resources& resources, const RunConfig& 
     for (const TaskConfig& other : configured_eval_tasks(resources, config)) {
       const TaskData data = load_task(other, resources.places().data);
       for (const std::string& note : data.notes) warnings.push_back(other.name + ": " + note);
-      if (const std::string seen = seen_rows(task, data, config.options.text("eval.split")); !seen.empty())
+      if (const std::string seen = seen_rows(task, data, config.options.eval.split); !seen.empty())
         warnings.push_back(seen);
     }
   } catch (const DataError& error) {
@@ -33,7 +33,7 @@ std::vector<std::string> warnings_before(Resources& resources, const RunConfig& 
     warnings.push_back("the data was not read: " + message.substr(0, message.find('\n')));
   }
   if (trains)
-    for (std::string& doubt : doubts(config.train, can_validate)) warnings.push_back(std::move(doubt));
+    for (std::string& doubt : doubts(config.options.train, can_validate)) warnings.push_back(std::move(doubt));
   return warnings;
 }
 

@@ -45,7 +45,6 @@ class Resolver {
   Resolver(std::string method, const MethodSchema& schema, ConfigSources& sources)
       : method_(std::move(method)), schema_(schema), sources_(sources) {
     for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
-    for (const ParameterSchema& p : run_options().parameters()) config_.options.set(p.name, p.standard);
   }
 
   void apply(const Setting& setting) {
@@ -58,18 +57,18 @@ class Resolver {
       config_.values.set(
           name, absolute_file(*parameter, parse_value(*parameter, setting.value, setting.origin), setting.base));
     } else {
-      const ParameterSchema* option = find(run_options(), setting.key);
+      const ParameterSchema* option = find(option_schema(), setting.key);
       if (!option) throw unknown_option(setting);
-      config_.options.set(
-          setting.key, absolute_option(setting.key, parse_value(*option, setting.value, setting.origin), setting.base));
+      set_option(config_.options, setting.key,
+                 absolute_option(setting.key, parse_value(*option, setting.value, setting.origin), setting.base));
     }
   }
 
   RunConfig finish() {
     config_.method = method_;
     // Resolved before it is hashed, since results depend on it in the last digits.
-    if (config_.options.integer("threads") == 0) config_.options.set("threads", default_threads());
-    config_.train = train_config(config_.options);
+    if (config_.options.train.threads == 0) config_.options.train.threads = default_threads();
+    check(config_.options.train);
     return config_;
   }
 
@@ -95,13 +94,13 @@ class Resolver {
 
   // What is kept must be found from any other folder.
   Value absolute_option(const std::string& key, Value value, const fs::path& base) const {
-    if (auto* names = std::get_if<Names>(&value); names && key == "eval.tasks")
+    if (auto* names = std::get_if<Names>(&value); names && key == option_key::eval_tasks)
       for (std::string& name : *names) name = absolute_task(name, base, sources_);
     auto* text = std::get_if<std::string>(&value);
     if (!text) return value;
-    if (key == "task.name") *text = absolute_task(*text, base, sources_);
-    if (key == "backbone.name") *text = absolute_backbone(*text, base);
-    if (const auto found = key == "init_from" ? existing_path(*text, base) : std::nullopt) *text = found->string();
+    if (key == option_key::task) *text = absolute_task(*text, base, sources_);
+    if (key == option_key::backbone) *text = absolute_backbone(*text, base);
+    if (const auto found = key == option_key::init_from ? existing_path(*text, base) : std::nullopt) *text = found->string();
     return value;
   }
 
@@ -117,25 +116,25 @@ class Resolver {
 
   ConfigError unknown_parameter(const Setting& setting, const std::string& name) const {
     std::vector<std::string> elsewhere;  // a bare key that was meant for training: --set batch_size=8
-    for (const std::string& key : names_of(run_options()))
+    for (const std::string& key : names_of(option_schema()))
       if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
     std::string remedy = did_you_mean(name, names_of(schema_));
     if (const auto meant = setting_of_alias(name); meant && elsewhere.empty()) elsewhere.push_back("'" + *meant + "'");
     if (!elsewhere.empty())
       remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
-    if (name == "seed" || name == "threads") remedy = "it is not the method's: write --" + name + " N";
-    if (name == "init_from") remedy = "it is not the method's: write --init-from PATH";
+    if (name == option_key::seed || name == option_key::threads) remedy = "it is not the method's: write --" + name + " N";
+    if (name == option_key::init_from) remedy = "it is not the method's: write --init-from PATH";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
 
   static ConfigError unknown_option(const Setting& setting) {
     const std::string section = setting.key.substr(0, setting.key.find('.') + 1);
-    const std::vector<std::string> all = names_of(run_options());
+    const std::vector<std::string> all = names_of(option_schema());
     std::vector<std::string> near;
     for (const std::string& key : all)
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
-      near = {"method", "task", "backbone", "seed", "threads", "init_from", "set", "train", "eval", "data", "on"};
+      near = {"method", "task", "backbone", "seed", "threads", option_key::init_from, "set", "train", "eval", "data", "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
       remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);
@@ -156,7 +155,7 @@ class Resolver {
 Called called(const Setting& setting, ConfigSources& sources) {
   const auto* text = std::get_if<std::string>(&setting.value);
   if (!text || text->empty()) return {};
-  const bool task = setting.key != "backbone.name";
+  const bool task = setting.key != option_key::backbone;
   const std::string given = task ? absolute_task(*text, setting.base, sources) : absolute_backbone(*text, setting.base);
   const fs::path place = fs::path(given).is_absolute() ? fs::path(given) : fs::path();
   const std::string own = task ? sources.name_of_task(given) : sources.name_of_backbone(given);
@@ -205,13 +204,6 @@ std::vector<Setting> without_method(std::vector<Setting> settings) {
 
 }  // namespace
 
-LoadOptions RunConfig::load_options() const {
-  // Both were checked against their choices when they were read.
-  const bool narrow = options.text("backbone.precision") == "bfloat16";
-  return {narrow ? Precision::bfloat16 : Precision::float32,
-          quantization_named(options.text("backbone.quantization")).value()};
-}
-
 RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& sources) {
   if (!request.method.empty()) return {request.method, request.method_by};
   if (request.file)
@@ -249,7 +241,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   std::map<std::string, Setting> named;
   for (const SettingsBlock& layer : layers)
     for (const Setting& setting : layer.settings)
-      if (setting.key == "task.name" || setting.key == "backbone.name") named[setting.key] = setting;
+      if (setting.key == option_key::task || setting.key == option_key::backbone) named[setting.key] = setting;
   std::vector<Called> subjects, mentioned;
   for (const auto& [key, setting] : named) subjects.push_back(called(setting, sources));
   mentioned = subjects;

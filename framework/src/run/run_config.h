@@ -2,8 +2,8 @@
 
 #include "backbone/backbone.h"
 #include "plugin/finder.h"
+#include "run/options.h"
 #include "run/settings.h"
-#include "train/config.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -28,15 +28,14 @@ struct ConfigRequest {
 // A run's resolved configuration.
 struct RunConfig {
   std::string method;
-  Values values;   // the method's parameters
-  Values options;  // all of run_options()
-  TrainConfig train;
+  Values values;  // the method's parameters
+  RunOptions options;
   std::map<std::string, std::string> origins = {};  // where each setting is from that is not a default
 
-  const std::string& task() const { return options.text("task.name"); }
-  const std::string& backbone() const { return options.text("backbone.name"); }
-  LoadOptions load_options() const;
-  std::int64_t seed() const { return train.seed; }
+  const std::string& task() const { return options.task.name; }
+  const std::string& backbone() const { return options.backbone.name; }
+  LoadOptions load_options() const { return {options.backbone.precision, options.backbone.quantization}; }
+  std::int64_t seed() const { return options.train.seed; }
 };
 
 // The files that a configuration is made of, and the names that it may use.

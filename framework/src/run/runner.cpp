@@ -174,7 +174,7 @@ void Runner::describe() {
   r.peftbench_version = PEFTBENCH_VERSION;
   r.torch_version = PEFTBENCH_TORCH_VERSION;
   r.cpu = cpu_model();
-  r.threads = static_cast<int>(config_.train.threads);
+  r.threads = static_cast<int>(config_.options.train.threads);
   r.method = {plugin.name,
               plugin.version,
               plugin.summary,
@@ -186,8 +186,8 @@ void Runner::describe() {
   const ResolvedBackbone& backbone = bench_.setup.backbone;
   r.backbone = {backbone.name,
                 fs::absolute(*backbone.folder).lexically_normal().string(),
-                config_.options.text("backbone.precision"),
-                config_.options.text("backbone.quantization"),
+                std::string(enum_name(config_.options.backbone.precision)),
+                std::string(enum_name(config_.options.backbone.quantization)),
                 bench_.checksum,
                 "",
                 backbone.spec.parameter_count(),
@@ -221,12 +221,12 @@ void Runner::work() {
   for (const TaskData& other : bench_.eval_tasks)
     for (const std::string& note : other.notes) warn(other.config.name + ": " + note);
   for (const TaskData& other : bench_.eval_tasks)
-    if (const std::string seen = seen_rows(bench_.task, other, config_.options.text("eval.split")); !seen.empty())
+    if (const std::string seen = seen_rows(bench_.task, other, config_.options.eval.split); !seen.empty())
       warn(seen);
   Scoring scoring(bench_, plan);
   for (const std::string& warning : scoring.warnings()) warn(warning);
   if (!plan.trained().empty())
-    for (const std::string& doubt : doubts(config_.train, scoring.can_validate())) warn(doubt);
+    for (const std::string& doubt : doubts(config_.options.train, scoring.can_validate())) warn(doubt);
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   for (const std::string& remark : scoring.training_remarks()) warn(remark);
   give_first_values(plan);
@@ -240,7 +240,7 @@ void Runner::work() {
   if (scoring.can_validate()) {
     job.validate = [&](const CompiledPlan& current) {
       costs_.begin("validate");  // so that the time of training is that of its steps
-      Evaluation evaluation = scoring.validate(current, config_.train.validation_limit, progress_);
+      Evaluation evaluation = scoring.validate(current, config_.options.train.validation_limit, progress_);
       costs_.begin("train");
       return evaluation;
     };
@@ -250,7 +250,7 @@ void Runner::work() {
   job.draw = scoring.draw();
   job.stop = [this] { return stopped(); };
   job.warn = [this](const std::string& text) { warn(text); };
-  const TrainingResult result = train(config_.train, job);
+  const TrainingResult result = train(config_.options.train, job);
   keeps_steps_ = false;
   keep_training(result);
   if (result.interrupted) throw Interrupted();
@@ -258,8 +258,8 @@ void Runner::work() {
   record_.ledger = Json(to_json(ledger));
 
   costs_.begin("evaluate");
-  const std::string split = config_.options.text("eval.split");
-  const RunEvaluation evaluation = scoring.evaluate(plan, split, config_.options.integer("eval.examples"), progress_);
+  const std::string split = config_.options.eval.split;
+  const RunEvaluation evaluation = scoring.evaluate(plan, split, config_.options.eval.examples, progress_);
   const std::vector<const TaskData*> scored = parts_of(bench_.task);
   for (std::size_t t = 0; t < evaluation.splits.size(); ++t) {
     const std::string& own = evaluation.splits[t];
@@ -287,7 +287,7 @@ void Runner::work() {
 // What cannot be done with several tasks at once; how often each will be seen.
 void Runner::check_mixture(const CompiledPlan& plan) {
   if (!bench_.task.config.mixture || plan.trained().empty()) return;
-  if (compares_choices(config_.train))
+  if (compares_choices(config_.options.train))
     throw ConfigError({"losses over label words are of one task",
                        bench_.task.config.name + " is a mixture",
                        {},
@@ -303,7 +303,7 @@ void Runner::give_first_values(CompiledPlan& plan) {
   const auto note = [this](std::string text) { warn(text); };
   InitSources sources{*bench_.backbone, bench_.tokenizer, label_words(bench_.task.config),
                       static_cast<std::uint64_t>(config_.seed()), note};
-  if (const std::string& start = config_.options.text("init_from"); !start.empty()) {
+  if (const std::string& start = config_.options.init_from; !start.empty()) {
     sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
     return begin_from(start, bench_, request_.places, plan, init_contexts(sources), note);
   }
@@ -319,10 +319,10 @@ Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_exa
   std::int64_t evaluated = 0;
   for (const TaskData* part : parts_of(bench_.task)) {
     const auto all = static_cast<std::int64_t>(part->validation.size());
-    evaluated += config_.train.validation_limit > 0 ? std::min(all, config_.train.validation_limit) : all;
+    evaluated += config_.options.train.validation_limit > 0 ? std::min(all, config_.options.train.validation_limit) : all;
   }
   const std::vector<EncodedExample> batch =
-      first_of(train_examples, static_cast<std::size_t>(config_.train.batch_size));
+      first_of(train_examples, static_cast<std::size_t>(config_.options.train.batch_size));
   std::optional<PlanSample> sample;
   if (!task.train.empty())
     sample.emplace(PlanSample{batch,
@@ -331,7 +331,7 @@ Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_exa
                               static_cast<std::int64_t>(train_examples.size()),
                               evaluated});
   return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(bench_.task.config),
-                     config_.train, sample ? &*sample : nullptr);
+                     config_.options.train, sample ? &*sample : nullptr);
 }
 
 void Runner::keep_training(const TrainingResult& result) {
@@ -419,8 +419,8 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   Setup setup = set_up(resources, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
   if (const auto finished = find_finished(request, resources, setup, progress)) return *finished;
-  use_threads(setup.config.train.threads);
-  const std::int64_t threads = setup.config.train.threads;
+  use_threads(setup.config.options.train.threads);
+  const std::int64_t threads = setup.config.options.train.threads;
   progress.update({"load", 0, 0,
                    fmt::format("backbone and data; on the processor, {} thread{}, no GPU is used", threads,
                                threads == 1 ? "" : "s")});

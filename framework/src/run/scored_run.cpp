@@ -15,7 +15,7 @@ namespace {
 // The shared workbench under a run's own settings: limits, seed and metrics' chance are each run's.
 Workbench under_own_settings(const Workbench& shared, Setup setup, Resources& resources) {
   Workbench bench = shared;
-  setup.config.options.set("task.name", shared.setup.config.task());
+  setup.config.options.task.name = shared.setup.config.task();
   setup.backbone.spec = shared.setup.backbone.spec;
   bench.setup = std::move(setup);
   bench.task.config = configured_task(resources, bench.setup.config);
@@ -25,7 +25,7 @@ Workbench under_own_settings(const Workbench& shared, Setup setup, Resources& re
 }
 
 bool draws_alike(const RunConfig& a, const RunConfig& b) {
-  return a.seed() == b.seed() && a.options.integer("task.train_examples") == b.options.integer("task.train_examples");
+  return a.seed() == b.seed() && a.options.task.train_examples == b.options.task.train_examples;
 }
 
 bool is_same_file(const std::string& then, const fs::path& now) {
@@ -38,9 +38,9 @@ bool is_same_file(const std::string& then, const fs::path& now) {
 FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources) {
   RunRecord record = finished_record(folder);
   Setup setup = set_up(resources, configuration_of(folder, record, asked), BackboneNeed::weights);
-  std::vector<std::string> otherwise = {"eval.tasks", "eval.batch_size"};
-  if (!asked.split.empty()) otherwise.emplace_back("eval.split");
-  if (!asked.label_map.empty()) otherwise.emplace_back("eval.label_map");
+  std::vector<std::string> otherwise = {option_key::eval_tasks, option_key::eval_batch_size};
+  if (!asked.split.empty()) otherwise.emplace_back(option_key::split);
+  if (!asked.label_map.empty()) otherwise.emplace_back(option_key::label_map);
   check_settings(record, setup.config, otherwise);
   return {folder, std::move(record), std::move(setup)};
 }
@@ -90,7 +90,7 @@ void ScoredRun::tell_of_other_task() {
 
 Elsewhere ScoredRun::elsewhere(bool own, Resources& resources, ProgressSink& progress) {
   Elsewhere result;
-  if (!own) result.transfer = {LabelMap(bench_.setup.config.options.names("eval.label_map")), learnt_labels(resources)};
+  if (!own) result.transfer = {LabelMap(bench_.setup.config.options.eval.label_map), learnt_labels(resources)};
   const bool shows = plan_.only() && plan_.only()->layout;
   const std::string& task = bench_.task.config.name;
   if (!own && (task == made_.task.name || is_same_file(made_.file, bench_.task.config.file))) {
@@ -107,7 +107,7 @@ Elsewhere ScoredRun::elsewhere(bool own, Resources& resources, ProgressSink& pro
   }
   if (!own) {
     for (const TaskData* part : parts_of(bench_.task))
-      if (const std::string seen = seen_rows(trained_, *part, bench_.setup.config.options.text("eval.split"));
+      if (const std::string seen = seen_rows(trained_, *part, bench_.setup.config.options.eval.split);
           !seen.empty())
         warnings_.push_back(record_.id + ": " + seen);
   }

@@ -15,7 +15,7 @@ namespace {
 
 std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan& plan) {
   if (!plan.leaves_encoder_alone()) return std::nullopt;
-  return EncoderCache(*bench.backbone, bench.setup.config.train.encoder_cache_bytes);
+  return EncoderCache(*bench.backbone, bench.setup.config.options.train.encoder_cache_bytes);
 }
 
 // The mean of independent scores. Its interval is made of theirs by the method of variance estimates recovery (Zou and
@@ -49,7 +49,7 @@ Scoring::Scoring(const Workbench& bench, const CompiledPlan& plan, const std::op
     }
     parts_.push_back(std::make_unique<TaskScoring>(std::move(subject), plan));
   }
-  const LabelMap map(bench.setup.config.options.names("eval.label_map"));
+  const LabelMap map(bench.setup.config.options.eval.label_map);
   for (const TaskData& other : bench.eval_tasks)
     others_.push_back(std::make_unique<TaskScoring>(
         TaskScoring::Subject{bench, other, parts_of(bench.task), cache(), {map, label_words(task)}}, plan));
@@ -194,10 +194,10 @@ std::vector<std::string> Scoring::remarks(const RunEvaluation& evaluation) const
 std::vector<std::string> Scoring::score_others(const CompiledPlan& plan, const RunFolder& folder, RunRecord& record,
                                                ProgressSink& progress) {
   std::vector<std::string> all;
-  const Values& options = bench_.setup.config.options;
+  const RunOptions& options = bench_.setup.config.options;
   for (const auto& other : others_) {
-    const std::string split = other->split_for(options.text("eval.split"));
-    const Evaluation evaluation = other->evaluate(plan, split, options.integer("eval.examples"), progress);
+    const std::string split = other->split_for(options.eval.split);
+    const Evaluation evaluation = other->evaluate(plan, split, options.eval.examples, progress);
     TaskScore score = other->describe(evaluation, split);
     const fs::path file = folder.predictions(score.task);
     const std::string text = other->prediction_lines(evaluation, split, false);

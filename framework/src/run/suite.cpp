@@ -20,37 +20,37 @@ ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const s
   ConfigRequest request;
   request.method = row.method;
   request.method_by = {suite.spec.file.string() + ", row '" + row.name + "'", {}};
-  const SettingsBlock share{{{"threads", std::to_string(threads), "--jobs"}}, {}};
+  const SettingsBlock share{{{option_key::threads, std::to_string(threads), "--jobs"}}, {}};
   request.layers = {share, suite.spec.defaults, row.settings};
   const std::string origin = suite.spec.file.string();
   const fs::path base = fs::absolute(suite.spec.file).parent_path();  // paths in the file are of its folder
-  if (!task.empty()) request.flags.push_back({"task.name", task, origin, base});
-  if (!backbone.empty()) request.flags.push_back({"backbone.name", backbone, origin, base});
+  if (!task.empty()) request.flags.push_back({option_key::task, task, origin, base});
+  if (!backbone.empty()) request.flags.push_back({option_key::backbone, backbone, origin, base});
   if (!suite.spec.eval_tasks.empty())
-    request.flags.push_back({"eval.tasks", Names(suite.spec.eval_tasks), origin, base});
-  for (const std::string& other : suite.spec.tasks) request.beside.push_back({"task.name", other, origin, base});
+    request.flags.push_back({option_key::eval_tasks, Names(suite.spec.eval_tasks), origin, base});
+  for (const std::string& other : suite.spec.tasks) request.beside.push_back({option_key::task, other, origin, base});
   for (const std::string& other : suite.spec.backbones)
-    request.beside.push_back({"backbone.name", other, origin, base});
-  request.flags.push_back({"seed", std::to_string(seed), origin});
+    request.beside.push_back({option_key::backbone, other, origin, base});
+  request.flags.push_back({option_key::seed, std::to_string(seed), origin});
   request.settings = suite.settings;
   return request;
 }
 
 // Of the tasks to score on, those that the run is trained on are scored anyway, under whichever name or path.
-void leave_out_own(Resources& resources, const TaskConfig& task, Values& options) {
+void leave_out_own(Resources& resources, const TaskConfig& task, RunOptions& options) {
   Names own = {task.name}, others;
   for (const TaskConfig* part : parts_of(task)) own.push_back(part->name);
-  for (const std::string& other : options.names("eval.tasks"))
+  for (const std::string& other : options.eval.tasks)
     if (std::count(own.begin(), own.end(), resources.task(other).name) == 0)
       others.push_back(other);
-  if (others.empty() && !options.names("eval.tasks").empty()) options.set("eval.label_map", Names{});  // nothing to map
-  options.set("eval.tasks", others);
+  if (others.empty() && !options.eval.tasks.empty()) options.eval.label_map.clear();  // nothing to map
+  options.eval.tasks = std::move(others);
 }
 
 // Why the method can do its task not at all, or not another that it is scored on.
 std::optional<Problem> misfit_of_any(Resources& resources, const Setup& setup, const TaskConfig& task) {
   std::optional<Problem> problem = misfit(*setup.plugin, task);
-  for (const std::string& other : setup.config.options.names("eval.tasks"))
+  for (const std::string& other : setup.config.options.eval.tasks)
     if (!problem) problem = misfit(*setup.plugin, resources.task(other));
   return problem;
 }
@@ -113,7 +113,7 @@ SuiteRun resolve_or_find(const SuiteRequest& request, const SuiteRow& row, const
   std::optional<SuiteRun> first;
   for (const std::int64_t threads : request.threads) {
     SuiteRun run = resolve_run(request, row, task, backbone, seed, threads, resources);
-    const bool settled = run.cell.run.empty() || run.config.train.threads != threads;  // a setting says it
+    const bool settled = run.cell.run.empty() || run.config.options.train.threads != threads;  // a setting says it
     if (settled || stored.find(run.cell.run)) return run;
     if (!first) first = std::move(run);
   }

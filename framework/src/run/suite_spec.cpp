@@ -16,10 +16,10 @@ namespace {
 
 // What of a suite's file decides this setting, where the grid itself does.
 const char* axis_of(const std::string& key) {
-  if (key == "task.name") return "tasks";
-  if (key == "backbone.name") return "backbones";
-  if (key == "eval.tasks") return "eval_tasks";
-  return key == "seed" ? "seeds" : nullptr;
+  if (key == option_key::task) return "tasks";
+  if (key == option_key::backbone) return "backbones";
+  if (key == option_key::eval_tasks) return "eval_tasks";
+  return key == option_key::seed ? "seeds" : nullptr;
 }
 
 void refuse_axes(const SettingsBlock& block) {
@@ -81,9 +81,9 @@ std::uint64_t seed_from(const std::string& text, const std::string& whole, const
 void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
   for (const Setting& setting : settings) {
     const char* axis = axis_of(setting.key);
-    const std::size_t size = setting.key == "task.name"       ? suite.tasks.size()
-                             : setting.key == "backbone.name" ? suite.backbones.size()
-                             : setting.key == "eval.tasks"    ? 1  // does not make runs equal
+    const std::size_t size = setting.key == option_key::task       ? suite.tasks.size()
+                             : setting.key == option_key::backbone ? suite.backbones.size()
+                             : setting.key == option_key::eval_tasks    ? 1  // does not make runs equal
                                                               : suite.seeds.size();
     if (axis && size > 1)
       throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +

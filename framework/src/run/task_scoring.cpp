@@ -25,7 +25,7 @@ namespace peftbench {
 namespace {
 
 std::int64_t most_scored_input(const Workbench& bench, const TaskConfig& task) {
-  const std::int64_t most = bench.setup.config.options.integer("eval.max_input_tokens");
+  const std::int64_t most = bench.setup.config.options.eval.max_input_tokens;
   return most > 0 ? most : task.max_input_tokens;
 }
 
@@ -80,9 +80,9 @@ TaskScoring::TaskScoring(Subject subject, const CompiledPlan& plan)
       replicas_(replicas_of(plan)),
       classes_(scores_classes(plan)),
       evaluator_(*subject_.bench.backbone, TextCodec::of(subject_.bench.tokenizer), subject_.task.config,
-                 subject_.bench.setup.config.train.evaluation,
+                 subject_.bench.setup.config.options.train.evaluation,
                  static_cast<std::uint64_t>(subject_.bench.setup.config.seed()), subject_.cache, subject_.transfer) {
-  const EvaluationConfig& evaluation = subject_.bench.setup.config.train.evaluation;
+  const EvaluationConfig& evaluation = subject_.bench.setup.config.options.train.evaluation;
   if (!classes_) {  // a head's classes are numbers: no word is written
     const Tokenizer& tokenizer = *subject_.bench.tokenizer;
     check_labels(task().config, tokenizer, evaluation.mode == EvaluationMode::greedy ? evaluation.max_tokens : 0);
@@ -120,7 +120,7 @@ void TaskScoring::check_transfer() {
     if (const int label = evaluator_.label_of(map.apply(word)); label >= 0)
       reached[static_cast<std::size_t>(label)] = true;
   const auto unreached = std::count(reached.begin(), reached.end(), false);
-  const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank && !map.empty();
+  const bool ranked = subject_.bench.setup.config.options.train.evaluation.mode == EvaluationMode::rank && !map.empty();
   const std::string found = spelled_list(learnt) + " was learnt; " + spelled_list(labels) + " are the answers of '" +
                             subject_.task.config.name + "'",
                     remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" +
@@ -129,7 +129,7 @@ void TaskScoring::check_transfer() {
   if ((ranked && none) || (classes_ && unreached > 0))
     throw ConfigError({"the answers of the task that was trained on do not become those of another", found,
                        classes_ ? "a learnt word for each answer" : "learnt words that are mapped to answers", remedy});
-  if (none && !ranked && subject_.bench.setup.config.train.evaluation.mode != EvaluationMode::rank)
+  if (none && !ranked && subject_.bench.setup.config.options.train.evaluation.mode != EvaluationMode::rank)
     warnings_.push_back("no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy);
 }
 
@@ -152,7 +152,7 @@ std::shared_ptr<const ExampleList> TaskScoring::training_examples(bool trained) 
   const Workbench& bench = subject_.bench;
   const TaskConfig& config = task().config;
   if (!trained) {
-    const auto batch = static_cast<std::size_t>(bench.setup.config.train.batch_size);
+    const auto batch = static_cast<std::size_t>(bench.setup.config.options.train.batch_size);
     return std::make_shared<const ExamplesInMemory>(
         encode_for(bench, config, task().train.first(batch), arrangement()));
   }
@@ -240,7 +240,7 @@ TaskScore TaskScoring::describe(const Evaluation& evaluation, const std::string&
     score.metrics.push_back(line);
   }
   score.majority_label = majority ? majority->label : "";
-  const bool ranked = subject_.bench.setup.config.train.evaluation.mode == EvaluationMode::rank;
+  const bool ranked = subject_.bench.setup.config.options.train.evaluation.mode == EvaluationMode::rank;
   score.answers = classes_ ? "classes" : ranked ? "ranked" : "generated";
   // Ranked words may be mapped to what is no answer too.
   const bool may_be_illegal = score.answers == "generated" || !subject_.transfer.labels.empty();
@@ -303,7 +303,7 @@ std::vector<std::string> TaskScoring::remarks(const Evaluation& evaluation, cons
   if (!config.labels.empty()) return result;
   const Questions& asked = *questions_.at(name);
   const std::string whole = with_thousands(evaluation.examples) + " " + name + " targets";
-  const std::int64_t most = bench.setup.config.train.evaluation.max_tokens;
+  const std::int64_t most = bench.setup.config.options.train.evaluation.max_tokens;
   const auto longer = std::count_if(asked.cuts.begin(), asked.cuts.begin() + evaluation.examples, [&](const Cut& cut) {
     return !cut.target && most > 0 && cut.target_tokens - 1 > most;
   });

@@ -20,7 +20,7 @@ std::string default_backbone(const Places& places) {
   const fs::path file = places.configs() / "defaults.yaml";
   if (!file_exists(file)) return {};
   for (const Setting& setting : read_settings(file).settings)
-    if (const auto* name = std::get_if<std::string>(&setting.value); name && setting.key == "backbone.name")
+    if (const auto* name = std::get_if<std::string>(&setting.value); name && setting.key == option_key::backbone)
       return *name;
   return {};
 }

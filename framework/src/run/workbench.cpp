@@ -62,14 +62,14 @@ void mix(TaskData& task) {
 void arrange(TaskData& task, const RunConfig& config) {
   for (TaskData& part : task.parts) arrange(part, config);
   mix(task);
-  draw(task, config.options.integer("task.train_examples"), static_cast<std::uint64_t>(config.seed()));
+  draw(task, config.options.task.train_examples, static_cast<std::uint64_t>(config.seed()));
 }
 
 // The options over the task's file, in a mixture over each task's.
-void configure(TaskConfig& task, const Values& options) {
-  if (const auto tokens = options.integer("task.max_input_tokens")) task.max_input_tokens = tokens;
-  if (const auto tokens = options.integer("task.max_target_tokens")) task.max_target_tokens = tokens;
-  task.sentinel = options.flag("task.sentinel");
+void configure(TaskConfig& task, const RunOptions& options) {
+  if (const auto tokens = options.task.max_input_tokens) task.max_input_tokens = tokens;
+  if (const auto tokens = options.task.max_target_tokens) task.max_target_tokens = tokens;
+  task.sentinel = options.task.sentinel;
   if (!task.mixture) return;
   TaskMixture mixture = *task.mixture;
   for (TaskConfig& part : mixture.tasks) configure(part, options);
@@ -79,13 +79,13 @@ void configure(TaskConfig& task, const Values& options) {
 TaskConfig read_configured(Resources& resources, const RunConfig& config, const std::string& name) {
   TaskConfig task = resources.task(name);
   configure(task, config.options);
-  if (!config.options.flag("task.prefix")) drop_prefix(task);
+  if (!config.options.task.prefix) drop_prefix(task);
   return task;
 }
 
 DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  return {places.data / ".cache" / "tasks", config.options.flag("data.cache"),
-          config.options.integer("data.memory_bytes"), static_cast<int>(config.train.threads), progress};
+  return {places.data / ".cache" / "tasks", config.options.data.cache,
+          config.options.data.memory_bytes, static_cast<int>(config.options.train.threads), progress};
 }
 
 // What a run's identity follows from beside its settings.
@@ -105,7 +105,7 @@ nlohmann::json identity_of(const Setup& setup, const IdentityHashes& hashes) {
   json["set_files"] = hashes_of_files(setup.config.values);
   for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place
     json["set"][name] = fs::path(json["set"][name].get<std::string>()).filename().string();
-  json["init_from"] = hashes.start;
+  json[option_key::init_from] = hashes.start;
   json["task"].update(hashes.task);
   json["eval"]["tasks"] = hashes.eval_tasks;
   json["backbone"]["name"] = setup.backbone.name;
@@ -179,13 +179,13 @@ TaskData open_task(Resources& resources, const RunConfig& config, ProgressSink* 
 }
 
 std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunConfig& config) {
-  const LabelMap checked(config.options.names("eval.label_map"));
+  const LabelMap checked(config.options.eval.label_map);
   std::vector<TaskConfig> tasks;
-  if (config.options.names("eval.tasks").empty()) return tasks;
+  if (config.options.eval.tasks.empty()) return tasks;
   std::vector<std::string> taken;
   const TaskConfig own = configured_task(resources, config);
   for (const TaskConfig* part : parts_of(own)) taken.push_back(part->name);
-  for (const std::string& name : config.options.names("eval.tasks")) {
+  for (const std::string& name : config.options.eval.tasks) {
     tasks.push_back(read_configured(resources, config, name));
     if (tasks.back().mixture)
       throw ConfigError({"a mixture is not a task to try what was trained on", "'" + name + "' in eval.tasks",
@@ -199,8 +199,8 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
 }
 
 void refuse_idle_label_map(const RunConfig& config) {
-  const Names& map = config.options.names("eval.label_map");
-  if (map.empty() || !config.options.names("eval.tasks").empty()) return;
+  const Names& map = config.options.eval.label_map;
+  if (map.empty() || !config.options.eval.tasks.empty()) return;
   throw ConfigError({"a label map, but no other task that is scored", "eval.label_map: " + join(map),
                      "--eval-task NAME beside it",
                      "name that task, or leave the map out: the run's own task needs none"});
@@ -210,7 +210,7 @@ std::vector<std::string> check_label_words(Resources& resources, const Setup& se
   const std::optional<fs::path>& folder = setup.backbone.folder;
   if (!folder || !file_exists(*folder / "spiece.model")) return {};
   const std::shared_ptr<const Tokenizer> tokenizer = resources.vocabulary(*folder, setup.backbone.spec);
-  const EvaluationConfig& evaluation = setup.config.train.evaluation;
+  const EvaluationConfig& evaluation = setup.config.options.train.evaluation;
   std::vector<TaskConfig> tasks = configured_eval_tasks(resources, setup.config);
   tasks.insert(tasks.begin(), configured_task(resources, setup.config));
   std::vector<std::string> warnings;
@@ -241,7 +241,7 @@ Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progre
   bench.setup.backbone.spec = bench.backbone->spec();
   bench.checksum = bench.backbone->checksum();
   KnownWeights(places.known_weights()).keep(folder, config.load_options(), *bench.backbone, bench.checksum);
-  if (const std::string& start = config.options.text("init_from"); !start.empty())
+  if (const std::string& start = config.options.init_from; !start.empty())
     bench.start_hash = resources.hash_of_start(start);
   return bench;
 }
@@ -265,7 +265,7 @@ std::string expected_run_id(Resources& resources, const Setup& setup, ProgressSi
   for (const TaskConfig& other : configured_eval_tasks(resources, config)) hashes.eval_tasks.push_back(of_task(other));
   hashes.vocabulary = resources.vocabulary(folder, setup.backbone.spec)->hash();
   hashes.backbone = resources.checksum(folder, config.load_options());
-  if (const std::string& start = config.options.text("init_from"); !start.empty())
+  if (const std::string& start = config.options.init_from; !start.empty())
     hashes.start = resources.hash_of_start(start);
   return name_of_run(setup, task.name, identity_of(setup, hashes));
 }

@@ -81,7 +81,7 @@ TEST(ConfigJson, TheGenerationConfigDecidesWhereDecodingBeginsAndEnds) {
 TEST(ConfigJson, FeedForwardForms) {
   const auto form = [](const std::string& keys) {
     const BackboneSpec spec = parse("," + keys);
-    return (spec.gated ? "gated " : "") + std::string(name_of(spec.activation));
+    return (spec.gated ? "gated " : "") + std::string(enum_name(spec.activation));
   };
   EXPECT_EQ(form(R"("feed_forward_proj":"relu")"), "relu");
   EXPECT_EQ(form(R"("feed_forward_proj":"gated-gelu")"), "gated gelu_tanh");

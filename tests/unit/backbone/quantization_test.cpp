@@ -209,8 +209,8 @@ TEST(Quantize, OnlyTakesMatrices) {
 
 TEST(Quantization, HasNames) {
   for (const Quantization kind : {Quantization::none, Quantization::nf4, Quantization::int8})
-    EXPECT_EQ(quantization_named(name_of(kind)), kind);
-  EXPECT_EQ(quantization_named("fp4"), std::nullopt);
+    EXPECT_EQ(enum_from<Quantization>(enum_name(kind)), kind);
+  EXPECT_EQ(enum_from<Quantization>("fp4"), std::nullopt);
 }
 
 }  // namespace

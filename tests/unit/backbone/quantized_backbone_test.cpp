@@ -13,7 +13,7 @@
 
 namespace peftbench {
 
-static void PrintTo(Quantization kind, std::ostream* out) { *out << name_of(kind); }
+static void PrintTo(Quantization kind, std::ostream* out) { *out << enum_name(kind); }
 
 namespace quantized_backbone_test {
 namespace {
@@ -134,7 +134,7 @@ TEST_P(QuantizedBackbone, RefusesNumbersThatAreNotFinite) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, QuantizedBackbone, ::testing::Values(Quantization::nf4, Quantization::int8),
-                         [](const auto& kind) { return std::string(name_of(kind.param)); });
+                         [](const auto& kind) { return std::string(enum_name(kind.param)); });
 
 // Counts what the CPU allocator gives out and gets back.
 class CountingAllocator final : public c10::Allocator {

@@ -17,9 +17,9 @@ namespace {
 TEST(TrainConfig, NamesEachOptionOnceWithHelp) {
   std::set<std::string> keys;
   const TrainConfig config;
-  visit(config, [&](const std::string& key, const auto&, const std::string& help) {
+  visit(config, [&](const std::string& key, const auto&, const OptionInfo& info) {
     EXPECT_TRUE(keys.insert(key).second) << key;
-    EXPECT_FALSE(help.empty()) << key;
+    EXPECT_FALSE(info.help.empty()) << key;
   });
   EXPECT_TRUE(keys.contains("learning_rate"));
   EXPECT_TRUE(keys.contains("adafactor.step_offset"));
@@ -29,7 +29,7 @@ TEST(TrainConfig, NamesEachOptionOnceWithHelp) {
 TEST(TrainConfig, EachOptionStandsInTheDocumentationWithItsDefault) {
   const std::string page = read_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "docs" / "cli.md");
   const TrainConfig config;
-  visit(config, [&](const std::string& key, const auto& field, const std::string& help) {
+  visit(config, [&](const std::string& key, const auto& field, const OptionInfo& info) {
     if (key == "threads" || key == "seed" || key.starts_with("evaluation.")) return;  // not of `train:`
     std::string value;
     if constexpr (std::is_enum_v<std::decay_t<decltype(field)>>) {
@@ -37,7 +37,7 @@ TEST(TrainConfig, EachOptionStandsInTheDocumentationWithItsDefault) {
     } else {
       value = fmt::format("{}", field);
     }
-    EXPECT_THAT(page, testing::HasSubstr(fmt::format("| `{}` | {} | {} |", key, value, help)));
+    EXPECT_THAT(page, testing::HasSubstr(fmt::format("| `{}` | {} | {} |", key, value, info.help)));
   });
 }
 
