@@ -1,9 +1,9 @@
 #pragma once
 
-#include "core/enum_names.h"
 #include "backbone/quantization.h"
 #include "backbone/run_context.h"
 #include "backbone/wiring.h"
+#include "core/enum_names.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 

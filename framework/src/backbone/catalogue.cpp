@@ -18,7 +18,6 @@ namespace peftbench {
 
 namespace {
 
-
 // Reads one file, and knows where in it a fault lies.
 class Reader {
  public:

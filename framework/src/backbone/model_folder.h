@@ -13,7 +13,6 @@ namespace peftbench {
 
 // "bfloat16", "float32": as Hugging Face and configurations write them.
 
-
 // config.json as Hugging Face's T5Config reads it; read_config gives the same sizes back.
 std::string config_json(const BackboneSpec& spec, Precision precision);
 

@@ -33,7 +33,6 @@ constexpr std::array<float, 16> normal_float = {-1.0F,
                                                 0.7229568362236023F,
                                                 1.0F};
 
-
 // Below this, a block counts as all zeros: its inverse would be infinite.
 constexpr float least_scale = 1e-38F;
 

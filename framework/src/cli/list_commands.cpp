@@ -50,8 +50,7 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
 
 std::string text_of(const InForce& settings) {
   TextTable table({"setting", "value", "from"});
-  for (const auto& [key, value] : settings.values.items())
-    table.add({key, json_text(value), settings.origins.at(key)});
+  for (const auto& [key, value] : settings.values.items()) table.add({key, json_text(value), settings.origins.at(key)});
   return "\nin force on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
          ", beside the defaults above and those of docs/cli.md:\n" + table.text(terminal_width(1));
 }
@@ -102,7 +101,8 @@ Json listing_json(const BackboneListing& b) {
 }
 
 int describe_backbone(const std::string& name, const Places& places, bool as_json) {
-  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places.home, places.known_weights()), BackboneNeed::sizes);
+  const ResolvedBackbone backbone =
+      resolve_backbone(name, backbone_search(places.home, places.known_weights()), BackboneNeed::sizes);
   const BackboneSpec& s = backbone.spec;
   const Json json = {{"name", backbone.name},
                      {"folder", backbone.folder ? Json(backbone.folder->string()) : Json(nullptr)},
@@ -139,7 +139,8 @@ int methods_command(const std::vector<std::string>& words) {
   Arguments arguments("methods", "Lists the methods that are found, or one method's parameters.");
   std::string name;
   arguments.app().add_option("NAME", name, "a method, or the path of its library")->type_name("");
-  arguments.setting("--backbone", option_key::backbone, "print the settings of a run of the method on it, and their places");
+  arguments.setting("--backbone", option_key::backbone,
+                    "print the settings of a run of the method on it, and their places");
   arguments.setting("--task", option_key::task, "the same for a task");
   arguments.add_places();
   arguments.add_json();

@@ -13,8 +13,8 @@ static void wait_briefly() {
 
 int main(int argc, char** argv) {
   wait_briefly();
-  // Global, as if it were linked: plugins find the host's classes in it. Lazy: binding all of LibTorch's functions takes
-  // a tenth of a second.
+  // Global, as if it were linked: plugins find the host's classes in it. Lazy: binding all of LibTorch's functions
+  // takes a tenth of a second.
   void* library = ::dlopen(PEFTBENCH_LIBRARY, RTLD_LAZY | RTLD_GLOBAL);
   using CommandLine = int(int, char**);
   auto* command_line = library ? reinterpret_cast<CommandLine*>(::dlsym(library, "peftbench_command_line")) : nullptr;

@@ -64,7 +64,8 @@ int run_command(const std::vector<std::string>& words) {
                          "from:to, parts of answers that are replaced on other tasks; may be repeated");
   arguments.setting("--seed", option_key::seed, "of every use of chance");
   arguments.setting("--steps", option_key::steps, "optimizer steps");
-  arguments.setting("--init-from", option_key::init_from, "an adapter, run or .safetensors whose values training begins with");
+  arguments.setting("--init-from", option_key::init_from,
+                    "an adapter, run or .safetensors whose values training begins with");
   arguments.setting("--threads", option_key::threads,
                     "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
   arguments.add_set();

@@ -64,8 +64,7 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
 }
 
 // What would be run: a line for each row on each task and backbone.
-void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources,
-                   bool as_json) {
+void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources, bool as_json) {
   TextTable table({"row", "task", "backbone", ">runs", ">finished", ">steps", ">batch", "trained"});
   Json json = Json::array();
   const std::size_t seeds = request.spec.seeds.size();
@@ -77,7 +76,8 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
     left += run.cell.run.empty() ? 0 : static_cast<std::int64_t>(seeds) - finished;
     const std::string trained = planned(resources, run);
     table.add({run.cell.row, run.cell.task, run.cell.backbone, std::to_string(seeds), std::to_string(finished),
-               with_thousands(run.config.options.train.steps), std::to_string(run.config.options.train.batch_size), trained});
+               with_thousands(run.config.options.train.steps), std::to_string(run.config.options.train.batch_size),
+               trained});
     for (std::size_t i = first; as_json && i < first + seeds; ++i)
       json.push_back({{"row", run.cell.row},
                       {"task", run.cell.task},

@@ -22,8 +22,8 @@ Json described(const std::vector<fs::path>& files, const std::vector<FileState>&
   for (std::size_t i = 0; i < files.size(); ++i) {
     const FileState& state = states[i];
     std::error_code error;
-    json.push_back({fs::weakly_canonical(files[i], error).string(), state.size, state.inode, state.modified,
-                    state.changed});
+    json.push_back(
+        {fs::weakly_canonical(files[i], error).string(), state.size, state.inode, state.modified, state.changed});
   }
   return json;
 }

@@ -11,7 +11,7 @@ namespace peftbench {
 // reason: UserError where another path or other permissions are needed, else Error.
 
 void make_folder(const fs::path& folder);                     // and those above it
-bool can_write_in(const fs::path& folder);              // which is made where it is absent
+bool can_write_in(const fs::path& folder);                    // which is made where it is absent
 void flush_folder(const fs::path& folder);                    // its entries are on the disk when it returns
 void replace_file(const fs::path& from, const fs::path& to);  // renames, and flushes the folder
 void remove_file(const fs::path& path);                       // if it is there, and flushes the folder

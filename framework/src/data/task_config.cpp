@@ -65,8 +65,8 @@ OrderedJson to_json(const TextTemplate& text) {
 std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   OrderedJson fields = OrderedJson::array(), filter = OrderedJson::array(), labels = OrderedJson::array();
   for (const MadeField& field : spec.fields) {
-    fields.push_back(
-        {field.name, field.from, field.otherwise ? OrderedJson(*field.otherwise) : OrderedJson(), field.cuts, field.words});
+    fields.push_back({field.name, field.from, field.otherwise ? OrderedJson(*field.otherwise) : OrderedJson(),
+                      field.cuts, field.words});
   }
   for (const RowTest& test : spec.filter) {
     filter.push_back({test.field, static_cast<int>(test.kind), test.values, test.low, test.high});
@@ -75,20 +75,20 @@ std::string canonical_json(const TaskConfig& config, const TaskSpec& spec) {
   }
   for (const auto& [raw, word] : spec.raw_labels) labels.push_back({raw, word});
   OrderedJson json = {{"name", config.name},
-               {"source", parse_json<OrderedJson>(source_json(spec.source), spec.source.place)},
-               {"fetch", spec.fetch},
-               {"fields", fields},
-               {"filter", filter},
-               {"input", to_json(spec.input)},
-               {"target", to_json(spec.target)},
-               {"labels", labels},
-               {"metrics", config.metrics},
-               {"split",
-                {{"seed", spec.split.seed},
-                 {"validation", spec.split.validation},
-                 {"test", spec.split.test},
-                 {"by", spec.split.by}}},
-               {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
+                      {"source", parse_json<OrderedJson>(source_json(spec.source), spec.source.place)},
+                      {"fetch", spec.fetch},
+                      {"fields", fields},
+                      {"filter", filter},
+                      {"input", to_json(spec.input)},
+                      {"target", to_json(spec.target)},
+                      {"labels", labels},
+                      {"metrics", config.metrics},
+                      {"split",
+                       {{"seed", spec.split.seed},
+                        {"validation", spec.split.validation},
+                        {"test", spec.split.test},
+                        {"by", spec.split.by}}},
+                      {"limits", {{"input", config.max_input_tokens}, {"target", config.max_target_tokens}}}};
   if (!config.prefix.empty()) json["prefix"] = config.prefix;
   if (spec.preprocess) json["preprocess"] = spec.preprocess->name;
   if (!spec.group.empty()) json["group"] = spec.group;

@@ -34,12 +34,16 @@ struct EvaluationConfig {
 // Each option with its key and its help, for whoever reads, writes or documents them: visitor(key, field, OptionInfo).
 template <class Config, class Visitor>
 void visit_evaluation(Config& c, Visitor&& visitor) {
-  visitor("evaluation.mode", c.mode, any("greedy: generate the answer; rank: score each label word and take the likeliest"));
+  visitor("evaluation.mode", c.mode,
+          any("greedy: generate the answer; rank: score each label word and take the likeliest"));
   visitor("evaluation.batch_size", c.batch_size, at_least(1, "examples evaluated together"));
   visitor("evaluation.beams", c.beams, between(1, 1024, "beams of generation; 1 is greedy"));
-  visitor("evaluation.max_tokens", c.max_tokens, at_least(0, "longest generated answer; 0: the task's max_target_tokens"));
-  visitor("evaluation.length_penalty", c.length_penalty, between(-100, 100, "beam search divides a score by length^penalty"));
-  visitor("evaluation.rank_score", c.rank_score, any("sum of log-probabilities of a label word's tokens, or their mean"));
+  visitor("evaluation.max_tokens", c.max_tokens,
+          at_least(0, "longest generated answer; 0: the task's max_target_tokens"));
+  visitor("evaluation.length_penalty", c.length_penalty,
+          between(-100, 100, "beam search divides a score by length^penalty"));
+  visitor("evaluation.rank_score", c.rank_score,
+          any("sum of log-probabilities of a label word's tokens, or their mean"));
 }
 
 }  // namespace peftbench

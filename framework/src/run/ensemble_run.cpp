@@ -166,8 +166,8 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
 
   const EnsembleEvaluation evaluation = [&] {
     try {
-      return evaluate_ensemble(evaluators, plan, {encoded, texts}, bench.setup.config.options.train.evaluation.batch_size,
-                               &progress);
+      return evaluate_ensemble(evaluators, plan, {encoded, texts},
+                               bench.setup.config.options.train.evaluation.batch_size, &progress);
     } catch (const NotFiniteError& error) {
       throw error.of(first.example_name(outcome.split, error.place()));
     }

@@ -54,8 +54,8 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   const AdapterPlace place{request.adapter, {}, {}};
   const ResolvedBackbone resolved = backbone_of(place, request.backbone, request.places, BackboneNeed::weights);
   Adapter adapter = read_adapter(request.adapter, finder, resolved.spec, request.method);
-  Setup setup = set_up(resources, configuration_of(request, adapter, resolved.folder.value().string()),
-                       BackboneNeed::weights);
+  Setup setup =
+      set_up(resources, configuration_of(request, adapter, resolved.folder.value().string()), BackboneNeed::weights);
   setup.config.values = adapter.info.values;
   use_threads(setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});

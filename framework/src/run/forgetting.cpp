@@ -177,8 +177,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
     texts = texts_of_file(*request.text);
     outcome.source = request.text->string();
   } else {
-    const TaskData data =
-        other ? load_task(resources.task(request.task), places.data) : bench.task;
+    const TaskData data = other ? load_task(resources.task(request.task), places.data) : bench.task;
     texts = texts_of_task(data);
     outcome.source =
         "the inputs of " + data.config.name + "'s " + (sizes_of(data).test == 0 ? "validation" : "test") + " split";

@@ -110,7 +110,8 @@ void check_settings(const RunRecord& record, const RunConfig& config, const std:
   const nlohmann::json now = to_json(config.options);
   for (const auto& [key, value] : now.items()) {
     // The task itself is compared by its content.
-    const bool decides = key == option_key::seed || key.starts_with("eval.") || (key.starts_with("task.") && key != option_key::task);
+    const bool decides =
+        key == option_key::seed || key.starts_with("eval.") || (key.starts_with("task.") && key != option_key::task);
     if (!decides || std::count(asked.begin(), asked.end(), key) > 0) continue;
     std::string pointer = "/" + key;
     std::replace(pointer.begin(), pointer.end(), '.', '/');
@@ -188,8 +189,7 @@ void check_start(const MadeFrom& made, const Workbench& bench, const std::string
   }
   if (const auto trained = still_there(made, task_folders, data))
     for (const TaskData* part : parts_of(bench.task))
-      if (const std::string seen = seen_rows(*trained, *part, bench.setup.config.options.eval.split);
-          !seen.empty())
+      if (const std::string seen = seen_rows(*trained, *part, bench.setup.config.options.eval.split); !seen.empty())
         warn("training begins from values that have seen what is scored: " + seen);
 }
 

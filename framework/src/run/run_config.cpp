@@ -100,7 +100,8 @@ class Resolver {
     if (!text) return value;
     if (key == option_key::task) *text = absolute_task(*text, base, sources_);
     if (key == option_key::backbone) *text = absolute_backbone(*text, base);
-    if (const auto found = key == option_key::init_from ? existing_path(*text, base) : std::nullopt) *text = found->string();
+    if (const auto found = key == option_key::init_from ? existing_path(*text, base) : std::nullopt)
+      *text = found->string();
     return value;
   }
 
@@ -122,7 +123,8 @@ class Resolver {
     if (const auto meant = setting_of_alias(name); meant && elsewhere.empty()) elsewhere.push_back("'" + *meant + "'");
     if (!elsewhere.empty())
       remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
-    if (name == option_key::seed || name == option_key::threads) remedy = "it is not the method's: write --" + name + " N";
+    if (name == option_key::seed || name == option_key::threads)
+      remedy = "it is not the method's: write --" + name + " N";
     if (name == option_key::init_from) remedy = "it is not the method's: write --init-from PATH";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
@@ -134,7 +136,8 @@ class Resolver {
     for (const std::string& key : all)
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
-      near = {"method", "task", "backbone", "seed", "threads", option_key::init_from, "set", "train", "eval", "data", "on"};
+      near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
+              "set",    "train", "eval",     "data", "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
       remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);

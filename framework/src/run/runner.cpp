@@ -221,8 +221,7 @@ void Runner::work() {
   for (const TaskData& other : bench_.eval_tasks)
     for (const std::string& note : other.notes) warn(other.config.name + ": " + note);
   for (const TaskData& other : bench_.eval_tasks)
-    if (const std::string seen = seen_rows(bench_.task, other, config_.options.eval.split); !seen.empty())
-      warn(seen);
+    if (const std::string seen = seen_rows(bench_.task, other, config_.options.eval.split); !seen.empty()) warn(seen);
   Scoring scoring(bench_, plan);
   for (const std::string& warning : scoring.warnings()) warn(warning);
   if (!plan.trained().empty())
@@ -319,7 +318,8 @@ Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_exa
   std::int64_t evaluated = 0;
   for (const TaskData* part : parts_of(bench_.task)) {
     const auto all = static_cast<std::int64_t>(part->validation.size());
-    evaluated += config_.options.train.validation_limit > 0 ? std::min(all, config_.options.train.validation_limit) : all;
+    evaluated +=
+        config_.options.train.validation_limit > 0 ? std::min(all, config_.options.train.validation_limit) : all;
   }
   const std::vector<EncodedExample> batch =
       first_of(train_examples, static_cast<std::size_t>(config_.options.train.batch_size));

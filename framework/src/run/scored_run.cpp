@@ -59,7 +59,8 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resour
   if (const std::string& version = bench_.setup.plugin->version; version != record_.method.version)
     warnings_.push_back(who + " was trained with " + record_.method.name + " " + record_.method.version +
                         ", and is scored with " + version);
-  plan_ = load_adapter(folder_.adapter(), PluginFinder(resources.places().plugin_files), *bench_.backbone, bench_.checksum);
+  plan_ =
+      load_adapter(folder_.adapter(), PluginFinder(resources.places().plugin_files), *bench_.backbone, bench_.checksum);
   if (asked.task.empty()) check_task(made_, bench_.task, who);
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
   const std::string& task = bench_.task.config.name;
@@ -107,8 +108,7 @@ Elsewhere ScoredRun::elsewhere(bool own, Resources& resources, ProgressSink& pro
   }
   if (!own) {
     for (const TaskData* part : parts_of(bench_.task))
-      if (const std::string seen = seen_rows(trained_, *part, bench_.setup.config.options.eval.split);
-          !seen.empty())
+      if (const std::string seen = seen_rows(trained_, *part, bench_.setup.config.options.eval.split); !seen.empty())
         warnings_.push_back(record_.id + ": " + seen);
   }
   if (!shows) return result;

@@ -41,8 +41,7 @@ void leave_out_own(Resources& resources, const TaskConfig& task, RunOptions& opt
   Names own = {task.name}, others;
   for (const TaskConfig* part : parts_of(task)) own.push_back(part->name);
   for (const std::string& other : options.eval.tasks)
-    if (std::count(own.begin(), own.end(), resources.task(other).name) == 0)
-      others.push_back(other);
+    if (std::count(own.begin(), own.end(), resources.task(other).name) == 0) others.push_back(other);
   if (others.empty() && !options.eval.tasks.empty()) options.eval.label_map.clear();  // nothing to map
   options.eval.tasks = std::move(others);
 }

@@ -81,10 +81,10 @@ std::uint64_t seed_from(const std::string& text, const std::string& whole, const
 void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
   for (const Setting& setting : settings) {
     const char* axis = axis_of(setting.key);
-    const std::size_t size = setting.key == option_key::task       ? suite.tasks.size()
-                             : setting.key == option_key::backbone ? suite.backbones.size()
-                             : setting.key == option_key::eval_tasks    ? 1  // does not make runs equal
-                                                              : suite.seeds.size();
+    const std::size_t size = setting.key == option_key::task         ? suite.tasks.size()
+                             : setting.key == option_key::backbone   ? suite.backbones.size()
+                             : setting.key == option_key::eval_tasks ? 1  // does not make runs equal
+                                                                     : suite.seeds.size();
     if (axis && size > 1)
       throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
                              ", and every run would have this one",

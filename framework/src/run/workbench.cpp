@@ -84,8 +84,8 @@ TaskConfig read_configured(Resources& resources, const RunConfig& config, const 
 }
 
 DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  return {places.data / ".cache" / "tasks", config.options.data.cache,
-          config.options.data.memory_bytes, static_cast<int>(config.options.train.threads), progress};
+  return {places.data / ".cache" / "tasks", config.options.data.cache, config.options.data.memory_bytes,
+          static_cast<int>(config.options.train.threads), progress};
 }
 
 // What a run's identity follows from beside its settings.

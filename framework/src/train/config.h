@@ -1,9 +1,9 @@
 #pragma once
 
 #include "backbone/run_context.h"  // DropoutShape
-#include "eval/config.h"
 #include "core/enum_names.h"
 #include "core/option_info.h"
+#include "eval/config.h"
 
 #include <cstdint>
 #include <limits>
@@ -118,14 +118,19 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("z_loss", c.z_loss, between(0, largest, "weight of log²Z of each label token; Lester et al. use 1e-4"));
   visitor("unlikelihood_weight", c.unlikelihood_weight,
           between(0, largest, "weight of -log(1 - p) of the tokens of the wrong label words; 0 is off, T-Few uses 1"));
-  visitor("length_normalised_weight", c.length_normalised_weight,
-          between(0, largest, "weight of the cross-entropy among all label words by their mean log-likelihood of a token; 0 is off, T-Few "
+  visitor(
+      "length_normalised_weight", c.length_normalised_weight,
+      between(
+          0, largest,
+          "weight of the cross-entropy among all label words by their mean log-likelihood of a token; 0 is off, T-Few "
           "uses 1"));
-  visitor("evaluate_every", c.evaluate_every, at_least(0, "steps between evaluations on the validation split; 0: only at the end"));
+  visitor("evaluate_every", c.evaluate_every,
+          at_least(0, "steps between evaluations on the validation split; 0: only at the end"));
   visitor("evaluate_at_start", c.evaluate_at_start, any("evaluate once before the first step, for comparison"));
   visitor("validation_limit", c.validation_limit, at_least(0, "validation examples used while training; 0: all"));
   visitor("patience", c.patience, at_least(0, "stop after so many evaluations without a better one; 0: never"));
-  visitor("checkpoint_every", c.checkpoint_every, at_least(0, "steps between checkpoints for resuming; 0: only at the end"));
+  visitor("checkpoint_every", c.checkpoint_every,
+          at_least(0, "steps between checkpoints for resuming; 0: only at the end"));
   visitor("log_every", c.log_every, at_least(1, "steps between lines of log.jsonl"));
   visitor("encoder_cache_bytes", c.encoder_cache_bytes,
           at_least(0, "most memory for cached encoder outputs; results do not depend on it"));
@@ -133,11 +138,13 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("seed", c.seed, at_least(0, "of every use of chance"));
   visitor("adafactor.initial_step", c.adafactor.initial_step,
           at_least(0, "step at which the optimizer believes to start; T5X resumes Lester's backbone at 1100000"));
-  visitor("adafactor.step_offset", c.adafactor.step_offset, at_least(0, "subtracted from the step before the decay is computed"));
+  visitor("adafactor.step_offset", c.adafactor.step_offset,
+          at_least(0, "subtracted from the step before the decay is computed"));
   visitor("adafactor.multiply_by_parameter_scale", c.adafactor.multiply_by_parameter_scale,
           any("multiply the rate by max(epsilon2, RMS of the parameter)"));
   visitor("adafactor.decay_rate", c.adafactor.decay_rate, above(0, "second moment decays by 1 - (t+1)^-rate"));
-  visitor("adafactor.clipping_threshold", c.adafactor.clipping_threshold, at_least(0, "largest RMS of an update; 0 is off"));
+  visitor("adafactor.clipping_threshold", c.adafactor.clipping_threshold,
+          at_least(0, "largest RMS of an update; 0 is off"));
   visitor("adafactor.epsilon1", c.adafactor.epsilon1, between(0, 1, "added to the squared gradient"));
   visitor("adafactor.epsilon2", c.adafactor.epsilon2, between(0, 1, "least parameter scale"));
   visitor("adafactor.weight_decay_rate", c.adafactor.weight_decay_rate,
@@ -148,8 +155,9 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("adamw.beta2", c.adamw.beta2, between(0, below_one, "decay of the mean of its square"));
   visitor("adamw.epsilon", c.adamw.epsilon, between(0, 1, "added to the root of the second moment"));
   visitor("adamw.weight_decay", c.adamw.weight_decay, at_least(0, "decoupled; multiplied by the learning rate"));
-  visitor("adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
-          any("multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps where T5 is trained from the "
+  visitor(
+      "adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
+      any("multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps where T5 is trained from the "
           "start"));
   visit_evaluation(c.evaluation, visitor);
 }
