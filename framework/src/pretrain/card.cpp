@@ -121,7 +121,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
                           ? ", steps scaled by each tensor's RMS"
                           : "");
   text += fmt::format("| precision | linear maps in {}, weights kept in fp32 and stored in {} |\n",
-                      name_of(config.compute), name_of(config.stored));
+                      enum_name(config.compute), enum_name(config.stored));
   text += fmt::format("| hardware | {}, {} threads, {:.0f} min |\n", facts.hardware, train.threads, facts.seconds / 60);
   if (config.held_out > 0 && !facts.text.empty())
     text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));

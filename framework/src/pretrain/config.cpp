@@ -312,7 +312,7 @@ nlohmann::json to_json(const PretrainConfig& config) {
           {"tokens", config.tokens},
           {"held_out", config.held_out},
           {"held_out_examples", config.held_out_examples},
-          {"compute", name_of(config.compute)},
+          {"compute", enum_name(config.compute)},
           {"train", train}};
 }
 

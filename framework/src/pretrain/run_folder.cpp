@@ -82,7 +82,7 @@ bool holds_model(const fs::path& folder, Precision stored) {
   if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
   JsonFault ignored;
   const auto config = parse_json<nlohmann::json>(read_text(folder / "config.json"), ignored);
-  return config && config->is_object() && config->contains("dtype") && config->at("dtype") == name_of(stored);
+  return config && config->is_object() && config->contains("dtype") && config->at("dtype") == enum_name(stored);
 }
 
 bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weights, const fs::path& vocabulary) try {

@@ -15,12 +15,14 @@ MethodSchema make_schema() {
     using Field = std::decay_t<decltype(field)>;
     const std::string help(info.help);
     if constexpr (std::is_enum_v<Field>) {
-      schema.param(key, std::string(enum_name(field)), help).choices(enum_choices<Field>());
+      schema.param(key, std::string(enum_name(field)).c_str(), help).choices(enum_choices<Field>());
+    } else if constexpr (std::is_same_v<Field, std::string>) {
+      schema.param(key, field.c_str(), help);
+      if (key == option_key::split) schema.choices({"test", "validation"});
     } else {
       schema.param(key, field, help);
       if constexpr (std::is_same_v<Field, double> || std::is_same_v<Field, std::int64_t>)
         if (info.is_limited()) schema.range(info.least, info.most);
-      if (key == option_key::split) schema.choices({"test", "validation"});
     }
   });
   return schema;

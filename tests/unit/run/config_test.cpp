@@ -105,7 +105,7 @@ TEST_F(Config, AMethodsFileDecidesNothingOfEvaluation) {
     expect_refused(AllOf(HasSubstr("soft.yaml:1: '"), HasSubstr("decides how runs are scored")));
   }
   write("methods/soft.yaml", "train: {unlikelihood_weight: 1}\n");
-  EXPECT_EQ(resolve().train.unlikelihood_weight, 1);
+  EXPECT_EQ(resolve().options.train.unlikelihood_weight, 1);
 }
 
 TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
@@ -114,24 +114,24 @@ TEST_F(Config, ConditionsHoldForTheirTaskAndBackbone) {
         "on:\n"
         "  nano:\n    train: {steps: 300}\n    on: {senses: {set: {length: 5}}}\n"
         "  small: {train: {steps: 400}}\n");
-  EXPECT_EQ(resolve().train.steps, 300);
+  EXPECT_EQ(resolve().options.train.steps, 300);
   EXPECT_EQ(resolve().values.integer("length"), 100);
   request_.flags = {{"task.name", "senses", "--task"}};
   EXPECT_EQ(resolve().values.integer("length"), 5);
   request_.flags = {{"backbone.name", "small", "--backbone"}};
-  EXPECT_EQ(resolve().train.steps, 400);
+  EXPECT_EQ(resolve().options.train.steps, 400);
   request_.flags = {{"backbone.name", "/somewhere/small", "--backbone"}};  // by the folder's name
-  EXPECT_EQ(resolve().train.steps, 400);
+  EXPECT_EQ(resolve().options.train.steps, 400);
   set("train.steps=9");
-  EXPECT_EQ(resolve().train.steps, 9);
+  EXPECT_EQ(resolve().options.train.steps, 9);
 }
 
 TEST_F(Config, AConditionMayNameAFamily) {
   write("methods/soft.yaml",
         "train: {steps: 1000}\non:\n  \"na*\": {train: {steps: 300}}\n  \"sma?l\": {train: {steps: 400}}\n");
-  EXPECT_EQ(resolve().train.steps, 300);
+  EXPECT_EQ(resolve().options.train.steps, 300);
   request_.flags = {{"backbone.name", "small", "--backbone"}};
-  EXPECT_EQ(resolve().train.steps, 400);
+  EXPECT_EQ(resolve().options.train.steps, 400);
   write("methods/soft.yaml", "on: {\"nono-*\": {train: {steps: 2}}}\n");
   expect_refused(HasSubstr("soft.yaml:1: 'on' names neither a task nor a backbone: 'nono-*'"));
 }
@@ -179,7 +179,7 @@ TEST_F(Config, AConditionIsCheckedByWhatItFits) {
   write("my-t5/config.json", "{}");
   const auto with = [&](const std::string& name) {
     request_.file = write("own.yaml", "train: {steps: 7}\non: {\"" + name + "\": {train: {steps: 9}}}\n");
-    return resolve().train.steps;
+    return resolve().options.train.steps;
   };
   request_.flags = {{"task.name", task.string(), "--task"},
                     {"backbone.name", (folder_ / "my-t5").string(), "--backbone"}};

@@ -2,6 +2,8 @@
 
 #include "plugin/schema.h"
 
+#include <peftbench/error.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
