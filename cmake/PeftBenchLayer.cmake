@@ -1,11 +1,13 @@
 # A layer is a folder of framework/src.
 #
-# peftbench_layer(NAME SOURCES a.cpp… [READERS b.cpp…] [TESTS t.cpp…] [LINK pkgs…] [DEPENDS layers…] [NO_TORCH])
+# peftbench_layer(NAME SUMMARY "…" SOURCES a.cpp… [READERS b.cpp…] [TESTS t.cpp…] [LINK pkgs…] [DEPENDS layers…] [NO_TORCH])
 #   SOURCES  relative to framework/src/NAME; they become the OBJECT library peftbench_NAME
 #   READERS  more of them: those that parse files from outside, which tests/hostile compiles with sanitizers
 #   TESTS    relative to tests/unit/NAME; they become the GoogleTest binary test_NAME
 #   LINK     targets of packages: fmt::fmt, yaml-cpp, PeftBench::sentencepiece, …
-#   DEPENDS  the layers whose headers it includes, as docs/architecture.md allows
+#   SUMMARY  what it holds, for docs/architecture.md
+#   DEPENDS  the layers whose headers it includes: the one place where that is said. tests/structure/layers.py checks
+#            the includes, and makes the table and the picture of docs/architecture.md from it
 #   NO_TORCH the layer builds and runs without LibTorch (results and report: a table can be rebuilt anywhere)
 
 # Parsing ATen takes ten seconds a file, so all files that use it share one precompiled header. It is made with our
@@ -15,7 +17,7 @@ target_link_libraries(peftbench_pch PRIVATE PeftBench::torch peftbench_warnings)
 target_precompile_headers(peftbench_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/pch.h")
 
 function(peftbench_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 L "NO_TORCH" "" "SOURCES;READERS;TESTS;LINK;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 L "NO_TORCH" "SUMMARY" "SOURCES;READERS;TESTS;LINK;DEPENDS")
   if(L_UNPARSED_ARGUMENTS OR NOT (L_SOURCES OR L_READERS))
     message(FATAL_ERROR "peftbench_layer(${name}): SOURCES or READERS is needed; not understood: '${L_UNPARSED_ARGUMENTS}'")
   endif()

@@ -1,51 +1,77 @@
-"""Includes point one way, the host knows no method, and plugins see public headers alone (docs/architecture.md)."""
+"""Includes point one way, the host knows no method, and plugins see public headers alone (docs/architecture.md).
+
+What a layer may include is said once, in DEPENDS of its CMakeLists.txt. `layers.py ROOT --write` makes the table and the
+picture of docs/architecture.md from that; without --write it fails where they are not so.
+"""
 import pathlib
 import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
 source = root / "framework" / "src"
+page = root / "docs" / "architecture.md"
+BEGIN, END = "<!-- layers: made by tests/structure/layers.py --write -->\n", "<!-- end of layers -->\n"
+faults = []
 
-plan = {"plan", "core"}
-backbone = {"backbone"} | plan
-data = {"data", "text"} | plan
-ledger = {"ledger"} | backbone
-evaluate = {"eval"} | backbone | data | ledger
-train = {"train"} | evaluate
-everything = train | {"plugin", "results", "report", "run"}
-pretrain = {"pretrain"} | everything - {"plugin"}
-ALLOWED = {
-    "core": {"core"},
-    "text": {"text", "core"},
-    "plan": plan,
-    "backbone": backbone,
-    "plugin": {"plugin"} | plan,
-    "data": data,
-    "ledger": ledger,
-    "eval": evaluate,
-    "train": train,
-    "pretrain": pretrain,
-    "results": {"results", "core"},
-    "report": {"report", "results", "core"},
-    "run": everything,
-    "cli": pretrain | {"plugin", "cli"},
-}
+
+def layer_of(text):
+    """(summary, layers that it includes from) of a CMakeLists.txt."""
+    summary = re.search(r'SUMMARY "([^"]*)"', text)
+    depends = re.search(r"DEPENDS ([\w ]+)", text)
+    return (summary.group(1) if summary else ""), (depends.group(1).split() if depends else [])
+
+
+ORDER = re.search(r"foreach\(layer IN ITEMS ([\w ]+)\)", (root / "framework" / "CMakeLists.txt").read_text()).group(1).split()
+LAYERS = {layer: layer_of((source / layer / "CMakeLists.txt").read_text(encoding="utf-8")) for layer in ORDER}
+ALLOWED = {layer: {layer, *depends} for layer, (summary, depends) in LAYERS.items()}
+
+
+def below(layer, seen=()):
+    """All layers that this one stands on."""
+    result = set()
+    for other in LAYERS[layer][1]:
+        if other in seen:
+            faults.append(f"framework/src/{layer}: DEPENDS goes round in a circle: {' -> '.join([*seen, layer, other])}")
+            continue
+        result |= {other} | below(other, (*seen, layer))
+    return result
+
+
+def documented():
+    lines = ["| folder | holds | includes |", "|---|---|---|"]
+    for layer, (summary, depends) in LAYERS.items():
+        lines.append(f"| `{layer}` | {summary} | {', '.join(depends) or '–'} |")
+    lines += ["", "```mermaid", "flowchart BT"]
+    for layer, (_, depends) in LAYERS.items():
+        for other in depends:  # an arrow that follows from two others says nothing new
+            if not any(other in below(third) for third in depends if third != other):
+                lines.append(f"  {layer} --> {other}")
+    return "\n".join([*lines, "```", ""])
+
+
 WITHOUT_TORCH = {"core", "results", "report"}
 # The backbone runs plans and never sees who made them; results know nothing of the run that wrote them.
 FORBIDDEN_HEADERS = {"backbone": {"peftbench/method.h", "peftbench/plugin.h"}, "plan": {"peftbench/method.h", "peftbench/plugin.h"}}
 TORCH = re.compile(r"^(ATen|c10|torch)/|^peftbench/(tensor|spec|layout|hooks|parameter|plan|method|plugin|abi)\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 
-faults = []
-
 
 def includes(path):
     return INCLUDE.findall(path.read_text(encoding="utf-8"))
 
 
+text = page.read_text(encoding="utf-8")
+before, rest = text.split(BEGIN)
+made, after = rest.split(END)
+if "--write" in sys.argv:
+    page.write_text(before + BEGIN + documented() + END + after, encoding="utf-8")
+elif made != documented():
+    faults.append("docs/architecture.md: its table and picture of the layers are not those of DEPENDS: "
+                  "run tests/structure/layers.py . --write")
+
 for layer in sorted(p.name for p in source.iterdir() if p.is_dir()):
     if layer not in ALLOWED:
-        faults.append(f"framework/src/{layer}: a layer that docs/architecture.md and this test do not know")
+        faults.append(f"framework/src/{layer}: a layer that framework/CMakeLists.txt does not name")
         continue
     for path in sorted((source / layer).rglob("*.[ch]*")):
         if path.suffix not in {".h", ".cpp"}:
