@@ -43,7 +43,7 @@ def main():
     arguments = parser.parse_args()
     for file, what in ((program, "this benchmark is not built"), (python, "the Python with the peers is not there")):
         if not file.exists():
-            parser.exit(2, f"compare.py: {what}: {file}\n  to do:    the commands of compare.py --help, in {root}\n")
+            parser.exit(2, f"compare.py: {what}: {file}\n  fix:      the commands of compare.py --help, in {root}\n")
     environment = dict(os.environ, PEFTBENCH_SHAPE=arguments.shape)
     times = {"peft-bench": collections.defaultdict(list), "peer": collections.defaultdict(list)}
     for _ in range(arguments.rounds):

@@ -104,10 +104,10 @@ install_packages() {
   elif command -v sudo > /dev/null && [[ -t 0 ]] && $terminal; then
     end_line
     printf 'To install: %s\n' "${packages[*]}" >&2
-    sudo -v || stop 2 "sudo was refused. What to do: have an administrator run" "  sudo $command"
+    sudo -v || stop 2 "sudo was refused. What fix: have an administrator run" "  sudo $command"
     become=(sudo -n)
   else
-    stop 2 "Debian packages are missing, and installing them needs root. What to do: run" "  sudo $command" \
+    stop 2 "Debian packages are missing, and installing them needs root. What fix: run" "  sudo $command" \
       "and start this again."
   fi
   local apt=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -y)

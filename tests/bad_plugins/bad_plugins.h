@@ -12,7 +12,7 @@ namespace peftbench {
 
 inline fs::path bad(const std::string& name) { return fs::path(BAD_PLUGINS) / (name + ".so"); }
 
-// Checks that `load` is refused at `step`, as the user's to mend, in a message with all of these parts.
+// Checks that `load` is refused at `step`, as something that the user can fix, in a message with all of these parts.
 inline std::string expect_refusal(PluginStep step, const std::vector<std::string>& parts,
                                   const std::function<void()>& load) {
   std::string text;
@@ -26,7 +26,7 @@ inline std::string expect_refusal(PluginStep step, const std::vector<std::string
     EXPECT_EQ(error.exit_code(), 2);
   }
   for (const std::string& part : parts) EXPECT_THAT(text, ::testing::HasSubstr(part));
-  EXPECT_THAT(text, ::testing::HasSubstr("to do:")) << "a message without a remedy";
+  EXPECT_THAT(text, ::testing::HasSubstr("fix:")) << "a message without a remedy";
   return text;
 }
 

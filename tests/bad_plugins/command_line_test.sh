@@ -26,7 +26,7 @@ for library in "$folder"/*.so; do
   esac
   [[ $status == "$expected" ]] || wrong "$name: exit status $status, expected $expected"
   if [[ $expected != 0 ]]; then
-    grep -q 'to do:' "$output" || wrong "$name: no remedy"
+    grep -q 'fix:' "$output" || wrong "$name: no remedy"
     grep -q "$name" "$output" || wrong "$name: the message does not name it"
     if grep -qE 'terminate called|frame #|Segmentation' "$output"; then wrong "$name: a trace"; fi
   fi

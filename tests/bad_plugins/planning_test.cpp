@@ -69,7 +69,7 @@ TEST(Planning, AHookThatReturnsAWrongShape) {
     support::logits(*backbone, plan, {{5, 6, 7}}, {{0}});
     ADD_FAILURE() << "a wrong shape was taken";
   } catch (const ConfigError& error) {
-    for (const char* part : {"wrong_rows", "[3, 1]", "[3, 12]", "mend the hook"})
+    for (const char* part : {"wrong_rows", "[3, 1]", "[3, 12]", "fix the hook"})
       EXPECT_THAT(error.what(), ::testing::HasSubstr(part));
   }
 }

@@ -177,7 +177,8 @@ TEST_F(Mixture, TransfersThatCannotBeAreRefused) {
     EXPECT_EQ(printed.status, 2) << printed.out;
     return printed.err;
   };
-  EXPECT_THAT(refusal({"--eval-task", parity_.string()}), HasSubstr("a task of eval.tasks is scored anyway"));
+  EXPECT_THAT(refusal({"--eval-task", parity_.string()}),
+              HasSubstr("eval.tasks repeats a task that is already evaluated"));
   EXPECT_THAT(refusal({"--eval-task", both_.string()}), HasSubstr("name its tasks"));
   EXPECT_THAT(refusal({"--eval-task", "kindness"}), HasSubstr("unknown task 'kindness'"));
   EXPECT_THAT(refusal({"--eval-task", kinds_.string(), "--label-map", "even"}), HasSubstr("from:to"));

@@ -83,7 +83,7 @@ const std::vector<Fault>& faults() {
       {"Tab", replaced(yaml, "  side", "\tside"), "reviews.csv", csv, "t.yaml:3: not YAML", "a tab", "spaces",
        "two spaces"},
       {"OpenBracket", replaced(yaml, "[bad, good]}", "[bad, good"), "reviews.csv", csv, "t.yaml:", "", "", "quote"},
-      {"SecondKey", yaml + "target: x\n", "reviews.csv", csv, "t.yaml:7: 'target' stands here a second time", "", "",
+      {"SecondKey", yaml + "target: x\n", "reviews.csv", csv, "t.yaml:7: duplicate key 'target'", "", "",
        "keep one of the two"},
       {"WrongType", yaml + "limits: {input: many}\n", "reviews.csv", csv,
        "t.yaml:7: 'limits.input' must be a whole number", "many", "a whole number", "correct this line"},
@@ -110,11 +110,11 @@ const std::vector<Fault>& faults() {
       {"UnknownLabel", replaced(yaml, "labels: [bad, good]", "labels: [bad, fine]"), "reviews.csv", csv,
        "reviews.csv:2: unknown label", "'good'", "one of bad, fine", "add it to 'labels'"},
       {"NotANumber", yaml, "reviews.csv", replaced(csv, ",5\n", ",five\n"),
-       "reviews.csv:2: the field 'stars' is not a number", "five", "a number, as", "mend the row"},
+       "reviews.csv:2: the field 'stars' is not a number", "five", "a number, as", "fix the row"},
       {"Empty", yaml, "reviews.csv", "", "reviews.csv: the file is empty", "0 bytes", "a file of rows",
        "get the file again"},
       {"HeaderAlone", yaml, "reviews.csv", "text,stars\n", "reviews.csv:1: the file holds no rows", "no line after",
-       "a row for", "mend the row"},
+       "a row for", "fix the row"},
       {"NotUtf8", yaml, "reviews.csv", replaced(csv, "number 1,", "caf\xe9,"), "reviews.csv:3: not UTF-8", "byte",
        "UTF-8 text", "iconv"},
       {"Ragged", yaml, "reviews.csv", replaced(csv, "number 2, was fine\",5", "number 2\",5,7"),
@@ -133,13 +133,13 @@ const std::vector<Fault>& faults() {
       {"WrongRecords", "source: {file: r.json, records: row}\n" + plain, "r.json", "{\"rows\": []}\n",
        "r.json:1: there is no 'row'", "rows", "records: row", "did you mean 'rows'?"},
       {"BrokenJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": }\n]\n",
-       "r.json:3, item 2: not JSON", "column", "a list of objects", "mend the file"},
+       "r.json:3, item 2: not JSON", "column", "a list of objects", "fix the file"},
       {"CutJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": \"y",
        "r.json:3, item 2: the JSON ends early", "the end of the file", "closed", "get the file again"},
       {"NoObject", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n[1, 2]\n",
        "r.jsonl:2: the line is not a JSON object", "a JSON array", "{\"text\"", "format: json"},
       {"BrokenLine", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n{\"text\": \"x\"\n",
-       "r.jsonl:2: not JSON", "column", "one JSON object a line", "mend this line"},
+       "r.jsonl:2: not JSON", "column", "one JSON object a line", "fix this line"},
       {"ListAsText", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": [\"x\"], \"stars\": 1}\n",
        "r.jsonl:1: the field 'text' is not a text", "a JSON array", "a text", "'text.0'"},
       {"FilterLeavesNothing", yaml + "filter: {stars: {min: 9}}\n", "reviews.csv", csv, "t.yaml:1: no row is left",
@@ -190,7 +190,7 @@ TEST_P(OwnTaskFault, NamesPlaceFindingExpectationAndRemedy) {
   };
   EXPECT_THAT(part("found:    "), HasSubstr(fault.found));
   EXPECT_THAT(part("expected: "), HasSubstr(fault.expected));
-  EXPECT_THAT(part("to do:    "), AllOf(HasSubstr(fault.remedy), Not("")));
+  EXPECT_THAT(part("fix:      "), AllOf(HasSubstr(fault.remedy), Not("")));
   EXPECT_THAT(printed.err, Not(HasSubstr("exception")));
 }
 INSTANTIATE_TEST_SUITE_P(Each, OwnTaskFault, testing::ValuesIn(faults()),
@@ -204,7 +204,7 @@ TEST(OwnTask, ABrokenParquetFileIsNamed) {
   EXPECT_EQ(printed.status, 2);
   EXPECT_THAT(printed.err, AllOf(ContainsRegex("r.parquet:1: the parquet file cannot be read|r.parquet: this build of "
                                                "peft-bench cannot read parquet"),
-                                 HasSubstr("found:"), HasSubstr("expected:"), HasSubstr("to do:")));
+                                 HasSubstr("found:"), HasSubstr("expected:"), HasSubstr("fix:")));
 }
 
 // A home of its own: three tasks, and a program that fetches.

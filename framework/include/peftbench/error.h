@@ -22,7 +22,7 @@ class PEFTBENCH_API Error : public std::runtime_error {
   explicit Error(const std::string& what) : Error(Problem{what, {}, {}, {}}) {}
   ~Error() override;
 
-  // 2: the user can mend it (input, data, plugin, checkpoint, configuration). 1: a failure of ours or the machine's.
+  // 2: the user can fix it (input, data, plugin, checkpoint, configuration). 1: a failure of ours or the machine's.
   virtual int exit_code() const noexcept { return 1; }
 };
 

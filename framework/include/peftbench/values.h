@@ -20,7 +20,7 @@ PEFTBENCH_API const char* type_name(const Value& value);
 // The values of a method's parameters, checked against its schema before the method sees them.
 class PEFTBENCH_API Values {
  public:
-  // Throw ConfigError if the schema has no such parameter or one of another type: the method's own slip.
+  // Throw ConfigError if the schema has no such parameter or one of another type: a bug in the method.
   bool flag(const std::string& key) const;
   int64_t integer(const std::string& key) const;
   double real(const std::string& key) const;

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* generation_file = "generation_config.json";
-constexpr const char* remedy = "take config.json from the model's page again, or mend these keys";
+constexpr const char* remedy = "take config.json from the model's page again, or fix these keys";
 
 // Reads keys and gathers complaints, so that one message tells all of them.
 class Keys {

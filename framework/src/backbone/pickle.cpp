@@ -74,7 +74,7 @@ class Parser {
     return node;
   }
   PickleNode* top() const {
-    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) refuse("a pickle that takes more than there is");
+    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) refuse("pickle stack underflow");
     return stack_.back();
   }
 

@@ -222,7 +222,8 @@ std::int64_t QuantizedWeight::bytes() const {
 }
 
 std::shared_ptr<const QuantizedWeight> quantize(const Tensor& weight, Quantization kind) {
-  if (kind == Quantization::none || weight.dim() != 2) throw Error("only matrices are quantised, and to a form");
+  if (kind == Quantization::none || weight.dim() != 2)
+    throw Error("quantize() needs a matrix and a kind other than none");
   auto result = std::make_shared<QuantizedWeight>();
   result->kind = kind;
   result->shape = weight.sizes().vec();

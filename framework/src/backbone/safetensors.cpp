@@ -147,7 +147,7 @@ TensorFile read_safetensors(const fs::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   refuse_git_lfs_pointer(*file);
   if (file->size() < 8) {
-    refuse(path, "this is no safetensors file", std::to_string(file->size()) + " bytes", "at least 8");
+    refuse(path, "not a safetensors file", std::to_string(file->size()) + " bytes", "at least 8");
   }
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, file->data(), 8);

@@ -26,7 +26,7 @@ Tensor rows_of(const Tensor& x, const GroupRange& range) {
 void check_shape(const Tensor& got, at::IntArrayRef expected, const std::string& what, const detail::PlanGroup* group) {
   if (got.sizes() == expected) return;
   throw ConfigError({"a hook of " + group->method + " returned a wrong shape at " + what, c10::str(got.sizes()),
-                     c10::str(expected), "mend the hook: it must keep the number of rows"});
+                     c10::str(expected), "fix the hook: it must keep the number of rows"});
 }
 
 // The value of `make`, computed at most once.
@@ -180,7 +180,7 @@ Embedded SiteCalls::input(Stack stack, const Tensor& ids, Embedded embedded, con
       if (part.layout.sequences() != range.layout.sequences()) {
         throw ConfigError({"an input hook of " + range.group->method + " changed the number of sequences",
                            std::to_string(part.layout.sequences()), std::to_string(range.layout.sequences()),
-                           "mend the hook"});
+                           "fix the hook"});
       }
       check_shape(part.embeddings, {part.layout.rows(), backbone_.spec().d_model}, InputSite{stack}.name(),
                   range.group);

@@ -95,7 +95,7 @@ Tensor T5::attend_part(const Heads& heads, const detail::PlanGroup* group, int p
     if (prefix.keys.sizes() != at::IntArrayRef(shape) || prefix.values.sizes() != prefix.keys.sizes()) {
       throw ConfigError({"a key/value hook of " + group->method + " returned wrong shapes",
                          c10::str("keys ", prefix.keys.sizes(), ", values ", prefix.values.sizes()),
-                         c10::str("[", k.size(1), ", P, ", k.size(3), "] for both"), "mend the hook"});
+                         c10::str("[", k.size(1), ", P, ", k.size(3), "] for both"), "fix the hook"});
     }
     const int64_t batch = k.size(0), length = shape[1];
     k = at::cat({prefix.keys.unsqueeze(0).expand({batch, shape[0], length, shape[2]}), k}, 2);

@@ -49,7 +49,7 @@ class Rebuilder {
   Tensor tensor(const std::string& name, const PickleNode& value) const {
     // A parameter wraps its tensor.
     const PickleNode& node = is_call(value, "torch._utils._rebuild_parameter", 1) ? *value.items[1]->items[0] : value;
-    if (!is_call(node, "torch._utils._rebuild_tensor_v2", 4)) refuse(name, "it is no tensor");
+    if (!is_call(node, "torch._utils._rebuild_tensor_v2", 4)) refuse(name, "not a tensor");
     const std::vector<const PickleNode*>& arguments = node.items[1]->items;
     const Storage storage = find_storage(name, *arguments[0]);
     const Shape offset = numbers(name, {arguments[1]});

@@ -81,7 +81,7 @@ bool Arguments::parse(std::vector<std::string> words) {
       if (option->count() > 1 && option->get_items_expected_max() == 1)
         throw ConfigError({"the flag " + option->get_name() + " is given " + std::to_string(option->count()) + " times",
                            join(option->results()), "once", "leave the others out"});
-    throw ConfigError({std::string("the command line is not right: ") + error.what(),
+    throw ConfigError({std::string("invalid command line: ") + error.what(),
                        {},
                        {},
                        "`peft-bench " + command_ + " --help` lists its flags"});
@@ -94,7 +94,7 @@ ConfigError Arguments::unknown(const std::string& word) const {
   for (const CLI::Option* option : app_.get_options())
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   if (!word.starts_with("-"))
-    return ConfigError({"the word '" + word + "' is one too many for `peft-bench " + command_ + "`",
+    return ConfigError({"unexpected argument '" + word + "' of `peft-bench " + command_ + "`",
                         {},
                         {},
                         "`peft-bench " + command_ + " --help` shows what it takes"});

@@ -22,22 +22,22 @@ namespace peftbench {
 namespace {
 
 constexpr Command commands[] = {
-    {"run", "train a method on a task and print its row; the word may be left out", run_command},
-    {"methods", "the methods that are found; `methods NAME`: its parameters", methods_command},
-    {"tasks", "the tasks; `tasks NAME`: what is in it", tasks_command},
-    {"backbones", "the frozen models; `backbones NAME`: its sizes", backbones_command},
-    {"params", "what a method would add to a backbone, from sizes alone", params_command},
+    {"run", "train and evaluate a method on a task; the word may be left out", run_command},
+    {"methods", "list methods, or show one with its parameters", methods_command},
+    {"tasks", "list tasks, or show one", tasks_command},
+    {"backbones", "list frozen models, or show one with its sizes", backbones_command},
+    {"params", "count what a method adds to a backbone, from sizes alone", params_command},
     {"suite", "run a grid of methods, tasks and seeds, and print the table", suite_command},
-    {"report", "a table of the runs in a folder, from their records alone", report_command},
-    {"eval", "score a finished run again, or on another task", eval_command},
-    {"score", "score predictions that stand in files, a run's or another program's", score_command},
-    {"ensemble", "several runs asked together, with a vote", ensemble_command},
-    {"neighbors", "the words that a trained prompt lies near", neighbors_command},
-    {"export", "write a trained method in another program's form, or merged into the model", export_command},
-    {"import", "read an adapter of another program", import_command},
-    {"pretrain", "train a T5 of your own from text and tasks", pretrain_command},
+    {"report", "print a table of the runs in a folder, from their records alone", report_command},
+    {"eval", "evaluate a finished run again, or on another task", eval_command},
+    {"score", "compute metrics for prediction files, a run's or another program's", score_command},
+    {"ensemble", "evaluate several runs as a voting ensemble", ensemble_command},
+    {"neighbors", "show the words nearest to a trained prompt", neighbors_command},
+    {"export", "write a trained method in another program's format, or merged into the model", export_command},
+    {"import", "convert an adapter of another program", import_command},
+    {"pretrain", "pre-train a T5 from text and tasks", pretrain_command},
     {"vocab", "train a SentencePiece vocabulary in T5's layout", vocab_command},
-    {"forgetting", "how well the backbone predicts other text under a trained method", forgetting_command},
+    {"forgetting", "measure the loss on other text under a trained method", forgetting_command},
     {"forward", "one forward pass over ids from files, to compare with other programs", forward_command},
 };
 
@@ -101,7 +101,7 @@ void end_for_lost_page(int number, siginfo_t* info, void*) {
   say("peft-bench: a file could not be read any further while it was in use\n  found:    ");
   say_path(path);
   say(", which became shorter, or is on a disk that fails\n  expected: a file that stays as it is until the end\n"
-      "  to do:    put the file back and give the same command again: a run continues from its last checkpoint\n");
+      "  fix:      put the file back and give the same command again: a run continues from its last checkpoint\n");
   ::_exit(1);
 }
 

@@ -107,7 +107,7 @@ int ensemble_command(const std::vector<std::string>& words) {
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
-  app.add_option("--examples", request.examples, "so many of the split, the same ones each time; 0: all")
+  app.add_option("--examples", request.examples, "use only N examples of the split, the same ones each time; 0: all")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--threads", request.asked.threads, "processor threads; 0: as the first run had");
   app.add_option("--batch-size", request.asked.batch_size,

@@ -23,6 +23,6 @@ int main(int argc, char** argv) {
     std::fflush(nullptr);
     ::_exit(status);  // LibTorch's destructors of globals take a tenth of a second, and give back what the kernel takes
   }
-  std::fprintf(stderr, "peft-bench: %s\n  to do:    build or install peft-bench again\n", ::dlerror());
+  std::fprintf(stderr, "peft-bench: %s\n  fix:      build or install peft-bench again\n", ::dlerror());
   return 1;
 }

@@ -22,7 +22,7 @@ namespace peftbench {
 int params_command(const std::vector<std::string>& words) {
   Arguments arguments("params", "Prints what a method would add to a backbone. Sizes are enough: no weights are read.");
   arguments.add_method_and_backbone();
-  arguments.setting("--task", option_key::task, "whose configuration holds");
+  arguments.setting("--task", option_key::task, "take the settings for this task");
   arguments.add_set();
   arguments.add_places();
   arguments.add_json();
@@ -72,7 +72,7 @@ int eval_command(const std::vector<std::string>& words) {
       ->allow_extra_args(false);
   arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   arguments.app()
-      .add_option("--examples", request.examples, "so many of the split, the same ones each time; 0: all")
+      .add_option("--examples", request.examples, "use only N examples of the split, the same ones each time; 0: all")
       ->check(CLI::NonNegativeNumber);
   arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
   arguments.app()

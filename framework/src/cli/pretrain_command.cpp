@@ -35,10 +35,11 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
   arguments.app().add_option("--out", out, "folder of checkpoint, log and models; default: runs/pretrain/NAME");
   arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
-  arguments.app().add_option("--seed", seed, "of every use of chance");
-  arguments.app().add_option("--threads", threads, "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
+  arguments.app().add_option("--seed", seed, "random seed");
+  arguments.app().add_option("--threads", threads,
+                             "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
   arguments.app()
-      .add_option("--show", show, "print so many examples of each objective (--json: their ids), and train nothing")
+      .add_option("--show", show, "print N examples of each objective (--json: their ids), and train nothing")
       ->check(CLI::Range(1, 1 << 20));
   arguments.flag(
       "--dry-run", dry,

@@ -62,10 +62,9 @@ int run_command(const std::vector<std::string>& words) {
                          "another task that what was trained is scored on; may be repeated");
   arguments.list_setting("--label-map", option_key::label_map,
                          "from:to, parts of answers that are replaced on other tasks; may be repeated");
-  arguments.setting("--seed", option_key::seed, "of every use of chance");
+  arguments.setting("--seed", option_key::seed, "random seed");
   arguments.setting("--steps", option_key::steps, "optimizer steps");
-  arguments.setting("--init-from", option_key::init_from,
-                    "an adapter, run or .safetensors whose values training begins with");
+  arguments.setting("--init-from", option_key::init_from, "initialise from this adapter, run or .safetensors");
   arguments.setting("--threads", option_key::threads,
                     "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
   arguments.add_set();

@@ -205,8 +205,8 @@ int forgetting_command(const std::vector<std::string>& words) {
   app.add_option("RUN", name, "a run's folder or id")->required()->type_name("");
   app.add_option("--text", text, "a text on each line; else the inputs of a task's test split")->type_name("FILE");
   app.add_option("--task", request.task, "whose inputs; else the run's own")->type_name("NAME")->excludes("--text");
-  app.add_option("--examples", request.examples, "the first so many texts; 0: all")->check(CLI::NonNegativeNumber);
-  app.add_option("--tokens", request.max_tokens, "longer texts are cut into pieces of so many")
+  app.add_option("--examples", request.examples, "use only the first N texts; 0: all")->check(CLI::NonNegativeNumber);
+  app.add_option("--tokens", request.max_tokens, "longer texts are cut into pieces of N tokens")
       ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
   app.add_option("--threads", request.threads, "processor threads; 0: as the run had");

@@ -286,7 +286,7 @@ int tasks_command(const std::vector<std::string>& words) {
   bool of_preprocessors = false;
   CLI::App& app = arguments.app();
   app.add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
-  CLI::Option* const show = app.add_option("--examples", examples, "shows the first so many examples of each split")
+  CLI::Option* const show = app.add_option("--examples", examples, "show the first N examples of each split")
                                 ->type_name("N")
                                 ->check(CLI::NonNegativeNumber);
   CLI::Option* const fetch =

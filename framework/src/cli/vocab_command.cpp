@@ -23,7 +23,7 @@ int vocab_command(const std::vector<std::string>& words) {
       ->type_name("");
   app.add_option("--size", options.pieces, "pieces, pad, EOS and unknown among them, sentinels not")->required();
   app.add_option("--out", out, "the file to write: spiece.model in a model's folder")->required()->type_name("FILE");
-  app.add_option("--sentences", options.sentences, "learn from so many at most, a sample by chance")
+  app.add_option("--sentences", options.sentences, "learn from at most N sentences, a random sample")
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of the sample")->capture_default_str();
   arguments.add_places();

@@ -43,7 +43,7 @@ std::string layout(const Problem& problem) {
   std::string message = fit(problem.what);
   add_part(message, "  found:    ", fit(problem.found));
   add_part(message, "  expected: ", fit(problem.expected));
-  add_part(message, "  to do:    ", fit(problem.remedy));
+  add_part(message, "  fix:      ", fit(problem.remedy));
   return message;
 }
 

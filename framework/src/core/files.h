@@ -76,7 +76,7 @@ class MappedFile {
   std::size_t size() const { return size_; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const fs::path& path() const { return path_; }
-  // Gives back the memory of what nobody reads for now; who reads it again gets it from the file.
+  // Lets the kernel drop these pages; later reads reload them.
   void let_go(const std::byte* first, std::size_t count) const;
 
  private:

@@ -163,7 +163,7 @@ void check(const std::vector<Piece>& pieces) {
     if (piece.slots >= 0 && !negative_id) continue;
     throw ConfigError(Problem{"the method's layout asks for what cannot be",
                               negative_id ? "a negative token id" : "a negative number of slots",
-                              "ids and numbers of slots that are 0 or more", "mend LayoutHook::arrange of the method"});
+                              "ids and numbers of slots that are 0 or more", "fix LayoutHook::arrange of the method"});
   }
 }
 

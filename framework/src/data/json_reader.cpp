@@ -65,7 +65,7 @@ void JsonReader::expect(char c, const std::string& where) {
   const int next = peek();
   if (next == end_of_file) cut_off();
   line_ = at_;
-  if (next != c) fail("not JSON", shown(next) + " " + where, std::string("'") + c + "'", "mend the file at this line");
+  if (next != c) fail("not JSON", shown(next) + " " + where, std::string("'") + c + "'", "fix the file at this line");
   take();
 }
 
@@ -168,7 +168,7 @@ bool JsonReader::next_document(Json& document) {
   ++item_;
   std::string text;
   pass_value(&text);
-  document = parse(text, a_list, "mend the file at this line");
+  document = parse(text, a_list, "fix the file at this line");
   return true;
 }
 

@@ -11,7 +11,7 @@ bool JsonlReader::next_document(Json& document) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     document = parse(line, R"(one JSON object a line: {"text": "…", "label": "…"})",
                      line.front() == '[' ? "write each item of the list on a line of its own, or set 'format: json'"
-                                         : "mend this line");
+                                         : "fix this line");
     if (!document.is_object()) {
       fail("the line is not a JSON object", std::string("a JSON ") + document.type_name(),
            R"({"text": "…", "label": "…"})",

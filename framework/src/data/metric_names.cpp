@@ -58,7 +58,7 @@ const std::vector<MetricInfo>& metric_table() {
       {.name = "record_em", .summary = "squad_em, each group (question) counted once", .groups = true},
       {.name = "record_f1", .summary = "squad_f1, each group (question) counted once", .groups = true},
       {.name = "pearson",
-       .summary = "Pearson's correlation; an answer that is no number counts as -1",
+       .summary = "Pearson's correlation; an answer that is not a number counts as -1",
        .numbers = true},
       {.name = "spearman", .summary = "the same of ranks, ties sharing their mean rank", .numbers = true},
       {.name = "wsc_simple",

@@ -13,7 +13,7 @@
 namespace peftbench {
 
 // A file of byte strings, written once from the first to the last and then read in any order, with named sections
-// behind them. Everything in it is checked by hashes: damage is noticed, never handed out.
+// behind them. All data is checksummed; a damaged file raises an error.
 struct RecordSection {
   std::string name;
   std::string_view bytes;

@@ -87,7 +87,7 @@ void RowReader::fail(const std::string& what, const std::string& found, const st
                      const std::string& remedy) const {
   constexpr std::size_t most = 4096;  // names and values may hold anything, a NUL too
   throw DataError(Problem{place() + ": " + printable(what, most), printable(found, most), expected,
-                          remedy.empty() ? "mend the row, or take it out" : remedy});
+                          remedy.empty() ? "fix the row, or remove it" : remedy});
 }
 
 void RowReader::check_utf8(std::string_view text) const {

@@ -23,7 +23,7 @@ class KeyTable {
   void add(const RowKeys& keys);  // of the next row, of at most 2³² − 1
   std::size_t rows() const { return rows_; }
   void drop(const std::vector<bool>& rows);  // these rows; those that stay are numbered anew
-  // For each row the first one that hangs together with it. Gives the keys' memory back.
+  // For each row, the first row of its connected group. Gives the keys' memory back.
   std::vector<std::uint32_t> take_groups();
 
  private:

@@ -65,7 +65,7 @@ std::vector<std::pair<std::string, Yaml>> Yaml::entries() const {
     Yaml value(entry.second, file_, path_.empty() ? key : path_ + "." + key, line);
     if (!seen.insert(key).second) {
       value.line_ = line;
-      value.fail("'" + value.path_ + "' stands here a second time", {}, {}, "keep one of the two");
+      value.fail("duplicate key '" + value.path_ + "'", {}, {}, "keep one of the two");
     }
     result.emplace_back(key, std::move(value));
   }

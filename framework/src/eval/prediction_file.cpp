@@ -107,12 +107,11 @@ class Indices {
       const auto twice = std::adjacent_find(places.begin(), places.end(),
                                             [](const auto& a, const auto& b) { return a.first == b.first; });
       if (twice == places.end()) continue;
-      throw DataError(
-          {file.string() + ":" + std::to_string((twice + 1)->second) + ": an example stands here a second time",
-           "index " + std::to_string(twice->first) + ", as on line " + std::to_string(twice->second) +
-               (task.empty() ? "" : ", of task " + printable(task)),
-           "each example once",
-           "score the predictions of one run; or, where 'index' is no place in a split, leave it out"});
+      throw DataError({file.string() + ":" + std::to_string((twice + 1)->second) + ": duplicate example",
+                       "index " + std::to_string(twice->first) + ", as on line " + std::to_string(twice->second) +
+                           (task.empty() ? "" : ", of task " + printable(task)),
+                       "each example once",
+                       "score the predictions of one run; or, where 'index' is no place in a split, leave it out"});
     }
   }
 

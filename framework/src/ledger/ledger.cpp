@@ -58,7 +58,7 @@ auto run_for_sizes(const PlanGroup& group, const std::string& site, Function&& f
     const std::string reason = failure.what();
     throw ConfigError({"the hook of " + group.method + " at " + site + " cannot be run for its sizes alone",
                        reason.substr(0, reason.find('\n')), "a hook that reads no values of its tensors",
-                       "mend the hook: no .item() and no data pointers in it"});
+                       "fix the hook: no .item() and no data pointers in it"});
   }
 }
 

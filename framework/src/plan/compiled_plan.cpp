@@ -88,7 +88,7 @@ void CompiledPlan::initialise(const ContextFactory& contexts) {
       const Tensor value = slot->init(*context, slot->shape);
       if (value.sizes() != at::IntArrayRef(slot->shape)) {
         throw ConfigError({"the first value of " + slot->name + " has the wrong shape", show(value.sizes()),
-                           show(slot->shape), "mend the initialiser in the method " + group->method});
+                           show(slot->shape), "fix the initialiser in the method " + group->method});
       }
       set_value(*slot, value);
     }
@@ -189,7 +189,7 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
         slot->value = slot->derive();
         if (slot->value.sizes() != at::IntArrayRef(slot->shape)) {
           throw ConfigError({"derived value " + slot->name + " has the wrong shape", show(slot->value.sizes()),
-                             show(slot->shape), "mend the function in the method " + group->method});
+                             show(slot->shape), "fix the function in the method " + group->method});
         }
       }
     }
@@ -204,7 +204,7 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
       Tensor value = group->parameter[i]->value(original);
       if (value.sizes() != original.sizes()) {
         throw ConfigError({"the stand-in of a frozen tensor has the wrong shape", show(value.sizes()),
-                           show(original.sizes()), "mend the parameter hook in the method " + group->method});
+                           show(original.sizes()), "fix the parameter hook in the method " + group->method});
       }
       group->stand_in[i] = std::move(value);
     }

@@ -160,11 +160,10 @@ std::string without_trace(const std::string& text) {
 void run_guarded(const std::string& name, const fs::path& file, PluginStep step, const std::string& doing,
                  const std::function<void()>& code) {
   const auto fault = [&](const std::string& found) {
-    return PluginError(step,
-                       Problem{fmt::format("method '{}' failed while {}", name, doing),
-                               found,
-                               {},
-                               "this is a fault of the plugin " + file.string() + ": mend it or tell its author"});
+    return PluginError(step, Problem{fmt::format("method '{}' failed while {}", name, doing),
+                                     found,
+                                     {},
+                                     "this is a fault of the plugin " + file.string() + ": fix it or tell its author"});
   };
   const auto no_memory = [&](const std::string& asked) {  // nobody's fault but the sizes'
     return Error({fmt::format("there is not enough memory for method '{}' while {}", name, doing),
@@ -198,7 +197,7 @@ MethodRegistrar registered(const PluginHeader& header, const fs::path& file) {
   }
   if (const auto faults = schema_faults(registrar.schema()); !faults.empty()) {
     throw refusal(PluginStep::registration, file, "the parameters it declares are at fault", join(faults, "\n"), {},
-                  "mend the .param(…) lines of its registrar");
+                  "fix the .param(…) lines of its registrar");
   }
   return registrar;
 }
@@ -252,7 +251,7 @@ std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& va
   call_plugin(plugin, PluginStep::planning, "taking its parameters", [&] { method = plugin.factory(values); });
   if (method == nullptr) {
     throw refusal(PluginStep::planning, plugin.path, "its factory made no method", "a null pointer", {},
-                  "mend the plugin");
+                  "fix the plugin");
   }
   return method;
 }

@@ -112,7 +112,7 @@ void read_objectives(const Yaml& yaml, PretrainConfig& config) {
          if (part.has("mean_noise_span_length")) config.mean_span = part.at("mean_noise_span_length").number();
          if (!(config.noise_density > 0 && config.noise_density < 1) ||
              !(config.mean_span >= 1 && std::isfinite(config.mean_span)))
-           part.fail("span corruption cannot be so",
+           part.fail("invalid span-corruption settings",
                      "noise_density " + std::to_string(config.noise_density) + ", mean_noise_span_length " +
                          std::to_string(config.mean_span),
                      "a density between 0 and 1, a mean length of 1 or more");
@@ -193,7 +193,7 @@ std::vector<Snapshot> read_snapshots(const Yaml& yaml, const std::string& model,
   std::vector<Snapshot> snapshots;
   for (const auto& [name, at] : yaml.entries()) {
     if (!may_name_a_model(name) || name == model)
-      at.fail("a snapshot cannot be called so", "'" + name + "'",
+      at.fail("invalid snapshot name", "'" + name + "'",
               "the name of a folder beside those of the checkpoint and of the model '" + model + "'");
     const double part = positive(at);
     if (part >= 1 && part != std::floor(part))
@@ -238,7 +238,7 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
   config.name = file.stem().string();
   config.file = file;
   if (!may_name_a_model(config.name))
-    yaml.fail("the model has the file's name, and cannot be called so", "'" + config.name + "'",
+    yaml.fail("the model takes the file's name, which is invalid", "'" + config.name + "'",
               "the name of a folder beside that of the checkpoint", "rename the file");
   if (yaml.has("summary")) config.summary = yaml.at("summary").text();
   read_model(yaml.at("model"), config);

@@ -15,7 +15,7 @@ namespace {
 const std::string none = "–";
 using Rows = std::vector<const ComparisonRow*>;
 
-// What the row has in place of a score: the worst that befell a run of it.
+// What the row has in place of a score: the worst status of its runs.
 std::string state(const ComparisonRow& row) {
   for (const char* status : {"failed", "interrupted", "stopped", "running", "missing"})
     for (const SeedRun& run : row.runs)

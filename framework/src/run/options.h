@@ -76,7 +76,7 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor("task.max_target_tokens", o.task.max_target_tokens,
           at_least(0, "longest target or answer; 0: as the task's file has it"));
   visitor("task.train_examples", o.task.train_examples,
-          at_least(0, "train on so many examples (of a mixture: of each task), drawn by the seed; 0: all"));
+          at_least(0, "train on only N examples (of a mixture: of each task), drawn by the seed; 0: all"));
   visitor("task.prefix", o.task.prefix,
           any("write the task's name before its inputs where its file has one, as T5 does; false: leave it out"));
   visitor("task.sentinel", o.task.sentinel,
@@ -91,10 +91,10 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor("backbone.quantization", o.backbone.quantization,
           any("of the blocks' linear maps: nf4 keeps them as QLoRA does, int8 with a scale for each output row"));
   visitor(option_key::init_from, o.init_from,
-          any("training begins with the values in this: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
+          any("initialise from: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
               "folder, or a .safetensors; empty: with the method's own"));
   visitor(option_key::split, o.eval.split, any("split of the final score"));
-  visitor("eval.examples", o.eval.examples, at_least(0, "score the first so many examples at the end; 0: all"));
+  visitor("eval.examples", o.eval.examples, at_least(0, "score only the first N examples at the end; 0: all"));
   visitor("eval.max_input_tokens", o.eval.max_input_tokens,
           at_least(0,
                    "longer inputs are cut where they are scored; 0: as in training. T5 trains on 512 and scores all of "

@@ -65,7 +65,7 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resour
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
   const std::string& task = bench_.task.config.name;
   if (own && !asked.label_map.empty())
-    throw ConfigError({"a label map, but no other task that is scored",
+    throw ConfigError({"--label-map needs --task of another task",
                        "--label-map " + join(asked.label_map) + ", and " + who + " was trained on '" + task + "'",
                        "--task of another beside it", "name that task, or leave the map out"});
   const bool shows = plan_.only() && plan_.only()->layout;

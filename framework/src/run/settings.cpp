@@ -45,8 +45,7 @@ class Reader {
 
   std::string unique_key(const YAML::Node& node, std::set<std::string>& seen) const {
     if (!node.IsScalar()) throw fault(node, "a key is not a word", "key: value");
-    if (!seen.insert(node.Scalar()).second)
-      throw fault(node, "the key '" + node.Scalar() + "' stands here for the second time", "each key once");
+    if (!seen.insert(node.Scalar()).second) throw fault(node, "duplicate key '" + node.Scalar() + "'", "each key once");
     return node.Scalar();
   }
 

@@ -127,7 +127,7 @@ void TaskScoring::check_transfer() {
                              labels.front() + (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
   const bool none = unreached == static_cast<std::ptrdiff_t>(labels.size());
   if ((ranked && none) || (classes_ && unreached > 0))
-    throw ConfigError({"the answers of the task that was trained on do not become those of another", found,
+    throw ConfigError({"the training task's labels do not map to this task's labels", found,
                        classes_ ? "a learnt word for each answer" : "learnt words that are mapped to answers", remedy});
   if (none && !ranked && subject_.bench.setup.config.options.train.evaluation.mode != EvaluationMode::rank)
     warnings_.push_back("no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy);

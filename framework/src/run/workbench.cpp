@@ -188,10 +188,10 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
   for (const std::string& name : config.options.eval.tasks) {
     tasks.push_back(read_configured(resources, config, name));
     if (tasks.back().mixture)
-      throw ConfigError({"a mixture is not a task to try what was trained on", "'" + name + "' in eval.tasks",
+      throw ConfigError({"eval.tasks cannot contain a mixture", "'" + name + "' in eval.tasks",
                          "tasks that have a source", "name its tasks"});
     if (std::find(taken.begin(), taken.end(), tasks.back().name) != taken.end())
-      throw ConfigError({"a task of eval.tasks is scored anyway", "'" + tasks.back().name + "'",
+      throw ConfigError({"eval.tasks repeats a task that is already evaluated", "'" + tasks.back().name + "'",
                          "other tasks than those that are trained on, each once", "leave it out"});
     taken.push_back(tasks.back().name);
   }
@@ -201,8 +201,7 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
 void refuse_idle_label_map(const RunConfig& config) {
   const Names& map = config.options.eval.label_map;
   if (map.empty() || !config.options.eval.tasks.empty()) return;
-  throw ConfigError({"a label map, but no other task that is scored", "eval.label_map: " + join(map),
-                     "--eval-task NAME beside it",
+  throw ConfigError({"--label-map needs --eval-task", "eval.label_map: " + join(map), "--eval-task NAME beside it",
                      "name that task, or leave the map out: the run's own task needs none"});
 }
 

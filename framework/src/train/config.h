@@ -128,16 +128,17 @@ void visit(Config& c, Visitor&& visitor) {
           at_least(0, "steps between evaluations on the validation split; 0: only at the end"));
   visitor("evaluate_at_start", c.evaluate_at_start, any("evaluate once before the first step, for comparison"));
   visitor("validation_limit", c.validation_limit, at_least(0, "validation examples used while training; 0: all"));
-  visitor("patience", c.patience, at_least(0, "stop after so many evaluations without a better one; 0: never"));
+  visitor("patience", c.patience, at_least(0, "stop after N evaluations without a better one; 0: never"));
   visitor("checkpoint_every", c.checkpoint_every,
           at_least(0, "steps between checkpoints for resuming; 0: only at the end"));
   visitor("log_every", c.log_every, at_least(1, "steps between lines of log.jsonl"));
   visitor("encoder_cache_bytes", c.encoder_cache_bytes,
           at_least(0, "most memory for cached encoder outputs; results do not depend on it"));
-  visitor("threads", c.threads, between(0, 4096, "processor threads; 0: one per core"));
-  visitor("seed", c.seed, at_least(0, "of every use of chance"));
+  visitor("threads", c.threads,
+          between(0, 4096, "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used"));
+  visitor("seed", c.seed, at_least(0, "random seed"));
   visitor("adafactor.initial_step", c.adafactor.initial_step,
-          at_least(0, "step at which the optimizer believes to start; T5X resumes Lester's backbone at 1100000"));
+          at_least(0, "step count from which the optimizer starts; T5X resumes Lester's backbone at 1100000"));
   visitor("adafactor.step_offset", c.adafactor.step_offset,
           at_least(0, "subtracted from the step before the decay is computed"));
   visitor("adafactor.multiply_by_parameter_scale", c.adafactor.multiply_by_parameter_scale,

@@ -13,7 +13,7 @@ TEST(Error, SaysAllFourParts) {
                "unknown task 'movei'\n"
                "  found:    movei\n"
                "  expected: a task\n"
-               "  to do:    did you mean 'movie'?");
+               "  fix:      did you mean 'movie'?");
 }
 
 TEST(Error, LeavesEmptyPartsOut) {

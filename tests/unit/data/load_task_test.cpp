@@ -263,7 +263,7 @@ TEST_F(LoadTaskTest, AbsentFieldsMayHaveADefault) {
 
 TEST_F(LoadTaskTest, WrongRowsAreNamed) {
   EXPECT_THAT(row_error("x,maybe"), AllOf(HasSubstr("r.csv:11: unknown label"), HasSubstr("'maybe'"),
-                                          HasSubstr("one of no, yes"), HasSubstr("to do:")));
+                                          HasSubstr("one of no, yes"), HasSubstr("fix:")));
   EXPECT_THAT(row_error("x,"), AllOf(HasSubstr("r.csv:11: the row has no label: the cell is empty"),
                                      HasSubstr("found:    nothing"), HasSubstr("not_in: [\"\"]")));
   EXPECT_THAT(row_error("x,n\xc3\xb3"), HasSubstr("'n\xc3\xb3' (U+00F3)"));

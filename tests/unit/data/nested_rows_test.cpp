@@ -99,7 +99,7 @@ TEST_F(RowsTest, AJsonListIsReadItemByItem) {
 TEST_F(RowsTest, FaultsInJsonNameLineAndRecord) {
   EXPECT_THAT(
       fault("a.json", "[\n{\"a\": 1},\n{\"a\": }\n]"),
-      AllOf(HasSubstr("a.json:3, item 2: not JSON"), HasSubstr("expected: a list of objects"), HasSubstr("to do:")));
+      AllOf(HasSubstr("a.json:3, item 2: not JSON"), HasSubstr("expected: a list of objects"), HasSubstr("fix:")));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1,\n\"b\": x}]"), HasSubstr("a.json:2, item 1: not JSON"));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1} {\"a\": 2}]"), AllOf(HasSubstr("'{' after an item"), HasSubstr("','")));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1},\n3]"), HasSubstr("a.json:2, item 2: a record is not a JSON object"));
@@ -170,7 +170,7 @@ TEST_F(RowsTest, BrokenPackedFilesAreNamedWithTheLine) {
   for (int i = 0; i < 30000; ++i) text += std::to_string(random.below(1u << 30)) + "\n";
   const std::string packed = bytes(write_gz("a.csv.gz", text));
   EXPECT_THAT(fault("cut.csv.gz", packed.substr(0, packed.size() / 2)),
-              AllOf(testing::ContainsRegex("cut.csv.gz:[0-9]+: the gzip data ends early"), HasSubstr("to do:")));
+              AllOf(testing::ContainsRegex("cut.csv.gz:[0-9]+: the gzip data ends early"), HasSubstr("fix:")));
   std::string broken = packed;
   broken[packed.size() / 2] = static_cast<char>(broken[packed.size() / 2] ^ 0x55);
   EXPECT_THAT(fault("broken.csv.gz", broken), HasSubstr("gzip data"));

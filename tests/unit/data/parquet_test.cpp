@@ -110,7 +110,7 @@ TEST_F(ParquetTest, FaultsNameFileAndRow) {
   const std::string whole = bytes(write_parquet("a.parquet", *rows.table, 16));
   EXPECT_THAT(
       fault("cut.parquet", whole.substr(0, whole.size() / 2)),
-      AllOf(HasSubstr("cut.parquet:1: the parquet file cannot be read"), HasSubstr("to do:    get the file again")));
+      AllOf(HasSubstr("cut.parquet:1: the parquet file cannot be read"), HasSubstr("fix:      get the file again")));
   EXPECT_THAT(fault("no.parquet", "id,text\n1,x\n"), HasSubstr("no.parquet:1: the parquet file cannot be read"));
   arrow::BinaryBuilder latin;
   ASSERT_TRUE(latin.Append("fine").ok() && latin.Append("caf\xe9").ok());

@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"UnknownInnerKey", "source:\n  file: a.csv\n  fromat: csv\n" REST, ":3:", "did you mean 'format'"},
         Slip{"NoSource", REST, ":1:", "'source' is missing"},
         Slip{"NoInput", "source: a.csv\ntarget: x\n", ":1:", "'input' is missing"},
-        Slip{"Twice", "source: a.csv\n" REST "input: again\n", ":4:", "second time"},
+        Slip{"Twice", "source: a.csv\n" REST "input: again\n", ":4:", "duplicate key"},
         Slip{"NotYaml", "source: a.csv\ninput: [unclosed\n", ":3:", "not YAML"},
         Slip{"NotAMap", "- a\n- b\n", ":1:", "not a map"}, Slip{"Empty", "", ":1:", "not a map"},
         Slip{"EmptySource", "source:\n" REST, ":1:", "must be a list"},

@@ -88,7 +88,7 @@ TEST_F(PredictionFileTest, AnExampleStandsOnce) {
   EXPECT_EQ(read(line("") + line("")).size(), 2u);  // nothing says that they are one example
   EXPECT_EQ(read(line(R"(, "index": 1, "task": "x")") + line(R"(, "index": 1, "task": "y")")).size(), 2u);
   EXPECT_THAT(fault(line(R"(, "index": 4)") + line(R"(, "index": 1)") + "\n" + line(R"(, "index": 4)")),
-              AllOf(HasSubstr(".jsonl:4: an example stands here a second time"), HasSubstr("index 4, as on line 1")));
+              AllOf(HasSubstr(".jsonl:4: duplicate example"), HasSubstr("index 4, as on line 1")));
   EXPECT_THAT(fault(line(R"(, "index": 2, "task": "x")") + line(R"(, "index": 2, "task": "x")")),
               HasSubstr("of task x"));
   for (const char* index : {"-1", "1.5", "\"1\"", "18446744073709551615", "1e3", "null"})

@@ -24,7 +24,7 @@ ComparisonRow sample() {
   row.backbone = "t5-nano-lm";
   row.runs = {{1, "lora-1", "finished", "", 0.7},
               {2, "lora-2", "finished", "", 0.8},
-              {3, "lora-3", "failed", "no \"memory\", sorry\n  found:    8 GiB\n  to do:    buy", {}}};
+              {3, "lora-3", "failed", "no \"memory\", sorry\n  found:    8 GiB\n  fix:      buy", {}}};
   row.metric = "accuracy";
   row.split = "test";
   row.score = {2, 0.75, 0.0707};

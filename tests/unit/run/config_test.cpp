@@ -265,7 +265,7 @@ TEST_F(Config, FilesThatAreNoConfiguration) {
   request_.file = write("bad.yaml", "train: {steps: 3\n");
   expect_refused(AllOf(HasSubstr("bad.yaml:"), HasSubstr("not YAML")));
   request_.file = write("bad.yaml", "seed: 1\nseed: 2\n");
-  expect_refused(AllOf(HasSubstr("bad.yaml:2"), HasSubstr("second time")));
+  expect_refused(AllOf(HasSubstr("bad.yaml:2"), HasSubstr("duplicate key")));
   request_.file = write("bad.yaml", "- a\n- b\n");
   expect_refused(HasSubstr("not a table of settings"));
   request_.file = write("bad.yaml", "train:\n  steps:\n");

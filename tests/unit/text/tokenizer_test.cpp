@@ -142,7 +142,7 @@ TEST(TokenizerFile, AbsentEmptyAndDamagedFilesAreDataErrors) {
   };
   const fs::path folder = fs::path(testing::TempDir());
   EXPECT_THAT(message(folder / "absent.model"), HasSubstr("absent.model"));
-  EXPECT_THAT(message(folder), HasSubstr("to do:"));
+  EXPECT_THAT(message(folder), HasSubstr("fix:"));
   write_atomically(folder / "empty.model", "");
   EXPECT_THAT(message(folder / "empty.model"), HasSubstr("an empty file"));
   write_atomically(folder / "text.model", "this is not a vocabulary");
