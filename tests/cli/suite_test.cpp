@@ -108,6 +108,25 @@ bool wait_for_checkpoint(const fs::path& out) {
   return false;
 }
 
+// What identifies weights is known without them: these could not be read.
+TEST_F(Suite, IsResolvedWithoutOpeningWeights) {
+  const fs::path asset = fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "assets/backbones/t5-nano-lm";
+  const fs::path folder = scratch_.path() / "nano";
+  fs::copy(asset, folder);
+  std::ofstream(folder / "model.safetensors", std::ios::binary)
+      << std::string(fs::file_size(asset / "model.safetensors"), '\0');
+  const fs::path file = scratch_.write("own.yaml", "tasks: [" + write_task(scratch_).string() + "]\nbackbones: [" +
+                                                       folder.string() + "]\nseeds: [1, 2]\nrows: [{method: lora}]\n");
+  const Printed printed = run(suite(file, {"--dry-run", "--json"}));
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  const auto runs = nlohmann::json::parse(printed.out);
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_NE(runs[0].at("run"), runs[1].at("run"));
+  const Printed real = run(suite(file));
+  EXPECT_EQ(real.status, 1);
+  EXPECT_THAT(real.out + real.err, HasSubstr("model.safetensors"));
+}
+
 TEST_F(Suite, TheProcessorIsDividedWhereNothingSaysOtherwise) {
   const fs::path free = scratch_.write("free.yaml", "tasks: [" + write_task(scratch_).string() +
                                                         "]\nrows:\n  - {method: prompt_tuning}\n"

@@ -34,8 +34,8 @@ struct SuiteRun {
 };
 
 // All runs in the table's order, with the ids that they will have. Everything that can be wrong in the suite, its
-// methods, tasks, backbones and data is refused here. A method that cannot do a task at all (it needs label words) is
-// not: its cell has a message, and no id.
+// methods, tasks, backbones and data is refused here, but for weights, which are not opened (KnownWeights). A method
+// that cannot do a task at all (it needs label words) is not: its cell has a message, and no id.
 std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRuns& stored, Resources& resources);
 
 // The processor divided among runs at once.
