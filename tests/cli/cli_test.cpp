@@ -68,7 +68,7 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake(with(method, {"--seed"}), "--seed", "--help");
   expect_mistake(with(method, {"--seed", "one"}), "--seed", "integer");
   expect_mistake({"--seed", "1"}, "no method is named", "methods");
-  expect_mistake({"tasks", "one", "two"}, "'two' is one too many", "--help");
+  expect_mistake({"tasks", "one", "two"}, "unexpected argument 'two'", "--help");
   expect_mistake({"tasks", "nothing_like_it"}, "nothing_like_it", "movie_sentiment");
   expect_mistake({"backbones", "t5-nano"}, "t5-nano", "did you mean 't5-nano-lm'?");
   expect_mistake({"eval", "no-such-run"}, "there is no run 'no-such-run'", "--out");

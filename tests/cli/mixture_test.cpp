@@ -190,7 +190,7 @@ TEST_F(Mixture, ALabelMapWithoutAnotherTaskIsRefused) {
   const std::vector<std::string> map = {"--label-map", "even:plain"};
   const Printed trained = train(parity_, map);
   EXPECT_EQ(trained.status, 2);
-  EXPECT_THAT(trained.err, AllOf(HasSubstr("a label map, but no other task"), HasSubstr("--eval-task NAME")));
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("--label-map needs --eval-task"), HasSubstr("--eval-task NAME")));
   EXPECT_EQ(train(parity_, {map[0], map[1], "--dry-run"}).status, 2);
   ASSERT_EQ(train(both_).status, 0);
   for (const fs::path& task : {fs::path(), both_, parity_}) {  // all of them were trained on
@@ -198,7 +198,7 @@ TEST_F(Mixture, ALabelMapWithoutAnotherTaskIsRefused) {
     if (!task.empty()) words.insert(words.end(), {"--task", task.string()});
     const Printed again = run(words);
     EXPECT_EQ(again.status, 2) << task;
-    EXPECT_THAT(again.err, AllOf(HasSubstr("a label map, but no other task"), HasSubstr("--task of another")));
+    EXPECT_THAT(again.err, AllOf(HasSubstr("--label-map needs --task"), HasSubstr("--task of another")));
   }
 }
 

@@ -144,7 +144,7 @@ TEST_F(Hub, ListNamesEverythingAndItsFaults) {
   EXPECT_EQ(list[1].parameters, 60'506'624);
   EXPECT_FALSE(list[1].folder);
   EXPECT_EQ(list.back().name, "google/flan-t5-small");
-  EXPECT_THAT(list.back().problem, HasSubstr("no safetensors file"));
+  EXPECT_THAT(list.back().problem, HasSubstr("not a safetensors file"));
   const auto base =
       std::find_if(list.begin(), list.end(), [](const BackboneListing& l) { return l.name == "t5-base"; });
   ASSERT_NE(base, list.end());

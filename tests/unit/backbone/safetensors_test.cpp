@@ -89,8 +89,8 @@ TEST(Safetensors, DataThatIsNotAlignedIsCopied) {
 TEST(Safetensors, WrongFilesAreRefusedWithTheirFault) {
   const std::string data(16, '\0');
   const auto tensor = [](const std::string& fields) { return "{\"w\":{" + fields + "}}"; };
-  EXPECT_THAT(refusal_of(""), HasSubstr("no safetensors file"));
-  EXPECT_THAT(refusal_of("1234567"), HasSubstr("no safetensors file"));
+  EXPECT_THAT(refusal_of(""), HasSubstr("not a safetensors file"));
+  EXPECT_THAT(refusal_of("1234567"), HasSubstr("not a safetensors file"));
   const std::string huge = refusal_of(file_of("{}", "", std::uint64_t{1} << 60));
   EXPECT_THAT(huge, HasSubstr("a header of 1152921504606846976 bytes"));
   EXPECT_THAT(huge, HasSubstr("fix:"));

@@ -102,6 +102,8 @@ struct Fault {
   const char *what, *with, *place, *message;
 };
 
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.with; }
+
 class PretrainFaults : public ::testing::TestWithParam<Fault> {};
 
 TEST_P(PretrainFaults, AreToldWithTheirLine) {
@@ -128,9 +130,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"cap: 9", "temperature: 9", "tiny.yaml:9", "temperature"},
                       Fault{"austen: 0.5", "austen: 2000", "tiny.yaml:5", "0 to 1000"},
                       Fault{"{inputs: 64}", "{inputs: 4000}", "tiny.yaml:7", "sentinels"},
-                      Fault{"half: 0.5", "../half: 0.5", "tiny.yaml:13", "called so"},
-                      Fault{"half: 0.5", "checkpoint: 0.5", "tiny.yaml:13", "called so"},
-                      Fault{"half: 0.5", "tiny: 0.5", "tiny.yaml:13", "called so"},
+                      Fault{"half: 0.5", "../half: 0.5", "tiny.yaml:13", "invalid snapshot name"},
+                      Fault{"half: 0.5", "checkpoint: 0.5", "tiny.yaml:13", "invalid snapshot name"},
+                      Fault{"half: 0.5", "tiny: 0.5", "tiny.yaml:13", "invalid snapshot name"},
                       Fault{"early: 10", "early: 10.5", "tiny.yaml:13", "whole number"},
                       Fault{"tasks: [a, b], ", "", "tiny.yaml:9", "tasks"},
                       Fault{"compute: bfloat16", "compute: fp16", "tiny.yaml:12", "float32 or bfloat16"},
