@@ -16,6 +16,10 @@ struct Sizes {
   Activation activation;
 };
 
+void PrintTo(const Sizes& sizes, std::ostream* out) {
+  *out << (sizes.gated ? "gated " : "") << (sizes.tied ? "tied " : "") << enum_name(sizes.activation);
+}
+
 class ConfigJson : public ::testing::TestWithParam<Sizes> {};
 
 TEST_P(ConfigJson, GivesTheSameSizesBack) {
