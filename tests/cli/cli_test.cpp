@@ -41,7 +41,7 @@ TEST(Help, IsForNewcomers) {
     const Printed printed = run(words);
     EXPECT_EQ(printed.status, 0);
     EXPECT_THAT(printed.out, AllOf(HasSubstr("peft-bench --method prompt_tuning"),
-                                   ContainsRegex("methods +the methods"), ContainsRegex("forward +one forward pass")));
+                                   ContainsRegex("methods +list methods"), ContainsRegex("forward +one forward pass")));
   }
   for (const char* command : {"run", "methods", "tasks", "backbones", "params", "eval", "score", "forward", "ensemble",
                               "neighbors", "export", "import"}) {
@@ -64,7 +64,7 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
                  "did you mean 'train.steps'?");
   expect_mistake(with(method, {"--set", "length=0"}), "--set length=0", "correct the value");
   expect_mistake(with(method, {"--set", "length"}), "--set takes key=value", "'='");
-  expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "at least 1");
+  expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "allowed is ≥ 1");
   expect_mistake(with(method, {"--seed"}), "--seed", "--help");
   expect_mistake(with(method, {"--seed", "one"}), "--seed", "integer");
   expect_mistake({"--seed", "1"}, "no method is named", "methods");
