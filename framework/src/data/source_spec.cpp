@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace peftbench {
 
@@ -133,17 +134,25 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
 // A split's value may be {any: [a, b]}: then the first way has a, the second b.
 bool is_any(const Yaml& yaml, const std::string& key) { return yaml.has(key) && yaml.at(key).is_map(); }
 
-std::vector<Yaml> choices(const Yaml& yaml) {
-  yaml.only({"any"});
-  return yaml.at("any").items();
+using Choices = std::map<std::string, std::vector<Yaml>>;  // of a split, by its key
+
+Choices choices_in(const Yaml& yaml) {
+  Choices choices;
+  for (const std::string& key : file_keys) {
+    if (!is_any(yaml, key)) continue;
+    yaml.at(key).only({"any"});
+    choices[key] = yaml.at(key).at("any").items();
+  }
+  return choices;
 }
 
 // How many ways the splits name.
-std::size_t ways_in(const Yaml& yaml) {
+std::size_t ways_in(const Yaml& yaml, const Choices& choices) {
   std::size_t ways = 1;
   for (const std::string& key : file_keys) {
-    if (!is_any(yaml, key)) continue;
-    const std::size_t count = choices(yaml.at(key)).size();
+    const auto found = choices.find(key);
+    if (found == choices.end()) continue;
+    const std::size_t count = found->second.size();
     if (count < 2) yaml.at(key).fail("'any' names no choice", std::to_string(count), "two alternatives or more");
     if (ways > 1 && count != ways) {
       yaml.at(key).fail("the splits have different numbers of alternatives", std::to_string(count),
@@ -154,11 +163,12 @@ std::size_t ways_in(const Yaml& yaml) {
   return ways;
 }
 
-std::vector<std::string> files_of(const Yaml& yaml, const std::string& key, std::size_t way) {
-  return files(is_any(yaml, key) ? choices(yaml.at(key))[way] : yaml.at(key));
+std::vector<std::string> files_of(const Yaml& yaml, const Choices& choices, const std::string& key, std::size_t way) {
+  const auto found = choices.find(key);
+  return files(found == choices.end() ? yaml.at(key) : found->second[way]);
 }
 
-void parse_files(const Yaml& yaml, std::size_t way, SourceSpec& source) {
+void parse_files(const Yaml& yaml, const Choices& choices, std::size_t way, SourceSpec& source) {
   const bool scored_alone = yaml.has("test") && !yaml.has("file") && !yaml.has("train") && !yaml.has("validation");
   if (!scored_alone && yaml.has("file") == yaml.has("train")) {
     yaml.fail(
@@ -168,12 +178,12 @@ void parse_files(const Yaml& yaml, std::size_t way, SourceSpec& source) {
         "scored",
         "a line 'file: NAME' under 'source'");
   }
-  if (!scored_alone) source.train = files_of(yaml, yaml.has("file") ? "file" : "train", way);
+  if (!scored_alone) source.train = files_of(yaml, choices, yaml.has("file") ? "file" : "train", way);
   for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
     if (!yaml.has(key)) continue;
     if (yaml.has("file"))
       yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
-    *list = files_of(yaml, key, way);
+    *list = files_of(yaml, choices, key, way);
     for (const std::string& file : *list) {
       const auto holds = [&](const std::vector<std::string>& other) {
         return std::count(other.begin(), other.end(), file) > 0;
@@ -188,11 +198,12 @@ void parse_files(const Yaml& yaml, std::size_t way, SourceSpec& source) {
 
 // Adds the ways that one map names.
 void add_ways(const Yaml& yaml, const SourceSpec& common, std::vector<SourceSpec>& ways) {
-  const std::size_t count = ways_in(yaml);
+  const Choices choices = choices_in(yaml);
+  const std::size_t count = ways_in(yaml, choices);
   for (std::size_t way = 0; way < count; ++way) {
     SourceSpec source = common;
     source.place = yaml.place();
-    parse_files(yaml, way, source);
+    parse_files(yaml, choices, way, source);
     ways.push_back(std::move(source));
   }
 }
@@ -255,13 +266,14 @@ SourceSpec parse_source(const Yaml& yaml) {
   }
   const Yaml any = yaml.at("any");
   if (!any.is_list()) any.fail("'any' must be a list of alternatives", "no list", "lines like '- {train: …}' under it");
+  std::vector<SourceSpec> ways;
   for (const Yaml& item : any.items()) {
     item.only(with(file_keys, reading_keys));
     SourceSpec common = source;
-    common.any.clear();
     parse_reading(item, common);
-    add_ways(item, common, source.any);
+    add_ways(item, common, ways);
   }
+  source.any = std::move(ways);
   if (source.any.empty()) any.fail("'any' is empty", "an empty list", "at least one alternative");
   return source;
 }

@@ -79,6 +79,16 @@ TEST_F(TaskConfigTest, CanonicalTextSeesWhatMattersAndNothingElse) {
   }
 }
 
+// hostile 11: each alternative copied all before it, so that a file of 1 MB took minutes. (ctest's limit tells.)
+TEST_F(TaskConfigTest, ManyAlternativesAreReadInLinearTime) {
+  std::string yaml = "input: '{a}'\ntarget: '{b}'\nsource:\n  any:\n";
+  for (int i = 0; i < 40'000; ++i) yaml += "    - {file: a" + std::to_string(i) + ".csv}\n";
+  EXPECT_EQ(task(yaml).spec->source.any.size(), 40'000u);
+  std::string splits = "input: '{a}'\ntarget: '{b}'\nsource:\n  train:\n    any:\n";
+  for (int i = 0; i < 40'000; ++i) splits += "      - a" + std::to_string(i) + ".csv\n";
+  EXPECT_EQ(task(splits).spec->source.any.size(), 40'000u);
+}
+
 struct Slip {
   const char* name;
   const char* yaml;
