@@ -36,8 +36,8 @@ std::vector<std::string> shown(const std::vector<std::string>& columns) {
 
 }  // namespace
 
-DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form)
-    : RowReader(std::move(file)),
+DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits)
+    : RowReader(std::move(file), limits),
       in_(file_),
       delimiter_(form.delimiter),
       quote_(form.quote),
@@ -67,9 +67,8 @@ bool DelimitedReader::read_row() {
     row_bytes_ = 0;
     bool quoted = false;
     while (read_value(row_.emplace_back(), quoted)) {
-      if (row_.size() == most_columns)
-        fail("a row has too many columns", "more than " + with_thousands(most_columns), "at most that",
-             "set 'delimiter' and 'quote' in the task as the file has them");
+      if (row_.size() == limits_.columns)
+        too_many_columns("set 'delimiter' and 'quote' in the task as the file has them");
     }
     if (row_.size() > 1 || quoted || !row_.front().empty()) return true;  // else an empty line
   }
@@ -120,9 +119,8 @@ void DelimitedReader::read_quoted(std::string& value) {
 }
 
 void DelimitedReader::add(std::string& value, int c) {
-  if (++row_bytes_ > max_row_bytes)
-    fail("a row is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB", "rows of at most that",
-         "look at the file: a quote that is never closed makes one row of all that follows it");
+  if (++row_bytes_ > limits_.bytes)
+    too_long("a row", "check the quotes: one that is never closed makes one row of all that follows it");
   value += static_cast<char>(c);
 }
 

@@ -20,7 +20,7 @@ struct DelimitedForm {
 // CRLF; empty lines are no rows. A quote inside an unquoted field is a plain character.
 class DelimitedReader final : public RowReader {
  public:
-  DelimitedReader(fs::path file, DelimitedForm form);
+  DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits);
   bool next() override;
 
  private:

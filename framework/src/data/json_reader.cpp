@@ -35,8 +35,8 @@ bool JsonReader::is_jsonl(const fs::path& file) {
   return c == '{';
 }
 
-JsonReader::JsonReader(fs::path file, std::vector<std::string> records)
-    : NestedReader(std::move(file), std::move(records)), in_(file_) {}
+JsonReader::JsonReader(fs::path file, std::vector<std::string> records, RowLimits limits)
+    : NestedReader(std::move(file), std::move(records), limits), in_(file_) {}
 
 std::string JsonReader::document_place() const {
   return RowReader::place() + (item_ == 0 ? "" : ", item " + std::to_string(item_));
@@ -73,9 +73,8 @@ void JsonReader::expect(char c, const std::string& where) {
 void JsonReader::pass_value(std::string* text) {
   const auto keep = [&](int c) {
     if (text == nullptr) return;
-    if (text->size() == max_row_bytes)
-      fail("a record is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB",
-           "records of at most that", "name the list that holds the rows: 'records' under 'source'");
+    if (text->size() == limits_.bytes)
+      too_long("a record", "name the list that holds the rows: 'records' under 'source'");
     *text += static_cast<char>(c);
   };
   int depth = 0;

@@ -9,7 +9,7 @@ namespace peftbench {
 // of the outermost list; what stands in the document beside that list is passed over.
 class JsonReader final : public NestedReader {
  public:
-  JsonReader(fs::path file, std::vector<std::string> records);
+  JsonReader(fs::path file, std::vector<std::string> records, RowLimits limits);
   static bool is_jsonl(const fs::path& file);  // an object in the first line, and more lines
 
  private:

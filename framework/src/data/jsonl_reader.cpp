@@ -2,12 +2,13 @@
 
 namespace peftbench {
 
-JsonlReader::JsonlReader(fs::path file, std::vector<std::string> records)
-    : NestedReader(std::move(file), std::move(records)), in_(file_) {}
+JsonlReader::JsonlReader(fs::path file, std::vector<std::string> records, RowLimits limits)
+    : NestedReader(std::move(file), std::move(records), limits), in_(file_) {}
 
 bool JsonlReader::next_document(Json& document) {
-  for (std::string line; in_.line(line);) {
+  for (std::string line; in_.line(line, limits_.bytes);) {
     ++line_;
+    if (line.size() > limits_.bytes) too_long("the line", "check that the file has lines");
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     document = parse(line, R"(one JSON object a line: {"text": "…", "label": "…"})",
                      line.front() == '[' ? "write each item of the list on a line of its own, or set 'format: json'"

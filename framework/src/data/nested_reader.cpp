@@ -64,6 +64,7 @@ void NestedReader::collect(const Json& value, Row row) {
   if (!value.is_object()) {
     fail("a record is not a JSON object", std::string("a JSON ") + value.type_name(), R"({"text": "…", "label": "…"})");
   }
+  if (value.size() > limits_.columns) too_many_columns("write the rows with fewer fields");
   row.scopes.push_back(&value);
   if (step == records_.size()) {
     rows_.push_back(std::move(row));

@@ -21,8 +21,8 @@ class NestedReader : public RowReader {
 
  protected:
   using Json = nlohmann::json;
-  NestedReader(fs::path file, std::vector<std::string> records)
-      : RowReader(std::move(file)), records_(std::move(records)) {}
+  NestedReader(fs::path file, std::vector<std::string> records, RowLimits limits)
+      : RowReader(std::move(file), limits), records_(std::move(records)) {}
 
   // The next document into `document`, its place into line_; false after the last.
   virtual bool next_document(Json& document) = 0;

@@ -4,7 +4,7 @@
 
 namespace peftbench {
 
-std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::string> /*records*/) {
+std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::string> /*records*/, RowLimits) {
   throw ConfigError(
       Problem{file.string() + ": this build of peft-bench cannot read parquet",
               "a build without Apache Arrow's C++ library", "Arrow and Parquet " PEFTBENCH_ARROW_WANTED,

@@ -19,7 +19,7 @@ constexpr std::int64_t rows_at_once = 1024;
 
 class ParquetReader final : public NestedReader {
  public:
-  ParquetReader(fs::path file, std::vector<std::string> records);
+  ParquetReader(fs::path file, std::vector<std::string> records, RowLimits limits);
 
  private:
   bool next_document(Json& document) override;
@@ -45,8 +45,8 @@ void ParquetReader::check(const arrow::Status& status) const {
   fail("the parquet file cannot be read", text, "a whole parquet file", "get the file again: it may have been cut off");
 }
 
-ParquetReader::ParquetReader(fs::path file, std::vector<std::string> records)
-    : NestedReader(std::move(file), std::move(records)) {
+ParquetReader::ParquetReader(fs::path file, std::vector<std::string> records, RowLimits limits)
+    : NestedReader(std::move(file), std::move(records), limits) {
   try {
     auto in = arrow::io::ReadableFile::Open(file_.string());
     check(in.status());
@@ -94,9 +94,7 @@ NestedReader::Json ParquetReader::json_of(const arrow::Array& array, std::int64_
     return number_of(static_cast<double>(value), std::string_view(digits, static_cast<std::size_t>(end - digits)));
   };
   const auto text = [&](std::string_view value) {
-    if (value.size() > max_row_bytes)
-      fail("a value is too long", "more than " + std::to_string(max_row_bytes >> 20) + " MB", "values of at most that",
-           "name a column of texts");
+    if (value.size() > limits_.bytes) too_long("a value", "name a column of texts");
     return text_of(value);
   };
   const auto list = [&](const auto& lists) {
@@ -178,8 +176,8 @@ bool ParquetReader::next_document(Json& document) {
 
 }  // namespace
 
-std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::string> records) {
-  return std::make_unique<ParquetReader>(file, std::move(records));
+std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::string> records, RowLimits limits) {
+  return std::make_unique<ParquetReader>(file, std::move(records), limits);
 }
 
 bool reads_parquet() { return true; }

@@ -1,6 +1,7 @@
 #include "data/rows.h"
 
 #include "core/files.h"
+#include "core/names.h"
 #include "core/utf8.h"
 #include "data/delimited_reader.h"
 #include "data/json_reader.h"
@@ -32,17 +33,19 @@ SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
 
 std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& source) {
   const SourceFormat format = format_of(file, source);
-  if (format == SourceFormat::parquet) return open_parquet(file, source.records);
+  if (format == SourceFormat::parquet) return open_parquet(file, source.records, source.limits);
   // Many data sets write objects line by line and call the file .json.
   if (format == SourceFormat::jsonl || (format == SourceFormat::json && JsonReader::is_jsonl(file)))
-    return std::make_unique<JsonlReader>(file, source.records);
-  if (format == SourceFormat::json) return std::make_unique<JsonReader>(file, source.records);
+    return std::make_unique<JsonlReader>(file, source.records, source.limits);
+  if (format == SourceFormat::json) return std::make_unique<JsonReader>(file, source.records, source.limits);
   // TSV has no quotes by custom (GLUE, this project's own files): text like 9" stands for itself.
   const bool csv = format == SourceFormat::csv;
   const std::optional<char> quote = source.quote ? *source.quote : csv ? std::optional<char>('"') : std::nullopt;
   return std::make_unique<DelimitedReader>(
-      file, DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote, source.columns, source.header,
-                          source.quote.has_value(), source.skip_short_rows});
+      file,
+      DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote, source.columns, source.header,
+                    source.quote.has_value(), source.skip_short_rows},
+      source.limits);
 }
 
 }  // namespace
@@ -88,6 +91,16 @@ void RowReader::fail(const std::string& what, const std::string& found, const st
   constexpr std::size_t most = 4096;  // names and values may hold anything, a NUL too
   throw DataError(Problem{place() + ": " + printable(what, most), printable(found, most), expected,
                           remedy.empty() ? "fix the row, or remove it" : remedy});
+}
+
+void RowReader::too_long(const std::string& what, const std::string& remedy) const {
+  fail(what + " is too long", "more than " + with_thousands(static_cast<long long>(limits_.bytes)) + " bytes",
+       "at most 'max_row_bytes' of the source", remedy + "; or raise 'max_row_bytes' under 'source'");
+}
+
+void RowReader::too_many_columns(const std::string& remedy) const {
+  fail("a row has too many columns", "more than " + with_thousands(static_cast<long long>(limits_.columns)),
+       "at most 'max_columns' of the source", remedy + "; or raise 'max_columns' under 'source'");
 }
 
 void RowReader::check_utf8(std::string_view text) const {

@@ -13,8 +13,6 @@
 
 namespace peftbench {
 
-inline constexpr std::size_t most_columns = 100'000;
-
 // The rows of a CSV, TSV, JSONL, JSON or parquet file, one at a time; no more than a part of the file is in memory.
 // Throws DataError that names file and line (or row).
 class RowReader {
@@ -40,14 +38,17 @@ class RowReader {
                          const std::string& remedy = {}) const;
 
  protected:
-  explicit RowReader(fs::path file) : file_(std::move(file)) {}
+  RowReader(fs::path file, RowLimits limits) : file_(std::move(file)), limits_(limits) {}
   // As the public ones, by the file's own names.
   virtual std::optional<std::string> value(const std::string& name) const = 0;
   virtual std::size_t items(const std::string& name) const;
   virtual std::vector<std::string> fields() const = 0;
 
   void check_utf8(std::string_view text) const;
+  [[noreturn]] void too_long(const std::string& what, const std::string& remedy) const;
+  [[noreturn]] void too_many_columns(const std::string& remedy) const;
   fs::path file_;
+  RowLimits limits_;
   std::int64_t line_ = 0;  // on which this row begins; 0 before the first
   std::int64_t skipped_ = 0, cut_ = 0, quoted_ = 0;
 

@@ -19,8 +19,9 @@ const std::vector<std::pair<std::string, SourceFormat>> formats = {{"csv", Sourc
                                                                    {"parquet", SourceFormat::parquet}};
 
 // Keys that say how files are read; those of a source are the defaults of all its alternatives.
-const std::vector<std::string> reading_keys = {"format",     "delimiter", "quote",  "header", "columns",
-                                               "short_rows", "records",   "rename", "hub",    "folders"};
+const std::vector<std::string> reading_keys = {"format",  "delimiter",  "quote",         "header",
+                                               "columns", "short_rows", "records",       "rename",
+                                               "hub",     "folders",    "max_row_bytes", "max_columns"};
 
 const std::vector<std::string> file_keys = {"file", "train", "validation", "test"};
 
@@ -91,6 +92,14 @@ std::vector<std::string> parse_folders(const Yaml& yaml) {
   return result;
 }
 
+std::size_t parse_limit(const Yaml& yaml, std::size_t most) {
+  const long long value = yaml.integer();
+  if (value < 1 || static_cast<unsigned long long>(value) > most)
+    yaml.fail("the limit is out of range", std::to_string(value),
+              "1 to " + with_thousands(static_cast<long long>(most)));
+  return static_cast<std::size_t>(value);
+}
+
 void parse_reading(const Yaml& yaml, SourceSpec& source) {
   if (yaml.has("format")) source.format = parse_format(yaml.at("format"));
   if (yaml.has("delimiter")) {
@@ -119,6 +128,8 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
       yaml.at("short_rows").fail("unknown wish", printable(wish), "skip or refuse (the default)");
     source.skip_short_rows = wish == "skip";
   }
+  if (yaml.has("max_row_bytes")) source.limits.bytes = parse_limit(yaml.at("max_row_bytes"), 1 << 30);
+  if (yaml.has("max_columns")) source.limits.columns = parse_limit(yaml.at("max_columns"), 100'000'000);
   if (yaml.has("records")) source.records = parse_records(yaml.at("records"));
   if (yaml.has("hub")) source.hub = parse_hub(yaml.at("hub"));
   if (yaml.has("folders")) source.folders = parse_folders(yaml.at("folders"));

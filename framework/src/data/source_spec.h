@@ -12,6 +12,12 @@ namespace peftbench {
 
 enum class SourceFormat : std::uint8_t { csv, tsv, jsonl, json, parquet };
 
+// What a row may take. A file in which a quote is never closed ends here, not when memory does.
+struct RowLimits {
+  std::size_t bytes = max_row_bytes;  // of a line, a row or a record
+  std::size_t columns = 100'000;
+};
+
 // One way in which a task's data may lie on a disk, and how its rows are read.
 struct SourceSpec {
   std::optional<SourceFormat> format;        // by the file's ending if not given
@@ -19,6 +25,7 @@ struct SourceSpec {
   std::optional<std::optional<char>> quote;  // the inner one is empty where quotes are plain characters
   std::vector<std::string> columns;          // names, instead of the header's
   bool header = true;                        // the first row holds names
+  RowLimits limits;                          // change no value, so they are not part of source_json
   bool skip_short_rows = false;              // delimited rows with too few columns are left out, and surplus columns
   std::vector<std::string> records;          // keys to the list that holds the rows; empty: the document's own
   std::vector<std::pair<std::string, std::string>> rename;  // a field's name to the task, its name in the file

@@ -95,16 +95,18 @@ TextSource::int_type TextSource::underflow() {
   return traits_type::to_int_type(*gptr());
 }
 
-bool TextSource::line(std::string& text) {
+bool TextSource::line(std::string& text, std::size_t limit) {
   text.clear();
   if (underflow() == traits_type::eof()) return false;
   while (underflow() != traits_type::eof()) {
     char* const end = std::find(gptr(), egptr(), '\n');
-    text.append(gptr(), end);
+    const std::size_t room = limit + 1 - text.size();
     const bool whole = end != egptr();
-    if (text.size() > max_row_bytes)
-      fail("the line is too long", "more than " + std::to_string(max_row_bytes) + " bytes",
-           "check that the file has lines", "lines of at most that");
+    if (static_cast<std::size_t>(end - gptr()) >= room) {
+      text.append(gptr(), room);
+      return true;
+    }
+    text.append(gptr(), end);
     setg(eback(), whole ? end + 1 : end, egptr());
     if (whole) break;
   }

@@ -20,8 +20,8 @@ class TextSource final : public std::streambuf {
  public:
   explicit TextSource(fs::path file);
 
-  // The next line without its LF; false at the end. Throws DataError where it is longer than max_row_bytes.
-  bool line(std::string& text);
+  // The next line without its LF, or its first `limit` + 1 bytes and no more; false at the end.
+  bool line(std::string& text, std::size_t limit);
 
  protected:
   int_type underflow() override;

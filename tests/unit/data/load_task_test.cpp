@@ -51,6 +51,16 @@ TEST_F(LoadTaskTest, SplitsOneFileAndFormatsItsRows) {
   EXPECT_EQ(data.source, folder_ / "r.csv");
 }
 
+TEST_F(LoadTaskTest, TheSourceLimitsItsRows) {
+  write("r.csv", csv(0, 40) + std::string(100, 'x') + ",yes\n");
+  EXPECT_THAT(load_error("source: {file: r.csv, max_row_bytes: 50}\n" + templates),
+              AllOf(HasSubstr("r.csv:42:"), HasSubstr("more than 50 bytes"), HasSubstr("'max_row_bytes'")));
+  const std::string wide = "source: {file: r.csv, max_row_bytes: 200, max_columns: 2}\n" + templates;
+  EXPECT_EQ(load(wide).train.size() + load(wide).validation.size() + load(wide).test.size(), 41u);
+  // They decide no result, so they are no part of a run's identity.
+  EXPECT_EQ(task(wide).canonical, task("source: {file: r.csv}\n" + templates).canonical);
+}
+
 TEST_F(LoadTaskTest, SaysWhatShortAndLongRowsCost) {
   const std::string yaml = "source: {file: r.csv, short_rows: skip}\n" + templates;
   write("r.csv", csv(0, 40) + "short\nshorter\nlong,yes,more\n");

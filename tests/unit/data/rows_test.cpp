@@ -81,8 +81,9 @@ TEST_F(RowsTest, FaultsNameFileAndLine) {
 // What any table holds comes back, whichever of the fields that need no quotes are quoted.
 // hostile 10
 TEST_F(RowsTest, RowsAreBounded) {
-  EXPECT_THAT(fault("r.csv", "a,b\n" + std::string(2 * most_columns, ',')),
-              testing::AllOf(testing::HasSubstr("r.csv:2: a row has too many columns"), testing::HasSubstr("100,000")));
+  EXPECT_THAT(fault("r.csv", "a,b\n" + std::string(200'000, ',')),
+              testing::AllOf(testing::HasSubstr("r.csv:2: a row has too many columns"), testing::HasSubstr("100,000"),
+                             testing::HasSubstr("max_columns")));
   const std::string much(max_row_bytes + 1, 'x');
   EXPECT_THAT(fault("r.csv", "a,b\n1,2\n" + much + ",b\n"), testing::HasSubstr("r.csv:3: a row is too long"));
   EXPECT_THAT(fault("q.csv", "a,b\n1,2\n\"" + much), testing::HasSubstr("a row is too long"));
@@ -91,6 +92,26 @@ TEST_F(RowsTest, RowsAreBounded) {
   EXPECT_THAT(fault("r.json", "[{\"a\": 1},\n{\"a\": \"" + much + "\"}]"), testing::HasSubstr("a record is too long"));
   EXPECT_THAT(message<DataError>([&] { read(write_gz("r.jsonl.gz", "{\"a\": 1}\n" + much)); }),
               testing::HasSubstr("the line is too long"));
+}
+
+TEST_F(RowsTest, TheTaskSetsTheLimitsOfARow) {
+  SourceSpec source;
+  source.limits = {.bytes = 20, .columns = 3};
+  const auto refused = [&](const std::string& name, const std::string& text) {
+    const fs::path file = write(name, text);
+    return message<DataError>([&] { read(file, source, {"a"}); });
+  };
+  EXPECT_EQ(read(write("a.csv", "a,b,c\n1234567890,12345678,12\n"), source, {"a"}), (Table{{"1234567890"}}));
+  EXPECT_THAT(refused("a.csv", "a,b,c\n1234567890,12345678,123\n"),
+              AllOf(HasSubstr("a.csv:2"), HasSubstr("more than 20 bytes"), HasSubstr("max_row_bytes")));
+  EXPECT_THAT(refused("a.csv", "a,b,c\n1,2,3,4\n"), AllOf(HasSubstr("more than 3"), HasSubstr("max_columns")));
+  EXPECT_EQ(read(write("a.jsonl", "{\"a\": \"12345678901\"}\n"), source, {"a"}), (Table{{"12345678901"}}));
+  EXPECT_THAT(refused("a.jsonl", "{\"a\": \"123456789012\"}\n"),
+              AllOf(HasSubstr("a.jsonl:1"), HasSubstr("more than 20 bytes"), HasSubstr("max_row_bytes")));
+  EXPECT_THAT(refused("b.json", "[{\"a\": \"123456789012\"}]"), HasSubstr("more than 20 bytes"));
+  source.limits.bytes = 100;
+  EXPECT_THAT(refused("c.jsonl", R"({"a": 1, "b": 2, "c": 3, "d": 4})"),
+              AllOf(HasSubstr("c.jsonl:1"), HasSubstr("more than 3"), HasSubstr("max_columns")));
 }
 
 TEST_F(RowsTest, OtherEncodingsAreCalledWhatTheyAre) {

@@ -121,6 +121,8 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"FileAndTest", "source: {file: a, test: b}\n" REST, ":1:", "'train' in place of 'file'"},
         Slip{"OneFileTwice", "source: {train: a, test: a}\n" REST, ":1:", "serves two splits"},
         Slip{"Format", "source: {file: a, format: cvs}\n" REST, ":1:", "did you mean 'csv'"},
+        Slip{"RowBytes", "source: {file: a, max_row_bytes: 0}\n" REST, ":1:", "1 to 1,073,741,824"},
+        Slip{"Columns", "source: {file: a, max_columns: many}\n" REST, ":1:", "max_columns"},
         Slip{"Headerless", "source: {file: a, header: false}\n" REST, ":1:", "columns: [name"},
         Slip{"Delimiter", "source: {file: a, delimiter: '||'}\n" REST, ":1:", "one character"},
         Slip{"OpenBrace", "source: a\ninput: 'x {a'\ntarget: b\n", ":2:", "opens no field"},
