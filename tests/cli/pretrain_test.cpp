@@ -59,7 +59,7 @@ TEST_F(Pretrain, DryRunFindsWhatItNeeds) {
   EXPECT_EQ(json::parse(out_)["snapshots"]["half"], 6);
   EXPECT_EQ(err_, "");
   ASSERT_EQ(train(sizes + "text: {voyages: 1}\n" + rest, {"--dry-run"}), 0) << err_;
-  EXPECT_THAT(err_, HasSubstr("tools/fetch-data text/voyages"));
+  EXPECT_THAT(err_, HasSubstr("--fetch text/voyages"));
   std::string mixed = rest;
   mixed.replace(mixed.find("span_corruption: 1"), 18, "tasks: {tasks: [mine.yaml, antonym]}");
   scratch_.write("mine.yaml",
@@ -67,7 +67,7 @@ TEST_F(Pretrain, DryRunFindsWhatItNeeds) {
                  "split: {seed: 0, validation: 1, test: 1}\n");
   ASSERT_EQ(train(sizes + mixed, {"--dry-run"}), 0) << err_;
   EXPECT_THAT(err_,
-              AllOf(HasSubstr("tools/fetch-data supervised/antonym\n"), HasSubstr("yours to bring: the data of mine")));
+              AllOf(HasSubstr("--fetch supervised/antonym\n"), HasSubstr("yours to bring: the data of mine")));
   EXPECT_EQ(train("model: {from: ../nowhere}\n" + text + rest, {"--dry-run"}), 2);
   EXPECT_THAT(err_, AllOf(HasSubstr("small.yaml:1"), HasSubstr("../nowhere")));
   std::string other = sizes;

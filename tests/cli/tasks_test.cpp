@@ -236,6 +236,43 @@ class FetchTest : public testing::Test {
   Scratch scratch_;
 };
 
+// A run gets the data that it lacks, once; nothing is fetched for --dry-run.
+TEST_F(FetchTest, ARunFetchesTheDataThatItNeeds) {
+  const std::string calls = (scratch_.path() / "calls").string();
+  fetcher("echo \"$*\" >> " + calls +
+          "\nmkdir -p \"$PEFTBENCH_DATA/$1\"\n"
+          "(echo text,stars; for i in 1 2 3 4 5 6; do echo \"a text $i,$((i % 2))\"; done) > "
+          "\"$PEFTBENCH_DATA/$1/rows.csv\"\ntouch \"$PEFTBENCH_DATA/$1/.ready\"\n");
+  const auto train = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {
+        "--method",   "prompt_tuning",
+        "--task",     "wanted",
+        "--steps",    "1",
+        "--set",      "train.validate_every=0",
+        "--backbone", std::string(PEFTBENCH_TEST_SOURCE_DIR) + "/assets/backbones/t5-nano-mix",
+        "--data",     (scratch_.path() / "data").string(),
+        "--out",      (scratch_.path() / "runs").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words, {{"PEFTBENCH_HOME", (scratch_.path() / "home").string()}, {"HF_HOME", scratch_.path().string()}});
+  };
+  EXPECT_EQ(train({"--dry-run"}).status, 0);
+  EXPECT_FALSE(fs::exists(calls));
+  const Printed trained = train({});
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("the data of wanted is not here: fetching it"));
+  EXPECT_EQ(train({"--again"}).status, 0);
+  EXPECT_EQ(read_text(calls), "group/recipe\n");
+
+  fs::remove_all(scratch_.path() / "data");
+  fetcher("echo no network >&2\nexit 1\n");
+  const Printed failed = train({"--again"});
+  EXPECT_EQ(failed.status, 2);
+  EXPECT_THAT(failed.err, AllOf(HasSubstr("no network"), HasSubstr("the data of task 'wanted' is not there"),
+                                HasSubstr("--fetch group/recipe")));
+  fetcher("kill -TERM $$\n");
+  EXPECT_EQ(train({"--again"}).status, 130);
+}
+
 TEST_F(FetchTest, TheListTellsWhichDataIsHere) {
   const Printed list = tasks({});
   EXPECT_THAT(list.out, AllOf(ContainsRegex("here +free text +exact_match +ready +s"),
@@ -277,6 +314,8 @@ TEST_F(FetchTest, GetsDataByTaskOrRecipeAndPassesTheStatusOn) {
   EXPECT_EQ(tasks({"--fetch", "wanted"}).status, 7);
   fetcher("kill -TERM $$\n");
   EXPECT_EQ(tasks({"--fetch", "wanted"}).status, 128 + SIGTERM);
+  fetcher("echo \"$*\"\n");
+  EXPECT_EQ(tasks({"--recipes"}).out, "--list\n");
   fs::remove(scratch_.path() / "home/tools/fetch-data");
   EXPECT_THAT(tasks({"--fetch", "wanted"}).err, HasSubstr("the program that fetches data is not there"));
 }

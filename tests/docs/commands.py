@@ -28,21 +28,19 @@ def is_run(arguments):
     return not arguments or arguments[0].startswith("-") or arguments[0] == "run"
 
 
+environment = dict(os.environ, PEFTBENCH_HOME=str(source))
 tasks = ("movie_sentiment", "tweet_sentiment", "product_sentiment", "editorial_sentiment", "wordnet_supersense", "spam")
 for task in tasks:
-    if subprocess.run([source / "tools/fetch-data", task], capture_output=True).returncode:
+    if subprocess.run([program, "tasks", "--fetch", task], capture_output=True, env=environment).returncode:
         print(f"skipped: the data of {task} is not here and could not be fetched")
         sys.exit(77)
 
 faults, count = [], 0
 with tempfile.TemporaryDirectory() as work:
-    environment = dict(os.environ, PEFTBENCH_HOME=str(source))
     for page in pages:
         for line in commands(page):
             words = shlex.split(line)
-            if words[0] == "tools/fetch-data":
-                words[0] = str(source / words[0])
-            elif words[0] in ("./peft-bench", "peft-bench"):
+            if words[0] in ("./peft-bench", "peft-bench"):
                 arguments = words[1:]
                 if "DIR" in arguments or "…" in line:  # a form to fill in; tests/parity runs it filled
                     continue

@@ -138,45 +138,6 @@ S
     is "$(launch methods)" "home=$home args=methods"
     is "$(calls cmake)" 2
     ;;
-  data_once)  # fetched for a run that names the task, once, and for nothing else
-    printf '#!/bin/bash\necho "fetch $*" >> "$CALLS"\nmkdir -p "$PEFTBENCH_DATA/$1" && touch "$PEFTBENCH_DATA/$1/.ready"\n' \
-      > "$home/tools/fetch-data"
-    chmod +x "$home/tools/fetch-data"
-    mkdir -p "$home/configs/tasks" && echo 'task: the_default  # of all' > "$home/configs/defaults.yaml"
-    for task in the_default wordnet_supersense tweets; do echo "fetch: ${task}_data" > "$home/configs/tasks/$task.yaml"; done
-    echo 'source: mine.csv' > "$home/configs/tasks/without.yaml"
-    launch methods > /dev/null
-    launch run --help > /dev/null
-    launch run --method m --task ./my/task.yaml > /dev/null
-    is "$(calls fetch)" 0
-    launch --method prompt_tuning > /dev/null
-    launch --method prompt_tuning > /dev/null
-    launch run --method prompt_tuning --task=wordnet_supersense > /dev/null
-    launch run --task wordnet_supersense --eval-task tweets --eval-task=the_default > /dev/null
-    launch run --task without > /dev/null
-    is "$(grep '^fetch' "$CALLS")" $'fetch the_default_data\nfetch wordnet_supersense_data\nfetch tweets_data'
-    ;;
-  data_by_setting)  # the task that a file or --set names, and nothing on a guess; without a network the program decides
-    printf '#!/bin/bash\necho "fetch $* into ${PEFTBENCH_DATA##*/}" >> "$CALLS"\nexit 1\n' > "$home/tools/fetch-data"
-    chmod +x "$home/tools/fetch-data"
-    mkdir -p "$home/configs/tasks" && echo 'task: the_default' > "$home/configs/defaults.yaml"
-    for task in the_default tweets mails; do echo "fetch: ${task}_data" > "$home/configs/tasks/$task.yaml"; done
-    printf 'method: m\ntask: tweets  # short\n' > "$work/short.yaml"
-    printf 'task: {max_input_tokens: 9, name: "tweets"}\n' > "$work/flow.yaml"
-    printf 'backbone:\n  name: b\ntask:\n  max_input_tokens: 9\n  name: tweets\nseed: 1\n' > "$work/long.yaml"
-    for file in short flow long; do
-      is "$(launch --config "$work/$file.yaml")" "home=$home args=--config $work/$file.yaml"
-    done
-    printf 'task: &t\n  name: tweets\n' > "$work/odd.yaml"
-    printf 'seed: 2\n' > "$work/none.yaml"
-    launch --config="$work/odd.yaml" > /dev/null
-    launch --config "$work/absent.yaml" > /dev/null
-    launch --config "$work/none.yaml" --data "$work/elsewhere" > /dev/null
-    launch --config "$work/short.yaml" --set task.name=mails --set length=3 > /dev/null
-    launch --set=task.name=my/own.yaml > /dev/null
-    is "$(grep '^fetch' "$CALLS")" "$(for i in 1 2 3; do echo "fetch tweets_data into data"; done
-                                      echo "fetch the_default_data into elsewhere"; echo "fetch mails_data into data")"
-    ;;
   spaces_and_links)  # from another folder, through a link, with odd arguments; the program's exit status is passed on
     ln -s "$home/peft-bench" "$work/bin/pb"
     cd /

@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/fetch.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/table.h"
@@ -117,7 +118,7 @@ int ensemble_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.places = fetching(arguments.places());
   for (const std::string& name : names) request.runs.push_back(find_run(name, arguments.out()));
   if (!predictions.empty()) request.predictions = predictions;
   ConsoleProgress progress;

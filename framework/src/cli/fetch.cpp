@@ -1,22 +1,19 @@
 #include "cli/fetch.h"
 
+#include "core/child_process.h"
 #include "core/names.h"
 #include "data/locate.h"
 #include "data/task.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
+#include "run/interrupt.h"
 
 #include <peftbench/error.h>
 
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
+#include <memory>
 #include <optional>
+#include <set>
 
 namespace peftbench {
 namespace {
@@ -46,51 +43,42 @@ void add_recipes(const std::string& name, const Places& places, std::vector<std:
   }
 }
 
-// Another program with our own input, output and place on the terminal. Its exit status, or 128 + its signal.
-int run_here(const fs::path& program, const std::vector<std::string>& words, const std::string& setting) {
-  std::vector<std::string> all = {program.string()};
-  all.insert(all.end(), words.begin(), words.end());
-  std::vector<char*> arguments, environment;
-  for (std::string& word : all) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  std::string own = setting;
-  const std::string name = setting.substr(0, setting.find('=') + 1);
-  for (char** variable = ::environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with(name)) environment.push_back(*variable);
-  }
-  environment.push_back(own.data());
-  environment.push_back(nullptr);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  sigset_t usual;  // we ignore these, which the child would inherit
-  ::sigemptyset(&usual);
-  for (const int number : {SIGPIPE, SIGXFSZ}) ::sigaddset(&usual, number);
-  ::posix_spawnattr_setsigdefault(&attributes, &usual);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  pid_t child = -1;
-  const int fault = ::posix_spawn(&child, program.c_str(), nullptr, &attributes, arguments.data(), environment.data());
-  ::posix_spawnattr_destroy(&attributes);
-  if (fault != 0)
-    throw Error({program.string() + " cannot be started", std::strerror(fault), "a program that may be executed",
-                 "install Python 3.10 or newer (apt-get install python3), or mind the file's permissions"});
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+fs::path program_in(const Places& places) { return places.home / "tools" / "fetch-data"; }
+
+int run_program(std::vector<std::string> words, const Places& places) {
+  words.insert(words.begin(), program_in(places).string());
+  return run_attached(words, {{"PEFTBENCH_DATA", places.data.string()}}).status;
+}
+
+void require_program(const Places& places) {
+  if (file_exists(program_in(places))) return;
+  throw UserError({"the program that fetches data is not there", "no " + program_in(places).string(),
+                   "tools/fetch-data beside configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
 }
 
 }  // namespace
 
 int fetch_data(const std::vector<std::string>& names, const Places& places) {
-  const fs::path program = places.home / "tools" / "fetch-data";
-  if (!file_exists(program)) {
-    throw UserError({"the program that fetches data is not there", "no " + program.string(),
-                     "tools/fetch-data beside configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
-  }
+  require_program(places);
   std::vector<std::string> recipes;
   for (const std::string& name : names) add_recipes(name, places, recipes);
   if (recipes.empty()) return 0;  // all of them are here, brought by the user
-  return run_here(program, recipes, "PEFTBENCH_DATA=" + places.data.string());
+  return run_program(recipes, places);
+}
+
+int list_recipes(const Places& places) {
+  require_program(places);
+  return run_program({"--list"}, places);
+}
+
+Places fetching(Places places) {
+  if (!file_exists(program_in(places))) return places;
+  // Tried once each: a suite asks for the data of every run.
+  const auto tried = std::make_shared<std::set<std::string>>();
+  places.fetch = [places, tried](const std::string& recipe) {
+    if (tried->insert(recipe).second && run_program({recipe}, places) >= 128) throw Interrupted();
+  };
+  return places;
 }
 
 }  // namespace peftbench

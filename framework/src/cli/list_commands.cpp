@@ -101,8 +101,7 @@ Json listing_json(const BackboneListing& b) {
 }
 
 int describe_backbone(const std::string& name, const Places& places, bool as_json) {
-  const ResolvedBackbone backbone =
-      resolve_backbone(name, backbone_search(places.home, places.known_weights()), BackboneNeed::sizes);
+  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places), BackboneNeed::sizes);
   const BackboneSpec& s = backbone.spec;
   const Json json = {{"name", backbone.name},
                      {"folder", backbone.folder ? Json(backbone.folder->string()) : Json(nullptr)},
@@ -194,7 +193,7 @@ int backbones_command(const std::vector<std::string>& words) {
   if (!name.empty()) return describe_backbone(name, places, arguments.json());
   TextTable table({"backbone", ">parameters", "weights"});
   Json json = Json::array();
-  for (const BackboneListing& b : list_backbones(backbone_search(places.home, places.known_weights()))) {
+  for (const BackboneListing& b : list_backbones(backbone_search(places))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
                               : b.folder         ? b.folder->string()
                                          : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);

@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/fetch.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/run_report.h"
@@ -83,7 +84,7 @@ int eval_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.places = fetching(arguments.places());
   if (!predictions.empty()) request.predictions = predictions;
   ConsoleProgress progress;
   const std::optional<fs::path> folder = lone_adapter(name, arguments.out());

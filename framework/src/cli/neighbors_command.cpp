@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/fetch.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/table.h"
@@ -94,7 +95,7 @@ int neighbors_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.places = fetching(arguments.places());
   request.runs = arguments.out();
   const NeighborsOutcome outcome = find_neighbors(request);
   print_warnings(outcome.notes);

@@ -66,7 +66,7 @@ int pretrain_command(const std::vector<std::string>& words) {
     ConsoleProgress notes;
     const MissingSources missing = missing_sources(request);
     if (!missing.recipes.empty())
-      notes.note("note: not here yet; what is not yours is fetched with tools/fetch-data " +
+      notes.note("note: not here yet; what is not yours is fetched with peft-bench tasks --fetch " +
                  join(missing.recipes, " "));
     if (!missing.brought.empty())
       notes.note("note: not here, and yours to bring: the data of " + join(missing.brought) +

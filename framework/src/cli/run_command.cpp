@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/fetch.h"
 #include "eval/likelihood.h"
 #include "report/run_report.h"
 #include "run/exchange.h"
@@ -80,7 +81,8 @@ int run_command(const std::vector<std::string>& words) {
 
   listen_for_stop();
   ConsoleProgress progress;
-  RunRequest request{arguments.places(), arguments.config(), arguments.out(), again, [] { return stop_signal() != 0; }};
+  RunRequest request{fetching(arguments.places()), arguments.config(), arguments.out(), again,
+                     [] { return stop_signal() != 0; }};
   const RunOutcome outcome = run(request, progress);
   progress.clear();
   if (outcome.was_finished) progress.note("this run had finished before; --again trains it anew");

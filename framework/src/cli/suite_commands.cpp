@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/fetch.h"
 #include "core/names.h"
 #include "report/comparison_report.h"
 #include "report/format.h"
@@ -121,7 +122,7 @@ int suite_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.places = dry ? arguments.places() : fetching(arguments.places());
   request.spec = read_suite(file, request.places.configs());
   if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
   request.threads = {threads_of_a_run(request.jobs)};
@@ -214,7 +215,7 @@ int forgetting_command(const std::vector<std::string>& words) {
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.places = fetching(arguments.places());
   request.run = find_run(name, arguments.out());
   if (!text.empty()) request.text = text;
   ConsoleProgress progress;

@@ -283,17 +283,17 @@ int tasks_command(const std::vector<std::string>& words) {
   std::string name, backbone;
   std::size_t examples = 0;
   std::vector<std::string> wanted;
-  bool of_preprocessors = false;
+  bool of_preprocessors = false, of_recipes = false;
   CLI::App& app = arguments.app();
   app.add_option("NAME", name, "a task, or the path of its YAML file")->type_name("");
   CLI::Option* const show = app.add_option("--examples", examples, "show the first N examples of each split")
                                 ->type_name("N")
                                 ->check(CLI::NonNegativeNumber);
   CLI::Option* const fetch =
-      app.add_option("--fetch", wanted, "gets the data of these tasks, or of recipes of tools/fetch-data")
-          ->type_name("NAME");
+      app.add_option("--fetch", wanted, "get the data of these tasks, or of these recipes")->type_name("NAME");
   app.add_option("--backbone", backbone, "on whose vocabulary the texts are tried; else the default backbone's")
       ->type_name("NAME");
+  arguments.flag("--recipes", of_recipes, "list what --fetch can get beside the tasks: texts, supervised tasks");
   arguments.flag("--preprocessors", of_preprocessors, "lists what `preprocess` of a task's file can name");
   arguments.add_places();
   arguments.add_json();
@@ -303,6 +303,7 @@ int tasks_command(const std::vector<std::string>& words) {
     if (!name.empty()) wanted.push_back(name);
     return fetch_data(wanted, places);
   }
+  if (of_recipes) return list_recipes(places);
   if (of_preprocessors) return list_preprocessors(arguments.json());
   if (!name.empty())
     return describe_task(read_task_config(name, places.task_folders()), places, backbone, examples, arguments.json());

@@ -18,7 +18,7 @@ int vocab_command(const std::vector<std::string>& words) {
   std::string out;
   VocabularyOptions options;
   CLI::App& app = arguments.app();
-  app.add_option("TEXT", names, "names of fetched texts (`tools/fetch-data --list`), files or folders of documents")
+  app.add_option("TEXT", names, "names of fetched texts (`peft-bench tasks --recipes`), files or folders of documents")
       ->required()
       ->type_name("");
   app.add_option("--size", options.pieces, "pieces, pad, EOS and unknown among them, sentinels not")->required();

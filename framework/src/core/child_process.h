@@ -17,6 +17,11 @@ struct ChildExit {
   std::string text() const;  // "exit status 1", "ended by signal 9 (Killed)"
 };
 
+// Another program with this process's own input, outputs and place on the terminal; waits for its end. Throws Error if
+// it cannot be started. `environment`: what is set over this process's.
+ChildExit run_attached(const std::vector<std::string>& command,
+                       const std::vector<std::pair<std::string, std::string>>& environment);
+
 // Another program in a process group of its own, so that Ctrl-C reaches its parent alone and the parent decides.
 // Should the parent die, it is asked to stop (SIGTERM).
 class ChildProcess {
@@ -34,7 +39,6 @@ class ChildProcess {
 
  private:
   void look(int options);  // of waitpid
-  void ended(int status);
   pid_t pid_ = -1;
   std::optional<ChildExit> exit_;
 };

@@ -201,6 +201,10 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) { return
 TaskData load_task(const TaskConfig& config, const fs::path& data_root, DataStorage storage) {
   if (config.mixture) return load_mixture(config, data_root, storage);
   if (storage.folder.empty()) storage.folder = data_root / ".cache" / "tasks";
+  if (storage.fetch && !config.spec->fetch.empty() && search_source(config, data_root).results.empty()) {
+    if (storage.progress != nullptr) storage.progress->note("the data of " + config.name + " is not here: fetching it");
+    storage.fetch(config.spec->fetch);
+  }
   const FoundSource source = find_source(config, data_root);
   TaskData data;
   data.config = config;

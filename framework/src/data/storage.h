@@ -19,6 +19,8 @@ struct DataStorage {
   std::int64_t memory_bytes = 16ll << 20;  // of texts or of ids in memory, of one task
   int threads = 1;                         // that tokenize; results are the same for any number
   ProgressSink* progress = nullptr;        // told of what takes long, and of files that had to be made anew
+  // Called with a task's recipe where its data is not there, before it is looked for once more; may be empty.
+  std::function<void(const std::string& recipe)> fetch = {};
 };
 
 // A file of prepared data under the storage's folder. `key`: the SHA-256 of all that it follows from.

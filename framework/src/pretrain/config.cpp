@@ -250,7 +250,7 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
   if (yaml.has("text")) read_text_shares(yaml.at("text"), config);
   if (config.text.empty() && config.shares.tasks < 1)
     yaml.fail("there is no text", "no key 'text'", "text: {sotu: 1, …}",
-              "`tools/fetch-data --list` shows what there is");
+              "`peft-bench tasks --recipes` shows what there is");
   if (yaml.has("lengths")) {
     yaml.at("lengths").only({"inputs"});
     config.input_tokens = count(yaml.at("lengths").at("inputs"), 8, longest_inputs);

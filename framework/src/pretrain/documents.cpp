@@ -67,8 +67,8 @@ Documents find_text(const std::string& what, const fs::path& data_root) {
   throw DataError(Problem{"the text '" + what + "' is not there",
                           "neither a file or folder of that name nor " + (data_root / "text" / what).string(),
                           fetched.empty() ? std::string() : "one of those fetched: " + join(fetched),
-                          "give a file's path, or fetch it: tools/fetch-data text/" +
-                              fs::path(what).filename().string() + " (tools/fetch-data --list has all names)"});
+                          "give a file's path, or fetch it: peft-bench tasks --fetch text/" +
+                              fs::path(what).filename().string() + " (peft-bench tasks --recipes has all names)"});
 }
 
 DocumentReader::DocumentReader(Documents source) : source_(std::move(source)) {}

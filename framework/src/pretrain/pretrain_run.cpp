@@ -65,7 +65,7 @@ std::optional<ResolvedBackbone> find_start(const PretrainRequest& request) {
   const fs::path beside = config.file.parent_path() / config.from;
   try {
     return resolve_backbone(fs::is_directory(beside, error) ? beside.string() : config.from,
-                            backbone_search(request.places.home, request.places.known_weights()));
+                            backbone_search(request.places));
   } catch (const UserError& fault) {
     throw ConfigError(config.from_place + ": " + fault.what());
   }

@@ -75,7 +75,7 @@ ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given
     throw ConfigError({"the backbone of the adapter is not known", place.folder.string(), "--backbone NAME",
                        "`peft-bench backbones` lists what there is"});
   }
-  return resolve_backbone(name, backbone_search(places.home, places.known_weights()), need);
+  return resolve_backbone(name, backbone_search(places), need);
 }
 
 }  // namespace peftbench

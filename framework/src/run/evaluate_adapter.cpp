@@ -50,7 +50,7 @@ ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adap
 
 EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, ProgressSink& progress) {
   Resources resources(request.places);
-  const PluginFinder finder(request.places.plugin_files);
+  const PluginFinder& finder = resources.finder();
   const AdapterPlace place{request.adapter, {}, {}};
   const ResolvedBackbone resolved = backbone_of(place, request.backbone, request.places, BackboneNeed::weights);
   Adapter adapter = read_adapter(request.adapter, finder, resolved.spec, request.method);

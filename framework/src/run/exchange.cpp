@@ -65,9 +65,8 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   const PluginFinder finder(request.places.plugin_files);
   if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / "adapter.json"))
     throw ConfigError({"the adapter is one of this program already", request.adapter.string(), {}, "use it as it is"});
-  const ResolvedBackbone resolved =
-      resolve_backbone(request.backbone, backbone_search(request.places.home, request.places.known_weights()),
-                       request.out ? BackboneNeed::weights : BackboneNeed::sizes);
+  const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(request.places),
+                                                     request.out ? BackboneNeed::weights : BackboneNeed::sizes);
   std::shared_ptr<const Backbone> backbone;
   if (request.out) backbone = Backbone::load(resolved.folder.value());
   const BackboneSpec& spec = backbone ? backbone->spec() : resolved.spec;

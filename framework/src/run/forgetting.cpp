@@ -160,8 +160,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   use_threads(setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(resources, std::move(setup), &progress);
-  CompiledPlan plan =
-      load_adapter(request.run.adapter(), PluginFinder(places.plugin_files), *bench.backbone, bench.checksum);
+  CompiledPlan plan = load_adapter(request.run.adapter(), resources.finder(), *bench.backbone, bench.checksum);
 
   const MadeFrom made = made_from(record);
   const std::string who = "the run " + record.id;
@@ -177,7 +176,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
     texts = texts_of_file(*request.text);
     outcome.source = request.text->string();
   } else {
-    const TaskData data = other ? load_task(resources.task(request.task), places.data) : bench.task;
+    const TaskData data = other ? load_task(resources.task(request.task), places.data, bench.storage) : bench.task;
     texts = texts_of_task(data);
     outcome.source =
         "the inputs of " + data.config.name + "'s " + (sizes_of(data).test == 0 ? "validation" : "test") + " split";

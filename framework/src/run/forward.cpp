@@ -221,8 +221,7 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
     throw ConfigError({"several adapters need --groups: which row belongs to which", {}, {}, "name the groups' file"});
   if (request.adapters.empty() && request.groups)
     throw ConfigError({"--groups needs --adapter", {}, {}, "name the adapters"});
-  const ResolvedBackbone resolved =
-      resolve_backbone(request.backbone, backbone_search(places.home, places.known_weights()));
+  const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(places));
   const auto backbone = Backbone::load(resolved.folder.value(), request.load);
   const BackboneSpec& spec = backbone->spec();
 

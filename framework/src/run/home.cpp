@@ -6,6 +6,8 @@
 
 namespace peftbench {
 
+BackboneSearch backbone_search(const Places& places) { return backbone_search(places.home, places.known_weights()); }
+
 fs::path find_home() {
   std::error_code error;
   const auto holds_configs = [&](const fs::path& folder) {

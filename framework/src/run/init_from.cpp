@@ -185,9 +185,9 @@ std::string hash_of_start(const fs::path& path) {
   return hash.hex();
 }
 
-void begin_from(const fs::path& path, const Workbench& bench, const Places& places, CompiledPlan& plan,
+void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
                 const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn) {
-  const Start start = read_start(path, bench, PluginFinder(places.plugin_files));
+  const Start start = read_start(path, bench, finder);
   for (const std::string& note : start.notes) warn(note);
   const std::string& method = bench.setup.plugin->name;
   if (start.info && start.info->method != method)

@@ -40,10 +40,6 @@ std::string data_key(const TaskConfig& config) {
 Resources::Resources(Places places)
     : places_(std::move(places)), finder_(places_.plugin_files), known_weights_(places_.known_weights()) {}
 
-BackboneSearch Resources::backbone_search() const {
-  return peftbench::backbone_search(places_.home, places_.known_weights());
-}
-
 PluginHandle Resources::method(const std::string& name, const NamedBy& by) {
   return once(methods_, name, [&] { return finder_.load_method(name, by); });
 }
@@ -53,7 +49,7 @@ const TaskConfig& Resources::task(const std::string& name_or_file) {
 }
 
 const ResolvedBackbone& Resources::backbone(const std::string& name, BackboneNeed need) {
-  return once(backbones_, {name, need}, [&] { return resolve_backbone(name, backbone_search(), need); });
+  return once(backbones_, {name, need}, [&] { return resolve_backbone(name, backbone_search(places_), need); });
 }
 
 const std::shared_ptr<const Tokenizer>& Resources::vocabulary(const fs::path& folder, const BackboneSpec& spec) {
@@ -67,10 +63,6 @@ const std::string& Resources::data_hash(const TaskConfig& config, const DataStor
 const std::string& Resources::checksum(const fs::path& folder, const LoadOptions& options) {
   return once(checksums_, name_of(options) + " " + folder.string(),
               [&] { return known_weights_.checksum(folder, options); });
-}
-
-bool Resources::knows_checksum(const fs::path& folder, const LoadOptions& options) const {
-  return known_weights_.has_checksum(folder, options);
 }
 
 const std::string& Resources::hash_of_start(const std::string& path) {
@@ -89,14 +81,14 @@ bool Resources::has_task(const std::string& name) {
 std::vector<std::string> Resources::names() {
   if (names_.empty()) {
     has_task({});
-    names_ = backbone_names(backbone_search());
+    names_ = backbone_names(backbone_search(places_));
     names_.insert(names_.begin(), task_names_.begin(), task_names_.end());
   }
   return names_;
 }
 
 std::vector<std::string> Resources::aliases() {
-  if (!aliases_) aliases_ = backbone_aliases(backbone_search());
+  if (!aliases_) aliases_ = backbone_aliases(backbone_search(places_));
   return *aliases_;
 }
 

@@ -25,6 +25,8 @@ class Resources final : public ConfigSources {
  public:
   explicit Resources(Places places);
   const Places& places() const { return places_; }
+  const PluginFinder& finder() const { return finder_; }
+  const KnownWeights& known_weights() const { return known_weights_; }
 
   // Throw as PluginFinder::load_method, read_task_config, resolve_backbone and open_vocabulary do.
   PluginHandle method(const std::string& name, const NamedBy& by = {});
@@ -35,7 +37,6 @@ class Resources final : public ConfigSources {
   // Parts of a run's identity. `config`: as the run has the task.
   const std::string& data_hash(const TaskConfig& config, const DataStorage& storage);
   const std::string& checksum(const fs::path& folder, const LoadOptions& options);
-  bool knows_checksum(const fs::path& folder, const LoadOptions& options) const;  // so that it costs no loading
   const std::string& hash_of_start(const std::string& path);
 
   // ConfigSources
@@ -47,8 +48,6 @@ class Resources final : public ConfigSources {
   std::string name_of_backbone(const std::string& given) override;
 
  private:
-  BackboneSearch backbone_search() const;
-
   const Places places_;
   const PluginFinder finder_;
   const KnownWeights known_weights_;

@@ -3,6 +3,7 @@
 #include "run/adapter.h"
 #include "run/costs.h"
 #include "run/exchange.h"
+#include "run/finished_run.h"
 #include "run/init_context.h"
 #include "run/init_from.h"
 #include "run/interrupt.h"
@@ -33,23 +34,13 @@
 namespace peftbench {
 namespace {
 
-// Of a finished run's files by the hashes in its record, and of the adapter's description by its own.
-std::string damage_of_finished(const RunFolder& folder, const RunRecord& finished, const Places& places) {
-  std::string fault = damage_of(folder, finished);
-  if (!fault.empty() || finished.adapter_hash.empty()) return fault;
-  try {
-    read_adapter_info(folder.adapter(), PluginFinder(places.plugin_files));
-  } catch (const UserError& error) {
-    fault = error.what();
-  }
-  return fault.substr(0, fault.find('\n'));
-}
-
 // One run in its folder.
 class Runner {
  public:
-  Runner(const RunRequest& request, const Workbench& bench, ProgressSink& screen, CostMeter& costs)
+  Runner(const RunRequest& request, const PluginFinder& finder, const Workbench& bench, ProgressSink& screen,
+         CostMeter& costs)
       : request_(request),
+        finder_(finder),
         bench_(bench),
         config_(bench.setup.config),
         costs_(costs),
@@ -96,6 +87,7 @@ class Runner {
   void keep_training(const TrainingResult& result);
 
   const RunRequest& request_;
+  const PluginFinder& finder_;
   const Workbench& bench_;
   const RunConfig& config_;
   CostMeter& costs_;
@@ -115,7 +107,7 @@ RunOutcome Runner::run() {
   if (request_.fresh) clear();
   if (const std::optional<RunRecord> earlier = find_earlier()) {
     if (earlier->status == "finished") {
-      const std::string fault = damage_of_finished(folder_, *earlier, request_.places);
+      const std::string fault = damage_of_finished(folder_, *earlier, finder_);
       if (fault.empty()) return {*earlier, folder_, true};
       warn("the run had finished, but " + fault + ": it is made again, from its checkpoint where that is whole");
     }
@@ -304,7 +296,7 @@ void Runner::give_first_values(CompiledPlan& plan) {
                       static_cast<std::uint64_t>(config_.seed()), note};
   if (const std::string& start = config_.options.init_from; !start.empty()) {
     sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
-    return begin_from(start, bench_, request_.places, plan, init_contexts(sources), note);
+    return begin_from(start, bench_, finder_, plan, init_contexts(sources), note);
   }
   call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
@@ -383,33 +375,6 @@ void Runner::warn(const std::string& message) {
   progress_.note("warning: " + message);
 }
 
-bool has_runs_of(const fs::path& out, const Setup& setup) {
-  const std::string beginning = setup.plugin->name + "-";
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(out, error))
-    if (entry.path().filename().string().starts_with(beginning) && file_exists(entry.path() / "record.json"))
-      return true;
-  return false;
-}
-
-// The run, if it has finished and is whole: found without its weights. Anything else is for Runner to say.
-std::optional<RunOutcome> find_finished(const RunRequest& request, Resources& resources, const Setup& setup,
-                                        ProgressSink& progress) {
-  if (request.fresh || !has_runs_of(request.out, setup)) return std::nullopt;
-  if (!resources.knows_checksum(setup.backbone.folder.value(), setup.config.load_options())) return std::nullopt;
-  const ResultStore store(request.out);
-  const std::string id = expected_run_id(resources, setup, &progress);
-  const RunFolder folder = store.folder_of(id);
-  try {
-    const std::optional<RunRecord> record = store.find(id);
-    if (!record || record->status != "finished" || is_running(folder)) return std::nullopt;
-    if (!damage_of_finished(folder, *record, request.places).empty()) return std::nullopt;
-    return RunOutcome{*record, folder, true};
-  } catch (const DamagedRecord&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
 RunOutcome run(const RunRequest& request, ProgressSink& progress) {
@@ -418,7 +383,10 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   Resources resources(request.places);
   Setup setup = set_up(resources, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
-  if (const auto finished = find_finished(request, resources, setup, progress)) return *finished;
+  if (!request.fresh) {
+    if (const auto found = find_finished(request.out, resources, setup, progress))
+      return {found->record, found->folder, true};
+  }
   use_threads(setup.config.options.train.threads);
   const std::int64_t threads = setup.config.options.train.threads;
   progress.update({"load", 0, 0,
@@ -427,7 +395,7 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(resources, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();
-  return Runner(request, bench, progress, costs).run();
+  return Runner(request, resources.finder(), bench, progress, costs).run();
 }
 
 }  // namespace peftbench

@@ -59,8 +59,7 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resour
   if (const std::string& version = bench_.setup.plugin->version; version != record_.method.version)
     warnings_.push_back(who + " was trained with " + record_.method.name + " " + record_.method.version +
                         ", and is scored with " + version);
-  plan_ =
-      load_adapter(folder_.adapter(), PluginFinder(resources.places().plugin_files), *bench_.backbone, bench_.checksum);
+  plan_ = load_adapter(folder_.adapter(), resources.finder(), *bench_.backbone, bench_.checksum);
   if (asked.task.empty()) check_task(made_, bench_.task, who);
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
   const std::string& task = bench_.task.config.name;

@@ -81,7 +81,7 @@ void add_label_warnings(const TaskConfig& config, TaskSurvey& survey) {
 
 std::optional<Vocabulary> find_vocabulary(const Places& places, const std::string& backbone) {
   const auto of = [&](const std::string& name) {
-    const ResolvedBackbone found = resolve_backbone(name, backbone_search(places.home, places.known_weights()));
+    const ResolvedBackbone found = resolve_backbone(name, backbone_search(places));
     return Vocabulary{found.name, Tokenizer::load(found.folder.value() / "spiece.model")};
   };
   if (!backbone.empty()) return of(backbone);

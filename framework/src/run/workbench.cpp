@@ -85,7 +85,7 @@ TaskConfig read_configured(Resources& resources, const RunConfig& config, const 
 
 DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
   return {places.data / ".cache" / "tasks", config.options.data.cache, config.options.data.memory_bytes,
-          static_cast<int>(config.options.train.threads), progress};
+          static_cast<int>(config.options.train.threads), progress, places.fetch};
 }
 
 // What a run's identity follows from beside its settings.
@@ -239,7 +239,7 @@ Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progre
   bench.backbone = Backbone::load(folder, config.load_options());
   bench.setup.backbone.spec = bench.backbone->spec();
   bench.checksum = bench.backbone->checksum();
-  KnownWeights(places.known_weights()).keep(folder, config.load_options(), *bench.backbone, bench.checksum);
+  resources.known_weights().keep(folder, config.load_options(), *bench.backbone, bench.checksum);
   if (const std::string& start = config.options.init_from; !start.empty())
     bench.start_hash = resources.hash_of_start(start);
   return bench;

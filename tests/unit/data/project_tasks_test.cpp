@@ -31,7 +31,7 @@ TEST_P(ProjectTasks, HaveTheSplitsThatFiguresAreQuotedFor) {
   const Expected& expected = GetParam();
   const TaskConfig config = read_task_config(expected.name, {fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "configs/tasks"});
   if (!fs::exists(data_root() / expected.name / ".ready"))
-    GTEST_SKIP() << "no data: run tools/fetch-data " << expected.name;
+    GTEST_SKIP() << "no data: run peft-bench tasks --fetch " << expected.name;
   const TaskData data = load_task(config, data_root());
   EXPECT_EQ(data.train.size(), expected.train);
   EXPECT_EQ(data.validation.size(), expected.validation);

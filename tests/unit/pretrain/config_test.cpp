@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"optimizer: adamw", "optimizer: adam", "tiny.yaml:14", "adafactor"},
                       Fault{"steps: 200", "batch_size: 3", "tiny.yaml:14", "batch_size"},
                       Fault{"tokens: 1024", "tokens: 32", "tiny.yaml:11", "64 or more"},
-                      Fault{"text: {sotu: 2, austen: 0.5}\n", "", "tiny.yaml", "fetch-data"}));
+                      Fault{"text: {sotu: 2, austen: 0.5}\n", "", "tiny.yaml", "--recipes"}));
 
 TEST(PretrainConfig, ThreadsDoNotChangeWhatIsLearnt) {
   PretrainConfig config = read(whole);

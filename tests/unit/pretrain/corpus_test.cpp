@@ -169,7 +169,7 @@ TEST(Documents, MistakesNameThePlaceAndTheRemedy) {
   scratch.write("c.txt", "x\ny\xff\n");
   EXPECT_THAT(read_all("c.txt"), AllOf(HasSubstr("c.txt:2"), HasSubstr("UTF-8"), HasSubstr("iconv")));
   EXPECT_THAT(message_of([&] { find_text("absent", scratch.path()); }),
-              AllOf(HasSubstr("'absent'"), HasSubstr("tools/fetch-data")));
+              AllOf(HasSubstr("'absent'"), HasSubstr("--fetch text/absent")));
   scratch.write("empty/readme.md", "x");
   EXPECT_THAT(message_of([&] { find_text((scratch.path() / "empty").string(), "/nowhere"); }), HasSubstr(".jsonl"));
   EXPECT_THAT(message_of([&] { find_text((scratch.path() / "empty/readme.md").string(), "/nowhere"); }),

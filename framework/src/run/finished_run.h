@@ -1,0 +1,20 @@
+#pragma once
+
+#include "results/stored_runs.h"
+#include "run/workbench.h"
+
+#include <optional>
+#include <string>
+
+namespace peftbench {
+
+// Why a run that has finished does not count: a file that is missing or has other bytes than its record says, or an
+// adapter's description that was changed. Empty: it is whole.
+std::string damage_of_finished(const RunFolder& folder, const RunRecord& finished, const PluginFinder& finder);
+
+// The run of this setup under `out`, if it has finished and is whole. Opens no weights: nothing where they would have
+// to be read for its id, where no such run is there, or where it is for a new run to say what is wrong with it.
+std::optional<StoredRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,
+                                       ProgressSink& progress);
+
+}  // namespace peftbench
