@@ -3,132 +3,73 @@
 #include "backbone/config_json.h"
 #include "core/names.h"
 #include "core/utf8.h"
-#include "core/yaml.h"
 
 #include <peftbench/error.h>
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <functional>
 #include <map>
-#include <set>
 
 namespace peftbench {
 
 namespace {
 
-// Reads one file, and knows where in it a fault lies.
-class Reader {
- public:
-  explicit Reader(const fs::path& file) : file_(file) {}
+const std::vector<std::pair<std::string, int64_t BackboneSpec::*>> numbers = {
+    {"vocab_size", &BackboneSpec::vocab_size},
+    {"d_model", &BackboneSpec::d_model},
+    {"d_kv", &BackboneSpec::d_kv},
+    {"num_heads", &BackboneSpec::num_heads},
+    {"d_ff", &BackboneSpec::d_ff},
+    {"encoder_layers", &BackboneSpec::encoder_layers},
+    {"decoder_layers", &BackboneSpec::decoder_layers}};
 
-  CatalogueEntry read() {
-    entry_.name = file_.stem().string();
-    entry_.spec.name = entry_.name;
-    const YAML::Node root = read_yaml(file_);
-    if (!root.IsMap()) throw ConfigError(Problem{file_.string() + " is not a map of keys", {}, "keys and values", {}});
-    for (const auto& pair : root) set(pair.first, pair.second);
-    check_complete();
-    return std::move(entry_);
-  }
+const std::vector<std::pair<std::string, bool BackboneSpec::*>> switches = {
+    {"gated", &BackboneSpec::gated}, {"tied", &BackboneSpec::tied}, {"scale_logits", &BackboneSpec::scale_logits}};
 
- private:
-  using Setter = std::function<void(const YAML::Node&)>;
+const std::string activation = "activation";
 
-  std::string place(const YAML::Mark& mark) const { return file_.string() + ":" + std::to_string(mark.line + 1); }
-
-  [[noreturn]] void refuse(const YAML::Node& node, const std::string& expected) const {
-    const std::string found = node.IsScalar() ? printable(node.Scalar())
-                              : node.IsNull() ? "nothing"
-                                              : "a list or a table";
-    throw ConfigError(Problem{place(node.Mark()) + ": a wrong value for " + key_, found, expected, {}});
-  }
-
-  Setter text(std::string& field) {
-    return [this, &field](const YAML::Node& node) {
-      if (!node.IsScalar()) refuse(node, "text");
-      field = node.Scalar();
-    };
-  }
-  Setter integer(int64_t& field) {
-    return [this, &field](const YAML::Node& node) {
-      if (!node.IsScalar() || !YAML::convert<int64_t>::decode(node, field)) refuse(node, "a whole number");
-    };
-  }
-  Setter flag(bool& field) {
-    return [this, &field](const YAML::Node& node) {
-      if (!node.IsScalar() || !YAML::convert<bool>::decode(node, field)) refuse(node, "true or false");
-    };
-  }
-  Setter names(std::vector<std::string>& field) {
-    return [this, &field](const YAML::Node& node) {
-      if (!node.IsSequence()) refuse(node, "a list of names");
-      for (const YAML::Node& item : node) {
-        if (!item.IsScalar()) refuse(item, "a name");
-        field.push_back(item.Scalar());
-      }
-    };
-  }
-  Setter activation(Activation& field) {
-    return [this, &field](const YAML::Node& node) {
-      const auto named = node.IsScalar() ? enum_from<Activation>(node.Scalar()) : std::nullopt;
-      if (!named) refuse(node, join(enum_choices<Activation>(), " or "));
-      field = *named;
-    };
-  }
-
-  void set(const YAML::Node& key, const YAML::Node& value) {
-    key_ = key.IsScalar() ? key.Scalar() : "?";
-    const auto setter = setters_.find(key_);
-    if (setter == setters_.end()) {
-      std::vector<std::string> known;
-      for (const auto& [name, unused] : setters_) known.push_back(name);
-      throw ConfigError(
-          Problem{place(key.Mark()) + ": unknown key '" + printable(key_) + "'", {}, {}, did_you_mean(key_, known)});
-    }
-    if (!seen_.insert(key_).second) {
-      throw ConfigError(Problem{place(key.Mark()) + ": key '" + key_ + "' occurs twice", {}, "each key once", {}});
-    }
-    setter->second(value);
-  }
-
-  void check_complete() {
-    std::vector<std::string> problems;
-    for (const auto& [name, unused] : setters_) {
-      if (!seen_.contains(name) && name != "aliases") problems.push_back(name + " is missing");
-    }
-    if (problems.empty()) problems = implausible(entry_.spec);
-    if (!problems.empty())
-      throw ConfigError(Problem{file_.string() + " is not complete", join(problems, "\n"), "the sizes of a T5", {}});
-  }
-
-  const fs::path& file_;
-  CatalogueEntry entry_;
-  std::string key_;
-  std::set<std::string> seen_;
-  const std::map<std::string, Setter> setters_ = {
-      {"summary", text(entry_.summary)},
-      {"source", text(entry_.source)},
-      {"hub", text(entry_.hub)},
-      {"aliases", names(entry_.aliases)},
-      {"vocab_size", integer(entry_.spec.vocab_size)},
-      {"d_model", integer(entry_.spec.d_model)},
-      {"d_kv", integer(entry_.spec.d_kv)},
-      {"num_heads", integer(entry_.spec.num_heads)},
-      {"d_ff", integer(entry_.spec.d_ff)},
-      {"encoder_layers", integer(entry_.spec.encoder_layers)},
-      {"decoder_layers", integer(entry_.spec.decoder_layers)},
-      {"activation", activation(entry_.spec.activation)},
-      {"gated", flag(entry_.spec.gated)},
-      {"tied", flag(entry_.spec.tied)},
-      {"scale_logits", flag(entry_.spec.scale_logits)},
-  };
-};
+std::vector<std::string> size_keys() {
+  std::vector<std::string> keys = {activation};
+  for (const auto& [key, field] : numbers) keys.push_back(key);
+  for (const auto& [key, field] : switches) keys.push_back(key);
+  return keys;
+}
 
 }  // namespace
 
-CatalogueEntry read_catalogue_entry(const fs::path& yaml) { return Reader(yaml).read(); }
+void read_sizes(const Yaml& yaml, BackboneSpec& spec, const std::vector<std::string>& other_keys) {
+  std::vector<std::string> keys = size_keys(), missing;
+  for (const std::string& key : keys)
+    if (!yaml.has(key)) missing.push_back(key);
+  keys.insert(keys.end(), other_keys.begin(), other_keys.end());
+  yaml.only(keys);
+  if (!missing.empty()) yaml.fail("sizes of the model are missing", join(missing), "a line for each of them");
+  for (const auto& [key, field] : numbers) {
+    spec.*field = yaml.at(key).integer();
+    if (spec.*field < 1) yaml.at(key).fail("'" + key + "' is too small", yaml.at(key).text(), "1 or more");
+  }
+  for (const auto& [key, field] : switches) spec.*field = yaml.at(key).flag();
+  const Yaml named = yaml.at(activation);
+  const std::vector<std::string> known = enum_choices<Activation>();
+  const auto chosen = enum_from<Activation>(named.text());
+  if (!chosen)
+    named.fail("unknown activation", printable(named.text()), "one of " + join(known),
+               did_you_mean(named.text(), known));
+  spec.activation = *chosen;
+  if (const auto problems = implausible(spec); !problems.empty())
+    yaml.fail("not the sizes of a T5", join(problems, "\n"), "sizes as in configs/backbones");
+}
+
+CatalogueEntry read_catalogue_entry(const fs::path& file) {
+  const Yaml yaml = Yaml::load(file);
+  CatalogueEntry entry;
+  entry.name = entry.spec.name = file.stem().string();
+  read_sizes(yaml, entry.spec, {"summary", "source", "hub", "aliases"});
+  entry.summary = yaml.at("summary").text();
+  entry.source = yaml.at("source").text();
+  entry.hub = yaml.at("hub").text();
+  if (yaml.has("aliases")) entry.aliases = yaml.at("aliases").texts();
+  return entry;
+}
 
 std::vector<CatalogueEntry> read_catalogue(const fs::path& folder) {
   std::vector<CatalogueEntry> entries;

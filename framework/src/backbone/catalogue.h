@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/yaml.h"
 
 #include <peftbench/spec.h>
 
@@ -16,6 +17,10 @@ struct CatalogueEntry {
   std::vector<std::string> aliases;  // models of the same sizes, by their hub names
   BackboneSpec spec;
 };
+
+// The sizes of a T5 from the keys d_model, d_kv and so on of a map, which may hold `other_keys` beside them. Throws
+// ConfigError with file and line for keys that are missing or unknown, and for values that no T5 has.
+void read_sizes(const Yaml& yaml, BackboneSpec& spec, const std::vector<std::string>& other_keys = {});
 
 // Throws ConfigError naming file, line and key.
 CatalogueEntry read_catalogue_entry(const fs::path& yaml);

@@ -1,7 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "data/yaml.h"
+#include "core/yaml.h"
 #include "pretrain/pretrain_run.h"
 #include "report/table.h"
 #include "run/machine.h"

@@ -1,3 +1,5 @@
+#include "core/utf8.h"
+
 #include <peftbench/error.h>
 
 #include <string>
@@ -30,8 +32,7 @@ std::string without_mark(const std::string& part) {
 std::string cut(std::string part) {
   constexpr std::size_t longest = 8000;
   if (part.size() <= longest) return part;
-  std::size_t end = longest;
-  while (end > 0 && (static_cast<unsigned char>(part[end]) & 0xc0) == 0x80) --end;  // no part of a UTF-8 character
+  const std::size_t end = character_boundary(part, longest);
   const std::string more = std::to_string(part.size() - end);
   part.resize(end);
   return part + "… (" + more + " bytes more)";

@@ -1,12 +1,25 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace peftbench {
+
+struct Utf8Character {
+  std::int32_t code;  // −1: a byte that is not UTF-8
+  std::size_t size;   // bytes; 1 of such a byte
+};
+// What begins at `at`, which is below text.size().
+Utf8Character character_at(std::string_view text, std::size_t at);
+
+// A byte of a character that is not its first.
+constexpr bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+// The last place at or before `at` where a character begins, or `at` at the text's end.
+std::size_t character_boundary(std::string_view text, std::size_t at);
 
 // Where the first byte lies that is not UTF-8 (overlong forms, surrogates and what lies beyond U+10FFFF are not).
 std::optional<std::size_t> invalid_utf8(std::string_view text);

@@ -1,159 +1,160 @@
 #include "core/yaml.h"
 
+#include "core/names.h"
+#include "core/numbers.h"
 #include "core/utf8.h"
+#include "core/yaml_document.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
+#include <peftbench/error.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <sstream>
-#include <string_view>
-#include <vector>
+#include <set>
 
 namespace peftbench {
 
 namespace {
 
-// The first line that a tab indents; 0 if there is none.
-int tabbed_line(std::string_view text) {
-  int line = 1;
-  bool indentation = true;
-  for (const char c : text) {
-    if (indentation && c == '\t') return line;
-    indentation = c == '\n' || (indentation && c == ' ');
-    if (c == '\n') ++line;
-  }
-  return 0;
-}
+std::string at_line(const fs::path& file, int line) { return file.string() + ":" + std::to_string(line); }
 
-[[noreturn]] void refuse(const fs::path& file, int line, const std::string& what, const std::string& found,
-                         const std::string& expected, const std::string& remedy) {
-  throw ConfigError(Problem{file.string() + ":" + std::to_string(line) + ": " + what, found, expected, remedy});
-}
-
-// Walks the events of a document before any node is made, and measures what the nodes would be.
-class Limits final : public YAML::EventHandler {
- public:
-  explicit Limits(const fs::path& file) : file_(file) {}
-
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, anchor); }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string&) override {
-    leaf(mark, anchor);
-  }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const auto found = measured_.find(anchor);
-    if (found == measured_.end())
-      refuse(file_, mark.line + 1, "an alias inside the value that it refers to", "a value that contains itself",
-             "values without cycles", "write the value out");
-    add(mark, found->second);
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    begin(mark, anchor);
-  }
-  void OnSequenceEnd() override { end(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    begin(mark, anchor);
-  }
-  void OnMapEnd() override { end(); }
-
- private:
-  struct Size {
-    std::size_t nodes = 1, depth = 0;  // aliases replaced by what they refer to; levels below the node
-  };
-  struct Open {
-    YAML::anchor_t anchor;
-    YAML::Mark mark;
-    Size size;
-  };
-
-  void leaf(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != YAML::NullAnchor) measured_[anchor] = {};
-    add(mark, {});
-  }
-  void begin(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    check_depth(mark, open_.size() + 1);
-    open_.push_back({anchor, mark, {}});
-  }
-  void end() {
-    const Open closed = open_.back();
-    open_.pop_back();
-    if (closed.anchor != YAML::NullAnchor) measured_[closed.anchor] = closed.size;
-    add(closed.mark, closed.size);
-  }
-  void add(const YAML::Mark& mark, const Size& size) {
-    check_depth(mark, open_.size() + size.depth);
-    std::size_t& nodes = open_.empty() ? root_.nodes : open_.back().size.nodes;
-    nodes += size.nodes;
-    if (!open_.empty()) open_.back().size.depth = std::max(open_.back().size.depth, size.depth + 1);
-    if (nodes > max_yaml_nodes)
-      refuse(file_, mark.line + 1, "too many values", "more than " + std::to_string(max_yaml_nodes),
-             "a file of settings; aliases count as the values they refer to", "write fewer values");
-  }
-  void check_depth(const YAML::Mark& mark, std::size_t depth) const {
-    if (depth > max_yaml_depth)
-      refuse(file_, mark.line + 1, "nested too deeply", "more than " + std::to_string(max_yaml_depth) + " levels",
-             "at most " + std::to_string(max_yaml_depth), "write the values on fewer levels");
-  }
-
-  const fs::path& file_;
-  std::map<YAML::anchor_t, Size> measured_;
-  std::vector<Open> open_;
-  Size root_;
-};
-
-void check(const std::string& text, const fs::path& file) {
-  if (text.size() > max_yaml_bytes)
-    refuse(file, 1, "the file is too large", std::to_string(text.size()) + " bytes",
-           "at most " + std::to_string(max_yaml_bytes) + " bytes of YAML", "name the YAML file, not the data");
-  if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
-    const auto line = static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
-    refuse(file, line + 1, "not YAML", "a NUL character", "a text file in UTF-8", "save the file as UTF-8 text");
-  }
-  if (const std::optional<std::size_t> at = invalid_utf8(text)) {
-    const auto line = static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*at), '\n'));
-    refuse(file, line + 1, "not UTF-8", printable(std::string_view(text).substr(*at, 16)), "a text file in UTF-8",
-           "save the file as UTF-8 text");
-  }
-  std::istringstream in(text);
-  YAML::Parser parser(in);
-  Limits limits(file);
-  if (parser.HandleNextDocument(limits)) {
-    Limits second(file);
-    if (parser.HandleNextDocument(second))
-      refuse(file, 1, "more than one YAML document", "a second document after '---'", "one document",
-             "keep one document in the file");
-  }
+// The mark of an absent value is where the next one begins.
+int line_of(const YAML::Node& node, int otherwise) {
+  return node.IsNull() || node.Mark().line < 0 ? otherwise : node.Mark().line + 1;
 }
 
 }  // namespace
 
-YAML::Node parse_yaml(const std::string& text, const fs::path& file) {
-  try {
-    check(text, file);
-    return YAML::Load(text);
-  } catch (const YAML::Exception& error) {
-    if (const int line = tabbed_line(text); line > 0)
-      refuse(file, line, "not YAML", "a tab at the beginning of the line", "spaces: YAML takes no tabs there",
-             "indent the line with two spaces");
-    refuse(file, std::max(error.mark.line, 0) + 1, "not YAML", printable(error.msg, 300), {},
-           "correct the line; a text with ': ', '{', '#' or a quote in it must be quoted as a whole");
+Yaml::Yaml(YAML::Node node, fs::path file, std::string path, int line)
+    : node_(std::move(node)),
+      file_(std::move(file)),
+      path_(std::move(path)),
+      line_(line_of(node_, line)),
+      key_line_(line) {}
+
+Yaml Yaml::load(const fs::path& file) {
+  if (std::optional<Yaml> root = load_if_any(file)) return std::move(*root);
+  Yaml(YAML::Node(), file, {}, 1).fail("the file is empty", "nothing", "lines like 'key: value'");
+}
+
+std::optional<Yaml> Yaml::load_if_any(const fs::path& file) {
+  Yaml root(read_yaml(file), file, {}, 1);
+  if (root.is_null()) return std::nullopt;
+  if (!root.is_map()) root.fail("the file is not a map of keys to values", root.found(), "lines like 'key: value'");
+  return root;
+}
+
+std::string Yaml::place() const { return at_line(file_, line_); }
+std::string Yaml::key_place() const { return at_line(file_, key_line_); }
+std::string Yaml::named() const { return path_.empty() ? "the file" : "'" + path_ + "'"; }
+
+void Yaml::fail(const std::string& what, const std::string& found, const std::string& expected,
+                const std::string& remedy) const {
+  throw ConfigError(Problem{place() + ": " + what, found, expected, remedy.empty() ? "correct this line" : remedy});
+}
+
+std::string Yaml::found() const {
+  switch (node_.Type()) {
+    case YAML::NodeType::Scalar:
+      return printable(node_.Scalar());
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a map";
+    default:
+      return "nothing";
   }
 }
 
-YAML::Node read_yaml(const fs::path& file) {
-  std::string text;
-  try {
-    text = read_text(file);
-  } catch (const DataError& error) {  // the same fault, but in the configuration
-    throw ConfigError(error.what());
+std::vector<std::pair<std::string, Yaml>> Yaml::entries() const {
+  if (!is_map()) fail(named() + " must be a map", found(), "lines like 'key: value' under it");
+  std::vector<std::pair<std::string, Yaml>> result;
+  std::set<std::string> seen;
+  for (const auto& entry : node_) {
+    if (!entry.first.IsScalar()) fail("a key of " + named() + " is not a text", "a list or a map", "a text");
+    const std::string& key = entry.first.Scalar();
+    const int line = line_of(entry.first, line_);
+    Yaml value(entry.second, file_, path_.empty() ? key : path_ + "." + key, line);
+    if (!seen.insert(key).second) {
+      value.line_ = value.key_line_;
+      value.fail("duplicate key '" + value.path_ + "'", {}, {}, "keep one of the two");
+    }
+    result.emplace_back(key, std::move(value));
   }
-  return parse_yaml(text, file);
+  return result;
+}
+
+void Yaml::only(const std::vector<std::string>& keys) const {
+  for (const auto& [key, value] : entries()) {
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    value.fail("unknown key '" + key + "' in " + named(), key, "one of " + join(keys), did_you_mean(key, keys));
+  }
+}
+
+bool Yaml::has(const std::string& key) const {
+  const YAML::Node& node = node_;  // const: looking must not insert
+  return is_map() && node[key].IsDefined();
+}
+
+Yaml Yaml::at(const std::string& key) const {
+  for (auto& [name, value] : entries()) {
+    if (name == key) return value;
+  }
+  fail("'" + key + "' is missing in " + named(), {}, "a line '" + key + ": …'");
+}
+
+std::vector<Yaml> Yaml::items() const {
+  if (is_scalar()) return {*this};
+  if (!is_list()) fail(named() + " must be a list", found(), "[a, b, …]");
+  std::vector<Yaml> result;
+  for (const auto& item : node_) result.push_back(Yaml(item, file_, path_, line_));
+  return result;
+}
+
+const std::string& Yaml::text() const {
+  if (!is_scalar()) fail(named() + " must be a text", found(), "a text");
+  if (invalid_utf8(node_.Scalar())) fail(named() + " is not UTF-8", found(), "UTF-8 text");
+  return node_.Scalar();
+}
+
+std::vector<std::string> Yaml::texts() const {
+  std::vector<std::string> result;
+  for (const Yaml& item : items()) result.push_back(item.text());
+  return result;
+}
+
+double Yaml::number() const {
+  const std::string& digits = text();
+  const std::optional<double> value = parse_number<double>(digits);
+  if (!value) fail(named() + " must be a number", found(), "a number");
+  return *value;
+}
+
+long long Yaml::integer() const {
+  const std::string& digits = text();
+  const std::optional<long long> value = parse_number<long long>(digits);
+  if (!value) fail(named() + " must be a whole number", found(), "a whole number");
+  return *value;
+}
+
+bool Yaml::flag() const {
+  bool value = false;
+  if (!is_scalar() || !YAML::convert<bool>::decode(node_, value))
+    fail(named() + " must be true or false", found(), "true or false");
+  return value;
+}
+
+fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, const std::string& kind) {
+  if (file_exists(name_or_file)) return name_or_file;
+  if (const fs::path file = folder / (name_or_file + ".yaml"); file_exists(file)) return file;
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing))
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  throw ConfigError({"there is no " + kind + " '" + name_or_file + "'",
+                     {},
+                     "a YAML file, or a name in " + folder.string(),
+                     names.empty() ? std::string() : did_you_mean(name_or_file, names)});
 }
 
 }  // namespace peftbench

@@ -2,26 +2,62 @@
 
 #include "core/files.h"
 
-#include <peftbench/error.h>
+#include <yaml-cpp/yaml.h>
 
-#include <cstddef>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-namespace YAML {
-class Node;
-}
-
-// The one door for YAML from outside: one document, at most `max_yaml_depth` levels deep, and bounded in size also
-// after aliases are replaced by what they refer to. An alias inside its own anchor is refused.
 namespace peftbench {
 
-constexpr std::size_t max_yaml_depth = 64;
-constexpr std::size_t max_yaml_bytes = 4 << 20;
-constexpr std::size_t max_yaml_nodes = 200'000;
+// A YAML file read strictly: every wrong key, type or value is a ConfigError that names file, line and remedy.
+class Yaml {
+ public:
+  // Throws ConfigError where the file cannot be read, is not YAML or holds no map.
+  static Yaml load(const fs::path& file);
+  // The same; nothing for a file that is empty or holds only comments.
+  static std::optional<Yaml> load_if_any(const fs::path& file);
 
-// Throws ConfigError naming FILE:LINE.
-YAML::Node parse_yaml(const std::string& text, const fs::path& file);
-// The same; also throws ConfigError where the file cannot be read.
-YAML::Node read_yaml(const fs::path& file);
+  // Every key of the map must be one of these, and stand there once.
+  void only(const std::vector<std::string>& keys) const;
+  bool has(const std::string& key) const;
+  Yaml at(const std::string& key) const;                      // Throws ConfigError if absent
+  std::vector<std::pair<std::string, Yaml>> entries() const;  // of a map, in order, each key once
+  std::vector<Yaml> items() const;                            // of a list; a scalar is a list of one
+
+  bool is_null() const { return node_.IsNull(); }
+  bool is_map() const { return node_.IsMap(); }
+  bool is_list() const { return node_.IsSequence(); }
+  bool is_quoted() const { return is_scalar() && node_.Tag() == "!"; }
+  bool is_scalar() const { return node_.IsScalar(); }
+
+  const std::string& text() const;
+  std::vector<std::string> texts() const;  // a list, or one text
+  double number() const;
+  long long integer() const;
+  bool flag() const;
+
+  std::string place() const;      // file:line
+  std::string key_place() const;  // file:line of its key; of an item, of its list
+  const fs::path& file() const { return file_; }
+  // ConfigError at this place: "FILE:LINE: WHAT".
+  [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected,
+                         const std::string& remedy = {}) const;
+
+ private:
+  Yaml(YAML::Node node, fs::path file, std::string path, int line);
+  std::string found() const;  // the value in a message
+  std::string named() const;  // "'source.train'"
+
+  YAML::Node node_;
+  fs::path file_;
+  std::string path_;  // keys from the root
+  int line_, key_line_;
+};
+
+// A YAML file by its path, or by its name in a folder. Throws ConfigError with the nearest name; `kind` is what such
+// files are, for messages.
+fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, const std::string& kind);
 
 }  // namespace peftbench

@@ -1,5 +1,7 @@
 #include "data/encode.h"
 
+#include "core/utf8.h"
+
 #include <peftbench/error.h>
 
 #include <algorithm>
@@ -123,8 +125,7 @@ class Encoder {
   void shorten(std::vector<Piece>& pieces, std::size_t index, int64_t room) const {
     const std::string whole = pieces[index].text;
     const auto fits = [&](std::size_t bytes) {
-      while (bytes > 0 && (static_cast<unsigned char>(whole[bytes]) & 0xc0) == 0x80) --bytes;  // between characters
-      pieces[index].text = whole.substr(0, bytes);
+      pieces[index].text = whole.substr(0, character_boundary(whole, bytes));
       return count(tokenize(pieces)) <= room;
     };
     std::size_t low = 0, high = whole.size();  // low fits or is 0, high does not

@@ -104,7 +104,7 @@ std::string characters(const std::string& text, std::size_t first, std::size_t l
   std::size_t number = 0;
   for (std::size_t i = 0; i < text.size() && number <= last; ++number) {
     std::size_t end = i + 1;
-    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+    while (end < text.size() && continues_character(text[end])) ++end;
     if (number >= first) result.append(text, i, end - i);
     i = end;
   }

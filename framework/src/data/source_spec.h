@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/yaml.h"
+#include "core/yaml.h"
 
 #include <cstdint>
 #include <optional>

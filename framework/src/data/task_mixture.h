@@ -3,7 +3,7 @@
 #include "data/mixture.h"
 #include "data/storage.h"
 #include "data/task.h"
-#include "data/yaml.h"
+#include "core/yaml.h"
 
 #include <functional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/source_spec.h"
-#include "data/yaml.h"
+#include "core/yaml.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,7 @@
 #include "eval/normalize.h"
 
 #include "core/ascii.h"
+#include "core/utf8.h"
 
 #include <utf8proc.h>
 
@@ -20,10 +21,9 @@ class Characters {
   bool next() {
     at_ += size_;
     if (at_ >= text_.size()) return false;
-    const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text_.data()) + at_;
-    const utf8proc_ssize_t size = utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text_.size() - at_), &code_);
-    size_ = size > 0 ? static_cast<std::size_t>(size) : 1;
-    if (size <= 0) code_ = -1;
+    const Utf8Character c = character_at(text_, at_);
+    code_ = c.code;
+    size_ = c.size;
     return true;
   }
   utf8proc_int32_t code() const { return code_; }

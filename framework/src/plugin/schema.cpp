@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <yaml-cpp/yaml.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -142,38 +141,6 @@ std::vector<std::string> schema_faults(const MethodSchema& schema) {
   return faults;
 }
 
-GivenValues given_values(const YAML::Node& mapping) {
-  GivenValues given;
-  if (!mapping || mapping.IsNull()) return given;
-  if (!mapping.IsMap()) {
-    throw ConfigError(
-        Problem{"a method's parameters are not a mapping", {}, "parameter: value", "write each as `name: value`"});
-  }
-  for (const auto& entry : mapping) {
-    const std::string key = entry.first.as<std::string>();
-    const YAML::Node& node = entry.second;
-    const auto refuse = [&] {
-      return ConfigError(Problem{"parameter '" + key + "' has a value that is neither a scalar nor a list of scalars",
-                                 fmt::format("line {}", node.Mark().line + 1),
-                                 {},
-                                 "write `" + key + ": value`"});
-    };
-    if (node.IsScalar()) {
-      given[key] = node.Scalar();
-    } else if (node.IsSequence()) {
-      Names names;
-      for (const auto& item : node) {
-        if (!item.IsScalar()) throw refuse();
-        names.push_back(item.Scalar());
-      }
-      given[key] = std::move(names);
-    } else {
-      throw refuse();
-    }
-  }
-  return given;
-}
-
 Values parse_values(const std::string& method, const MethodSchema& schema, const GivenValues& given) {
   std::vector<std::string> names, faults;
   for (const ParameterSchema& parameter : schema.parameters()) names.push_back(parameter.name);
@@ -244,11 +211,6 @@ nlohmann::json to_json(const Values& values) {
     std::visit([&, &key = name](const auto& item) { result[key] = item; }, value);
   }
   return result;
-}
-
-// A path may be no UTF-8, which JSON cannot hold: its odd bytes become U+FFFD.
-std::string canonical(const Values& values) {
-  return to_json(values).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::vector<ParameterDescription> describe(const MethodSchema& schema) {

@@ -9,10 +9,6 @@
 #include <variant>
 #include <vector>
 
-namespace YAML {
-class Node;
-}
-
 namespace peftbench {
 
 // What is wrong with a schema, a line each; empty if nothing is.
@@ -21,9 +17,6 @@ std::vector<std::string> schema_faults(const MethodSchema& schema);
 // A value as a user wrote it: the text behind `key=`, or the entries of a YAML list.
 using GivenValue = std::variant<std::string, Names>;
 using GivenValues = std::map<std::string, GivenValue>;
-
-// The mapping `parameter: value` of a YAML file. Throws ConfigError where a value is neither scalar nor list.
-GivenValues given_values(const YAML::Node& mapping);
 
 // Every parameter of the schema with its given value or its default. An unknown name, a text that is not of the
 // parameter's type, or a value outside its range or choices is a ConfigError; all of them are told at once.
@@ -34,7 +27,6 @@ Value parse_value(const ParameterSchema& parameter, const GivenValue& given, con
 
 // Equal values have equal texts: for the hash that names a run.
 nlohmann::json to_json(const Values& values);
-std::string canonical(const Values& values);
 
 // A value as one would type it behind `key=`.
 std::string to_text(const Value& value);

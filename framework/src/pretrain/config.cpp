@@ -1,10 +1,10 @@
 #include "pretrain/config.h"
 
-#include "backbone/config_json.h"
+#include "backbone/catalogue.h"
 #include "backbone/model_folder.h"
 #include "core/json.h"
 #include "core/names.h"
-#include "data/yaml.h"
+#include "core/yaml.h"
 #include "pretrain/span_corruption.h"
 
 #include <peftbench/error.h>
@@ -44,13 +44,6 @@ Precision precision(const Yaml& yaml) {
   return *named;
 }
 
-Activation activation(const Yaml& yaml) {
-  const auto named = enum_from<Activation>(yaml.text());
-  const std::vector<std::string> known = enum_choices<Activation>();
-  if (!named) yaml.fail("unknown activation", yaml.text(), "one of " + join(known), did_you_mean(yaml.text(), known));
-  return *named;
-}
-
 void read_model(const Yaml& yaml, PretrainConfig& config) {
   if (yaml.is_map() && yaml.has("from")) {
     yaml.only({"from", "note"});
@@ -59,22 +52,8 @@ void read_model(const Yaml& yaml, PretrainConfig& config) {
     if (yaml.has("note")) config.from_note = yaml.at("note").text();
     return;
   }
-  BackboneSpec& spec = config.sizes;
-  const std::vector<std::pair<const char*, int64_t*>> sizes = {
-      {"vocab_size", &spec.vocab_size},        {"d_model", &spec.d_model}, {"d_kv", &spec.d_kv},
-      {"num_heads", &spec.num_heads},          {"d_ff", &spec.d_ff},       {"encoder_layers", &spec.encoder_layers},
-      {"decoder_layers", &spec.decoder_layers}};
-  std::vector<std::string> keys = {"activation", "gated", "tied", "scale_logits"};
-  for (const auto& [key, field] : sizes) keys.emplace_back(key);
-  yaml.only(keys);
-  for (const auto& [key, field] : sizes) *field = count(yaml.at(key), 1);
-  spec.name = config.name;
-  spec.activation = activation(yaml.at("activation"));
-  spec.gated = yaml.at("gated").flag();
-  spec.tied = yaml.at("tied").flag();
-  spec.scale_logits = yaml.at("scale_logits").flag();
-  if (const auto problems = implausible(spec); !problems.empty())
-    yaml.fail("these are no sizes of a T5", join(problems, "\n"), "sizes as in configs/backbones");
+  config.sizes.name = config.name;
+  read_sizes(yaml, config.sizes);
 }
 
 void read_text_shares(const Yaml& yaml, PretrainConfig& config) {

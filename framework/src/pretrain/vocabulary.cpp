@@ -26,8 +26,6 @@ constexpr std::size_t longest_sentence = 4000;
 constexpr std::size_t sentences_to_measure = 2000;
 constexpr int64_t most_pieces = 1'000'000;
 
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
 // The lines of a document, long ones cut at spaces.
 template <class Take>
 void for_each_sentence(std::string_view text, const Take& take) {
@@ -37,7 +35,7 @@ void for_each_sentence(std::string_view text, const Take& take) {
     if (line > longest_sentence) {
       end = text.rfind(' ', longest_sentence);
       if (end == std::string_view::npos || end == 0) {
-        for (end = longest_sentence; continues_character(text[end]);) --end;
+        end = character_boundary(text, longest_sentence);
       }
     }
     const std::string_view sentence = text.substr(0, end);

@@ -1,32 +1,18 @@
 #include "report/format.h"
 
+#include "core/utf8.h"
+
 #include <fmt/format.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 namespace peftbench {
 namespace {
 
-// Length in bytes and value of the code point that begins at `at`; a stray byte counts as one.
-std::pair<std::size_t, char32_t> code_point(std::string_view text, std::size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-  if (length == 1 || at + length > text.size()) return {1, lead};
-  char32_t value = lead & (0xFF >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) value = (value << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3F);
-  return {length, value};
-}
-
-std::size_t columns(char32_t c) {
-  if ((c >= 0x300 && c <= 0x36F) || c == 0x200D || (c >= 0xFE00 && c <= 0xFE0F))
-    return 0;  // marks on the letter before
-  const bool wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
-                    (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
-                    (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
-  return wide ? 2 : 1;
-}
+// Columns of a terminal; a byte that is not UTF-8 is shown as one sign.
+std::size_t columns(std::int32_t code) { return code < 0 ? 1 : static_cast<std::size_t>(utf8proc_charwidth(code)); }
 
 }  // namespace
 
@@ -61,9 +47,9 @@ std::string format_score(double value) { return std::isfinite(value) ? fmt::form
 std::size_t display_width(std::string_view utf8) {
   std::size_t width = 0;
   for (std::size_t i = 0; i < utf8.size();) {
-    const auto [length, value] = code_point(utf8, i);
-    width += columns(value);
-    i += length;
+    const Utf8Character c = character_at(utf8, i);
+    width += columns(c.code);
+    i += c.size;
   }
   return width;
 }
@@ -74,11 +60,11 @@ std::string cut_to_width(std::string_view utf8, std::size_t width) {
   std::string cut;
   std::size_t used = 0;
   for (std::size_t i = 0; i < utf8.size();) {
-    const auto [length, value] = code_point(utf8, i);
-    if (used + columns(value) > width - 1) break;
-    cut.append(utf8.substr(i, length));
-    used += columns(value);
-    i += length;
+    const Utf8Character c = character_at(utf8, i);
+    if (used + columns(c.code) > width - 1) break;
+    cut.append(utf8.substr(i, c.size));
+    used += columns(c.code);
+    i += c.size;
   }
   return cut + "…";
 }

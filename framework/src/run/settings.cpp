@@ -1,89 +1,55 @@
 #include "run/settings.h"
 
 #include "core/names.h"
-#include "core/yaml.h"
 
 #include <peftbench/error.h>
 #include <peftbench/pattern.h>
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <set>
 
 namespace peftbench {
 namespace {
 
-class Reader {
- public:
-  explicit Reader(const fs::path& file) : file_(file.string()), base_(fs::absolute(file).parent_path()) {}
+const std::string advice = "correct the line; docs/cli.md shows the format";
 
-  SettingsBlock read(const YAML::Node& root) {
-    SettingsBlock block;
-    if (root.IsNull()) return block;
-    if (!root.IsMap()) throw fault(root, "the file is not a table of settings", "key: value lines");
-    std::set<std::string> seen;
-    for (const auto& pair : root) {
-      const std::string key = unique_key(pair.first, seen);
-      if (key == "on") {
-        read_conditions(pair.second, block);
-      } else {
-        // `task: movies` is short for `task: {name: movies}`.
-        const bool named = !pair.second.IsMap() && (key == "task" || key == "backbone");
-        add(block, named ? key + ".name" : key, pair.first, pair.second);
-      }
-    }
-    return block;
+void add(SettingsBlock& block, const std::string& key, const Yaml& value, const fs::path& base) {
+  if (value.is_map()) {
+    for (const auto& [name, inner] : value.entries()) add(block, key + "." + name, inner, base);
+  } else if (value.is_scalar()) {
+    block.settings.push_back({key, value.text(), value.key_place(), base});
+  } else if (value.is_list()) {
+    for (const Yaml& item : value.items())
+      if (!item.is_scalar())
+        value.fail("the list of '" + key + "' holds more than words and numbers", {}, "[a, b]", advice);
+    block.settings.push_back({key, value.texts(), value.key_place(), base});
+  } else {
+    value.fail("'" + key + "' has no value", {}, "a word, a number or a list of them", advice);
   }
-
- private:
-  std::string origin(const YAML::Node& node) const { return file_ + ":" + std::to_string(node.Mark().line + 1); }
-
-  ConfigError fault(const YAML::Node& node, const std::string& what, const std::string& expected) const {
-    return ConfigError({origin(node) + ": " + what, {}, expected, "correct the line; docs/cli.md shows the format"});
-  }
-
-  std::string unique_key(const YAML::Node& node, std::set<std::string>& seen) const {
-    if (!node.IsScalar()) throw fault(node, "a key is not a word", "key: value");
-    if (!seen.insert(node.Scalar()).second) throw fault(node, "duplicate key '" + node.Scalar() + "'", "each key once");
-    return node.Scalar();
-  }
-
-  void read_conditions(const YAML::Node& node, SettingsBlock& block) {
-    if (!node.IsMap()) throw fault(node, "'on' is not a table", "names of tasks or backbones with settings below each");
-    std::set<std::string> seen;
-    for (const auto& pair : node)
-      block.conditions.push_back({unique_key(pair.first, seen), origin(pair.first), read(pair.second), base_});
-  }
-
-  void add(SettingsBlock& block, const std::string& key, const YAML::Node& name, const YAML::Node& value) const {
-    if (value.IsMap()) {
-      std::set<std::string> seen;
-      for (const auto& pair : value) add(block, key + "." + unique_key(pair.first, seen), pair.first, pair.second);
-    } else if (value.IsScalar()) {
-      block.settings.push_back({key, value.Scalar(), origin(name), base_});
-    } else if (value.IsSequence()) {
-      Names items;
-      for (const auto& item : value) {
-        if (!item.IsScalar())
-          throw fault(name, "the list of '" + key + "' holds more than words and numbers", "[a, b]");
-        items.push_back(item.Scalar());
-      }
-      block.settings.push_back({key, std::move(items), origin(name), base_});
-    } else {
-      throw fault(name, "'" + key + "' has no value", "a word, a number or a list of them");
-    }
-  }
-
-  std::string file_;
-  fs::path base_;
-};
+}
 
 }  // namespace
 
-SettingsBlock read_settings(const fs::path& file) { return Reader(file).read(read_yaml(file)); }
+SettingsBlock read_settings(const fs::path& file) {
+  const std::optional<Yaml> yaml = Yaml::load_if_any(file);
+  return yaml ? read_settings(*yaml) : SettingsBlock();
+}
 
-SettingsBlock read_settings(const YAML::Node& node, const fs::path& file) { return Reader(file).read(node); }
+SettingsBlock read_settings(const Yaml& yaml) {
+  const fs::path base = fs::absolute(yaml.file()).parent_path();
+  SettingsBlock block;
+  if (yaml.is_null()) return block;
+  for (const auto& [key, value] : yaml.entries()) {
+    if (key == "on") {
+      for (const auto& [name, settings] : value.entries())
+        block.conditions.push_back({name, settings.key_place(), read_settings(settings), base});
+    } else {
+      // `task: movies` is short for `task: {name: movies}`.
+      const bool named = !value.is_map() && (key == "task" || key == "backbone");
+      add(block, named ? key + ".name" : key, value, base);
+    }
+  }
+  return block;
+}
 
 Setting parse_set(const std::string& text) {
   const std::size_t equals = text.find('=');

@@ -1,15 +1,12 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/yaml.h"
 #include "plugin/schema.h"  // GivenValue
 
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace YAML {
-class Node;
-}
 
 namespace peftbench {
 
@@ -49,7 +46,7 @@ std::optional<fs::path> existing_path(const std::string& text, const fs::path& b
 // Throws ConfigError naming file and line: not YAML, a key twice, a value that is neither scalar nor list.
 SettingsBlock read_settings(const fs::path& file);
 // The same from a part of a file.
-SettingsBlock read_settings(const YAML::Node& node, const fs::path& file);
+SettingsBlock read_settings(const Yaml& yaml);
 
 // `key=value` of --set; a bare key is the method's. Throws ConfigError without '='.
 Setting parse_set(const std::string& text);

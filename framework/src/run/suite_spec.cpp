@@ -3,7 +3,8 @@
 #include "core/names.h"
 #include "core/numbers.h"
 #include "core/terminal_text.h"
-#include "data/yaml.h"
+#include "core/yaml.h"
+#include "run/options.h"
 
 #include <peftbench/error.h>
 
@@ -33,14 +34,14 @@ void refuse_axes(const SettingsBlock& block) {
   for (const auto& condition : block.conditions) refuse_axes(condition.block);
 }
 
-SettingsBlock settings_of(const Yaml& yaml, const fs::path& file, const std::set<std::string>& other_keys) {
-  SettingsBlock block = read_settings(yaml.node(), file);
+SettingsBlock settings_of(const Yaml& yaml, const std::set<std::string>& other_keys) {
+  SettingsBlock block = read_settings(yaml);
   std::erase_if(block.settings, [&](const Setting& setting) { return other_keys.contains(setting.key); });
   refuse_axes(block);
   return block;
 }
 
-std::vector<SuiteRow> read_rows(const Yaml& yaml, const fs::path& file) {
+std::vector<SuiteRow> read_rows(const Yaml& yaml) {
   if (!yaml.is_list()) yaml.fail("'rows' must be a list", {}, "lines like '- {method: lora, set: {rank: 8}}'");
   std::vector<SuiteRow> rows;
   std::set<std::string> names;
@@ -55,7 +56,7 @@ std::vector<SuiteRow> read_rows(const Yaml& yaml, const fs::path& file) {
     if (!names.insert(row.name).second)
       item.fail("two rows are called '" + row.name + "'", {}, "a name of its own for each row",
                 "give this one another 'name'");
-    row.settings = settings_of(item, file, {"method", "name"});
+    row.settings = settings_of(item, {"method", "name"});
     rows.push_back(std::move(row));
   }
   if (rows.empty()) yaml.fail("'rows' is empty", {}, "at least one row");
@@ -125,8 +126,8 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   suite.file = file;
   suite.name = file.stem().string();
   if (yaml.has("summary")) suite.summary = yaml.at("summary").text();
-  suite.rows = read_rows(yaml.at("rows"), file);
-  if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), file, {});
+  suite.rows = read_rows(yaml.at("rows"));
+  if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), {});
   // An empty name is what configs/defaults.yaml says.
   suite.tasks = yaml.has("tasks") ? distinct(yaml.at("tasks")) : std::vector<std::string>{""};
   if (yaml.has("eval_tasks")) suite.eval_tasks = distinct(yaml.at("eval_tasks"));

@@ -113,7 +113,8 @@ TEST(ConfigJson, AllFaultsInOneMessage) {
       refusal_of(R"({"model_type":"t5","vocab_size":"many","d_model":0,"d_kv":64.5,"num_layers":2,)"
                  R"("num_heads":[1],"feed_forward_proj":"tanh","is_gated_act":1,"dropout_rate":1.5})");
   EXPECT_THAT(message, AllOf(HasSubstr("x/config.json"), HasSubstr("vocab_size is \"many\""), HasSubstr("d_model is 0"),
-                             HasSubstr("d_kv is 64.5"), HasSubstr("d_ff is missing"), HasSubstr("num_heads is [1]")));
+                             HasSubstr("d_kv is 64.5"), AllOf(HasSubstr("missing"), HasSubstr("d_ff")),
+                             HasSubstr("num_heads is [1]")));
   EXPECT_THAT(message, AllOf(HasSubstr("feed_forward_proj is \"tanh\""), HasSubstr("is_gated_act is 1"),
                              HasSubstr("dropout_rate is 1.5"), Not(HasSubstr("num_layers")), HasSubstr("8 keys")));
 }
@@ -188,10 +189,12 @@ TEST(Catalogue, FaultsNameLineAndKey) {
   EXPECT_THAT(catalogue_refusal(yaml, "d_model: 4", "d_model: four"),
               AllOf(HasSubstr("tiny.yaml:6"), HasSubstr("a whole number")));
   EXPECT_THAT(catalogue_refusal(yaml, "gated: true", "gated: 7"), HasSubstr("true or false"));
-  EXPECT_THAT(catalogue_refusal(yaml, "gelu_tanh", "gelu_new"), HasSubstr("relu or gelu_tanh or gelu or silu"));
-  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_kv: 5"), HasSubstr("occurs twice"));
-  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5\n", ""), HasSubstr("d_ff is missing"));
-  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_ff: -5"), HasSubstr("d_ff is -5"));
+  EXPECT_THAT(catalogue_refusal(yaml, "gelu_tanh", "gelu_new"), HasSubstr("relu, gelu_tanh, gelu, silu"));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_kv: 5"),
+              AllOf(HasSubstr("tiny.yaml:9"), HasSubstr("duplicate key")));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5\n", ""), AllOf(HasSubstr("missing"), HasSubstr("d_ff")));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_ff: -5"),
+              AllOf(HasSubstr("tiny.yaml:9"), HasSubstr("'d_ff'"), HasSubstr("-5")));
   EXPECT_THAT(catalogue_refusal(yaml, "[org/other]", "[org/tiny]"), HasSubstr("called 'org/tiny'"));
   EXPECT_THAT(catalogue_refusal(yaml, "[org/other]", "[org/other"), HasSubstr("not YAML"));
 }

@@ -3,7 +3,6 @@
 #include <peftbench/error.h>
 
 #include <gmock/gmock.h>
-#include <yaml-cpp/yaml.h>
 #include <nlohmann/json.hpp>
 
 #include <limits>
@@ -98,25 +97,20 @@ TEST(Values, AllFaultsAreToldAtOnceWithTheNearestName) {
   }
 }
 
-TEST(Values, YamlScalarsAndListsAreTaken) {
+TEST(Values, TextsAndListsAreTaken) {
   const Values values =
-      parse_values("lora", schema(), given_values(YAML::Load("{rank: 4, targets: [q, o], bias: true, alpha: 2}")));
+      parse_values("lora", schema(), {{"rank", "4"}, {"targets", Names{"q", "o"}}, {"bias", "true"}, {"alpha", "2"}});
   EXPECT_EQ(values.integer("rank"), 4);
   EXPECT_EQ(values.names("targets"), (Names{"q", "o"}));
   EXPECT_TRUE(values.flag("bias"));
   EXPECT_EQ(values.real("alpha"), 2.0);
-  EXPECT_THAT(given_values(YAML::Load("")), IsEmpty());
-  EXPECT_THROW(given_values(YAML::Load("[1]")), ConfigError);
-  EXPECT_THROW(given_values(YAML::Load("{rank: {a: 1}}")), ConfigError);
-  EXPECT_THROW(given_values(YAML::Load("{rank: [[1]]}")), ConfigError);
 }
 
 TEST(Values, EqualValuesHaveEqualTexts) {
-  const auto text = [](const GivenValues& given) { return canonical(parse_values("lora", schema(), given)); };
+  const auto text = [](const GivenValues& given) { return to_json(parse_values("lora", schema(), given)).dump(); };
   EXPECT_EQ(text({}), R"({"alpha":16.0,"bias":false,"init":"zeros","path":"","rank":8,"targets":["q","v"]})");
   EXPECT_EQ(text({{"alpha", "1.60e1"}, {"targets", "[q, v]"}, {"bias", "off"}}), text({}));
   EXPECT_NE(text({{"alpha", "16.0000001"}}), text({}));
-  EXPECT_THAT(text({{"path", "\xff"}}), HasSubstr("\xEF\xBF\xBD"));
 }
 
 TEST(Values, AMethodThatAsksWronglyIsTold) {

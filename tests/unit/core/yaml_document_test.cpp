@@ -1,4 +1,4 @@
-#include "core/yaml.h"
+#include "core/yaml_document.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace peftbench::yaml_test {
+namespace peftbench::yaml_document_test {
 namespace {
 
 using testing::HasSubstr;
@@ -79,4 +79,4 @@ TEST(YamlDoor, SaysWhereItIsNotYaml) {
 }
 
 }  // namespace
-}  // namespace peftbench::yaml_test
+}  // namespace peftbench::yaml_document_test

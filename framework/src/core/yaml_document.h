@@ -1,0 +1,27 @@
+#pragma once
+
+#include "core/files.h"
+
+#include <peftbench/error.h>
+
+#include <cstddef>
+#include <string>
+
+namespace YAML {
+class Node;
+}
+
+// The one door for YAML from outside: one document, at most `max_yaml_depth` levels deep, and bounded in size also
+// after aliases are replaced by what they refer to. An alias inside its own anchor is refused.
+namespace peftbench {
+
+constexpr std::size_t max_yaml_depth = 64;
+constexpr std::size_t max_yaml_bytes = 4 << 20;
+constexpr std::size_t max_yaml_nodes = 200'000;
+
+// Throws ConfigError naming FILE:LINE.
+YAML::Node parse_yaml(const std::string& text, const fs::path& file);
+// The same; also throws ConfigError where the file cannot be read.
+YAML::Node read_yaml(const fs::path& file);
+
+}  // namespace peftbench
