@@ -65,7 +65,11 @@ pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, c
         "num_transformer_submodules " + std::to_string(copies),
         "as many rows, or twice as many (num_transformer_submodules 2)", "take another copy of the adapter"});
   }
-  return prompt_of(stored == 2 * length ? rows.narrow(0, 0, length).clone() : rows, backbone);
+  if (stored != 2 * length) return prompt_of(rows, backbone);
+  pb::ImportedAdapter imported = prompt_of(rows.narrow(0, 0, length).clone(), backbone);
+  imported.notes = {"of the " + std::to_string(stored) + " rows of " + theirs + " the first " + std::to_string(length) +
+                    " are taken: the others are for the decoder, where Hugging Face does not use them"};
+  return imported;
 }
 
 pb::ForeignAdapter HuggingFacePrompt::write(const pb::Values& values, const pb::BackboneSpec& backbone,

@@ -1,15 +1,16 @@
 #include "backbone/safetensors.h"
+#include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "run/tensor_source.h"
 #include "support/forward.h"
 #include "support/tiny_backbone.h"
+#include "train/checkpoint.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
 #include <peftbench/method.h>
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
@@ -27,11 +28,11 @@ namespace {
 
 using support::Batch;
 using support::difference;
+using support::some_ids;
+using support::tiny_backbone;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using support::some_ids;
-using support::tiny_backbone;
 
 // A backbone's embeddings, a vocabulary of single letters (a = 3, b = 4, …) and files that are tensors by name.
 class Context final : public InitContext {
@@ -55,7 +56,7 @@ class Context final : public InitContext {
     asked = names;
     const auto made = files.find(std::string(path));
     if (made != files.end()) return made->second;
-    return read_parameter(fs::path(path), std::string(names),
+    return read_parameter(fs::path(path), std::string(names), {finder_, backbone_->spec()},
                           [this](std::string message) { warn(std::move(message)); });
   }
   void warn(std::string message) override { warnings.push_back(std::move(message)); }
@@ -66,6 +67,7 @@ class Context final : public InitContext {
   std::multiset<int64_t> rows;  // of the table that were looked at
 
  private:
+  const PluginFinder finder_{{}, {}};
   std::shared_ptr<const Backbone> backbone_;
   at::Generator generator_;
 };
@@ -258,17 +260,17 @@ TEST_F(PromptTuning, FilesAreTakenAsTheyAre) {
   EXPECT_THAT(refusal(from("nan")), HasSubstr("not finite"));
 }
 
-// As they lie on a disk: our adapter, a checkpoint among the optimizer's tensors, peft's adapter, a .npy.
+// As they lie on a disk: our adapter, a checkpoint among the optimizer's tensors, a .npy.
 TEST_F(PromptTuning, FilesOfEveryKindAreRead) {
   const fs::path folder = fs::path(::testing::TempDir()) / ("prompt-files-" + std::to_string(::getpid()));
-  const Tensor trained = at::randn({6, 20}), doubled = at::cat({trained, at::randn({6, 20})});
-  for (const char* name : {"ours", "checkpoint", "peft"}) fs::create_directories(folder / name);
+  const Tensor trained = at::randn({6, 20});
+  for (const char* name : {"ours", "checkpoint"}) fs::create_directories(folder / name);
   write_safetensors(folder / "ours/adapter.safetensors", {{"encoder.input.prompt", trained}});
-  write_safetensors(folder / "checkpoint/train.safetensors",
-                    {{"parameters/encoder.input.prompt", trained}, {"optimizer/v", at::randn({6, 20})}});
-  write_safetensors(folder / "peft/adapter_model.safetensors",
-                    {{"other", trained + 1}, {"prompt_embeddings", doubled}});
-  write_atomically(folder / "peft/adapter_config.json", std::string_view(R"({"num_virtual_tokens": 6})"));
+  TrainState state;
+  state.progress = nlohmann::json::object();
+  state.parameters = {{"encoder.input.prompt", trained}};
+  state.optimizer = {{"v", at::randn({6, 20})}};
+  CheckpointStore(folder / "checkpoint", "run").save(state);
   std::string npy("\x93NUMPY\x01\x00v\x00", 10);
   npy += "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 20), }";
   npy.resize(127, ' ');
@@ -276,10 +278,10 @@ TEST_F(PromptTuning, FilesOfEveryKindAreRead) {
   npy.append(static_cast<const char*>(trained.const_data_ptr()), trained.nbytes());
   write_atomically(folder / "released.npy", npy);
 
-  for (const char* name : {"ours", "checkpoint", "peft", "released.npy", "ours/adapter.safetensors"}) {
+  for (const char* name : {"ours", "checkpoint", "released.npy", "ours/adapter.safetensors"}) {
     const GivenValues given{{"length", "6"}, {"init", "file"}, {"init_file", (folder / name).string()}};
     EXPECT_TRUE(at::equal(prompt(given), trained)) << name;
-    EXPECT_EQ(context.warnings.size(), name == std::string("peft") ? 1u : 0u) << name;
+    EXPECT_THAT(context.warnings, IsEmpty()) << name;
   }
   EXPECT_THROW(prompt({{"init", "file"}, {"init_file", (folder / "absent").string()}}), CheckpointError);
   fs::remove_all(folder);

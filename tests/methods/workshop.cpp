@@ -57,7 +57,7 @@ Workshop::Workshop(Variant variant, const std::string& backbone)
 CompiledPlan Workshop::plan() const {
   CompiledPlan made =
       compile_plan(*plugin_, parse_values(variant_.method, schema(), variant_.values), backbone_->spec(), task);
-  made.initialise(init_contexts({*backbone_, tokenizer_, task.labels, 7, [](const std::string&) {}}));
+  made.initialise(init_contexts({*backbone_, finder_, tokenizer_, task.labels, 7, [](const std::string&) {}}));
   return made;
 }
 

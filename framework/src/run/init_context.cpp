@@ -38,7 +38,8 @@ class RunInitContext final : public InitContext {
   std::vector<std::string> labels() override { return sources_.labels; }
 
   Tensor read_tensor(std::string_view path, std::string_view parameter) override {
-    return read_parameter(fs::path(path), std::string(parameter), sources_.warn);
+    return read_parameter(fs::path(path), std::string(parameter), {sources_.finder, sources_.backbone.spec()},
+                          sources_.warn);
   }
 
   void warn(std::string message) override { sources_.warn(std::move(message)); }

@@ -2,6 +2,7 @@
 
 #include "backbone/backbone.h"
 #include "plan/compiled_plan.h"
+#include "plugin/finder.h"
 #include "text/tokenizer.h"
 
 #include <cstdint>
@@ -15,6 +16,7 @@ namespace peftbench {
 // What first values of parameters are made from in a run. The references outlive the contexts.
 struct InitSources {
   const Backbone& backbone;
+  const PluginFinder& finder;                  // of methods that read other programs' adapters
   std::shared_ptr<const Tokenizer> tokenizer;  // null where the backbone's folder has no vocabulary
   std::vector<std::string> labels;
   std::uint64_t seed = 0;

@@ -39,18 +39,6 @@ struct Start {
   Names notes;  // of another program's adapter
 };
 
-// Of the best evaluation where training is under way; a finished run keeps nothing else.
-TensorMap checkpoint_tensors(const fs::path& file) {
-  const TensorMap all = read_checkpoint(file).tensors;
-  for (const std::string part : {"best/", "parameters/"}) {
-    TensorMap tensors;
-    for (const auto& [name, tensor] : all)
-      if (name.starts_with(part)) tensors.emplace(name.substr(part.size()), tensor);
-    if (!tensors.empty()) return tensors;
-  }
-  return {};
-}
-
 // What a run's record says of its method, and its adapter of the task, where it has finished.
 AdapterInfo info_of_run(const fs::path& path, const Workbench& bench, const PluginFinder& finder) {
   const RunFolder run{path};
@@ -72,7 +60,7 @@ AdapterInfo info_of_run(const fs::path& path, const Workbench& bench, const Plug
 }
 
 Start read_start(const fs::path& path, const Workbench& bench, const PluginFinder& finder) {
-  if (const auto file = checkpoint_of(path)) return {checkpoint_tensors(*file), info_of_run(path, bench, finder), {}};
+  if (const auto file = checkpoint_of(path)) return {read_trained(*file), info_of_run(path, bench, finder), {}};
   const fs::path folder = adapter_folder(path);  // which says what a file is, where one is named
   if (folder == path && path.extension() == ".safetensors") return {read_safetensors(path).tensors, std::nullopt, {}};
   Adapter adapter = read_adapter(folder, finder, bench.backbone->spec(), bench.setup.plugin->name);
@@ -185,9 +173,9 @@ std::string hash_of_start(const fs::path& path) {
   return hash.hex();
 }
 
-void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
+void begin_from(const fs::path& path, const Workbench& bench, const Resources& resources, CompiledPlan& plan,
                 const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn) {
-  const Start start = read_start(path, bench, finder);
+  const Start start = read_start(path, bench, resources.finder());
   for (const std::string& note : start.notes) warn(note);
   const std::string& method = bench.setup.plugin->name;
   if (start.info && start.info->method != method)
@@ -196,7 +184,8 @@ void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder
   refuse_lost_sources(path, start.tensors, plan);
   refuse_other_classes(path, start, bench, plan);
   if (start.info && start.info->made_from)
-    check_start(*start.info->made_from, bench, path.string(), places.task_folders(), places.data, warn);
+    check_start(*start.info->made_from, bench, path.string(), resources.places().task_folders(),
+                resources.places().data, warn);
   TensorMap training = start.tensors;
   for (const auto& slot : plan.slots())
     if (slot->role == Role::derived) training.erase(slot->name);

@@ -18,7 +18,7 @@ std::string hash_of_start(const fs::path& path);
 // train it; DataError where check_start (run/made_from.h) refuses what they were made from. `contexts` give the first
 // values that the plan would have without a start. The checks are the same for each form of a start, as far as it says
 // what it is.
-void begin_from(const fs::path& path, const Workbench& bench, const PluginFinder& finder, CompiledPlan& plan,
+void begin_from(const fs::path& path, const Workbench& bench, const Resources& resources, CompiledPlan& plan,
                 const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn);
 
 }  // namespace peftbench

@@ -37,10 +37,10 @@ namespace {
 // One run in its folder.
 class Runner {
  public:
-  Runner(const RunRequest& request, const PluginFinder& finder, const Workbench& bench, ProgressSink& screen,
+  Runner(const RunRequest& request, const Resources& resources, const Workbench& bench, ProgressSink& screen,
          CostMeter& costs)
       : request_(request),
-        finder_(finder),
+        resources_(resources),
         bench_(bench),
         config_(bench.setup.config),
         costs_(costs),
@@ -87,7 +87,7 @@ class Runner {
   void keep_training(const TrainingResult& result);
 
   const RunRequest& request_;
-  const PluginFinder& finder_;
+  const Resources& resources_;
   const Workbench& bench_;
   const RunConfig& config_;
   CostMeter& costs_;
@@ -107,7 +107,7 @@ RunOutcome Runner::run() {
   if (request_.fresh) clear();
   if (const std::optional<RunRecord> earlier = find_earlier()) {
     if (earlier->status == "finished") {
-      const std::string fault = damage_of_finished(folder_, *earlier, finder_);
+      const std::string fault = damage_of_finished(folder_, *earlier, resources_.finder());
       if (fault.empty()) return {*earlier, folder_, true};
       warn("the run had finished, but " + fault + ": it is made again, from its checkpoint where that is whole");
     }
@@ -292,11 +292,15 @@ void Runner::check_mixture(const CompiledPlan& plan) {
 
 void Runner::give_first_values(CompiledPlan& plan) {
   const auto note = [this](std::string text) { warn(text); };
-  InitSources sources{*bench_.backbone, bench_.tokenizer, label_words(bench_.task.config),
-                      static_cast<std::uint64_t>(config_.seed()), note};
+  InitSources sources{*bench_.backbone,
+                      resources_.finder(),
+                      bench_.tokenizer,
+                      label_words(bench_.task.config),
+                      static_cast<std::uint64_t>(config_.seed()),
+                      note};
   if (const std::string& start = config_.options.init_from; !start.empty()) {
     sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
-    return begin_from(start, bench_, finder_, plan, init_contexts(sources), note);
+    return begin_from(start, bench_, resources_, plan, init_contexts(sources), note);
   }
   call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
               [&] { plan.initialise(init_contexts(sources)); });
@@ -395,7 +399,7 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(resources, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();
-  return Runner(request, resources.finder(), bench, progress, costs).run();
+  return Runner(request, resources, bench, progress, costs).run();
 }
 
 }  // namespace peftbench

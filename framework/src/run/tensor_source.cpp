@@ -3,13 +3,12 @@
 #include "backbone/npy.h"
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
-#include "core/json.h"
 #include "core/names.h"
 #include "run/adapter.h"
+#include "run/foreign.h"
+#include "train/checkpoint.h"
 
 #include <peftbench/error.h>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -22,28 +21,38 @@ struct Found {
   TensorMap tensors;
 };
 
-// The file of trained values in a folder: ours (of a run, its adapter, its checkpoint), then Hugging Face's.
+// The file of trained values in a folder: ours (of a run, its adapter, its checkpoints), then Hugging Face's.
 std::optional<fs::path> values_in(const fs::path& folder) {
-  std::error_code error;
-  for (const char* name : {"adapter.safetensors", "adapter/adapter.safetensors", "train.safetensors",
-                           "adapter_model.safetensors", "adapter_model.bin"})
-    if (fs::is_regular_file(folder / name, error)) return folder / name;
-  return std::nullopt;
+  std::vector<fs::path> files = {folder / "adapter.safetensors", folder / "adapter" / "adapter.safetensors"};
+  for (const fs::path& checkpoint : checkpoint_files(folder)) files.push_back(checkpoint);
+  for (const char* name : {"adapter_model.safetensors", "adapter_model.bin"}) files.push_back(folder / name);
+  const auto found = std::find_if(files.begin(), files.end(), file_exists);
+  return found == files.end() ? std::nullopt : std::optional(*found);
 }
 
 // Hugging Face's description beside its values; it need not be there.
 std::optional<fs::path> description_of(const fs::path& file) {
   const fs::path config = file.parent_path() / "adapter_config.json";
-  std::error_code error;
-  if (!file.filename().string().starts_with("adapter_model.") || !fs::is_regular_file(config, error))
-    return std::nullopt;
-  return config;
+  const bool described = file.filename().string().starts_with("adapter_model.") && file_exists(config);
+  return described ? std::optional(config) : std::nullopt;
 }
 
-Found read_any(const fs::path& path) {
+// In our terms: what the tensors mean is known to the method's plugin alone.
+TensorMap read_foreign(const fs::path& folder, const AdapterReaders& readers,
+                       const std::function<void(std::string)>& warn) {
+  const ForeignAdapter adapter = read_foreign_adapter(folder);
+  const ForeignMatch match = match_foreign_adapter(adapter, folder, readers.finder);
+  ImportedAdapter imported;
+  call_plugin(*match.plugin, PluginStep::planning, "reading an adapter",
+              [&] { imported = match.format->read(adapter, readers.backbone); });
+  for (const std::string& note : imported.notes) warn(folder.string() + ": " + note);
+  return TensorMap(imported.tensors.begin(), imported.tensors.end());
+}
+
+Found read_any(const fs::path& path, const AdapterReaders& readers, const std::function<void(std::string)>& warn) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    if (const auto file = values_in(path)) return read_any(*file);
+    if (const auto file = values_in(path)) return read_any(*file, readers, warn);
     throw CheckpointError({"the folder holds no trained values", path.string(),
                            "adapter.safetensors, train.safetensors, adapter_model.safetensors or adapter_model.bin",
                            "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
@@ -54,17 +63,10 @@ Found read_any(const fs::path& path) {
   if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
   if (path.filename() == "adapter.safetensors" && file_exists(path.parent_path() / "adapter.json"))
     return {path, read_adapter_tensors(path.parent_path())};
+  if (description_of(path)) return {path, read_foreign(path.parent_path(), readers, warn)};
   if (path.extension() == ".bin") return {path, read_torch_pickle(path)};
-  return {path, read_safetensors(path).tensors};
-}
-
-// Hugging Face's prompts of a T5 carry rows for the decoder behind those of the encoder, which are never used there.
-std::optional<int64_t> encoder_rows(const fs::path& file) {
-  const auto config = description_of(file);
-  if (!config) return std::nullopt;
-  const auto json = read_json<nlohmann::json, CheckpointError>(*config, "save the adapter again");
-  return json.is_object() && json.contains("num_virtual_tokens") ? json_integer(json["num_virtual_tokens"])
-                                                                 : std::nullopt;
+  TensorFile file = read_safetensors(path);
+  return {path, is_checkpoint(file) ? read_trained(path) : std::move(file.tensors)};
 }
 
 }  // namespace
@@ -78,16 +80,14 @@ std::vector<fs::path> files_of_values(const fs::path& path) {
   return files;
 }
 
-Tensor read_parameter(const fs::path& path, const std::string& parameter,
+Tensor read_parameter(const fs::path& path, const std::string& parameter, const AdapterReaders& readers,
                       const std::function<void(std::string)>& warn) {
-  const Found found = read_any(path);
+  const Found found = read_any(path, readers, warn);
   Tensor tensor;
   for (std::size_t begin = 0; begin <= parameter.size() && !tensor.defined();) {
     const std::size_t end = std::min(parameter.find('|', begin), parameter.size());
-    for (const std::string prefix : {"", "best/", "parameters/"}) {
-      const auto at = found.tensors.find(prefix + parameter.substr(begin, end - begin));
-      if (at != found.tensors.end() && !tensor.defined()) tensor = at->second;
-    }
+    const auto at = found.tensors.find(parameter.substr(begin, end - begin));
+    if (at != found.tensors.end()) tensor = at->second;
     begin = end + 1;
   }
   if (!tensor.defined() && found.tensors.size() == 1) tensor = found.tensors.begin()->second;
@@ -97,11 +97,6 @@ Tensor read_parameter(const fs::path& path, const std::string& parameter,
     throw CheckpointError({found.file.string() + " has no tensor for '" + parameter + "'", join(names),
                            "a tensor of that name, or one tensor only",
                            "name a file that was written for this method"});
-  }
-  if (const auto rows = encoder_rows(found.file); rows && tensor.dim() == 2 && tensor.size(0) == 2 * *rows) {
-    warn("of the " + std::to_string(tensor.size(0)) + " rows in " + found.file.string() + " the first " +
-         std::to_string(*rows) + " were taken: the others are for the decoder, where Hugging Face does not use them");
-    tensor = tensor.narrow(0, 0, *rows);
   }
   return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }

@@ -81,6 +81,19 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 }  // namespace
 
+bool is_checkpoint(const TensorFile& file) {
+  JsonFault ignored;
+  const auto json = parse_json<nlohmann::json>(metadata_of(file, about_key), ignored);
+  return json && json->is_object() && json->contains("format") &&
+         (json->at("format") == format || json->at("format") == first_format);
+}
+
+TensorMap read_trained(const fs::path& checkpoint) {
+  const TensorMap all = read_checkpoint(checkpoint).tensors;
+  TensorMap best = take(all, "best");
+  return best.empty() ? take(all, "parameters") : best;
+}
+
 TensorFile read_checkpoint(const fs::path& file) {
   TensorFile content = read_safetensors(file);
   const std::string about = metadata_of(content, about_key), hash = metadata_of(content, hash_key);

@@ -28,6 +28,12 @@ struct TrainState {
 // Throws CheckpointError. Those of older versions carry none.
 TensorFile read_checkpoint(const fs::path& file);
 
+bool is_checkpoint(const TensorFile& file);
+
+// The trained tensors of a checkpoint by their own names: those of the best evaluation, else of the last step. Empty
+// where it holds neither. Throws CheckpointError.
+TensorMap read_trained(const fs::path& checkpoint);
+
 // Where a run's checkpoints lie, in the order in which they are taken.
 std::vector<fs::path> checkpoint_files(const fs::path& folder);
 

@@ -76,7 +76,8 @@ void adapter_model(std::string_view bytes) {
 }
 
 void parameter(std::string_view bytes) {
-  read_parameter(put("values.safetensors", bytes), "prompt|encoder.input.prompt", [](const std::string&) {});
+  read_parameter(put("values.safetensors", bytes), "prompt|encoder.input.prompt", {finder(), spec()},
+                 [](const std::string&) {});
 }
 
 void checkpoint(std::string_view bytes) {

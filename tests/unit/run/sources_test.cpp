@@ -4,17 +4,17 @@
 #include "run/init_context.h"
 #include "run/tensor_source.h"
 #include "support/tiny_backbone.h"
+#include "train/checkpoint.h"
 
 #include <peftbench/error.h>
 #include <peftbench/parameter.h>
-
-#include <ATen/ops/arange.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 
 namespace peftbench::sources_test {
 namespace {
@@ -29,11 +29,15 @@ class Sources : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
   Tensor read(const fs::path& path, const std::string& name = "encoder.input.prompt") {
-    return read_parameter(path, name, [this](std::string text) { warning_ = text; });
+    return read_parameter(path, name, {finder_, spec_}, [this](std::string text) { warning_ = text; });
   }
-  static Tensor filled(double value, int64_t rows = 2) { return at::zeros({rows, 3}).fill_(value); }
+  static Tensor filled(double value, int64_t rows = 2, int64_t width = 3) {
+    return at::zeros({rows, width}).fill_(value);
+  }
   fs::path folder_;
   std::string warning_;
+  const PluginFinder finder_{{}, {{PEFTBENCH_TEST_BUILD_DIR "/lib/peftbench/plugins", "build tree"}}};
+  const BackboneSpec spec_ = support::tiny_spec();
 };
 
 TEST_F(Sources, ATensorIsFoundByItsName) {
@@ -49,10 +53,22 @@ TEST_F(Sources, ATensorIsFoundByItsName) {
 }
 
 TEST_F(Sources, TheBestParametersOfACheckpointComeFirst) {
-  write_safetensors(folder_ / "train.safetensors", {{"best/encoder.input.prompt", filled(5)},
-                                                    {"parameters/encoder.input.prompt", filled(1)},
-                                                    {"seen/0", filled(0)}});
+  TrainState state;
+  state.progress = nlohmann::json::object();
+  state.parameters = {{"encoder.input.prompt", filled(1)}};
+  state.seen = {{"0", filled(0)}};
+  CheckpointStore(folder_, "run").save(state);
+  EXPECT_EQ(read(folder_).sum().item<double>(), 6);
+  state.best = {{"encoder.input.prompt", filled(5)}};
+  CheckpointStore(folder_, "run").save(state);
   EXPECT_EQ(read(folder_).sum().item<double>(), 30);
+  EXPECT_EQ(read(folder_ / "train.safetensors").sum().item<double>(), 30);
+
+  std::fstream file(folder_ / "train.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put('\x7f');
+  file.close();
+  EXPECT_THROW(read(folder_), CheckpointError);  // its SHA-256 is compared
 }
 
 TEST_F(Sources, AFileOfOneTensorNeedsNoName) {
@@ -61,13 +77,14 @@ TEST_F(Sources, AFileOfOneTensorNeedsNoName) {
 }
 
 TEST_F(Sources, OfHuggingFacesPromptOnlyTheEncodersRowsAreTaken) {
-  write_safetensors(folder_ / "adapter_model.safetensors",
-                    {{"prompt_embeddings", at::arange(12).reshape({4, 3}).to(at::kFloat)}});
+  write_safetensors(folder_ / "adapter_model.safetensors", {{"prompt_embeddings", filled(1, 4, spec_.d_model)}});
   write_atomically(folder_ / "adapter_config.json", "{\"peft_type\": \"PROMPT_TUNING\", \"num_virtual_tokens\": 2}");
   const Tensor prompt = read(folder_);
   EXPECT_EQ(prompt.size(0), 2);
-  EXPECT_EQ(prompt.sum().item<double>(), 15);
+  EXPECT_EQ(prompt.size(1), spec_.d_model);
   EXPECT_THAT(warning_, HasSubstr("first 2"));
+  write_atomically(folder_ / "adapter_config.json", "{\"peft_type\": \"UNKNOWN\", \"num_virtual_tokens\": 2}");
+  EXPECT_THROW(read(folder_), CheckpointError);  // no method knows what its tensors mean
 }
 
 TEST_F(Sources, WhatIsNotThereIsNamed) {
@@ -75,17 +92,19 @@ TEST_F(Sources, WhatIsNotThereIsNamed) {
   EXPECT_THROW(read(folder_), CheckpointError);  // a folder without values
 }
 
+const PluginFinder finder;
+
 TEST(InitContexts, AreStreamsOfTheSeedAndTheName) {
   const auto backbone = support::tiny_backbone();
   const auto draw = [&](std::uint64_t seed, const std::string& name) {
-    const auto contexts = init_contexts({*backbone, nullptr, {"yes", "no"}, seed, [](std::string) {}});
+    const auto contexts = init_contexts({*backbone, finder, nullptr, {"yes", "no"}, seed, [](std::string) {}});
     return init::uniform(0, 1)(*contexts(name), {4});
   };
   EXPECT_TRUE(draw(1, "a").equal(draw(1, "a")));
   EXPECT_FALSE(draw(1, "a").equal(draw(1, "b")));
   EXPECT_FALSE(draw(1, "a").equal(draw(2, "a")));
 
-  const auto contexts = init_contexts({*backbone, nullptr, {"yes", "no"}, 1, [](std::string) {}});
+  const auto contexts = init_contexts({*backbone, finder, nullptr, {"yes", "no"}, 1, [](std::string) {}});
   const auto context = contexts("a");
   EXPECT_EQ(context->vocab_size(), 40);
   EXPECT_EQ(context->labels(), (std::vector<std::string>{"yes", "no"}));
@@ -100,7 +119,7 @@ TEST(InitContexts, AreStreamsOfTheSeedAndTheName) {
 TEST(InitContexts, FrozenTensorsAreCopies) {
   const auto backbone = support::tiny_backbone();
   const std::string before = backbone->checksum();
-  const auto contexts = init_contexts({*backbone, nullptr, {}, 1, [](std::string) {}});
+  const auto contexts = init_contexts({*backbone, finder, nullptr, {}, 1, [](std::string) {}});
   contexts("a")->frozen("shared.weight").fill_(3);
   contexts("a")->embedding_rows({1, 2}).fill_(3);
   EXPECT_EQ(backbone->checksum(), before);
