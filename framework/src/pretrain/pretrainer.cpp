@@ -1,21 +1,20 @@
 #include "pretrain/pretrainer.h"
 
-#include "core/clock.h"
+#include "backbone/finite.h"
 #include "core/random.h"
 #include "eval/likelihood.h"
 #include "train/divergence.h"
+#include "train/loop.h"
 #include "train/loss.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
 
 #include <peftbench/error.h>
 
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -45,17 +44,24 @@ CompiledPlan plan_of_everything(const BackboneSpec& spec) {
   return plan;
 }
 
-class Pretrainer {
+class Pretrainer final : public LoopJob {
  public:
   explicit Pretrainer(PretrainJob job);
   PretrainResult run();
 
  private:
-  void resume(const TrainState& state);
-  void save() const;
-  void step();
-  double add_objective(std::size_t pool, std::vector<std::vector<EncodedExample>> batches, std::uint64_t seed);
-  void evaluate();
+  void draw(const LoopState& at) override;
+  double add_gradients(const LoopState& at) override;
+  void describe(nlohmann::json& step_event) const override;
+  void after_step(const LoopState& at, const LoopStep& step) override;
+  std::optional<Validation> validate(const LoopState& at) override;
+  void after_validation(const LoopState& at) override;
+  void finish(const LoopState& at) override;
+  void store(const LoopState& at, TrainState& state) const override;
+  void restore(const TrainState& state) override;
+
+  using Batches = std::vector<std::vector<EncodedExample>>;  // one a forward pass
+  double add_objective(const ExamplePool& pool, const Batches& batches, std::uint64_t seed);
   double held_out_loss(const ExamplePool& pool) const;
   void keep(const std::string& name) const;
   TensorMap weights() const;
@@ -64,12 +70,11 @@ class Pretrainer {
   const PretrainConfig& config_;
   std::shared_ptr<const Backbone> backbone_;
   CompiledPlan plan_;
-  ParameterSlots parameters_;
-  std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::int64_t> cursors_;  // of the pools
+  std::vector<Batches> drawn_;         // of the pools, in a step
+  nlohmann::json losses_;              // of the step, by objective
   PretrainResult result_;
-  double loss_ = 0;
-  bool done_ = false;
+  bool had_ended_ = false;  // before this process
 };
 
 Pretrainer::Pretrainer(PretrainJob job)
@@ -85,103 +90,77 @@ Pretrainer::Pretrainer(PretrainJob job)
     first.emplace(name + std::string(trained_suffix), tensor.to(at::kFloat).clone());
   plan_.load_training(first);
   job_.start.clear();
-  parameters_ = plan_.trained();
-  optimizer_ = make_optimizer(config_.train, parameters_);
 }
 
 PretrainResult Pretrainer::run() {
-  if (const auto state = job_.checkpoints.load()) {
-    resume(*state);
-  } else {
-    job_.log.go_back_to({});  // of a process that was killed before its first checkpoint
-    evaluate();
-  }
-  const TrainConfig& train = config_.train;
-  while (!done_ && result_.steps < train.steps) {
-    step();
-    const std::int64_t at = result_.steps;
-    const bool last = at == train.steps;
-    if (last || (train.evaluate_every > 0 && at % train.evaluate_every == 0)) evaluate();
-    for (const Snapshot& snapshot : config_.snapshots)
-      if (snapshot.step == at) keep(snapshot.name);
-    result_.interrupted = !last && job_.stop && job_.stop();
-    const bool due = train.checkpoint_every > 0 && at % train.checkpoint_every == 0;
-    if (!last && (due || result_.interrupted)) save();
-    if (result_.interrupted) return std::move(result_);
-  }
-  if (!done_ || job_.keep_again) keep(config_.name);
-  if (!done_) {
-    done_ = true;
-    save();
-  }
+  LoopSetup setup{config_.train, *backbone_, plan_, "pre-training", "train anew with --again"};
+  setup.evaluate_at_start = true;
+  setup.checkpoints = &job_.checkpoints;
+  setup.log = &job_.log;
+  setup.stop = job_.stop;
+  setup.warn = [this](const std::string& text) { job_.progress.note("warning: " + text); };
+  result_.interrupted = TrainLoop(std::move(setup), *this).run().interrupted;
+  if (had_ended_ && job_.keep_again) keep(config_.name);
   return std::move(result_);
 }
 
-void Pretrainer::step() {
-  const Stopwatch clock;
-  const std::int64_t at = result_.steps, micro_batches = config_.train.gradient_accumulation;
-  for (const auto& slot : parameters_) slot->value.mutable_grad() = Tensor();
-  double loss = 0;
-  nlohmann::json losses;
-  std::int64_t tokens = 0;
+void Pretrainer::draw(const LoopState&) {
   for (std::size_t p = 0; p < job_.pools.size(); ++p) {
     const ExamplePool& pool = job_.pools[p];
     const auto budget = static_cast<std::int64_t>(pool.share * static_cast<double>(config_.tokens));
-    std::vector<std::vector<EncodedExample>> batches;
-    for (std::int64_t m = 0; m < micro_batches; ++m) {
+    Batches& batches = drawn_.emplace_back();
+    for (std::int64_t m = 0; m < config_.train.gradient_accumulation; ++m) {
       batches.push_back(draw_packed(pool, budget, cursors_[p]));
-      tokens += tokens_of(batches.back());
+      const std::int64_t tokens = tokens_of(batches.back());
+      result_.tokens += tokens;
+      result_.tokens_here += tokens;
     }
-    const auto seed = stream_seed(static_cast<std::uint64_t>(config_.train.seed), "dropout/" + pool.objective,
-                                  static_cast<std::uint64_t>(at));
-    const double part = add_objective(p, std::move(batches), seed);
-    losses[pool.objective] = part / pool.share;
-    loss += part;
   }
-  std::vector<Tensor> gradients;
-  for (const auto& slot : parameters_) {
-    gradients.push_back(slot->value.grad());
-    slot->value.mutable_grad() = Tensor();
-  }
-  const double norm = clip_gradients(gradients, config_.train.clip_norm);
-  require_finite_step("pre-training", at + 1, loss, norm, *backbone_, plan_);
-  const double rate = learning_rate_at(config_.train, at);
-  optimizer_->step(gradients, rate);
-  ++result_.steps;
-  loss_ = loss;
-  result_.tokens += tokens;
-  result_.tokens_here += tokens;
-  result_.seconds_here += clock.wall_seconds();
-  if (result_.steps % config_.train.log_every == 0 || result_.steps == config_.train.steps) {
-    job_.log.append({{"event", "step"},
-                     {"step", result_.steps},
-                     {"loss", loss},
-                     {"losses", losses},
-                     {"learning_rate", rate},
-                     {"gradient_norm", norm},
-                     {"tokens", result_.tokens}});
-  }
-  char detail[64];
-  std::snprintf(detail, sizeof detail, "loss %.3f, %.0f tokens/s", loss,
-                static_cast<double>(result_.tokens_here) / std::max(1e-9, result_.seconds_here));
-  job_.progress.update({"pretrain", result_.steps, config_.train.steps, detail});
 }
 
-double Pretrainer::add_objective(std::size_t pool, std::vector<std::vector<EncodedExample>> batches,
-                                 std::uint64_t seed) {
+double Pretrainer::add_gradients(const LoopState& at) {
+  double loss = 0;
+  losses_ = nlohmann::json();
+  for (std::size_t p = 0; p < job_.pools.size(); ++p) {
+    const ExamplePool& pool = job_.pools[p];
+    const auto seed = stream_seed(static_cast<std::uint64_t>(config_.train.seed), "dropout/" + pool.objective,
+                                  static_cast<std::uint64_t>(at.steps));
+    const double part = add_objective(pool, drawn_[p], seed);
+    losses_[pool.objective] = part / pool.share;
+    loss += part;
+  }
+  return loss;
+}
+
+double Pretrainer::add_objective(const ExamplePool& pool, const Batches& batches, std::uint64_t seed) {
   StepTotals totals{0, static_cast<std::int64_t>(batches.size())};
-  totals.weight = job_.pools[pool].share;
+  totals.weight = pool.share;
   for (const auto& batch : batches)
     for (const EncodedExample& example : batch) count(example, plan_, nullptr, totals);
   double loss = 0;
   for (std::size_t m = 0; m < batches.size(); ++m) {
     const std::uint64_t own = batches.size() == 1 ? seed : stream_seed(seed, "micro", m);
-    loss += add_gradients(config_.train, *backbone_, plan_, batch_of(batches[m]), totals, own, nullptr);
+    loss += peftbench::add_gradients(config_.train, *backbone_, plan_, batch_of(batches[m]), totals, own, nullptr);
   }
   return loss;
 }
 
-void Pretrainer::evaluate() {
+void Pretrainer::describe(nlohmann::json& step_event) const {
+  step_event["losses"] = losses_;
+  step_event["tokens"] = result_.tokens;
+}
+
+void Pretrainer::after_step(const LoopState& at, const LoopStep& step) {
+  drawn_.clear();
+  result_.steps = at.steps;
+  result_.seconds_here = at.step_seconds;
+  char detail[64];
+  std::snprintf(detail, sizeof detail, "loss %.3f, %.0f tokens/s", step.loss,
+                static_cast<double>(result_.tokens_here) / std::max(1e-9, result_.seconds_here));
+  job_.progress.update({"pretrain", at.steps, config_.train.steps, detail});
+}
+
+std::optional<Validation> Pretrainer::validate(const LoopState& at) {
   nlohmann::json losses = nlohmann::json::object();
   result_.held_out.clear();
   for (const ExamplePool& pool : job_.pools) {
@@ -190,7 +169,9 @@ void Pretrainer::evaluate() {
     losses[pool.objective] = loss;
     result_.held_out[pool.objective] = loss;
   }
-  job_.log.append({{"event", "evaluation"}, {"step", result_.steps}, {"tokens", result_.tokens}, {"held_out", losses}});
+  Validation validation;
+  validation.event = {{"step", at.steps}, {"tokens", result_.tokens}, {"held_out", losses}};
+  return validation;
 }
 
 // Mean over the target tokens, in packed batches.
@@ -221,7 +202,7 @@ double Pretrainer::held_out_loss(const ExamplePool& pool) const {
       sum -= score_targets(*backbone_, encoder, targets, plan_, context).sum().item<double>();
     } catch (const NotFiniteError& error) {
       const std::string example = "held-out example " + std::to_string(start + error.place()) + " of " + pool.objective;
-      refuse_evaluation("pre-training", result_.steps, error.of(example));
+      throw error.of(example);
     }
   }
   return sum / static_cast<double>(tokens);
@@ -239,36 +220,26 @@ void Pretrainer::keep(const std::string& name) const {
   if (job_.keep) job_.keep(name, result_, weights());
 }
 
-void Pretrainer::save() const {
-  TrainState state;
-  state.step = result_.steps;
-  state.parameters = plan_.training();
-  if (!done_) {
-    require_finite_parameters("pre-training", state.step, *backbone_, plan_);  // the checkpoint before it is better
-    state.optimizer = optimizer_->state();
-  }
-  const LogPosition logged = job_.log.flush();
-  state.progress = {
-      {"done", done_},       {"cursors", cursors_},        {"tokens", result_.tokens}, {"held_out", result_.held_out},
-      {"log", logged.bytes}, {"log_sha256", logged.sha256}};
-  job_.checkpoints.save(state);
+void Pretrainer::after_validation(const LoopState& at) {
+  for (const Snapshot& snapshot : config_.snapshots)
+    if (snapshot.step == at.steps) keep(snapshot.name);
 }
 
-void Pretrainer::resume(const TrainState& state) try {
-  if (!state.warning.empty()) job_.progress.note("warning: " + state.warning);
+void Pretrainer::finish(const LoopState&) { keep(config_.name); }
+
+void Pretrainer::store(const LoopState&, TrainState& state) const {
+  state.progress["cursors"] = cursors_;
+  state.progress["tokens"] = result_.tokens;
+  state.progress["held_out"] = result_.held_out;
+}
+
+void Pretrainer::restore(const TrainState& state) {
   const nlohmann::json& progress = state.progress;
-  plan_.load_training(state.parameters);
-  done_ = progress.at("done");
+  had_ended_ = progress.at("done");
   result_.steps = state.step;
   result_.tokens = progress.at("tokens");
   result_.held_out = progress.at("held_out").get<std::map<std::string, double>>();
   cursors_ = progress.at("cursors").get<std::vector<std::int64_t>>();
-  const std::string lost = job_.log.go_back_to({progress.at("log"), progress.value("log_sha256", "")});
-  if (!lost.empty()) job_.progress.note("warning: " + lost);
-  if (!done_) optimizer_->load(state.optimizer, state.step);
-} catch (const nlohmann::json::exception& fault) {
-  throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
-                         "all that this version needs to go on", "train anew with --again"});
 }
 
 }  // namespace

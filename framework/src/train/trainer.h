@@ -5,6 +5,7 @@
 #include "data/encode.h"
 #include "eval/encoder_cache.h"
 #include "eval/evaluator.h"
+#include "train/best_of.h"
 #include "train/checkpoint.h"
 #include "train/choice_losses.h"
 #include "train/config.h"
@@ -19,14 +20,6 @@
 
 namespace peftbench {
 
-// One evaluation on the validation split.
-struct EvaluationPoint {
-  std::int64_t step = 0;  // steps done before it
-  double loss = 0;
-  double illegal_rate = 0;
-  std::vector<MetricValue> metrics;  // the first selects the best; of equal ones the lower loss, then the earlier step
-};
-
 struct TrainingResult {
   std::int64_t steps = 0;      // done; fewer than asked for where training stopped early
   std::int64_t best_step = 0;  // the plan now holds this step's parameters
@@ -37,7 +30,6 @@ struct TrainingResult {
   std::map<std::string, std::int64_t> receiving_gradient;  // by parameter: elements whose gradient was seen not to be 0
   std::int64_t examples = 0, tokens = 0;                   // seen in training; tokens of inputs and targets
   std::int64_t resumed_at = 0;                             // step of the checkpoint that this process went on from
-  double train_seconds = 0, evaluate_seconds = 0;          // of this process, wall
   bool encoder_cache_used = false;
   EncoderCacheCounts encoder_cache;  // of this process, evaluation included
 };
