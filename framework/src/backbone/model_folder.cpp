@@ -1,7 +1,9 @@
 #include "backbone/model_folder.h"
-#include "core/write_files.h"
 
+#include "backbone/load.h"
 #include "backbone/safetensors.h"
+#include "core/write_files.h"
+#include "text/added_tokens.h"
 
 #include <nlohmann/json.hpp>
 
@@ -62,21 +64,38 @@ std::string config_json(const BackboneSpec& spec, Precision precision) {
   return json.dump(2) + "\n";
 }
 
-void write_model_folder(const fs::path& folder, const BackboneSpec& spec, const TensorMap& tensors, Precision precision,
-                        const fs::path& spiece_model) {
-  const std::string text = config_json(spec, precision);
-  make_folder(folder);
-  retract_other(folder / "config.json", text);
-  TensorMap kept;
-  for (const auto& [name, tensor] : tensors) {
-    kept.emplace(name, tensor.detach().to(precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat).contiguous());
-  }
-  write_safetensors(folder / "model.safetensors", kept, {{"format", "pt"}});
-  write_atomically(folder / "spiece.model", read_text(spiece_model));
+std::string generation_config_json(const BackboneSpec& spec) {
   const nlohmann::ordered_json generation = {
       {"decoder_start_token_id", spec.decoder_start_id}, {"eos_token_id", spec.eos_id}, {"pad_token_id", spec.pad_id}};
-  write_atomically(folder / "generation_config.json", generation.dump(2) + "\n");
-  write_atomically(folder / "config.json", text);  // last: with it the folder is a model
+  return generation.dump(2) + "\n";
+}
+
+TensorMap converted(const TensorMap& tensors, Precision precision) {
+  const at::ScalarType type = precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors) result.emplace(name, tensor.detach().to(type).contiguous());
+  return result;
+}
+
+std::map<std::string, std::string> vocabulary_files(const fs::path& spiece_model) {
+  std::map<std::string, std::string> files;
+  if (file_exists(spiece_model)) files["spiece.model"] = read_text(spiece_model);
+  for (const char* name : tokenizer_files)
+    if (const fs::path beside = spiece_model.parent_path() / name; file_exists(beside)) files[name] = read_text(beside);
+  return files;
+}
+
+fs::path write_model_folder(const fs::path& folder, const ModelFiles& files, const std::function<void()>& check) {
+  make_folder(folder);
+  retract_other(folder / "config.json", files.config);
+  const fs::path weights = folder / weight_files.front();
+  TensorMap dense;
+  for (const auto& [name, tensor] : files.tensors) dense.emplace(name, tensor.detach().contiguous());
+  write_safetensors(weights, dense, {{"format", "pt"}});
+  for (const auto& [name, bytes] : files.others) write_atomically(folder / name, bytes);
+  if (check) check();
+  write_atomically(folder / "config.json", files.config);  // last: with it the folder is a model
+  return weights;
 }
 
 }  // namespace peftbench

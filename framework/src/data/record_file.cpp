@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 #include <stdexcept>
 #include <system_error>
 
@@ -24,13 +24,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view front_mark = "peftrec1";
+constexpr std::string_view front_mark = "peftrec2";
 constexpr std::uint64_t tail_mark = 0x3130'6365'7274'6670;  // another number on a machine of another byte order
 constexpr std::size_t block_bytes = 8 << 10;                // of records, or one that is longer
 constexpr std::uint64_t read_whole = 256 << 20;             // files up to this are checked when they are opened
 constexpr std::size_t index_words = 3;                      // of a block
 
-std::uint64_t hash_of(std::string_view bytes) { return std::hash<std::string_view>()(bytes); }
+std::uint64_t hash_of(std::string_view bytes) {
+  return ::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
+}
 
 template <class T>
 std::string_view view(const std::vector<T>& values) {

@@ -7,7 +7,6 @@
 #include <peftbench/error.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -19,24 +18,23 @@ namespace peftbench {
 
 namespace {
 
-// The file, all numbers little-endian: 8 bytes "PBCORP01", 64 of the key, the ids (padded to 8 bytes), where each
-// document starts, the hash of each document's text, then this trailer.
-constexpr std::string_view magic = "PBCORP01";
-struct Trailer {
-  std::uint64_t documents, tokens, id_bytes;
-  char checksum[64];  // SHA-256 of all before the trailer, and of its numbers
-};
-constexpr std::size_t header_size = 8 + 64;
-static_assert(sizeof(Trailer) == 88);
+// A record holds this many ids of the whole text, whatever documents they are of; the last one may hold fewer. The
+// sections: the place of each document's first id, the hash of each document's text, and the bytes of an id.
+constexpr std::uint64_t ids_in_record = 4096;
+constexpr const char* starts_section = "starts";
+constexpr const char* hashes_section = "hashes";
+constexpr const char* width_section = "bytes of an id";
 
 constexpr std::size_t batch_bytes = 4u << 20;  // of text, tokenized by the threads at a time
 
-std::uint64_t padded(std::uint64_t bytes) { return bytes + (8 - bytes % 8) % 8; }
+std::string_view view(const std::vector<std::uint64_t>& numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), 8 * numbers.size()};
+}
 
-std::uint64_t number_at(const std::byte* array, int64_t index) {
-  std::uint64_t value;
-  std::memcpy(&value, array + 8 * index, sizeof value);
-  return value;
+std::vector<std::uint64_t> numbers_in(const std::string& bytes) {
+  std::vector<std::uint64_t> numbers(bytes.size() / 8);
+  std::memcpy(numbers.data(), bytes.data(), 8 * numbers.size());
+  return numbers;
 }
 
 std::uint64_t hash_of(const std::string& text) {
@@ -46,7 +44,7 @@ std::uint64_t hash_of(const std::string& text) {
 
 std::string key_of(const Documents& source, const Tokenizer& tokenizer) {
   Sha256 hash;
-  hash.update(magic);
+  hash.update("PBCORP01");
   hash.update(tokenizer.hash());
   for (const fs::path& path : source.files) {
     const auto file = MappedFile::open(path);
@@ -64,44 +62,31 @@ std::string key_of(const Documents& source, const Tokenizer& tokenizer) {
 // Writes ids as they come and remembers where documents start.
 class Writer {
  public:
-  Writer(std::ostream& out, const std::string& key, bool wide) : out_(out), wide_(wide) {
-    put(magic.data(), magic.size());
-    put(key.data(), key.size());
-  }
+  Writer(std::ostream& out, const std::string& key, bool wide) : records_(out, key), width_(wide ? 4 : 2) {}
   void document(const std::vector<int64_t>& ids, std::uint64_t hash) {
-    bytes_.clear();
     for (const int64_t id : ids) {
       const auto value = static_cast<std::uint32_t>(id);
-      bytes_.append(reinterpret_cast<const char*>(&value), wide_ ? 4 : 2);
+      bytes_.append(reinterpret_cast<const char*>(&value), width_);  // little-endian, as RecordFile checks
+      if (bytes_.size() == ids_in_record * width_) flush();
     }
-    put(bytes_.data(), bytes_.size());
     starts_.push_back(starts_.back() + ids.size());
     hashes_.push_back(hash);
   }
   void finish() {
-    Trailer trailer{hashes_.size(), starts_.back(), wide_ ? 4u : 2u, {}};
-    const std::array<char, 8> padding{};
-    const std::uint64_t ids = trailer.tokens * trailer.id_bytes;
-    put(padding.data(), padded(ids) - ids);
-    put(starts_.data(), 8 * starts_.size());
-    put(hashes_.data(), 8 * hashes_.size());
-    sum_.update(&trailer, 24);
-    const std::string checksum = sum_.hex();
-    std::memcpy(trailer.checksum, checksum.data(), sizeof trailer.checksum);
-    out_.write(reinterpret_cast<const char*>(&trailer), sizeof trailer);
+    if (!bytes_.empty()) flush();
+    const std::string width = std::to_string(width_);
+    records_.finish({{starts_section, view(starts_)}, {hashes_section, view(hashes_)}, {width_section, width}});
   }
   std::uint64_t tokens() const { return starts_.back(); }
   std::size_t documents() const { return hashes_.size(); }
 
  private:
-  void put(const void* data, std::size_t bytes) {
-    if (bytes == 0) return;
-    sum_.update(data, bytes);
-    out_.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  void flush() {
+    records_.add(bytes_);
+    bytes_.clear();
   }
-  std::ostream& out_;
-  bool wide_;
-  Sha256 sum_;
+  RecordWriter records_;
+  std::size_t width_;
   std::string bytes_;
   std::vector<std::uint64_t> starts_ = {0}, hashes_;
 };
@@ -174,42 +159,24 @@ void make(const fs::path& path, const std::string& key, const Documents& source,
 
 }  // namespace
 
-std::shared_ptr<Corpus> Corpus::read(const fs::path& path, const std::string& key) {
-  if (!file_exists(path)) return nullptr;
-  const auto file = MappedFile::open(path);
-  Trailer trailer;
-  if (file->size() < header_size + sizeof trailer) return nullptr;
-  const std::size_t body = file->size() - sizeof trailer;
-  std::memcpy(&trailer, file->data() + body, sizeof trailer);
-  if (!file->text().starts_with(std::string(magic) + key)) return nullptr;
-  Sha256 sum;
-  for (std::size_t at = 0; at < body; at += batch_bytes) {
-    const std::size_t count = std::min(batch_bytes, body - at);
-    sum.update(file->data() + at, count);
-    file->let_go(file->data() + at, count);
-  }
-  sum.update(&trailer, 24);
-  if (sum.hex() != std::string_view(trailer.checksum, sizeof trailer.checksum)) return nullptr;
-  // Anyone can write a checksum: the numbers are to fit the file all the same.
-  const bool counted =
-      trailer.documents < body / 16 && trailer.tokens < body && (trailer.id_bytes == 2 || trailer.id_bytes == 4);
-  if (!counted || header_size + padded(trailer.tokens * trailer.id_bytes) + 16 * trailer.documents + 8 != body)
-    return nullptr;
+std::shared_ptr<Corpus> Corpus::read(const fs::path& path, const std::string& key) try {
   std::shared_ptr<Corpus> corpus(new Corpus);
-  corpus->documents_ = static_cast<int64_t>(trailer.documents);
-  corpus->wide_ = trailer.id_bytes == 4;
-  corpus->ids_ = file->data() + header_size;
-  corpus->hashes_ = file->data() + body - 8 * trailer.documents;
-  corpus->starts_ = corpus->hashes_ - 8 * (trailer.documents + 1);
-  std::uint64_t before = 0;
-  for (std::uint64_t i = 0; i <= trailer.documents; ++i) {
-    const std::uint64_t start = number_at(corpus->starts_, static_cast<int64_t>(i));
-    if (start < before || start > trailer.tokens) return nullptr;
-    before = start;
-  }
-  corpus->file_ = file;
+  corpus->file_ = RecordFile::open(path, key).file;
+  if (!corpus->file_) return nullptr;
+  corpus->path_ = path;
   corpus->key_ = key;
-  return corpus;
+  corpus->starts_ = numbers_in(corpus->file_->section(starts_section));
+  corpus->hashes_ = numbers_in(corpus->file_->section(hashes_section));
+  const std::string width = corpus->file_->section(width_section);
+  corpus->width_ = width == "4" ? 4 : 2;
+  // Anyone can write a checksum: the numbers are to fit the file all the same.
+  const std::vector<std::uint64_t>& starts = corpus->starts_;
+  const bool fits = (width == "2" || width == "4") && starts.size() == corpus->hashes_.size() + 1 && starts[0] == 0 &&
+                    std::is_sorted(starts.begin(), starts.end()) &&
+                    corpus->file_->size() == (starts.back() + ids_in_record - 1) / ids_in_record;
+  return fits ? corpus : nullptr;
+} catch (const DataError&) {  // a section that is damaged or missing
+  return nullptr;
 }
 
 std::shared_ptr<const Corpus> Corpus::open(const Documents& source, const Tokenizer& tokenizer,
@@ -228,24 +195,31 @@ std::shared_ptr<const Corpus> Corpus::open(const Documents& source, const Tokeni
   return corpus;
 }
 
-int64_t Corpus::tokens() const { return static_cast<int64_t>(number_at(starts_, documents_)); }
+int64_t Corpus::documents() const { return static_cast<int64_t>(hashes_.size()); }
+int64_t Corpus::tokens() const { return static_cast<int64_t>(starts_.back()); }
+uint64_t Corpus::text_hash(int64_t document) const { return hashes_[static_cast<std::size_t>(document)]; }
 
 int64_t Corpus::length(int64_t document) const {
-  return static_cast<int64_t>(number_at(starts_, document + 1) - number_at(starts_, document));
+  const auto d = static_cast<std::size_t>(document);
+  return static_cast<int64_t>(starts_[d + 1] - starts_[d]);
 }
 
 void Corpus::append(int64_t document, int64_t begin, int64_t count, std::vector<int64_t>& ids) const {
-  const std::size_t first = number_at(starts_, document) + static_cast<std::size_t>(begin);
-  const std::size_t width = wide_ ? 4 : 2;
+  std::uint64_t at = starts_[static_cast<std::size_t>(document)] + static_cast<std::uint64_t>(begin);
+  const std::uint64_t end = at + static_cast<std::uint64_t>(count);
   ids.reserve(ids.size() + static_cast<std::size_t>(count));
-  for (std::size_t i = first; i < first + static_cast<std::size_t>(count); ++i) {
-    std::uint32_t id = 0;
-    std::memcpy(&id, ids_ + i * width, width);
-    ids.push_back(id);
+  RecordFile::Cursor cursor(*file_);
+  while (at < end) {
+    const std::string_view record = cursor.at(at / ids_in_record);
+    const std::uint64_t first = at - at % ids_in_record, stop = std::min(end, first + ids_in_record);
+    if (record.size() < (stop - first) * width_) file_->fail("a record of ids is too short");
+    for (; at < stop; ++at) {
+      std::uint32_t id = 0;
+      std::memcpy(&id, record.data() + (at - first) * width_, width_);
+      ids.push_back(id);
+    }
   }
 }
-
-uint64_t Corpus::text_hash(int64_t document) const { return number_at(hashes_, document); }
 
 bool Corpus::held_out(int64_t document, double fraction) const {
   return std::ldexp(static_cast<double>(text_hash(document)), -64) < fraction;

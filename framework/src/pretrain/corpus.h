@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "core/progress.h"
+#include "data/record_file.h"
 #include "pretrain/documents.h"
 #include "text/tokenizer.h"
 
@@ -18,7 +19,8 @@ struct CorpusOptions {
   ProgressSink* progress = nullptr;
 };
 
-// A text as ids, without EOS, in a file that is mapped, not read: it may be larger than the memory.
+// A text as ids, without EOS, in a file (RecordFile) of which only what is asked for is read: it may be larger than the
+// memory. Threads may read at once.
 class Corpus {
  public:
   // Tokenizes the source, unless a file in the cache was made of the same bytes with the same vocabulary. A damaged
@@ -26,7 +28,7 @@ class Corpus {
   static std::shared_ptr<const Corpus> open(const Documents& source, const Tokenizer& tokenizer,
                                             const CorpusOptions& options);
 
-  int64_t documents() const { return documents_; }
+  int64_t documents() const;
   int64_t tokens() const;
   int64_t length(int64_t document) const;
   // Appends the ids [begin, begin + count) of a document.
@@ -36,17 +38,15 @@ class Corpus {
   uint64_t text_hash(int64_t document) const;
   const std::string& name() const { return name_; }
   const std::string& key() const { return key_; }  // of the text's bytes and the vocabulary
-  const fs::path& file() const { return file_->path(); }
+  const fs::path& file() const { return path_; }
 
  private:
   Corpus() = default;
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const RecordFile> file_;
+  fs::path path_;
   std::string name_, key_;
-  int64_t documents_ = 0;
-  bool wide_ = false;                  // ids of 32 bits instead of 16
-  const std::byte* ids_ = nullptr;     // in the file
-  const std::byte* starts_ = nullptr;  // documents + 1 numbers of 64 bits
-  const std::byte* hashes_ = nullptr;  // documents numbers of 64 bits
+  std::size_t width_ = 2;                       // bytes of an id
+  std::vector<std::uint64_t> starts_, hashes_;  // documents + 1; documents
 
   static std::shared_ptr<Corpus> read(const fs::path& path, const std::string& key);  // null if unusable
 };

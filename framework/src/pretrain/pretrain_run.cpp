@@ -299,10 +299,10 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   const auto keep = [&](const std::string& name, const PretrainResult& here, const TensorMap& weights) {
     const fs::path model = request.out / name;
     require_unchanged_files();
-    write_model_folder(model, bench.spec, weights, config.stored, bench.vocabulary);
-    for (const char* file : tokenizer_files)
-      if (const fs::path beside = bench.vocabulary.parent_path() / file; file_exists(beside))
-        write_atomically(model / file, read_text(beside));
+    const TensorMap stored = converted(weights, config.stored);
+    ModelFiles files{config_json(bench.spec, config.stored), stored, vocabulary_files(bench.vocabulary)};
+    files.others["generation_config.json"] = generation_config_json(bench.spec);
+    write_model_folder(model, files);
     bench.facts.step = here.steps;
     bench.facts.tokens = here.tokens;
     bench.facts.hardware = cpu_model();

@@ -1,5 +1,6 @@
 #include "pretrain/run_folder.h"
 
+#include "backbone/load.h"
 #include "backbone/model_folder.h"
 #include "core/json.h"
 #include "core/names.h"
@@ -79,7 +80,7 @@ void refuse_other_settings(const fs::path& file, const nlohmann::json& identity)
 }
 
 bool holds_model(const fs::path& folder, Precision stored) {
-  if (!file_exists(folder / "model.safetensors") || !file_exists(folder / "config.json")) return false;
+  if (!file_exists(folder / weight_files.front()) || !file_exists(folder / "config.json")) return false;
   JsonFault ignored;
   const auto config = parse_json<nlohmann::json>(read_text(folder / "config.json"), ignored);
   return config && config->is_object() && config->contains("dtype") && config->at("dtype") == enum_name(stored);
@@ -87,7 +88,7 @@ bool holds_model(const fs::path& folder, Precision stored) {
 
 bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weights, const fs::path& vocabulary) try {
   if (!holds_model(folder, stored) || read_text(folder / "spiece.model") != read_text(vocabulary)) return false;
-  const TensorMap kept = read_safetensors(folder / "model.safetensors").tensors;
+  const TensorMap kept = read_safetensors(folder / weight_files.front()).tensors;
   if (kept.size() != weights.size()) return false;
   for (const auto& [name, tensor] : weights) {
     const auto found = kept.find(name);

@@ -1,11 +1,9 @@
 #include "run/merge.h"
 
-#include "backbone/safetensors.h"
+#include "backbone/model_folder.h"
 #include "core/json.h"
 #include "core/names.h"
-#include "core/write_files.h"
 #include "run/unchanged.h"
-#include "text/added_tokens.h"
 
 #include <peftbench/error.h>
 
@@ -64,20 +62,10 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   auto config = read_json<nlohmann::ordered_json, CheckpointError>(source / "config.json");
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
-  const std::string text = config.dump(2) + "\n";
-  std::error_code error;
-  make_folder(folder);
-  retract_other(folder / "config.json", text);
-  TensorMap dense;
-  for (const auto& [name, tensor] : tensors) dense.emplace(name, tensor.contiguous());
-  write_safetensors(folder / "model.safetensors", dense, {{"format", "pt"}});
-  std::vector<std::string> files = {"spiece.model", "generation_config.json"};
-  files.insert(files.end(), std::begin(tokenizer_files), std::end(tokenizer_files));
-  for (const std::string& file : files)
-    if (fs::is_regular_file(source / file, error)) write_atomically(folder / file, read_text(source / file));
-  require_unchanged_files();
-  write_atomically(folder / "config.json", text);
-  return folder / "model.safetensors";
+  ModelFiles files{config.dump(2) + "\n", tensors, vocabulary_files(source / "spiece.model")};
+  const std::string generation = "generation_config.json";
+  if (file_exists(source / generation)) files.others[generation] = read_text(source / generation);
+  return write_model_folder(folder, files, [] { require_unchanged_files(); });
 }
 
 }  // namespace peftbench

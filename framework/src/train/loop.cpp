@@ -116,9 +116,7 @@ void TrainLoop::log(const LoopStep& step) const {
 }
 
 void TrainLoop::validate() {
-  const bool updated = at_.steps > 0;
-  if (updated && setup_.finite_before_validation)
-    require_finite_parameters(setup_.run, at_.steps, setup_.backbone, setup_.plan);
+  if (at_.steps > 0) require_finite_parameters(setup_.run, at_.steps, setup_.backbone, setup_.plan);
   std::optional<Validation> validation;
   try {
     validation = job_.validate(at_);

@@ -76,7 +76,6 @@ struct LoopSetup {
   std::string anew;  // what to do where the checkpoint is another version's
   bool evaluate_at_start = false;
   bool chooses_best = false;               // a checkpoint holds LoopState::best
-  bool finite_before_validation = false;   // the parameters are looked at before each one, not only before a checkpoint
   CheckpointStore* checkpoints = nullptr;  // null: not resumable
   EventLog* log = nullptr;
   std::function<bool()> stop = {};                    // asked after each step but the last

@@ -89,7 +89,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
 TrainingResult Trainer::run() {
   LoopSetup setup{config_, job_.backbone, job_.plan, "training", "train the run anew with --again"};
   setup.evaluate_at_start = config_.evaluate_at_start;
-  setup.chooses_best = setup.finite_before_validation = true;
+  setup.chooses_best = true;
   setup.checkpoints = job_.checkpoints;
   setup.log = job_.log;
   setup.stop = job_.stop;

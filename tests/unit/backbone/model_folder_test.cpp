@@ -4,6 +4,8 @@
 #include "backbone/initial_weights.h"
 #include "support/tiny_backbone.h"
 
+#include <peftbench/error.h>
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -87,16 +89,25 @@ TEST(ModelFolder, IsReadBackWithItsWeights) {
   write_atomically(vocabulary, "pieces");
   const BackboneSpec spec = support::tiny_spec({true, true});
   const TensorMap tensors = support::tiny_tensors(spec, 4);
-  write_model_folder(folder / "model", spec, tensors, Precision::float32, vocabulary);
+  const auto write = [&](Precision precision) {
+    const TensorMap stored = converted(tensors, precision);
+    write_model_folder(folder / "model", {config_json(spec, precision), stored, vocabulary_files(vocabulary)});
+  };
+  write(Precision::float32);
   const auto backbone = Backbone::load(folder / "model");
   EXPECT_EQ(backbone->checksum(), Backbone::from_tensors(spec, tensors)->checksum());
   EXPECT_EQ(read_text(folder / "model" / "spiece.model"), "pieces");
-  write_model_folder(folder / "model", spec, tensors, Precision::bfloat16, vocabulary);
+  write(Precision::bfloat16);
   const auto narrow = Backbone::load(folder / "model");
   for (const ParameterSite& site : spec.parameters()) {
     const Tensor expected = tensors.at(site.tensor).to(at::kBFloat16).to(at::kFloat);
     EXPECT_TRUE(narrow->frozen(site.index).to(at::kFloat).equal(expected)) << site.tensor;
   }
+  // What is wrong before the last file leaves no model.
+  fs::remove_all(folder / "model");
+  const ModelFiles files{config_json(spec, Precision::float32), tensors, {}};
+  EXPECT_THROW(write_model_folder(folder / "model", files, [] { throw DataError("a file changed"); }), DataError);
+  EXPECT_FALSE(fs::exists(folder / "model" / "config.json"));
 }
 
 }  // namespace
