@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
+#include "results/adapter_files.h"
 
 #include <peftbench/error.h>
 
@@ -82,8 +83,9 @@ std::optional<Problem> not_a_run(const std::string& name) {
   };
   if (name.empty() || !fs::exists(path, error)) return std::nullopt;
   if (!fs::is_directory(path, error)) return problem("a file", "name the folder that `peft-bench` printed for the run");
-  if (holds("adapter.json")) return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
-  if (holds("adapter_config.json"))
+  if (holds(adapter_file::description))
+    return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
+  if (holds(adapter_file::peft_config))
     return problem("an adapter of Hugging Face PEFT",
                    "`peft-bench eval " + name + " --backbone NAME --task NAME` scores it");
   if (holds("config.yaml") || holds("lock"))
@@ -102,7 +104,8 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
     if (path.filename() == "record.json" && fs::is_regular_file(path, error)) return {path.parent_path()};
     if (fs::is_regular_file(path / "record.json", error)) return {path};
     const fs::path above = path / "..";  // a run's adapter is the run
-    if (fs::is_regular_file(path / "adapter.json", error) && fs::is_regular_file(above / "record.json", error))
+    if (fs::is_regular_file(path / adapter_file::description, error) &&
+        fs::is_regular_file(above / "record.json", error))
       return {fs::canonical(above, error)};
   }
   const std::vector<std::string> ids = run_folders(folder);

@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "core/write_files.h"
+#include "results/adapter_files.h"
 
 #include <peftbench/error.h>
 
@@ -79,9 +80,9 @@ std::string status_of(const RunFolder& folder, const RunRecord& record) {
 }
 
 std::string damage_of(const RunFolder& folder, const RunRecord& record) {
-  const fs::path description = folder.adapter() / "adapter.json";
+  const fs::path description = folder.adapter() / adapter_file::description;
   if (!record.adapter_hash.empty() && !file_exists(description)) return "adapter.json is missing";
-  std::string damage = damage_of_file(folder.adapter() / "adapter.safetensors", record.adapter_hash);
+  std::string damage = damage_of_file(folder.adapter() / adapter_file::tensors, record.adapter_hash);
   if (damage.empty()) damage = damage_of_file(folder.predictions(), record.predictions_hash);
   for (const TaskScore& task : record.tasks)
     if (damage.empty() && !task.predictions.empty())

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/write_files.h"
 #include "plugin/schema.h"
+#include "results/adapter_files.h"
 #include "results/result_store.h"
 #include "run/foreign.h"
 #include "run/planning.h"
@@ -31,7 +32,7 @@ GivenValue given(const nlohmann::json& value) {
 std::string hash_of(const nlohmann::ordered_json& description) { return sha256(description.dump()); }
 
 nlohmann::json description_in(const fs::path& folder) {
-  const fs::path file = folder / "adapter.json";
+  const fs::path file = folder / adapter_file::description;
   if (!file_exists(file)) throw CheckpointError(not_an_adapter(folder));
   auto json = read_json<nlohmann::ordered_json, CheckpointError>(file, damaged);
   if (!json.is_object() || json.value("format_version", nlohmann::ordered_json()) != format_version)
@@ -50,7 +51,7 @@ nlohmann::json description_in(const fs::path& folder) {
 // The hashes that are known of an adapter's tensors, with the file that keeps each.
 std::vector<std::pair<fs::path, std::string>> known_hashes(const fs::path& folder) {
   std::vector<std::pair<fs::path, std::string>> known;
-  const fs::path description = folder / "adapter.json";
+  const fs::path description = folder / adapter_file::description;
   if (file_exists(description)) {
     const nlohmann::json json = description_in(folder);
     if (json.contains("adapter_hash") && json["adapter_hash"].is_string() && json["adapter_hash"] != "")
@@ -108,8 +109,8 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
 
 std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const TensorMap& tensors) {
   make_folder(folder);
-  retract_other(folder / "adapter.json", {});  // the new one has the hash of what is written now
-  const fs::path file = folder / "adapter.safetensors";
+  retract_other(folder / adapter_file::description, {});  // the new one has the hash of what is written now
+  const fs::path file = folder / adapter_file::tensors;
   TensorMap plain;
   for (const auto& [name, tensor] : tensors) plain.emplace(name, tensor.detach());
   write_safetensors(file, plain);
@@ -126,21 +127,21 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
                                  {"adapter_hash", hash}};
   if (info.made_from) json["made_from"] = to_json(*info.made_from);
   json["description_hash"] = hash_of(json);
-  write_atomically(folder / "adapter.json", json.dump(1) + "\n");
+  write_atomically(folder / adapter_file::description, json.dump(1) + "\n");
   return hash;
 }
 
 fs::path adapter_folder(const fs::path& path) {
   const fs::path above = path.parent_path(), name = path.filename();
-  if (name == "adapter.safetensors" && file_exists(above / "adapter.json")) return above;
+  if (name == adapter_file::tensors && file_exists(above / adapter_file::description)) return above;
   if (name.string().starts_with("adapter_") && file_exists(path) && is_foreign_adapter(above)) return above;
   for (const fs::path& folder : {path, path / "adapter"})
-    if (file_exists(folder / "adapter.json")) return folder;
+    if (file_exists(folder / adapter_file::description)) return folder;
   return path;
 }
 
 TensorMap read_adapter_tensors(const fs::path& folder) {
-  const fs::path file = folder / "adapter.safetensors";
+  const fs::path file = folder / adapter_file::tensors;
   const auto known = known_hashes(folder);
   const std::string found = known.empty() ? std::string() : sha256(MappedFile::open(file)->text());
   for (const auto& [source, hash] : known)
@@ -161,7 +162,7 @@ std::optional<MadeFrom> adapter_made_from(const fs::path& folder) try {
   return json.contains("made_from") ? std::optional(made_from_json(json.at("made_from"))) : std::nullopt;
 } catch (const nlohmann::json::exception& error) {
   throw CheckpointError(
-      {(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {}, damaged});
+      {(folder / adapter_file::description).string() + " is not an adapter's description", error.what(), {}, damaged});
 }
 
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
@@ -175,18 +176,18 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
                    json.at("run"),
                    {json.value("labels", Names{}), json.value("fields", Names{})}};
   if (json.contains("made_from")) info.made_from = made_from_json(json.at("made_from"));
-  const NamedBy by{(folder / "adapter.json").string(), {}};
+  const NamedBy by{(folder / adapter_file::description).string(), {}};
   info.values = stored_values(*finder.load_method(info.method, by), json.at("values"));
   return info;
 } catch (const nlohmann::json::exception& error) {
   throw CheckpointError(
-      {(folder / "adapter.json").string() + " is not an adapter's description", error.what(), {}, damaged});
+      {(folder / adapter_file::description).string() + " is not an adapter's description", error.what(), {}, damaged});
 }
 
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
                      const std::string& method) {
   const fs::path folder = adapter_folder(path);
-  if (!file_exists(folder / "adapter.json") && is_foreign_adapter(folder))
+  if (!file_exists(folder / adapter_file::description) && is_foreign_adapter(folder))
     return read_foreign(folder, finder, backbone, method);
   return {read_adapter_info(folder, finder), read_adapter_tensors(folder), {}, {}, {}};
 }

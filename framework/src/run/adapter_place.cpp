@@ -1,6 +1,7 @@
 #include "run/adapter_place.h"
 
 #include "backbone/quantization.h"
+#include "results/adapter_files.h"
 #include "results/result_store.h"
 #include "run/adapter.h"
 #include "run/foreign.h"
@@ -33,7 +34,7 @@ LoadOptions load_options(const std::string& precision, const std::string& quanti
 
 std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs) {
   const fs::path folder = adapter_folder(name);
-  if (file_exists(folder / "adapter.json"))
+  if (file_exists(folder / adapter_file::description))
     return file_exists(record_beside(folder)) ? std::nullopt : std::optional(folder);
   if (is_foreign_adapter(folder)) return folder;
   refuse_other_folders(name, runs);
@@ -42,19 +43,19 @@ std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& ru
 
 AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
   AdapterPlace place{adapter_folder(name), {}, {}};
-  if (!file_exists(place.folder / "adapter.json")) {
+  if (!file_exists(place.folder / adapter_file::description)) {
     if (is_foreign_adapter(place.folder)) return place;
     refuse_other_folders(name, runs);
     place.folder = find_run(name, runs).adapter();
   }
   const fs::path record_file = record_beside(place.folder);
   if (!file_exists(record_file)) {
-    if (file_exists(place.folder / "adapter.json")) place.made_from = adapter_made_from(place.folder);
+    if (file_exists(place.folder / adapter_file::description)) place.made_from = adapter_made_from(place.folder);
     if (place.made_from) place.load = load_options(place.made_from->precision, place.made_from->quantization);
     return place;
   }
   const RunRecord record = read_record(record_file);
-  if (!file_exists(place.folder / "adapter.json"))
+  if (!file_exists(place.folder / adapter_file::description))
     throw DataError({"the run has not finished, so it has no adapter yet",
                      "status " + record.status,
                      {},
@@ -69,7 +70,7 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
 ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given, const Places& places,
                              BackboneNeed need) {
   std::string name = given.empty() ? place.backbone : given;
-  if (name.empty() && file_exists(place.folder / "adapter.json"))
+  if (name.empty() && file_exists(place.folder / adapter_file::description))
     name = read_adapter_info(place.folder, PluginFinder(places.plugin_files)).backbone;
   if (name.empty()) {
     throw ConfigError({"the backbone of the adapter is not known", place.folder.string(), "--backbone NAME",

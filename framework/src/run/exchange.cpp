@@ -3,6 +3,7 @@
 #include "backbone/hub.h"
 #include "backbone/load.h"
 #include "core/write_files.h"
+#include "results/adapter_files.h"
 #include "run/adapter_place.h"
 #include "run/foreign.h"
 #include "run/merge.h"
@@ -63,7 +64,7 @@ Tensor unlike_values(const Shape& shape) {
 ImportOutcome import_adapter(const ImportRequest& request) {
   if (request.out) refuse_filled(*request.out);
   const PluginFinder finder(request.places.plugin_files);
-  if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / "adapter.json"))
+  if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / adapter_file::description))
     throw ConfigError({"the adapter is one of this program already", request.adapter.string(), {}, "use it as it is"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(request.places),
                                                      request.out ? BackboneNeed::weights : BackboneNeed::sizes);

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
+#include "results/adapter_files.h"
 
 #include <peftbench/error.h>
 
@@ -21,16 +22,12 @@ namespace {
 
 using nlohmann::ordered_json;  // the order of patterns counts
 
-constexpr const char* config_file = "adapter_config.json";
-constexpr const char* weights_file = "adapter_model.safetensors";
-constexpr const char* older_weights_file = "adapter_model.bin";
-constexpr const char* array_file = "adapter.npy";
 constexpr const char* peft_version = "0.21.2";  // of which the files have the form
 
 // The .npy that `path` is or holds.
 std::optional<fs::path> array_of(const fs::path& path) {
   if (path.extension() == ".npy" && file_exists(path)) return path;
-  if (file_exists(path / array_file)) return path / array_file;
+  if (file_exists(path / adapter_file::array)) return path / adapter_file::array;
   return std::nullopt;
 }
 
@@ -97,7 +94,7 @@ std::vector<std::string> adapters_below(const fs::path& path) {
   std::vector<std::string> folders;
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
-    if (is_foreign_adapter(entry->path()) || file_exists(entry->path() / "adapter.json"))
+    if (is_foreign_adapter(entry->path()) || file_exists(entry->path() / adapter_file::description))
       folders.push_back(entry->path().string());
   std::sort(folders.begin(), folders.end());
   return folders;
@@ -135,19 +132,21 @@ std::string kind_of(const ForeignAdapter& adapter) {
 
 }  // namespace
 
-bool is_foreign_adapter(const fs::path& path) { return file_exists(path / config_file) || array_of(path).has_value(); }
+bool is_foreign_adapter(const fs::path& path) {
+  return file_exists(path / adapter_file::peft_config) || array_of(path).has_value();
+}
 
 std::vector<fs::path> foreign_files(const fs::path& path) {
-  if (!file_exists(path / config_file)) return {array_of(path).value_or(path)};
-  const fs::path weights = path / weights_file;
-  return {path / config_file, file_exists(weights) ? weights : path / older_weights_file};
+  if (!file_exists(path / adapter_file::peft_config)) return {array_of(path).value_or(path)};
+  const fs::path weights = path / adapter_file::peft_weights;
+  return {path / adapter_file::peft_config, file_exists(weights) ? weights : path / adapter_file::peft_older_weights};
 }
 
 Problem not_an_adapter(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error))
     return {"there is no such folder or file", path.string(), "an adapter", "correct the path"};
-  if (file_exists(path / "pytorch_adapter.bin") || file_exists(path / config_file))
+  if (file_exists(path / "pytorch_adapter.bin") || file_exists(path / adapter_file::peft_config))
     return {path.string() + " is an adapter of AdapterHub's program, which keeps its own kinds in its own form",
             {},
             "a folder of Hugging Face PEFT: adapter_config.json with a peft_type",
@@ -158,16 +157,16 @@ Problem not_an_adapter(const fs::path& path) {
   if (file_exists(path / "config.json"))
     return {path.string() + " is a whole model, not an adapter", {}, "an adapter", "use it as --backbone"};
   return {"the folder is not an adapter", path.string(),
-          std::string("adapter.json and adapter.safetensors, as in a run's adapter/; ") + config_file + " and " +
-              weights_file + " of Hugging Face PEFT; or a .npy",
+          std::string("adapter.json and adapter.safetensors, as in a run's adapter/; ") + adapter_file::peft_config +
+              " and " + adapter_file::peft_weights + " of Hugging Face PEFT; or a .npy",
           "name a finished run's folder or an adapter's"};
 }
 
 ForeignAdapter read_foreign_adapter(const fs::path& path) {
   ForeignAdapter adapter;
   TensorMap tensors;
-  if (file_exists(path / config_file)) {
-    adapter.config = read_config(path / config_file);
+  if (file_exists(path / adapter_file::peft_config)) {
+    adapter.config = read_config(path / adapter_file::peft_config);
     if (is_adapterhub(path, adapter.config)) throw CheckpointError(not_an_adapter(path));
     const fs::path weights = foreign_files(path).back();
     std::error_code error;
@@ -175,7 +174,8 @@ ForeignAdapter read_foreign_adapter(const fs::path& path) {
       throw CheckpointError({"the adapter's file is empty", weights.string(), {}, "fetch or save it again"});
     if (!file_exists(weights))
       throw CheckpointError({"the adapter has a description but no tensors", path.string(),
-                             std::string(weights_file) + " or " + older_weights_file, "fetch the whole folder"});
+                             std::string(adapter_file::peft_weights) + " or " + adapter_file::peft_older_weights,
+                             "fetch the whole folder"});
     tensors = weights.extension() == ".bin" ? read_torch_pickle(weights) : read_safetensors(weights).tensors;
   } else if (const auto array = array_of(path)) {
     tensors.emplace("", read_npy(*array));
@@ -192,7 +192,7 @@ fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, c
   if (adapter.config.empty()) {
     const bool file = target.extension() == ".npy";
     if (!file) make_folder(target);
-    const fs::path array = file ? target : target / array_file;
+    const fs::path array = file ? target : target / adapter_file::array;
     write_npy(array, adapter.tensor(""));
     return array;
   }
@@ -208,10 +208,10 @@ fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, c
   for (const auto& [name, tensor] : adapter.tensors) tensors.emplace(name, tensor.detach());
   const std::string text = object.dump(2) + "\n";
   make_folder(target);
-  retract_other(target / config_file, text);
-  write_safetensors(target / weights_file, tensors, {{"format", "pt"}});
-  write_atomically(target / config_file, text);
-  return target / weights_file;
+  retract_other(target / adapter_file::peft_config, text);
+  write_safetensors(target / adapter_file::peft_weights, tensors, {{"format", "pt"}});
+  write_atomically(target / adapter_file::peft_config, text);
+  return target / adapter_file::peft_weights;
 }
 
 ForeignMatch match_foreign_adapter(const ForeignAdapter& adapter, const fs::path& path, const PluginFinder& finder,

@@ -5,6 +5,7 @@
 #include "core/names.h"
 #include "eval/likelihood.h"
 #include "plugin/schema.h"
+#include "results/adapter_files.h"
 #include "results/result_store.h"
 #include "results/run_record.h"
 #include "run/adapter.h"
@@ -44,7 +45,7 @@ AdapterInfo info_of_run(const fs::path& path, const Workbench& bench, const Plug
   const RunFolder run{path};
   const RunRecord record = read_record(run.record());
   AdapterInfo info;
-  if (file_exists(run.adapter() / "adapter.json")) {
+  if (file_exists(run.adapter() / adapter_file::description)) {
     info = read_adapter_info(run.adapter(), finder);
     if (!info.made_from) info.made_from = made_from(record);
     return info;
@@ -156,8 +157,8 @@ std::string hash_of_start(const fs::path& path) {
   std::vector<fs::path> files;
   if (const auto checkpoint = checkpoint_of(path)) {
     files = {*checkpoint};
-  } else if (const fs::path adapter = adapter_folder(path); file_exists(adapter / "adapter.safetensors")) {
-    files = {adapter / "adapter.safetensors"};
+  } else if (const fs::path adapter = adapter_folder(path); file_exists(adapter / adapter_file::tensors)) {
+    files = {adapter / adapter_file::tensors};
   } else if (is_foreign_adapter(path)) {
     files = foreign_files(path);
   } else {
@@ -184,8 +185,8 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
   refuse_lost_sources(path, start.tensors, plan);
   refuse_other_classes(path, start, bench, plan);
   if (start.info && start.info->made_from)
-    check_start(*start.info->made_from, bench, path.string(), resources.places().task_folders(),
-                resources.places().data, warn);
+    check_start(*start.info->made_from, {bench.task, *bench.tokenizer, bench.setup.config.options}, path.string(),
+                resources.places(), warn);
   TensorMap training = start.tensors;
   for (const auto& slot : plan.slots())
     if (slot->role == Role::derived) training.erase(slot->name);

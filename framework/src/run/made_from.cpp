@@ -4,7 +4,6 @@
 #include "core/names.h"
 #include "data/task_mixture.h"
 #include "run/seen_rows.h"
-#include "run/workbench.h"
 
 #include <peftbench/error.h>
 
@@ -37,14 +36,13 @@ MadeFrom::Task contents_of(const TaskData& task) {
   return {task.config.name, sha256(task.config.canonical), task.hash};
 }
 
-MadeFrom made_from(const Workbench& bench) {
+MadeFrom made_from(const TaskData& task, const Tokenizer& vocabulary, const RunOptions& options) {
   MadeFrom made;
-  made.task = contents_of(bench.task);
-  for (const TaskData& part : bench.task.parts) made.parts.push_back(contents_of(part));
-  made.file = fs::absolute(bench.task.config.file).lexically_normal().string();
-  made.labels = label_words(bench.task.config);
-  made.vocabulary = bench.tokenizer->hash();
-  const RunOptions& options = bench.setup.config.options;
+  made.task = contents_of(task);
+  for (const TaskData& part : task.parts) made.parts.push_back(contents_of(part));
+  made.file = fs::absolute(task.config.file).lexically_normal().string();
+  made.labels = label_words(task.config);
+  made.vocabulary = vocabulary.hash();
   made.prefix = options.task.prefix;
   made.precision = std::string(enum_name(options.backbone.precision));
   made.quantization = std::string(enum_name(options.backbone.quantization));
@@ -150,11 +148,10 @@ void check_same_vocabulary(const MadeFrom& made, const Tokenizer& vocabulary, co
 namespace {
 
 // The data that were trained on, if they are still there as they were.
-std::optional<TaskData> still_there(const MadeFrom& made, const std::vector<fs::path>& task_folders,
-                                    const fs::path& data) {
+std::optional<TaskData> still_there(const MadeFrom& made, const Places& places) {
   if (made.file.empty() || !made.prefix) return std::nullopt;
   try {
-    TaskData task = load_task(read_task_config(made.file, task_folders), data);
+    TaskData task = load_task(read_task_config(made.file, places.task_folders()), places.data);
     if (made.task.data.empty() || !difference(made.task, task).empty()) return std::nullopt;
     return task;
   } catch (const UserError&) {
@@ -164,17 +161,16 @@ std::optional<TaskData> still_there(const MadeFrom& made, const std::vector<fs::
 
 }  // namespace
 
-void check_start(const MadeFrom& made, const Workbench& bench, const std::string& start,
-                 const std::vector<fs::path>& task_folders, const fs::path& data,
+void check_start(const MadeFrom& made, const NewRun& now, const std::string& start, const Places& places,
                  const std::function<void(std::string)>& warn) {
-  if (!made.vocabulary.empty() && made.vocabulary != bench.tokenizer->hash())
+  if (!made.vocabulary.empty() && made.vocabulary != now.vocabulary.hash())
     warn("training begins from values that were made with another vocabulary, hash " + short_hash(made.vocabulary) +
-         "; here " + short_hash(bench.tokenizer->hash()));
-  if (was_trained_on(made, bench.task)) return;
+         "; here " + short_hash(now.vocabulary.hash()));
+  if (was_trained_on(made, now.task)) return;
   std::vector<MadeFrom::Task> then = made.parts;
   then.push_back(made.task);
-  for (const TaskData* part : parts_of(bench.task)) {
-    if (made.prefix != bench.setup.config.options.task.prefix) break;  // the hashes are of other texts
+  for (const TaskData* part : parts_of(now.task)) {
+    if (made.prefix != now.options.task.prefix) break;  // the hashes are of other texts
     for (const MadeFrom::Task& task : then) {
       const Difference other = difference(task, *part);
       if (task.name != part->config.name || other.empty()) continue;
@@ -187,9 +183,9 @@ void check_start(const MadeFrom& made, const Workbench& bench, const std::string
            "the task another name, which says openly that it is another"});
     }
   }
-  if (const auto trained = still_there(made, task_folders, data))
-    for (const TaskData* part : parts_of(bench.task))
-      if (const std::string seen = seen_rows(*trained, *part, bench.setup.config.options.eval.split); !seen.empty())
+  if (const auto trained = still_there(made, places))
+    for (const TaskData* part : parts_of(now.task))
+      if (const std::string seen = seen_rows(*trained, *part, now.options.eval.split); !seen.empty())
         warn("training begins from values that have seen what is scored: " + seen);
 }
 

@@ -2,6 +2,7 @@
 
 #include "data/task.h"
 #include "results/run_record.h"
+#include "run/home.h"
 #include "run/run_config.h"
 #include "text/tokenizer.h"
 
@@ -12,8 +13,6 @@
 #include <vector>
 
 namespace peftbench {
-
-struct Workbench;
 
 // What a trained method was made from, by content: a name may come to mean something else.
 struct MadeFrom {
@@ -30,7 +29,7 @@ struct MadeFrom {
   std::string precision, quantization;  // of the backbone, in which its checksum is
 };
 
-MadeFrom made_from(const Workbench& bench);
+MadeFrom made_from(const TaskData& task, const Tokenizer& vocabulary, const RunOptions& options);
 MadeFrom made_from(const RunRecord& record);
 nlohmann::ordered_json to_json(const MadeFrom& made);
 MadeFrom made_from_json(const nlohmann::json& json);
@@ -55,10 +54,15 @@ void check_task(const MadeFrom& made, const TaskData& now, const std::string& wh
 // Throws CheckpointError where the vocabulary is another.
 void check_same_vocabulary(const MadeFrom& made, const Tokenizer& vocabulary, const std::string& who);
 
+struct NewRun {
+  const TaskData& task;
+  const Tokenizer& vocabulary;
+  const RunOptions& options;
+};
 // Where training begins with values that were trained before. Throws DataError where the task is called as theirs was
 // and has other rows, so that rows they were trained on may be scored. Warns of what else differs.
-void check_start(const MadeFrom& made, const Workbench& bench, const std::string& start,
-                 const std::vector<fs::path>& task_folders, const fs::path& data,
+// `now`: what is trained on next. `start`: the path, for messages.
+void check_start(const MadeFrom& made, const NewRun& now, const std::string& start, const Places& places,
                  const std::function<void(std::string)>& warn);
 
 // What an older record does not hold, so that it could not be compared; empty: nothing.

@@ -7,7 +7,7 @@
 #include "results/evaluation.h"
 #include "run/machine.h"
 #include "run/options.h"
-#include "run/tensor_source.h"
+#include "run/value_files.h"
 
 #include <peftbench/error.h>
 

@@ -262,9 +262,15 @@ void Runner::work() {
   record_.predictions_hash = scoring.write_predictions(evaluation, folder_.predictions());
   for (const std::string& remark : scoring.remarks(evaluation)) warn(remark);
   for (const std::string& remark : scoring.score_others(plan, folder_, record_, progress_)) warn(remark);
-  AdapterInfo about{plugin.name,      plugin.version,    config_.values, record_.backbone.name,
-                    bench_.checksum,  record_.task.name, record_.id,     shape_of(bench_.task.config),
-                    made_from(bench_)};
+  AdapterInfo about{plugin.name,
+                    plugin.version,
+                    config_.values,
+                    record_.backbone.name,
+                    bench_.checksum,
+                    record_.task.name,
+                    record_.id,
+                    shape_of(bench_.task.config),
+                    made_from(bench_.task, *bench_.tokenizer, config_.options)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();

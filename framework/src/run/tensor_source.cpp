@@ -4,8 +4,10 @@
 #include "backbone/safetensors.h"
 #include "backbone/torch_pickle.h"
 #include "core/names.h"
+#include "results/adapter_files.h"
 #include "run/adapter.h"
 #include "run/foreign.h"
+#include "run/value_files.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/error.h>
@@ -20,22 +22,6 @@ struct Found {
   fs::path file;
   TensorMap tensors;
 };
-
-// The file of trained values in a folder: ours (of a run, its adapter, its checkpoints), then Hugging Face's.
-std::optional<fs::path> values_in(const fs::path& folder) {
-  std::vector<fs::path> files = {folder / "adapter.safetensors", folder / "adapter" / "adapter.safetensors"};
-  for (const fs::path& checkpoint : checkpoint_files(folder)) files.push_back(checkpoint);
-  for (const char* name : {"adapter_model.safetensors", "adapter_model.bin"}) files.push_back(folder / name);
-  const auto found = std::find_if(files.begin(), files.end(), file_exists);
-  return found == files.end() ? std::nullopt : std::optional(*found);
-}
-
-// Hugging Face's description beside its values; it need not be there.
-std::optional<fs::path> description_of(const fs::path& file) {
-  const fs::path config = file.parent_path() / "adapter_config.json";
-  const bool described = file.filename().string().starts_with("adapter_model.") && file_exists(config);
-  return described ? std::optional(config) : std::nullopt;
-}
 
 // In our terms: what the tensors mean is known to the method's plugin alone.
 TensorMap read_foreign(const fs::path& folder, const AdapterReaders& readers,
@@ -52,33 +38,23 @@ TensorMap read_foreign(const fs::path& folder, const AdapterReaders& readers,
 Found read_any(const fs::path& path, const AdapterReaders& readers, const std::function<void(std::string)>& warn) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    if (const auto file = values_in(path)) return read_any(*file, readers, warn);
-    throw CheckpointError({"the folder holds no trained values", path.string(),
-                           "adapter.safetensors, train.safetensors, adapter_model.safetensors or adapter_model.bin",
+    if (const auto file = value_file_in(path)) return read_any(*file, readers, warn);
+    throw CheckpointError({"the folder holds no trained values", path.string(), join(value_file_names()),
                            "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
   }
   if (!fs::is_regular_file(path, error))
     throw CheckpointError({"the file to begin from is not there", path.string(),
                            "a .npy or .safetensors file, or the folder of a run or of an adapter", "correct the path"});
   if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
-  if (path.filename() == "adapter.safetensors" && file_exists(path.parent_path() / "adapter.json"))
+  if (path.filename() == adapter_file::tensors && file_exists(path.parent_path() / adapter_file::description))
     return {path, read_adapter_tensors(path.parent_path())};
-  if (description_of(path)) return {path, read_foreign(path.parent_path(), readers, warn)};
+  if (peft_config_of(path)) return {path, read_foreign(path.parent_path(), readers, warn)};
   if (path.extension() == ".bin") return {path, read_torch_pickle(path)};
   TensorFile file = read_safetensors(path);
   return {path, is_checkpoint(file) ? read_trained(path) : std::move(file.tensors)};
 }
 
 }  // namespace
-
-std::vector<fs::path> files_of_values(const fs::path& path) {
-  std::error_code error;
-  const auto file = fs::is_regular_file(path, error) ? path : values_in(path);
-  if (!file) return {};
-  std::vector<fs::path> files = {*file};
-  if (const auto config = description_of(*file)) files.push_back(*config);
-  return files;
-}
 
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const AdapterReaders& readers,
                       const std::function<void(std::string)>& warn) {

@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace peftbench {
 
@@ -24,8 +23,5 @@ struct AdapterReaders {
 // only, its name does not matter. fp32, a copy. Throws CheckpointError that lists what there is.
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const AdapterReaders& readers,
                       const std::function<void(std::string)>& warn);
-
-// The files that would be read: none where the path is no such place. A run's identity has their hash.
-std::vector<fs::path> files_of_values(const fs::path& path);
 
 }  // namespace peftbench

@@ -9,7 +9,7 @@
 #include "data/task_mixture.h"
 #include "eval/label_map.h"
 #include "plugin/schema.h"
-#include "run/tensor_source.h"
+#include "run/value_files.h"
 
 #include <peftbench/error.h>
 
@@ -84,8 +84,12 @@ TaskConfig read_configured(Resources& resources, const RunConfig& config, const 
 }
 
 DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  return {places.data / ".cache" / "tasks", config.options.data.cache, config.options.data.memory_bytes,
-          static_cast<int>(config.options.train.threads), progress, places.fetch};
+  return {places.data / ".cache" / "tasks",
+          config.options.data.cache,
+          config.options.data.memory_bytes,
+          static_cast<int>(config.options.train.threads),
+          progress,
+          places.fetch};
 }
 
 // What a run's identity follows from beside its settings.
