@@ -171,10 +171,8 @@ void Runner::describe() {
   RunRecord& r = record_;
   r.id = bench_.run_id();
   if (r.started.empty()) r.started = utc_now();
-  r.peftbench_version = PEFTBENCH_VERSION;
-  r.torch_version = PEFTBENCH_TORCH_VERSION;
-  r.cpu = cpu_model();
-  r.threads = static_cast<int>(config_.options.train.threads);
+  r.program = {PEFTBENCH_VERSION, PEFTBENCH_TORCH_VERSION};
+  r.machine = {cpu_model(), static_cast<int>(config_.options.train.threads)};
   r.method = {plugin.name,
               plugin.version,
               plugin.summary,
