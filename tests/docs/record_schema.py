@@ -113,10 +113,12 @@ with tempfile.TemporaryDirectory() as folder:
         validator = jsonschema.Draft202012Validator(closed(schema))
         for place, change in (("seed", {**one, "seed": "3"}), ("id", {k: v for k, v in one.items() if k != "id"}),
                               ("invented", {**one, "invented": 1}),
-                              ("machine.threads", {**one, "machine": {**one["machine"], "threads": "two"}}),
+                              ("machine.cores", {**one, "machine": {**one["machine"], "cores": "two"}}),
                               ("metrics", {**one, "metrics": [{**one["metrics"][0], "n": None}]})):
             if validator.is_valid(change):
                 faults.append(f"the schema accepts a record with another {place}")
+        if not all(one["machine"][key] for key in ("cores", "usable_cores", "memory_bytes", "kernel", "compiler")):
+            faults.append(f"machine is not told in full: {one['machine']}")
 
 print("\n".join(faults) or f"{len(seen)} records ({', '.join(sorted(set(seen)))}) are as the schema says")
 sys.exit(1 if faults else 0)

@@ -79,11 +79,19 @@ concept Is = std::same_as<std::remove_const_t<T>, U>;
 void visit_fields(auto& field, Is<RunRecord::Program> auto& p) {
   field({"peftbench", "version"}, p.peftbench);
   field({"torch", "version of LibTorch"}, p.torch);
+  field({"commit", "of the git checkout that it was built from; `null` where there was none", newer}, p.commit);
+  field({"clean", "whether nothing in that checkout was other than in the commit, new files included", newer}, p.clean);
 }
 
 void visit_fields(auto& field, Is<RunRecord::Machine> auto& m) {
   field({"cpu", "processor model; `\"\"` where `/proc` does not tell"}, m.cpu);
   field({"threads", "used"}, m.threads);
+  field({"cores", "logical processors of the machine that are online", newer}, m.cores);
+  field({"usable_cores", "of these, how many the process may keep busy, by its affinity and its control groups", newer},
+        m.usable_cores);
+  field({"memory_bytes", "of the machine", newer}, m.memory_bytes);
+  field({"kernel", "system, release and architecture, as `uname` tells them", newer}, m.kernel);
+  field({"compiler", "that the program was built with: name and version", newer}, m.compiler);
 }
 
 void visit_fields(auto& field, Is<RunRecord::Method> auto& m) {

@@ -72,10 +72,14 @@ struct RunRecord {
 
   struct Program {
     std::string peftbench, torch;
+    std::optional<std::string> commit = {};  // of the checkout that it was built from
+    std::optional<bool> clean = {};          // nothing in that checkout was other than in the commit
   } program;
   struct Machine {
     std::string cpu;
     int threads = 0;  // used
+    std::optional<std::int64_t> cores = {}, usable_cores = {}, memory_bytes = {};
+    std::string kernel = {}, compiler = {};
   } machine;
   struct Method {
     std::string name, version, summary, reference, plugin, abi_note;

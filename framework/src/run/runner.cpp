@@ -20,7 +20,6 @@
 #include "results/run_lock.h"
 #include "train/trainer.h"
 
-#include <peftbench/abi.h>
 #include <peftbench/error.h>
 
 #include <fmt/format.h>
@@ -171,8 +170,8 @@ void Runner::describe() {
   RunRecord& r = record_;
   r.id = bench_.run_id();
   if (r.started.empty()) r.started = utc_now();
-  r.program = {PEFTBENCH_VERSION, PEFTBENCH_TORCH_VERSION};
-  r.machine = {cpu_model(), static_cast<int>(config_.options.train.threads)};
+  r.program = describe_program();
+  r.machine = describe_machine(config_.options.train.threads);
   r.method = {plugin.name,
               plugin.version,
               plugin.summary,
