@@ -4,7 +4,7 @@
 #include "cli/fetch.h"
 #include "core/names.h"
 #include "report/format.h"
-#include "report/table.h"
+#include "report/render.h"
 #include "run/ensemble_run.h"
 
 #include <fmt/format.h>
@@ -54,15 +54,14 @@ Json as_json(const EnsembleOutcome& outcome) {
 }
 
 std::string as_text(const EnsembleOutcome& outcome) {
-  std::vector<std::string> columns = {""};
-  for (const EnsembleMetric& metric : outcome.metrics) columns.push_back(">" + metric.name);
-  if (outcome.illegal_rate) columns.emplace_back(">illegal");
-  TextTable table(columns);
+  Table table({""});
+  for (const EnsembleMetric& metric : outcome.metrics) table.columns.push_back(right_column(metric.name));
+  if (outcome.illegal_rate) table.columns.push_back(right_column("illegal"));
   const auto row = [&](const std::string& name, const auto& value_of, const std::optional<double>& illegal) {
-    std::vector<std::string> cells = {name};
-    for (std::size_t k = 0; k < outcome.metrics.size(); ++k) cells.push_back(format_score(value_of(k)));
-    if (outcome.illegal_rate) cells.push_back(illegal ? format_percent(*illegal) : "");
-    table.add(cells);
+    std::vector<Cell> cells = {name};
+    for (std::size_t k = 0; k < outcome.metrics.size(); ++k) cells.emplace_back(format_score(value_of(k)));
+    if (outcome.illegal_rate) cells.emplace_back(illegal ? format_percent(*illegal) : "");
+    table.add(std::move(cells));
   };
   for (const EnsembleMember& member : outcome.members)
     row(
@@ -75,7 +74,7 @@ std::string as_text(const EnsembleOutcome& outcome) {
       "ensemble", [&](std::size_t k) { return outcome.metrics[k].vote.value; }, outcome.illegal_rate);
   std::string text = fmt::format("{} runs on {}, {} split, {} examples, {}\n\n", outcome.members.size(), outcome.task,
                                  outcome.split, with_thousands(outcome.examples), outcome.backbone) +
-                     table.text(terminal_width(1)) + "\n";
+                     render_text(table, terminal_width(1)) + "\n";
   for (const EnsembleMetric& metric : outcome.metrics)
     text += fmt::format("{} of the vote: [{}, {}]{}\n", metric.name, format_score(metric.vote.interval->low),
                         format_score(metric.vote.interval->high),

@@ -3,7 +3,7 @@
 #include "cli/console.h"
 #include "core/names.h"
 #include "plugin/schema.h"
-#include "report/table.h"
+#include "report/render.h"
 #include "results/run_record.h"
 #include "run/exchange.h"
 
@@ -64,7 +64,7 @@ int import_command(const std::vector<std::string>& words) {
     return 0;
   }
   std::int64_t elements = 0;
-  TextTable table({"tensor", ">shape"});
+  Table table({"tensor", right_column("shape")});
   for (const auto& [name, tensor] : outcome.tensors) {
     elements += tensor.numel();
     table.add({name, shape_text(tensor)});
@@ -73,7 +73,7 @@ int import_command(const std::vector<std::string>& words) {
   print(fmt::format("{}, read from its {} form, for {}\nparameters: {}\n{} numbers in {} tensors\n\n{}\n{}\n",
                     outcome.info.method, outcome.format, outcome.info.backbone,
                     given.empty() ? "all as by default" : join(given), with_thousands(elements), outcome.tensors.size(),
-                    table.text(terminal_width(1)),
+                    render_text(table, terminal_width(1)),
                     out.empty() ? "nothing was written: --out DIR makes an adapter folder of it" : "wrote " + out));
   return 0;
 }

@@ -8,7 +8,8 @@
 #include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "report/format.h"
-#include "report/table.h"
+#include "report/render.h"
+#include "report/text_sheet.h"
 #include "run/workbench.h"
 
 #include <peftbench/error.h>
@@ -49,10 +50,10 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
 }
 
 std::string text_of(const InForce& settings) {
-  TextTable table({"setting", "value", "from"});
+  Table table({"setting", "value", "from"});
   for (const auto& [key, value] : settings.values.items()) table.add({key, json_text(value), settings.origins.at(key)});
   return "\nin force on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
-         ", beside the defaults above and those of docs/cli.md:\n" + table.text(terminal_width(1));
+         ", beside the defaults above and those of docs/cli.md:\n" + render_text(table, terminal_width(1));
 }
 
 int describe_method(const PluginFinder& finder, const std::string& name, const std::optional<InForce>& settings,
@@ -73,12 +74,12 @@ int describe_method(const PluginFinder& finder, const std::string& name, const s
     print_json(json);
     return 0;
   }
-  TextTable table({"parameter", "type", "default", "allowed", "meaning"});
+  Table table({"parameter", "type", "default", "allowed", "meaning"});
   for (const ParameterDescription& p : describe(plugin->schema))
     table.add({p.name, p.type, p.standard, p.allowed, p.help});
   std::string text = plugin->name + " " + plugin->version + ": " + plugin->summary + " (" + plugin->reference + ")\n" +
                      plugin->path.string() + "\n\n" +
-                     (table.empty() ? "no parameters\n" : table.text(terminal_width(1)));
+                     (table.empty() ? "no parameters\n" : render_text(table, terminal_width(1)));
   if (!plugin->schema.recommendations().empty()) {
     text += "\nrecommended training, unless a file or --set says otherwise:\n";
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
@@ -150,7 +151,7 @@ int methods_command(const std::vector<std::string>& words) {
   const PluginFinder finder(libraries);
   if (!name.empty())
     return describe_method(finder, method.name, settings_in_force(arguments, method), arguments.json());
-  TextTable table({"method", "version", "where", "summary"});
+  Table table({"method", "version", "where", "summary"});
   Json json = Json::array();
   std::string troubles;
   for (const FoundPlugin& found : finder.list()) {
@@ -178,7 +179,7 @@ int methods_command(const std::vector<std::string>& words) {
   else if (table.empty())
     print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
   else
-    print(table.text(terminal_width(1)) + troubles);
+    print(render_text(table, terminal_width(1)) + troubles);
   return 0;
 }
 
@@ -191,7 +192,7 @@ int backbones_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   const Places places = arguments.places();
   if (!name.empty()) return describe_backbone(name, places, arguments.json());
-  TextTable table({"backbone", ">parameters", "weights"});
+  Table table({"backbone", right_column("parameters"), "weights"});
   Json json = Json::array();
   for (const BackboneListing& b : list_backbones(backbone_search(places))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
@@ -203,7 +204,7 @@ int backbones_command(const std::vector<std::string>& words) {
   if (arguments.json())
     print_json(json);
   else
-    print(table.text(terminal_width(1)));
+    print(render_text(table, terminal_width(1)));
   return 0;
 }
 

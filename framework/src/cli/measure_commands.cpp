@@ -5,7 +5,7 @@
 #include "core/names.h"
 #include "report/format.h"
 #include "report/run_report.h"
-#include "report/table.h"
+#include "report/text_sheet.h"
 #include "results/result_store.h"
 #include "run/adapter_place.h"
 #include "run/evaluate_adapter.h"

@@ -4,7 +4,8 @@
 #include "cli/fetch.h"
 #include "core/names.h"
 #include "report/format.h"
-#include "report/table.h"
+#include "report/render.h"
+#include "report/text_sheet.h"
 #include "results/run_record.h"
 #include "run/neighbors_run.h"
 
@@ -49,7 +50,7 @@ std::string label_text(const NeighborStatistics& s) {
 }
 
 std::string as_text(const NeighborsOutcome& outcome) {
-  TextTable table({">row", "nearest words by cosine"});
+  Table table({right_column("row"), "nearest words by cosine"});
   for (std::size_t i = 0; i < outcome.rows.size(); ++i) {
     std::vector<std::string> words;
     for (const NamedNeighbor& n : outcome.rows[i]) words.push_back(fmt::format("{} {:.3f}", n.piece, n.cosine));
@@ -72,7 +73,7 @@ std::string as_text(const NeighborsOutcome& outcome) {
   if (!frequent.empty()) sheet.add("near to most rows", join(frequent));
   return fmt::format("{} of {}, {} rows, among {} words of {}\n\n", outcome.tensor, outcome.method, outcome.rows.size(),
                      with_thousands(outcome.words), outcome.backbone) +
-         table.text(terminal_width(1)) + "\n" + sheet.text(terminal_width(1));
+         render_text(table, terminal_width(1)) + "\n" + sheet.text(terminal_width(1));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include "cli/console.h"
 #include "core/yaml.h"
 #include "pretrain/pretrain_run.h"
-#include "report/table.h"
+#include "report/text_sheet.h"
 #include "run/machine.h"
 
 #include "core/names.h"

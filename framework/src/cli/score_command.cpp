@@ -8,7 +8,7 @@
 #include "eval/label_report.h"
 #include "eval/prediction_file.h"
 #include "report/format.h"
-#include "report/table.h"
+#include "report/text_sheet.h"
 #include "results/result_store.h"
 
 #include <fmt/format.h>

@@ -5,7 +5,8 @@
 #include "core/names.h"
 #include "report/comparison_report.h"
 #include "report/format.h"
-#include "report/table.h"
+#include "report/render.h"
+#include "report/text_sheet.h"
 #include "results/benchmark.h"
 #include "results/comparison.h"
 #include "run/forgetting.h"
@@ -66,7 +67,8 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
 
 // What would be run: a line for each row on each task and backbone.
 void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources, bool as_json) {
-  TextTable table({"row", "task", "backbone", ">runs", ">finished", ">steps", ">batch", "trained"});
+  Table table({"row", "task", "backbone", right_column("runs"), right_column("finished"), right_column("steps"),
+               right_column("batch"), "trained"});
   Json json = Json::array();
   const std::size_t seeds = request.spec.seeds.size();
   std::int64_t left = 0;
@@ -93,7 +95,7 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
   if (as_json)
     print_json(json);
   else
-    print(table.text(page_width()) +
+    print(render_text(table, page_width()) +
           fmt::format("\n{} of {} runs are left; nothing was trained (--dry-run)\n", left, runs.size()));
 }
 

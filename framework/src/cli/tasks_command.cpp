@@ -9,7 +9,8 @@
 #include "data/task.h"
 #include "data/task_mixture.h"
 #include "data/task_spec.h"
-#include "report/table.h"
+#include "report/render.h"
+#include "report/text_sheet.h"
 #include "run/task_survey.h"
 
 #include <peftbench/error.h>
@@ -242,21 +243,17 @@ int describe_task(const TaskConfig& task, const Places& places, const std::strin
 }
 
 int list_preprocessors(bool as_json) {
-  TextTable table({"preprocessor", "reads", "makes", "summary"});
-  Json json = Json::array();
-  for (const Preprocessor& p : preprocessors()) {
-    table.add({p.name, join(p.reads), join(p.makes), p.summary});
-    json.push_back({{"name", p.name}, {"reads", p.reads}, {"makes", p.makes}, {"summary", p.summary}});
-  }
+  Table table({{"preprocessor", Align::left, "name"}, "reads", "makes", "summary"});
+  for (const Preprocessor& p : preprocessors()) table.add({p.name, p.reads, p.makes, p.summary});
   if (as_json)
-    print_json(json);
+    print_json(render_json(table));
   else
-    print(table.text(terminal_width(1)));
+    print(render_text(table, terminal_width(1)));
   return 0;
 }
 
 int list_all(const Places& places, bool as_json) {
-  TextTable table({"task", "answers", "metrics", "data", "summary"});
+  Table table({"task", "answers", "metrics", "data", "summary"});
   Json json = Json::array();
   for (const TaskConfig& task : list_tasks(places.task_folders())) {
     const std::string state = state_of(task, places.data);
@@ -269,7 +266,7 @@ int list_all(const Places& places, bool as_json) {
   if (as_json)
     print_json(json);
   else
-    print(table.text(terminal_width(1)) +
+    print(render_text(table, terminal_width(1)) +
           "\ndata: ready, it is here; fetch, `peft-bench tasks --fetch NAME` gets it; bring your own, "
           "`peft-bench tasks NAME` says which and from where\npreprocessors (--preprocessors describes them): " +
           join(names) + "\n");

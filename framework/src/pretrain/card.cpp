@@ -6,6 +6,7 @@
 #include "core/terminal_text.h"
 #include "pretrain/loss_curve.h"
 #include "report/escape.h"
+#include "report/render.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -58,17 +59,14 @@ std::vector<Point> thinned(const std::vector<Point>& points, std::size_t most) {
 }
 
 std::string loss_table(const std::vector<Point>& points) {
-  std::string names, line = "|---|---|", rows;
-  for (const auto& [name, loss] : points.front().losses) {
-    names += " " + for_markdown(name) + " |";
-    line += "---|";
-  }
+  Table table({"step", "tokens"});
+  for (const auto& [name, loss] : points.front().losses) table.columns.emplace_back(name);
   for (const Point& point : thinned(points, 11)) {
-    rows += fmt::format("| {} | {} |", with_thousands(point.step), with_thousands(point.tokens));
-    for (const auto& [name, loss] : point.losses) rows += fmt::format(" {:.3f} |", loss);
-    rows += "\n";
+    std::vector<Cell> cells = {count_cell(point.step), count_cell(point.tokens)};
+    for (const auto& [name, loss] : point.losses) cells.emplace_back(fmt::format("{:.3f}", loss), loss);
+    table.add(std::move(cells));
   }
-  return "| step | tokens |" + names + "\n" + line + "\n" + rows;
+  return render_markdown(table);
 }
 
 // Another model's card as a part of this one: its headings one level deeper, without its pictures, which lie beside it.
@@ -126,16 +124,16 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   if (config.held_out > 0 && !facts.text.empty())
     text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));
   if (!facts.text.empty()) {
-    text += "\n## Text\n| source | documents | tokens | times an epoch |\n|---|---|---|---|\n";
+    Table table({"source", "documents", "tokens", "times an epoch"});
     for (const CardFacts::Text& t : facts.text)
-      text += fmt::format("| {} | {} | {} | {} |\n", for_markdown(t.name), with_thousands(t.documents),
-                          with_thousands(t.tokens), t.weight);
+      table.add({t.name, count_cell(t.documents), count_cell(t.tokens), fmt::format("{}", t.weight)});
+    text += "\n## Text\n" + render_markdown(table);
   }
   if (!facts.tasks.empty()) {
-    text += "\n## Supervised tasks\n| task | what | examples | rate |\n|---|---|---|---|\n";
+    Table table({"task", "what", "examples", "rate"});
     for (const CardFacts::Task& t : facts.tasks)
-      text += fmt::format("| {} | {} | {} | {} |\n", for_markdown(t.name), for_markdown(t.summary),
-                          with_thousands(t.examples), percent(t.rate));
+      table.add({t.name, t.summary, count_cell(t.examples), percent(t.rate)});
+    text += "\n## Supervised tasks\n" + render_markdown(table);
   }
   if (!points.empty()) {
     text += "\n## Loss on held-out examples, nats a target token\n" + loss_table(points) + "\n![loss](loss.svg)\n";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "report/table.h"
 #include "results/comparison.h"
 
 #include <cstddef>
@@ -8,10 +9,13 @@
 
 namespace peftbench {
 
-// Rows as a reader wants them: a table for each task and backbone, the failures below. A table that is wider than
-// `width` comes in two: what was scored and what it cost, then the counts. 0: as wide as it is.
-std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width = 0);
+// Rows as a reader wants them: a table for each task and backbone, the failures below; then those of scores on several
+// tasks (report/score_grid.h).
+std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows);
 
+// These tables. One that is wider than `width` comes in two: what was scored and what it cost, then the counts. 0: as
+// wide as it is.
+std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width = 0);
 std::string comparison_markdown(const std::vector<ComparisonRow>& rows);
 
 // One table with plain numbers, for other programs.

@@ -2,7 +2,6 @@
 
 #include "core/names.h"
 #include "report/format.h"
-#include "report/table.h"
 
 #include <fmt/format.h>
 
@@ -79,8 +78,9 @@ void add_costs(TextSheet& sheet, const RunRecord& record) {
               fmt::format("in {} processes, the last from step {}", training.times_resumed + 1, training.resumed_from));
   const bool exact =
       std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
-  sheet.add("machine", fmt::format("{}{} thread{}; no GPU is used", record.cpu.empty() ? "" : record.cpu + ", ",
-                                   record.threads, record.threads == 1 ? "" : "s"));
+  const RunRecord::Machine& machine = record.machine;
+  sheet.add("machine", fmt::format("{}{} thread{}; no GPU is used", machine.cpu.empty() ? "" : machine.cpu + ", ",
+                                   machine.threads, machine.threads == 1 ? "" : "s"));
   sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at its peak" + (exact ? "" : " (since the start)"));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "report/table.h"
+#include "report/text_sheet.h"
 #include "results/run_record.h"
 
 #include <string>

@@ -12,7 +12,6 @@
 namespace peftbench {
 namespace {
 
-const std::string none = "–";
 using Rows = std::vector<const ComparisonRow*>;
 
 // What the row has in place of a score: the worst status of its runs.
@@ -20,11 +19,11 @@ std::string state(const ComparisonRow& row) {
   for (const char* status : {"failed", "interrupted", "stopped", "running", "missing"})
     for (const SeedRun& run : row.runs)
       if (run.status == status) return status;
-  return none;
+  return Cell::absent;
 }
 
 // Of all rows on one backbone, the mixtures' own tasks or the tasks that were not trained on.
-std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
+std::optional<Table> score_grid(const Rows& rows, bool trained) {
   std::vector<std::string> tasks;
   const auto add = [&](const std::string& task) {
     if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
@@ -39,23 +38,23 @@ std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
       if (other.trained == trained) add(other.task);
   }
   if (tasks.empty()) return std::nullopt;
-  ScoreGrid grid;
+  Table grid({"trained on", "method"});
   grid.title = trained ? "tasks of mixtures" : "scores on other tasks than the one that was trained on";
   grid.title += " (" + rows.front()->backbone + ")";
-  grid.headers = {"trained on", "method"};
-  for (const std::string& task : tasks) grid.headers.push_back(">" + task);
+  for (const std::string& task : tasks) grid.columns.push_back(right_column(task));
   for (const ComparisonRow* row : rows) {
     if (!has(*row)) continue;
-    grid.lines.push_back({row->task, row->label});
+    std::vector<Cell> line = {row->task, row->label};
     for (const std::string& task : tasks) {
       const auto other = std::find_if(row->others.begin(), row->others.end(),
                                       [&](const auto& o) { return o.trained == trained && o.task == task; });
-      grid.lines.back().push_back(task == row->task            ? score_text(*row)
-                                  : other == row->others.end() ? none
-                                                               : score_text(other->score));
+      line.push_back(task == row->task            ? Cell(score_text(*row))
+                     : other == row->others.end() ? Cell()
+                                                  : Cell(score_text(other->score)));
     }
+    grid.add(std::move(line));
   }
-  grid.lines.push_back({none, "constant answers"});
+  std::vector<Cell> constants = {Cell(), "constant answers"};
   for (const std::string& task : tasks) {
     std::optional<double> bar;
     for (const ComparisonRow* row : rows) {
@@ -63,22 +62,23 @@ std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
       for (const OtherScore& other : row->others)
         if (other.task == task && !bar) bar = other.majority;
     }
-    grid.lines.back().push_back(bar ? format_score(*bar) : none);
+    constants.push_back(bar ? Cell(format_score(*bar), *bar) : Cell());
   }
+  grid.add(std::move(constants));
   return grid;
 }
 
 }  // namespace
 
 std::string score_text(const Summary& score) {
-  if (score.n == 0) return none;
+  if (score.n == 0) return Cell::absent;
   return format_score(score.mean) +
          (score.deviation && std::isfinite(*score.deviation) ? fmt::format(" ± {:.3f}", *score.deviation) : "");
 }
 
 std::string score_text(const ComparisonRow& row) { return row.score.n == 0 ? state(row) : score_text(row.score); }
 
-std::vector<ScoreGrid> score_grids(const std::vector<ComparisonRow>& rows) {
+std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows) {
   std::vector<std::pair<std::string, Rows>> backbones;
   for (const ComparisonRow& row : rows) {
     auto place =
@@ -86,7 +86,7 @@ std::vector<ScoreGrid> score_grids(const std::vector<ComparisonRow>& rows) {
     if (place == backbones.end()) place = backbones.insert(backbones.end(), {row.backbone, {}});
     place->second.push_back(&row);
   }
-  std::vector<ScoreGrid> grids;
+  std::vector<Table> grids;
   for (const auto& [backbone, some] : backbones)
     for (const bool trained : {true, false})
       if (auto grid = score_grid(some, trained)) grids.push_back(std::move(*grid));

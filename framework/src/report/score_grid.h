@@ -1,5 +1,6 @@
 #pragma once
 
+#include "report/table.h"
 #include "results/comparison.h"
 
 #include <string>
@@ -7,15 +8,9 @@
 
 namespace peftbench {
 
-// A table of scores on several tasks: a line for each method and task that it was trained on, a column for each task.
-struct ScoreGrid {
-  std::string title;
-  std::vector<std::string> headers;  // as TextTable's
-  std::vector<std::vector<std::string>> lines;
-};
-
-// For each backbone one of the mixtures' own tasks and one of the tasks that were not trained on, where there are any.
-std::vector<ScoreGrid> score_grids(const std::vector<ComparisonRow>& rows);
+// Scores on several tasks: a line for each method and task that it was trained on, a column for each task. For each
+// backbone a table of the mixtures' own tasks and one of the tasks that were not trained on, where there are any.
+std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows);
 
 // "0.812 ± 0.013"; where nothing has finished, the status of the runs.
 std::string score_text(const Summary& score);

@@ -1,37 +1,67 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace peftbench {
 
-// Rows of text under headers, aligned by columns of the terminal.
-class TextTable {
- public:
-  // A header that begins with '>' is of a column set to the right: numbers.
-  explicit TextTable(const std::vector<std::string>& headers);
-  void add(std::vector<std::string> row);  // as many cells as headers
-  bool empty() const { return rows_.empty(); }
+using Json = nlohmann::ordered_json;
 
-  // The last column is wrapped to fit `width`; 0 leaves it as it is.
-  std::string text(std::size_t width = 0) const;
+enum class Align { left, right };
 
- private:
-  std::vector<std::string> headers_;
-  std::vector<bool> right_;
-  std::vector<std::vector<std::string>> rows_;
+// What stands in a cell: its text for readers, and its value for other programs. The value is a number, a text, a list
+// or any other JSON; null is absent.
+struct Cell {
+  Cell() = default;  // absent
+  Cell(const char* text) : Cell(std::string(text)) {}
+  Cell(std::string text) : shown(text), value(std::move(text)) {}
+  Cell(std::string text, Json of) : shown(std::move(text)), value(std::move(of)) {}
+  Cell(const std::vector<std::string>& list);  // "a, b", and the list
+
+  static constexpr const char* absent = "–";
+  std::string shown = absent;
+  Json value = nullptr;
 };
 
-// "  label   text" lines, the text wrapped: how one thing is shown with its properties.
-class TextSheet {
- public:
-  void add(std::string label, std::string text) { lines_.emplace_back(std::move(label), std::move(text)); }
-  std::string text(std::size_t width = 0) const;
+// A whole number with its thousands apart.
+Cell count_cell(long long number);
 
- private:
-  std::vector<std::pair<std::string, std::string>> lines_;
+struct Column {
+  Column(const char* header) : Column(std::string(header)) {}
+  Column(std::string header, Align side = Align::left) : title(header), key(std::move(header)), align(side) {}
+  Column(std::string header, Align side, std::string name, int of_part = 0)
+      : title(std::move(header)), key(std::move(name)), align(side), part(of_part) {}
+
+  std::string title;  // for readers
+  std::string key;    // for other programs: CSV, JSON
+  Align align = Align::left;
+  int part = 0;  // of a table that is too wide; columns of one part stand together, below or beside the first column
+};
+
+// A column of numbers, set to the right.
+inline Column right_column(std::string title) { return {std::move(title), Align::right}; }
+
+// Lines below a table. Without a title they stand in the place of the table.
+struct Note {
+  std::string title;
+  std::vector<std::string> lines;
+};
+
+// Rows of cells under columns, as report/render.h writes them. It knows nothing of what it shows.
+struct Table {
+  explicit Table(std::vector<Column> of = {}) : columns(std::move(of)) {}
+  void add(std::vector<Cell> row);  // as many cells as columns
+  bool empty() const { return rows.empty(); }
+
+  std::string title;
+  std::vector<Column> columns;
+  std::vector<std::vector<Cell>> rows;
+  std::vector<Note> notes;
 };
 
 }  // namespace peftbench

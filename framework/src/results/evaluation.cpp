@@ -1,5 +1,7 @@
 #include "results/evaluation.h"
 
+#include "core/json.h"
+
 #include <algorithm>
 #include <array>
 

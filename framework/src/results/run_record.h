@@ -60,7 +60,7 @@ struct TaskScore {
   ScoreDetails details = {};
 };
 
-// All that stands in a run's record.json; docs/results-schema.md says what each field means and its unit.
+// All that stands in a run's record.json; results/record_fields.h says what each field means and its unit.
 // A record is written when a run starts, and again with every change of status.
 struct RunRecord {
   static constexpr int schema = 1;
@@ -70,21 +70,28 @@ struct RunRecord {
   std::string message;             // of a failure
   std::string started, ended;      // UTC, ISO 8601
 
-  std::string peftbench_version, torch_version;
-  std::string cpu;
-  int threads = 0;
-
-  struct {
+  struct Program {
+    std::string peftbench, torch;
+    std::optional<std::string> commit = {};  // of the checkout that it was built from
+    std::optional<bool> clean = {};          // nothing in that checkout was other than in the commit
+  } program;
+  struct Machine {
+    std::string cpu;
+    int threads = 0;  // used
+    std::optional<std::int64_t> cores = {}, usable_cores = {}, memory_bytes = {};
+    std::string kernel = {}, compiler = {};
+  } machine;
+  struct Method {
     std::string name, version, summary, reference, plugin, abi_note;
     Json values = Json::object();
   } method;
-  struct {
+  struct Task {
     std::string name, source, hash, majority_label;
     std::int64_t train = 0, validation = 0, test = 0;
     std::string file = {};                 // the task's YAML, absolute; "" in older records
     std::vector<std::string> labels = {};  // label words, in the order in which they were learnt
   } task;
-  struct {
+  struct Backbone {
     std::string name, folder, precision, quantization = "none", checksum_before, checksum_after;
     std::int64_t parameters = 0;  // elements, however few bits they are kept in
     std::int64_t bytes = 0;       // of the weights as they are kept
@@ -96,7 +103,7 @@ struct RunRecord {
 
   Json ledger = Json::object();
   std::vector<std::string> sites;  // claimed by the method
-  struct {
+  struct Training {
     std::int64_t steps = 0, best_step = 0, resumed_from = 0, times_resumed = 0, examples = 0, tokens = 0;
     std::optional<double> loss_before, loss_after;  // mean per target token on the split named below
     std::string loss_split;

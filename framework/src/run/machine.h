@@ -1,5 +1,7 @@
 #pragma once
 
+#include "results/run_record.h"
+
 #include <cstdint>
 #include <string>
 
@@ -13,5 +15,9 @@ std::int64_t default_threads();  // OMP_NUM_THREADS, else one for each processor
 void use_threads(std::int64_t threads);
 
 std::string cpu_model();  // "" where /proc does not tell
+
+// What a record says of the machine, and of the program as it was built.
+RunRecord::Machine describe_machine(std::int64_t threads);
+RunRecord::Program describe_program();
 
 }  // namespace peftbench

@@ -21,7 +21,6 @@
 #include "results/run_lock.h"
 #include "train/trainer.h"
 
-#include <peftbench/abi.h>
 #include <peftbench/error.h>
 
 #include <fmt/format.h>
@@ -163,10 +162,8 @@ void Runner::describe() {
   RunRecord& r = record_;
   r.id = bench_.run_id();
   if (r.started.empty()) r.started = utc_now();
-  r.peftbench_version = PEFTBENCH_VERSION;
-  r.torch_version = PEFTBENCH_TORCH_VERSION;
-  r.cpu = cpu_model();
-  r.threads = static_cast<int>(config_.options.train.threads);
+  r.program = describe_program();
+  r.machine = describe_machine(config_.options.train.threads);
   r.method = {plugin.name,
               plugin.version,
               plugin.summary,

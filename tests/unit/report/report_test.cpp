@@ -1,6 +1,6 @@
 #include "report/format.h"
+#include "report/render.h"
 #include "report/run_report.h"
-#include "report/table.h"
 
 #include <peftbench/error.h>
 
@@ -42,11 +42,11 @@ TEST(Format, WidthIsOfTheTerminal) {
 }
 
 TEST(Table, AlignsAndWraps) {
-  TextTable table({"name", ">count", "what"});
+  Table table({"name", right_column("count"), "what"});
   table.add({"a", "1", "first of all the rows here"});
   table.add({"→bcd", "1,000", "second"});
-  EXPECT_EQ(table.text(), "name  count  what\na         1  first of all the rows here\n→bcd  1,000  second\n");
-  EXPECT_EQ(table.text(35),
+  EXPECT_EQ(render_text(table), "name  count  what\na         1  first of all the rows here\n→bcd  1,000  second\n");
+  EXPECT_EQ(render_text(table, 35),
             "name  count  what\na         1  first of all the rows\n             here\n→bcd  1,000  second\n");
   EXPECT_THROW(table.add({"too", "few"}), Error);
 }

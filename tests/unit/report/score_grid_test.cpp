@@ -31,23 +31,39 @@ OtherScore on(const std::string& task, double score, bool trained = false) {
   return {task, trained, "accuracy", "test", {2, score, 0.02}, Range{10, 10}, 0.6, 0.25};
 }
 
+// Those of numbers begin with '>'.
+std::vector<std::string> titles(const Table& table) {
+  std::vector<std::string> result;
+  for (const Column& column : table.columns) result.push_back((column.align == Align::right ? ">" : "") + column.title);
+  return result;
+}
+
+std::vector<std::vector<std::string>> lines(const Table& table) {
+  std::vector<std::vector<std::string>> result;
+  for (const std::vector<Cell>& row : table.rows) {
+    result.emplace_back();
+    for (const Cell& cell : row) result.back().push_back(cell.shown);
+  }
+  return result;
+}
+
 TEST(ScoreGridTest, HasAColumnForEachTask) {
   const auto grids = score_grids({row("lora", "films", 0.9, {on("tweets", 0.7)}),
                                   row("lora", "tweets", 0.8, {on("films", 0.75)}), row("ia3", "films", 0.6, {})});
   ASSERT_THAT(grids, SizeIs(1));
   EXPECT_EQ(grids[0].title, "scores on other tasks than the one that was trained on (t5)");
-  EXPECT_THAT(grids[0].headers, ElementsAre("trained on", "method", ">films", ">tweets"));
-  EXPECT_THAT(grids[0].lines, ElementsAre(ElementsAre("films", "lora", "0.900 ± 0.010", "0.700 ± 0.020"),
-                                          ElementsAre("tweets", "lora", "0.750 ± 0.020", "0.800 ± 0.010"),
-                                          ElementsAre("–", "constant answers", "0.500", "0.500")));
+  EXPECT_THAT(titles(grids[0]), ElementsAre("trained on", "method", ">films", ">tweets"));
+  EXPECT_THAT(lines(grids[0]), ElementsAre(ElementsAre("films", "lora", "0.900 ± 0.010", "0.700 ± 0.020"),
+                                           ElementsAre("tweets", "lora", "0.750 ± 0.020", "0.800 ± 0.010"),
+                                           ElementsAre("–", "constant answers", "0.500", "0.500")));
 }
 
 TEST(ScoreGridTest, MixturesHaveOneOfTheirOwn) {
   const auto grids = score_grids({row("lora", "mix", 0.8, {on("a", 0.9, true), on("b", 0.7, true), on("c", 0.5)})});
   ASSERT_THAT(grids, SizeIs(2));
   EXPECT_EQ(grids[0].title, "tasks of mixtures (t5)");
-  EXPECT_THAT(grids[0].headers, ElementsAre("trained on", "method", ">mix", ">a", ">b"));
-  EXPECT_THAT(grids[1].headers, ElementsAre("trained on", "method", ">mix", ">c"));
+  EXPECT_THAT(titles(grids[0]), ElementsAre("trained on", "method", ">mix", ">a", ">b"));
+  EXPECT_THAT(titles(grids[1]), ElementsAre("trained on", "method", ">mix", ">c"));
 }
 
 TEST(ScoreGridTest, WithoutOtherTasksThereIsNone) {

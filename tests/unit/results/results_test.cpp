@@ -86,6 +86,31 @@ TEST(RunRecord, HoldsTheScoresOfSeveralTasks) {
   EXPECT_TRUE(record_from_json(older, "here").tasks.empty());
 }
 
+TEST(RunRecord, TellsWhatItWasMadeWith) {
+  RunRecord record = sample();
+  record.program = {"0.1.0", "2.13.0", "0123abcd", false};
+  record.machine = {"a processor", 2, 8, 4, 1 << 30, "Linux 6.1 x86_64", "GCC 12.2.0"};
+  const RunRecord again = record_from_json(Json::parse(to_json(record).dump()), "here");
+  EXPECT_EQ(to_json(again), to_json(record));
+  EXPECT_EQ(again.program.clean, false);
+  EXPECT_EQ(again.machine.usable_cores, 4);
+}
+
+// They were written by earlier versions of the program, under the same schema version.
+TEST(RunRecord, OlderRecordsLackSomeFields) {
+  const Json json = to_json(sample());
+  Json older = json;
+  for (const char* key : {"answers", "labels", "confusion", "texts", "tasks"}) older.erase(key);
+  for (const char* key : {"commit", "clean"}) older["program"].erase(key);
+  for (const char* key : {"cores", "usable_cores", "memory_bytes", "kernel", "compiler"}) older["machine"].erase(key);
+  for (const char* key : {"file", "labels"}) older["task"].erase(key);
+  for (const char* key : {"quantization", "bytes"}) older["backbone"].erase(key);
+  const RunRecord record = record_from_json(older, "here");
+  EXPECT_FALSE(record.program.commit);
+  EXPECT_FALSE(record.machine.cores);
+  EXPECT_EQ(to_json(record), json);  // with what is not known
+}
+
 TEST(RunRecord, RefusesAnotherSchemaAndMissingFields) {
   Json json = to_json(sample());
   json["schema_version"] = 99;

@@ -30,5 +30,27 @@ TEST(TuneProcessDeathTest, KeepsFreedMemoryUnlessTheUserHasSetMalloc) {
       testing::ExitedWithCode(1), "");
 }
 
+TEST(DescribeMachine, TellsItsSizes) {
+  const RunRecord::Machine machine = describe_machine(3);
+  EXPECT_EQ(machine.threads, 3);
+  ASSERT_TRUE(machine.cores && machine.usable_cores && machine.memory_bytes);
+  EXPECT_GE(*machine.usable_cores, 1);
+  EXPECT_LE(*machine.usable_cores, *machine.cores);
+  EXPECT_GT(*machine.memory_bytes, 64 << 20);
+  EXPECT_EQ(machine.kernel.rfind("Linux ", 0), 0u);
+  EXPECT_NE(machine.compiler.find_first_of("0123456789"), std::string::npos);
+}
+
+// A tree is clean or not only where there is a commit.
+TEST(DescribeProgram, TellsTheCommitWhereThereIsOne) {
+  const RunRecord::Program program = describe_program();
+  EXPECT_FALSE(program.peftbench.empty());
+  EXPECT_FALSE(program.torch.empty());
+  if (program.commit)
+    EXPECT_EQ(program.commit->find_first_not_of("0123456789abcdef"), std::string::npos);
+  else
+    EXPECT_FALSE(program.clean);
+}
+
 }  // namespace
 }  // namespace peftbench::machine_test
