@@ -15,6 +15,7 @@ namespace peftbench {
 namespace {
 
 using Labels = MetricInfo::Labels;
+using Judges = MetricInfo::Judges;
 
 std::string labels_text(const std::vector<std::string>& labels) {
   return labels.empty() ? "free text" : std::to_string(labels.size()) + " label words: " + join(labels);
@@ -26,10 +27,10 @@ std::optional<Problem> missing(const MetricInfo& metric, const TextExample& exam
   if (metric.groups && example.group.empty())
     return Problem{
         name + "to know which rows are judged together", "a row without a group", "a group for each row", {}};
-  if (metric.numbers && !number_of(example.target))
+  if (metric.judges == Judges::number && !number_of(example.target))
     return Problem{
         name + "targets that are numbers", "'" + printable(example.target) + "'", "a number such as 3.4", {}};
-  if (metric.numbered && example.label != 0 && example.label != 1)
+  if (metric.judges == Judges::referent && example.label != 0 && example.label != 1)
     return Problem{name + "to know of each row whether its target is the right answer",
                    "a row that does not say so",
                    "0 or 1",
@@ -47,24 +48,36 @@ const std::vector<MetricInfo>& metric_table() {
        .summary = "F1 of the second label word; an illegal answer counts as the wrong one of the two",
        .labels = Labels::two},
       {.name = "matthews", .summary = "Matthews' correlation", .labels = Labels::needed},
-      {.name = "exact_match", .summary = "share of answers that are the target, or another right answer"},
+      {.name = "exact_match",
+       .summary = "share of answers that are the target, or another right answer",
+       .judges = Judges::text},
       {.name = "f1a", .summary = "f1 over all answers of all questions", .labels = Labels::two},
       {.name = "em",
        .summary = "share of groups (questions) with every label right",
        .labels = Labels::needed,
        .groups = true},
-      {.name = "squad_em", .summary = "share of normalised answers that equal one of the right ones"},
-      {.name = "squad_f1", .summary = "mean F1 of normalised words with the right answer that is nearest"},
-      {.name = "record_em", .summary = "squad_em, each group (question) counted once", .groups = true},
-      {.name = "record_f1", .summary = "squad_f1, each group (question) counted once", .groups = true},
+      {.name = "squad_em",
+       .summary = "share of normalised answers that equal one of the right ones",
+       .judges = Judges::squad},
+      {.name = "squad_f1",
+       .summary = "mean F1 of normalised words with the right answer that is nearest",
+       .judges = Judges::squad},
+      {.name = "record_em",
+       .summary = "squad_em, each group (question) counted once",
+       .judges = Judges::squad,
+       .groups = true},
+      {.name = "record_f1",
+       .summary = "squad_f1, each group (question) counted once",
+       .judges = Judges::squad,
+       .groups = true},
       {.name = "pearson",
        .summary = "Pearson's correlation; an answer that is not a number counts as -1",
-       .numbers = true},
-      {.name = "spearman", .summary = "the same of ranks, ties sharing their mean rank", .numbers = true},
+       .judges = Judges::number},
+      {.name = "spearman", .summary = "the same of ranks, ties sharing their mean rank", .judges = Judges::number},
       {.name = "wsc_simple",
        .summary = "whether the answer names the referent, compared with the row's label",
        .labels = Labels::none,
-       .numbered = true},
+       .judges = Judges::referent},
       {.name = mean_metric, .summary = "mean of the task's other metrics"},
   };
   return table;
@@ -80,6 +93,11 @@ const MetricInfo* find_metric(std::string_view name) {
   const auto& table = metric_table();
   const auto found = std::find_if(table.begin(), table.end(), [&](const MetricInfo& m) { return m.name == name; });
   return found == table.end() ? nullptr : &*found;
+}
+
+Judges judges_of(std::string_view metric) {
+  const MetricInfo* info = find_metric(metric);
+  return info ? info->judges : Judges::label;
 }
 
 std::optional<Problem> metric_problem(const std::string& metric, const std::vector<std::string>& metrics,
@@ -108,7 +126,8 @@ std::optional<Problem> metric_problem(const std::string& metric, const std::vect
 void check_metric_needs(const TaskConfig& config, const TextList& examples) {
   std::vector<const MetricInfo*> metrics;
   for (const std::string& name : config.metrics)
-    if (const MetricInfo* metric = find_metric(name); metric && (metric->groups || metric->numbers || metric->numbered))
+    if (const MetricInfo* metric = find_metric(name);
+        metric && (metric->groups || metric->judges == Judges::number || metric->judges == Judges::referent))
       metrics.push_back(metric);
   if (metrics.empty()) return;
   for (auto text = examples.begin(); text != examples.end(); ++text) {

@@ -16,19 +16,22 @@ class TextList;     // data/text_list.h
 // be checked against before any data is read.
 struct MetricInfo {
   enum class Labels { any, needed, two, none };  // label words of the task; two: exactly so many
+  // How one answer is found right, and what of it is: the label, the text, the text as SQuAD normalises it, whether it
+  // names the referent, the number.
+  enum class Judges { label, text, squad, referent, number };
 
   std::string_view name;
   std::string_view summary;  // one line
   Labels labels = Labels::any;
-  bool numbers = false;   // targets are numbers
-  bool groups = false;    // rows belong to groups (TextExample::group)
-  bool numbered = false;  // rows without label words still have a label, 0 or 1 (TextExample::label)
+  Judges judges = Judges::label;
+  bool groups = false;  // rows belong to groups (TextExample::group)
 };
 
 // All metrics. Larger is better for every one.
 const std::vector<MetricInfo>& metric_table();
 std::vector<std::string> metric_names();
-const MetricInfo* find_metric(std::string_view name);  // null if there is none of this name
+const MetricInfo* find_metric(std::string_view name);   // null if there is none of this name
+MetricInfo::Judges judges_of(std::string_view metric);  // label where there is none of this name
 
 // `mean` is the mean of a task's other metrics: what selects checkpoints of a task with two (Lester et al. 2021, §3).
 inline constexpr std::string_view mean_metric = "mean";

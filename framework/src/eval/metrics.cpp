@@ -16,6 +16,8 @@ namespace peftbench {
 
 namespace {
 
+using Judges = MetricInfo::Judges;
+
 constexpr int resamples = 1000;
 
 std::vector<std::string> without_mean(const std::vector<std::string>& names) {
@@ -94,11 +96,6 @@ std::string_view deciding(const std::vector<std::string>& metrics) {
   return first == metrics.end() ? std::string_view() : std::string_view(*first);
 }
 
-bool of_numbers(std::string_view metric) {
-  const MetricInfo* info = find_metric(metric);
-  return info && info->numbers;
-}
-
 }  // namespace
 
 std::vector<MetricValue> compute_metrics(const std::vector<std::string>& names,
@@ -114,16 +111,17 @@ double metric_value(const std::string& name, const std::vector<std::string>& nam
 }
 
 void judge_answer(Prediction& p, const std::vector<std::string>& metrics, int labels) {
-  const std::string_view metric = deciding(metrics);
-  if (metric == "wsc_simple") p.label = names_referent(p.prediction, p.target);
-  if (metric.starts_with("squad_") || metric.starts_with("record_")) p.judged = normalize_squad(p.prediction);
-  p.illegal = of_numbers(metric) ? !number_of(p.prediction) : (labels > 0 || metric == "wsc_simple") && p.label < 0;
-  p.correct = is_right(metric, p);
+  const Judges judges = judges_of(deciding(metrics));
+  if (judges == Judges::referent) p.label = names_referent(p.prediction, p.target);
+  if (judges == Judges::squad) p.judged = normalize_squad(p.prediction);
+  p.illegal =
+      judges == Judges::number ? !number_of(p.prediction) : (labels > 0 || judges == Judges::referent) && p.label < 0;
+  p.correct = is_right(judges, p);
 }
 
 bool answers_may_be_illegal(const std::vector<std::string>& metrics, int labels) {
-  const std::string_view metric = deciding(metrics);
-  return labels > 0 || of_numbers(metric) || metric == "wsc_simple";
+  const Judges judges = judges_of(deciding(metrics));
+  return labels > 0 || judges == Judges::number || judges == Judges::referent;
 }
 
 int majority_label(const std::vector<int>& labels) {
@@ -148,9 +146,9 @@ std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& met
   if (targets.empty()) return best;
   if (labels.empty()) {
     const auto wrong = std::count_if(targets.begin(), targets.end(), [](const auto& p) { return p.target_label == 0; });
-    if (std::find(metrics.begin(), metrics.end(), "wsc_simple") != metrics.end())
-      best.push_back(
-          {"wsc_simple", static_cast<double>(wrong) / static_cast<double>(targets.size()), "a wrong referent"});
+    for (const std::string& metric : metrics)
+      if (judges_of(metric) == Judges::referent)
+        best.push_back({metric, static_cast<double>(wrong) / static_cast<double>(targets.size()), "a wrong referent"});
     return best;
   }
   std::vector<int> given;

@@ -193,8 +193,9 @@ void check_scorable(const PredictionFile& file, const std::vector<std::string>& 
       const Prediction& p = file.predictions[i];
       std::string lacks;
       if (metric->groups && p.group.empty()) lacks = "a 'group'";
-      if (metric->numbers && !number_of(p.target)) lacks = "a target that is a number";
-      if (metric->numbered && p.target_label != 0 && p.target_label != 1) lacks = "a 'target_label' of 0 or 1";
+      if (metric->judges == MetricInfo::Judges::number && !number_of(p.target)) lacks = "a target that is a number";
+      if (metric->judges == MetricInfo::Judges::referent && p.target_label != 0 && p.target_label != 1)
+        lacks = "a 'target_label' of 0 or 1";
       if (lacks.empty()) continue;
       throw DataError(
           {file.file.string() + ":" + std::to_string(file.lines[i]) + ": the metric '" + name + "' cannot score this",

@@ -99,10 +99,11 @@ double matthews(const Confusion::Margins& m) {
 }
 
 // T5's: an answer that is neither label counts as the wrong one of the two.
-double binary_f1(const Predictions& predictions, const Weights& weights) {
+// `labels`: the target's and the answer's, of each row.
+double binary_f1(const std::vector<std::pair<int, int>>& labels, const Weights& weights) {
   double hits = 0, targets = 0, answers = 0;
-  for (std::size_t i = 0; i < predictions.size(); ++i) {
-    const int target = predictions[i].target_label, label = predictions[i].label;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto [target, label] = labels[i];
     const bool positive = label == 1 || (label != 0 && target == 0);
     if (target == 1) targets += weights[i];
     if (positive) answers += weights[i];
@@ -275,7 +276,9 @@ Scorer confusion_scorer(const Predictions& predictions, int labels, Value value)
 Scorer f1_scorer(const Predictions& predictions, bool grouped) {
   Scorer scorer;
   scorer.grouped = grouped;
-  scorer.value = [&predictions](const Weights& w) { return binary_f1(predictions, w); };
+  std::vector<std::pair<int, int>> labels;
+  for (const Prediction& p : predictions) labels.emplace_back(p.target_label, p.label);
+  scorer.value = [labels = std::move(labels)](const Weights& w) { return binary_f1(labels, w); };
   return scorer;
 }
 
@@ -313,13 +316,20 @@ bool squad_match(const Prediction& prediction) {
   return best_of_references(prediction, [](const auto& a, const auto& b) { return a == b ? 1.0 : 0.0; }) > 0;
 }
 
-bool is_right(std::string_view metric, const Prediction& p) {
-  if (metric == "exact_match") return text_is_right(p);
-  if (metric == "wsc_simple") return wsc_is_right(p);
-  if (metric.starts_with("squad_") || metric.starts_with("record_")) return squad_match(p);
-  if (metric == "pearson" || metric == "spearman") {
-    const auto number = number_of(p.prediction);
-    return number && number == number_of(p.target);
+bool is_right(MetricInfo::Judges judges, const Prediction& p) {
+  switch (judges) {
+    case MetricInfo::Judges::text:
+      return text_is_right(p);
+    case MetricInfo::Judges::squad:
+      return squad_match(p);
+    case MetricInfo::Judges::referent:
+      return wsc_is_right(p);
+    case MetricInfo::Judges::number: {
+      const auto number = number_of(p.prediction);
+      return number && number == number_of(p.target);
+    }
+    case MetricInfo::Judges::label:
+      break;
   }
   return label_is_right(p);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/metric_names.h"
 #include "eval/metrics.h"
 
 #include <cstdint>
@@ -21,13 +22,13 @@ struct Scorer {
   std::function<double(const Weights&)> value;
 };
 
-// `predictions` outlive it. `names`: the metrics that `mean` is the mean of, itself left out. Throws ConfigError for an
+// `names`: the metrics that `mean` is the mean of, itself left out. Throws ConfigError for an
 // unknown name.
 Scorer make_scorer(std::string_view name, const std::vector<std::string>& names,
                    const std::vector<Prediction>& predictions, int labels);
 
 // Whether the answer is right: of a metric that has no right and wrong (a correlation), whether it equals the target.
-bool is_right(std::string_view metric, const Prediction& prediction);
+bool is_right(MetricInfo::Judges judges, const Prediction& prediction);
 
 // The answer as SQuAD's scorer sees it, against the nearest right answer.
 double squad_f1(const Prediction& prediction);
