@@ -1,7 +1,6 @@
 #pragma once
 
-#include "run/home.h"
-#include "run/run_config.h"
+#include "run/resources.h"
 
 #include <string>
 #include <vector>

@@ -5,6 +5,7 @@
 #include "core/utf8.h"
 #include "data/encode_list.h"
 #include "data/label_check.h"
+#include "run/options.h"
 #include "run/settings.h"
 
 #include <peftbench/error.h>
