@@ -19,7 +19,7 @@ class SentencePieceProcessor;
 namespace peftbench {
 
 inline constexpr const char* vocabulary_remedy =
-    "take spiece.model from the Hugging Face folder that the weights came from (T5, T5 v1.1 and Flan share one)";
+    "use spiece.model from the Hugging Face folder of the weights (T5, T5 v1.1 and Flan share one)";
 
 // T5's vocabulary: SentencePiece pieces, then sentinels whose ids fall (<extra_id_0> is the highest), then tokens that
 // the files beside it add. Rows of the embedding table beyond them never occur.
