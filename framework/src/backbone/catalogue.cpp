@@ -27,7 +27,7 @@ class Reader {
     entry_.name = file_.stem().string();
     entry_.spec.name = entry_.name;
     const YAML::Node root = read_yaml(file_);
-    if (!root.IsMap()) throw ConfigError(Problem{file_.string() + " is not a map of keys", {}, "keys and values", {}});
+    if (!root.IsMap()) throw ConfigError(Problem{file_.string() + " is not a YAML map", {}, "keys and values", {}});
     for (const auto& pair : root) set(pair.first, pair.second);
     check_complete();
     return std::move(entry_);
@@ -42,7 +42,7 @@ class Reader {
     const std::string found = node.IsScalar() ? printable(node.Scalar())
                               : node.IsNull() ? "nothing"
                                               : "a list or a table";
-    throw ConfigError(Problem{place(node.Mark()) + ": a wrong value for " + key_, found, expected, {}});
+    throw ConfigError(Problem{place(node.Mark()) + ": invalid value for " + key_, found, expected, {}});
   }
 
   Setter text(std::string& field) {
@@ -88,7 +88,7 @@ class Reader {
           Problem{place(key.Mark()) + ": unknown key '" + printable(key_) + "'", {}, {}, did_you_mean(key_, known)});
     }
     if (!seen_.insert(key_).second) {
-      throw ConfigError(Problem{place(key.Mark()) + ": key '" + key_ + "' occurs twice", {}, "each key once", {}});
+      throw ConfigError(Problem{place(key.Mark()) + ": duplicate key '" + key_ + "'", {}, "each key once", {}});
     }
     setter->second(value);
   }
@@ -100,7 +100,7 @@ class Reader {
     }
     if (problems.empty()) problems = implausible(entry_.spec);
     if (!problems.empty())
-      throw ConfigError(Problem{file_.string() + " is not complete", join(problems, "\n"), "the sizes of a T5", {}});
+      throw ConfigError(Problem{file_.string() + " is incomplete", join(problems, "\n"), "the sizes of a T5", {}});
   }
 
   const fs::path& file_;
@@ -147,9 +147,9 @@ std::vector<CatalogueEntry> read_catalogue(const fs::path& folder) {
     for (const std::string& name : names) {
       const auto [owner, fresh] = owners.emplace(name, entry.name);
       if (fresh) continue;
-      throw ConfigError(Problem{"two backbones of " + folder.string() + " are called '" + name + "'",
-                                owner->second + " and " + entry.name, "each name once",
-                                "take it out of one of the files"});
+      throw ConfigError(Problem{"two backbones in " + folder.string() + " are named '" + name + "'",
+                                owner->second + " and " + entry.name, "unique names",
+                                "remove it from one of the files"});
     }
   }
   return entries;

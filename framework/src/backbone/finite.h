@@ -26,7 +26,7 @@ struct NotFiniteCause {
   std::string remedy;  // where nothing is being trained
 };
 inline constexpr const char* finite_weights_remedy =
-    "take weights without them: fetch the model again, or convert it from fp32 or bf16 (a conversion to fp16 makes "
+    "use finite weights: download the model again, or convert it from fp32 or bf16 (conversion to fp16 makes "
     "large numbers infinite)";
 NotFiniteCause why_not_finite(const Backbone& backbone, const CompiledPlan& plan);
 

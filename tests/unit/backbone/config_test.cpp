@@ -74,7 +74,7 @@ TEST(ConfigJson, TheGenerationConfigDecidesWhereDecodingBeginsAndEnds) {
   EXPECT_THAT(refusal_with("{}", R"(,"eos_token_id":[1,7])"), HasSubstr("eos_token_id is [1,7]; it must be one id"));
   EXPECT_THAT(refusal_with(R"({"decoder_start_token_id":0})", R"(,"decoder_start_token_id":3)"),
               AllOf(HasSubstr("generation_config.json: decoder_start_token_id is 0"), HasSubstr("config.json, 3")));
-  EXPECT_THAT(refusal_with("[1]"), HasSubstr("x/generation_config.json is not a configuration"));
+  EXPECT_THAT(refusal_with("[1]"), HasSubstr("x/generation_config.json is not a model configuration"));
   EXPECT_THAT(refusal_with(R"({"eos_token_id":999999})"), HasSubstr("eos_token_id is 999999"));
 }
 
@@ -189,7 +189,7 @@ TEST(Catalogue, FaultsNameLineAndKey) {
               AllOf(HasSubstr("tiny.yaml:6"), HasSubstr("a whole number")));
   EXPECT_THAT(catalogue_refusal(yaml, "gated: true", "gated: 7"), HasSubstr("true or false"));
   EXPECT_THAT(catalogue_refusal(yaml, "gelu_tanh", "gelu_new"), HasSubstr("relu or gelu_tanh or gelu or silu"));
-  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_kv: 5"), HasSubstr("occurs twice"));
+  EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_kv: 5"), HasSubstr("duplicate key"));
   EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5\n", ""), HasSubstr("d_ff is missing"));
   EXPECT_THAT(catalogue_refusal(yaml, "d_ff: 5", "d_ff: -5"), HasSubstr("d_ff is -5"));
   EXPECT_THAT(catalogue_refusal(yaml, "[org/other]", "[org/tiny]"), HasSubstr("called 'org/tiny'"));
