@@ -35,15 +35,15 @@ struct EvaluationConfig {
 template <class Config, class Visitor>
 void visit_evaluation(Config& c, Visitor&& visitor) {
   visitor("evaluation.mode", c.mode,
-          any("greedy: generate the answer; rank: score each label word and take the likeliest"));
-  visitor("evaluation.batch_size", c.batch_size, at_least(1, "examples evaluated together"));
-  visitor("evaluation.beams", c.beams, between(1, 1024, "beams of generation; 1 is greedy"));
+          any("greedy: generate the answer; rank: score each label word and choose the most likely"));
+  visitor("evaluation.batch_size", c.batch_size, at_least(1, "examples per evaluation batch"));
+  visitor("evaluation.beams", c.beams, between(1, 1024, "number of beams; 1: greedy decoding"));
   visitor("evaluation.max_tokens", c.max_tokens,
-          at_least(0, "longest generated answer; 0: the task's max_target_tokens"));
+          at_least(0, "maximum length of a generated answer; 0: the task's max_target_tokens"));
   visitor("evaluation.length_penalty", c.length_penalty,
-          between(-100, 100, "beam search divides a score by length^penalty"));
+          between(-100, 100, "beam search divides scores by length^penalty"));
   visitor("evaluation.rank_score", c.rank_score,
-          any("sum of log-probabilities of a label word's tokens, or their mean"));
+          any("score of a label word: sum or mean of its tokens' log-probabilities"));
 }
 
 }  // namespace peftbench

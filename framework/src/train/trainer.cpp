@@ -87,8 +87,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
       parameters_(job.plan.trained()) {
   check(config);
   if (job.examples.empty() && !parameters_.empty()) {
-    throw DataError(
-        {"there is nothing to train on", "0 training examples", "at least one", "look at the task's split sizes"});
+    throw DataError({"no training examples", "0 training examples", "at least one", "check the task's split sizes"});
   }
   if (compares_choices(config) && !parameters_.empty()) check_choices(job.plan, job.choices, job.examples);
   optimizer_ = make_optimizer(config, parameters_);
@@ -268,10 +267,10 @@ void Trainer::finish() {
   if (best_.empty()) {
     const bool evaluated = !result_.evaluations.empty() && result_.evaluations.back().step > 0;
     if (evaluated && !parameters_.empty()) {
-      throw Error({"no evaluation gave a finite score and loss, so no step can be chosen",
+      throw Error({"no evaluation has a finite score and loss, so no checkpoint can be selected",
                    std::to_string(result_.evaluations.size()) + " evaluations, the last after step " +
                        std::to_string(result_.evaluations.back().step),
-                   "finite numbers", "look at the validation split and the method's settings"});
+                   "finite numbers", "check the validation split and the method's settings"});
     }
     result_.best_step = result_.steps;
   } else {
@@ -345,7 +344,7 @@ void Trainer::resume(const TrainState& state) try {
     if (const auto seen = state.seen.find(std::to_string(i)); seen != state.seen.end()) seen_[i].copy_(seen->second);
 } catch (const nlohmann::json::exception& fault) {
   throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
-                         "all that this version needs to go on", "train the run anew with --again"});
+                         "all fields that this version needs to continue", "train the run again with --again"});
 }
 
 void Trainer::log(nlohmann::json event) const {
