@@ -141,7 +141,7 @@ struct Section {
 
   // What was scored, if all rows agree in it.
   std::string title() const {
-    if (unreadable()) return "records that cannot be read (a run's own command goes on from its checkpoint)";
+    if (unreadable()) return "unreadable records (the command of the run continues from its checkpoint)";
     std::string text = task + " on " + backbone, scored;
     for (const ComparisonRow* row : rows) {
       if (row->score.n == 0) continue;
@@ -212,7 +212,7 @@ std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t 
         text += "  " + (width > 24 ? wrap(in_one_line(line), width, 4) : in_one_line(line)) + "\n";
     };
     if (section.unreadable()) continue;
-    list("* evaluated otherwise than the rest of the table", otherwise(section));
+    list("* evaluated differently from the rest of the table", otherwise(section));
     list("warnings", warnings(section));
     list("without a score", unfinished(section));
   }
@@ -237,7 +237,7 @@ std::string comparison_markdown(const std::vector<ComparisonRow>& rows) {
       if (!lines.empty()) text += "\n" + title + ":\n\n";
       for (const std::string& line : lines) text += "- " + for_markdown(line) + "\n";
     };
-    list("\\* Evaluated otherwise than the rest of the table", otherwise(section));
+    list("\\* Evaluated differently from the rest of the table", otherwise(section));
     list("Warnings", warnings(section));
     list("Without a score", unfinished(section));
   }

@@ -40,7 +40,7 @@ std::optional<ScoreGrid> score_grid(const Rows& rows, bool trained) {
   }
   if (tasks.empty()) return std::nullopt;
   ScoreGrid grid;
-  grid.title = trained ? "tasks of mixtures" : "scores on other tasks than the one that was trained on";
+  grid.title = trained ? "tasks of mixtures" : "scores on tasks other than the training task";
   grid.title += " (" + rows.front()->backbone + ")";
   grid.headers = {"trained on", "method"};
   for (const std::string& task : tasks) grid.headers.push_back(">" + task);

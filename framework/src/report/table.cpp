@@ -18,7 +18,7 @@ TextTable::TextTable(const std::vector<std::string>& headers) {
 }
 
 void TextTable::add(std::vector<std::string> row) {
-  if (row.size() != headers_.size()) throw Error("a row of a table has another number of cells than its header");
+  if (row.size() != headers_.size()) throw Error("a table row and its header have different numbers of cells");
   for (std::string& cell : row) cell = in_one_line(cell);  // a name cannot end its row
   rows_.push_back(std::move(row));
 }

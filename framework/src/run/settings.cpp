@@ -21,7 +21,7 @@ class Reader {
   SettingsBlock read(const YAML::Node& root) {
     SettingsBlock block;
     if (root.IsNull()) return block;
-    if (!root.IsMap()) throw fault(root, "the file is not a table of settings", "key: value lines");
+    if (!root.IsMap()) throw fault(root, "the file is not a map of settings", "key: value lines");
     std::set<std::string> seen;
     for (const auto& pair : root) {
       const std::string key = unique_key(pair.first, seen);
@@ -40,17 +40,18 @@ class Reader {
   std::string origin(const YAML::Node& node) const { return file_ + ":" + std::to_string(node.Mark().line + 1); }
 
   ConfigError fault(const YAML::Node& node, const std::string& what, const std::string& expected) const {
-    return ConfigError({origin(node) + ": " + what, {}, expected, "correct the line; docs/cli.md shows the format"});
+    return ConfigError({origin(node) + ": " + what, {}, expected, "correct the line; see docs/cli.md for the format"});
   }
 
   std::string unique_key(const YAML::Node& node, std::set<std::string>& seen) const {
-    if (!node.IsScalar()) throw fault(node, "a key is not a word", "key: value");
+    if (!node.IsScalar()) throw fault(node, "a key is not a string", "key: value");
     if (!seen.insert(node.Scalar()).second) throw fault(node, "duplicate key '" + node.Scalar() + "'", "each key once");
     return node.Scalar();
   }
 
   void read_conditions(const YAML::Node& node, SettingsBlock& block) {
-    if (!node.IsMap()) throw fault(node, "'on' is not a table", "names of tasks or backbones with settings below each");
+    if (!node.IsMap())
+      throw fault(node, "'on' is not a map", "names of tasks or backbones, each with a map of settings");
     std::set<std::string> seen;
     for (const auto& pair : node)
       block.conditions.push_back({unique_key(pair.first, seen), origin(pair.first), read(pair.second), base_});
@@ -66,12 +67,12 @@ class Reader {
       Names items;
       for (const auto& item : value) {
         if (!item.IsScalar())
-          throw fault(name, "the list of '" + key + "' holds more than words and numbers", "[a, b]");
+          throw fault(name, "the list of '" + key + "' contains something other than strings and numbers", "[a, b]");
         items.push_back(item.Scalar());
       }
       block.settings.push_back({key, std::move(items), origin(name), base_});
     } else {
-      throw fault(name, "'" + key + "' has no value", "a word, a number or a list of them");
+      throw fault(name, "'" + key + "' has no value", "a string, a number or a list of them");
     }
   }
 
@@ -89,7 +90,7 @@ Setting parse_set(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw ConfigError({"--set takes key=value", "'" + text + "'", "--set length=20 or --set train.batch_size=16",
-                       "write the key, '=' and the value without spaces around '='"});
+                       "write key=value without spaces around '='"});
   std::string key = text.substr(0, equals);
   if (key.find('.') == std::string::npos) key = "set." + key;
   return {key, text.substr(equals + 1), "--set " + text};

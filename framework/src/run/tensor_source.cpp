@@ -44,12 +44,12 @@ Found read_any(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
     if (const auto file = values_in(path)) return read_any(*file);
-    throw CheckpointError({"the folder holds no trained values", path.string(),
+    throw CheckpointError({"the folder contains no trained values", path.string(),
                            "adapter.safetensors, train.safetensors, adapter_model.safetensors or adapter_model.bin",
-                           "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
+                           "give the folder of a run or of an adapter, or a .npy or .safetensors file"});
   }
   if (!fs::is_regular_file(path, error))
-    throw CheckpointError({"the file to begin from is not there", path.string(),
+    throw CheckpointError({"the file to initialise from does not exist", path.string(),
                            "a .npy or .safetensors file, or the folder of a run or of an adapter", "correct the path"});
   if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
   if (path.filename() == "adapter.safetensors" && file_exists(path.parent_path() / "adapter.json"))
@@ -95,12 +95,12 @@ Tensor read_parameter(const fs::path& path, const std::string& parameter,
     std::vector<std::string> names;
     for (const auto& entry : found.tensors) names.push_back(entry.first);
     throw CheckpointError({found.file.string() + " has no tensor for '" + parameter + "'", join(names),
-                           "a tensor of that name, or one tensor only",
-                           "name a file that was written for this method"});
+                           "a tensor with that name, or a single tensor",
+                           "use a file that was written for this method"});
   }
   if (const auto rows = encoder_rows(found.file); rows && tensor.dim() == 2 && tensor.size(0) == 2 * *rows) {
     warn("of the " + std::to_string(tensor.size(0)) + " rows in " + found.file.string() + " the first " +
-         std::to_string(*rows) + " were taken: the others are for the decoder, where Hugging Face does not use them");
+         std::to_string(*rows) + " are used: the others are for the decoder, where Hugging Face does not use them");
     tensor = tensor.narrow(0, 0, *rows);
   }
   return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
