@@ -268,7 +268,7 @@ void Pretrainer::resume(const TrainState& state) try {
   if (!done_) optimizer_->load(state.optimizer, state.step);
 } catch (const nlohmann::json::exception& fault) {
   throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
-                         "all that this version needs to go on", "train anew with --again"});
+                         "all fields that this version needs to continue", "train again with --again"});
 }
 
 }  // namespace
