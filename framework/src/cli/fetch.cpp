@@ -40,7 +40,7 @@ void add_recipes(const std::string& name, const Places& places, std::vector<std:
     if (!part->spec->fetch.empty()) {
       add(part->spec->fetch);
     } else if (search_source(*part, places.data).results.empty()) {
-      throw ConfigError({"the data of '" + part->name + "' cannot be fetched", "a task whose data you bring",
+      throw ConfigError({"the data of '" + part->name + "' cannot be downloaded", "a task whose data you must provide",
                          "a task that `peft-bench tasks` marks with 'fetch'", how_to_get(*part)});
     }
   }
@@ -72,7 +72,7 @@ int run_here(const fs::path& program, const std::vector<std::string>& words, con
   ::posix_spawnattr_destroy(&attributes);
   if (fault != 0)
     throw Error({program.string() + " cannot be started", std::strerror(fault), "a program that may be executed",
-                 "install Python 3.10 or newer (apt-get install python3), or mind the file's permissions"});
+                 "install Python 3.10 or newer (apt-get install python3), or check the file's permissions"});
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -84,8 +84,8 @@ int run_here(const fs::path& program, const std::vector<std::string>& words, con
 int fetch_data(const std::vector<std::string>& names, const Places& places) {
   const fs::path program = places.home / "tools" / "fetch-data";
   if (!file_exists(program)) {
-    throw UserError({"the program that fetches data is not there", "no " + program.string(),
-                     "tools/fetch-data beside configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
+    throw UserError({"the program that downloads data is missing", "no " + program.string(),
+                     "tools/fetch-data next to configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
   }
   std::vector<std::string> recipes;
   for (const std::string& name : names) add_recipes(name, places, recipes);
