@@ -55,5 +55,5 @@ void register_template(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(template, "1.0.0", "Trained offset on linear maps: an example method",
-                 "docs/writing-a-method.md", register_template);
+PEFTBENCH_PLUGIN(template, "1.0.0", "Trained offset on linear maps: an example method", "docs/writing-a-method.md",
+                 register_template);
