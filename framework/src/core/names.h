@@ -7,7 +7,7 @@
 
 namespace peftbench {
 
-// The candidate that a typist most likely meant, if one is near enough.
+// The most similar candidate, if one is similar enough.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 // "did you mean 'x'? Available: a, b, c" for the remedy of a ConfigError.

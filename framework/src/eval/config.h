@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// greedy: the model writes its answer. rank: each label word is scored and the likeliest is the answer.
+// greedy: the model generates its answer. rank: each label word is scored, and the most likely one is the answer.
 enum class EvaluationMode { greedy, rank };
 // How rank classification compares label words of unequal length.
 enum class RankScore { sum, mean };
@@ -31,7 +31,7 @@ struct EvaluationConfig {
   RankScore rank_score = RankScore::sum;
 };
 
-// Each option with its key and its help, for whoever reads, writes or documents them: visitor(key, field, OptionInfo).
+// Visits each option with its key and help, for reading, writing and documentation: visitor(key, field, OptionInfo).
 template <class Config, class Visitor>
 void visit_evaluation(Config& c, Visitor&& visitor) {
   visitor("evaluation.mode", c.mode,
