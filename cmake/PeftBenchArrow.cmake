@@ -69,7 +69,7 @@ elseif(_wish MATCHES "^(on|true|yes|1)$")
   message(FATAL_ERROR
     "Apache Arrow was not found, and PEFTBENCH_PARQUET is on.\n"
     "  looked for: libarrow.so.*, libparquet.so.* and include/parquet/arrow/reader.h in${_why}\n"
-    "  what to do: pip install pyarrow==${PEFTBENCH_ARROW_WANTED} --target FOLDER and -DPEFTBENCH_ARROW_DIR=FOLDER/pyarrow,\n"
+    "  fix:        pip install pyarrow==${PEFTBENCH_ARROW_WANTED} --target FOLDER and -DPEFTBENCH_ARROW_DIR=FOLDER/pyarrow,\n"
     "              or PEFTBENCH_PARQUET=on ./peft-bench, which gets it, or -DPEFTBENCH_PARQUET=off\n")
 else()
   message(STATUS "Parquet is not read: PEFTBENCH_PARQUET=${PEFTBENCH_PARQUET}, no Apache Arrow")

@@ -8,7 +8,7 @@ function(peftbench_require package debian)
     message(FATAL_ERROR
       "${package} was not found.\n"
       "  expected:   its CMake package\n"
-      "  what to do: install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
+      "  fix:        install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
   endif()
 endfunction()
 
@@ -34,7 +34,7 @@ function(peftbench_require_library name header debian)
     message(FATAL_ERROR
       "${name} was not found.\n"
       "  expected:   ${header} and lib${name}.so\n"
-      "  what to do: install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
+      "  fix:        install the Debian package ${debian}, or run ${PEFTBENCH_INSTALLS} once, which does\n")
   endif()
   add_library(PeftBench::${name} UNKNOWN IMPORTED GLOBAL)
   set_target_properties(PeftBench::${name} PROPERTIES

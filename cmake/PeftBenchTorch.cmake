@@ -30,7 +30,7 @@ if(NOT PEFTBENCH_TORCH_ROOT)
     "LibTorch was not found.\n"
     "  looked for: lib/libtorch_cpu.so and include/ATen/ATen.h in${_tried}\n"
     "  expected:   PEFTBENCH_TORCH_DIR is an unpacked libtorch zip, a wheel's `torch` folder, or the folder that holds it\n"
-    "  what to do: run ./peft-bench once, which puts LibTorch into .deps/torch,\n"
+    "  fix:        run ./peft-bench once, which puts LibTorch into .deps/torch,\n"
     "              or configure with -DPEFTBENCH_TORCH_DIR=<folder>\n")
 endif()
 
@@ -50,7 +50,7 @@ if(PEFTBENCH_TORCH_VERSION VERSION_LESS 2.13)
     "LibTorch is too old.\n"
     "  found:      version '${PEFTBENCH_TORCH_VERSION}' in ${PEFTBENCH_TORCH_ROOT}\n"
     "  expected:   2.13 or newer (its headers are C++20)\n"
-    "  what to do: set PEFTBENCH_TORCH_DIR to a newer one, or leave it unset and run ./peft-bench\n")
+    "  fix:        set PEFTBENCH_TORCH_DIR to a newer one, or unset it and run ./peft-bench\n")
 endif()
 
 # The distribution's libraries use the newer ABI of std::string; both in one program cannot be linked.
@@ -60,7 +60,7 @@ if(NOT _cxx11)
     "LibTorch has the old C++ ABI (_GLIBCXX_USE_CXX11_ABI=0).\n"
     "  found:      ${_lib}/libc10.so without __cxx11 symbols\n"
     "  expected:   the cxx11 ABI, as in all wheels since 2.7\n"
-    "  what to do: set PEFTBENCH_TORCH_DIR to a cxx11 build\n")
+    "  fix:        set PEFTBENCH_TORCH_DIR to a cxx11 build\n")
 endif()
 
 # What the loader would not find. A CUDA build needs libraries that may be absent on this machine.
@@ -79,7 +79,7 @@ if(_missing)
     "LibTorch needs libraries that this machine lacks.\n"
     "  found:      ${_lib}/libtorch_cpu.so needs ${_missing}\n"
     "  expected:   all of them beside it, or where its own search path points (a CUDA wheel: ../../nvidia/*/lib)\n"
-    "  what to do: install the wheel together with its dependencies (pip install torch) and set\n"
+    "  fix:        install the wheel together with its dependencies (pip install torch) and set\n"
     "              PEFTBENCH_TORCH_DIR to that site-packages folder, or take a CPU build\n")
 endif()
 

@@ -30,7 +30,7 @@ stop() { # STATUS LINE…
 failed() { # WHAT REMEDY
   end_line
   tail -n 30 "$log" >&2
-  stop 1 "set-up failed: $1" "  the whole log: $log" "  what to do:    $2"
+  stop 1 "set-up failed: $1" "  full log: $log" "  fix:      $2"
 }
 
 # Runs a command into the log. Meanwhile the line shows how long it takes, and how large FOLDER has grown.
@@ -96,7 +96,7 @@ install_packages() {
   local command="apt-get update && sudo apt-get install -y --no-install-recommends ${packages[*]}"
   if ! command -v apt-get > /dev/null; then
     stop 2 "set-up needs these programs and libraries (Debian 12 names): ${packages[*]}" \
-      "  what to do: install them in your system's way, then start this again"
+      "  fix: install them with your system's package manager, then run this again"
   elif [[ $(id -u) == 0 ]]; then
     become=()
   elif sudo -n true 2> /dev/null; then
@@ -104,11 +104,11 @@ install_packages() {
   elif command -v sudo > /dev/null && [[ -t 0 ]] && $terminal; then
     end_line
     printf 'To install: %s\n' "${packages[*]}" >&2
-    sudo -v || stop 2 "sudo was refused. What fix: have an administrator run" "  sudo $command"
+    sudo -v || stop 2 "sudo was refused. Ask an administrator to run:" "  sudo $command"
     become=(sudo -n)
   else
-    stop 2 "Debian packages are missing, and installing them needs root. What fix: run" "  sudo $command" \
-      "and start this again."
+    stop 2 "Debian packages are missing, and installing them needs root. Run:" "  sudo $command" \
+      "and run this again."
   fi
   local apt=("${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -y)
   local install=("${apt[@]}" --no-install-recommends install "${packages[@]}")
@@ -119,7 +119,7 @@ install_packages() {
     watched "completing interrupted installations" - "${become[@]}" dpkg --configure -a
     watched "fetching the package lists" - "${apt[@]}" update
     watched "$label" - "${install[@]}"
-  } || failed "apt-get could not install ${packages[*]}" "see apt's message above; then start this again"
+  } || failed "apt-get could not install ${packages[*]}" "see apt's message above, then run this again"
 }
 
 # ---- LibTorch -----------------------------------------------------------------------------------------------------
@@ -146,16 +146,16 @@ fetch_torch() {
   local python work=$deps/torch.new
   python=$(python_with pip) || failed "no Python >= 3.10 with pip was found" "apt-get install python3-pip"
   rm -rf -- "$work"
-  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work cannot be written" "free the disk, or mind the permissions"
+  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work is not writable" "free up disk space, or check the permissions"
   download() { # LABEL REQUIREMENT…
     watched "$1" "$work" env TMPDIR="$work/tmp" "$python" -m pip download --disable-pip-version-check --no-input \
       --progress-bar off --only-binary=:all: --dest "$work/wheels" "${@:2}" ||
       failed "pip could not download LibTorch $torch_version (the wheel of torch)" \
-        "see pip's message above; without network, set PEFTBENCH_TORCH_DIR to a LibTorch that is on this machine"
+        "see pip's message above; without network, set PEFTBENCH_TORCH_DIR to an installed LibTorch"
   }
   unpack() { # LABEL
     watched "$1" "$work/site" "$python" "$home/tools/unpack_wheels.py" unpack "$work/wheels" "$work/site" ||
-      failed "a wheel could not be unpacked" "free disk space (LibTorch takes 1 GB, with CUDA 6 GB), then start this again"
+      failed "a wheel could not be unpacked" "free up disk space (LibTorch needs 1 GB, with CUDA 6 GB), then run this again"
   }
   download "downloading LibTorch $torch_version" --no-deps "torch==$torch_version"
   unpack "unpacking LibTorch"
@@ -198,13 +198,13 @@ fetch_arrow() {
   local python work=$deps/arrow.new
   python=$(python_with pip) || failed "no Python >= 3.10 with pip was found" "apt-get install python3-pip"
   rm -rf -- "$work"
-  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work cannot be written" "free the disk, or mind the permissions"
+  mkdir -p -- "$work/wheels" "$work/tmp" || failed "$work is not writable" "free up disk space, or check the permissions"
   watched "downloading Apache Arrow $arrow_version" "$work" env TMPDIR="$work/tmp" "$python" -m pip download \
     --disable-pip-version-check --no-input --progress-bar off --only-binary=:all: --no-deps --dest "$work/wheels" \
     "pyarrow==$arrow_version" || failed "pip could not download Apache Arrow $arrow_version (the wheel of pyarrow)" \
     "see pip's message above; without network, set PEFTBENCH_ARROW_DIR to the folder 'pyarrow' of an installed wheel"
   watched "unpacking Apache Arrow" "$work/site" "$python" "$home/tools/unpack_wheels.py" unpack "$work/wheels" "$work/site" ||
-    failed "the wheel of pyarrow could not be unpacked" "free disk space (Arrow takes 70 MB), then start this again"
+    failed "the wheel of pyarrow could not be unpacked" "free up disk space (Arrow needs 70 MB), then run this again"
   printf '%s\n' "$arrow_version" > "$work/site/pyarrow/.version"
   rm -rf -- "$deps/pyarrow"
   mv -- "$work/site/pyarrow" "$deps/pyarrow" && rm -rf -- "$work"
@@ -257,7 +257,7 @@ configure() {
   if $current && [[ -f $build/build.ninja ]]; then return 0; fi
   rm -f -- "$build/build.ninja"  # if CMake fails, the next set-up must not take the old one for current
   watched "configuring" - cmake -S "$home" -B "$build" -G Ninja "${options[@]}" ||
-    failed "CMake could not configure the build" "see CMake's message above; then start this again"
+    failed "CMake could not configure the build" "see CMake's message above, then run this again"
 }
 
 # Processors that the process may use: those of its affinity, and no more than a container's group has time for.
@@ -295,12 +295,12 @@ compile() {
       say "building $n/$of, $took s$left"
       last=$SECONDS
     fi
-  done || failed "the build stopped" "if a compiler was killed, memory was short: start this again, it continues"
+  done || failed "the build stopped" "if a compiler was killed for lack of memory, run this again: it continues"
 }
 
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 
-mkdir -p -- "$build" "$deps" || stop 1 "set-up needs to write to $home" "  what to do: mind the permissions, or clone it elsewhere"
+mkdir -p -- "$build" "$deps" || stop 1 "set-up needs to write to $home" "  fix: check the permissions, or clone it into another folder"
 if command -v flock > /dev/null; then
   exec 9> "$deps/.lock"
   flock -n 9 || { say "another set-up of this checkout is running; waiting for it" && flock 9; }

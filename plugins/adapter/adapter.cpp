@@ -149,21 +149,21 @@ class Adapters final : public pb::Method {
 
 void register_adapter(pb::MethodRegistrar& registrar) {
   registrar.method<Adapters>()
-      .param("kind", "houlsby", "what the parameters below are where they are not given: README.md has the table")
+      .param("kind", "houlsby", "preset for the parameters below; README.md has the table")
       .choices({"houlsby", "pfeiffer", "parallel"})
       .param("bottleneck", 64, "m, rows of W_down")
       .range(1, 1e6)
-      .param("sites", pb::Names{}, "sublayers that get an adapter; empty: the kind's")
+      .param("sites", pb::Names{}, "sublayers with an adapter; empty: the kind's")
       .choices({"self", "cross", "ffn"})
-      .param("reads", "auto", "what the adapter reads: output, sum (residual + output), input (normed), or residual")
+      .param("reads", "auto", "input of the adapter: output, sum (residual + output), input (normed), or residual")
       .choices({"auto", "output", "sum", "input", "residual"})
-      .param("activation", "auto", "between W_down and W_up")
+      .param("activation", "auto", "activation between W_down and W_up")
       .choices({"auto", "gelu", "relu", "swish"})
-      .param("scale", 0.0, "factor on what the adapter adds; 0: the kind's")
+      .param("scale", 0.0, "factor on the adapter's output; 0: the kind's")
       .at_least(0)
-      .param("dropout", 0.0, "of what the adapter adds, in training")
+      .param("dropout", 0.0, "dropout on the adapter's output during training")
       .range(0, 0.9)
-      .param("train_norms", "auto", "train the scales of all RMSNorms too")
+      .param("train_norms", "auto", "also train the scales of all RMSNorms")
       .choices({"auto", "yes", "no"})
       .param("init", "zero_up", "zero_up: the frozen model exactly; houlsby: both near 0; adapterhub: both N(0, 0.02)")
       .choices({"zero_up", "houlsby", "adapterhub"})
@@ -184,5 +184,5 @@ void register_adapter(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(adapter, "1.0.0", "Bottlenecks beside the sublayers: Houlsby, Pfeiffer and parallel adapters",
+PEFTBENCH_PLUGIN(adapter, "1.0.0", "Bottleneck layers in the sublayers: Houlsby, Pfeiffer and parallel adapters",
                  "Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2021, arXiv:2005.00247", register_adapter);

@@ -56,14 +56,14 @@ class HeadTuning final : public pb::Method {
   int64_t number_of_classes(const pb::TaskShape& task) const {
     const auto labels = static_cast<int64_t>(task.labels.size());
     if (labels == 0 && classes_ == 0) {
-      throw pb::ConfigError(pb::Problem{"head_tuning does not know how many classes there are",
+      throw pb::ConfigError(pb::Problem{"the number of classes is unknown",
                                         "no task with label words, and classes=0",
                                         {},
-                                        "name a classification task, or set classes=2"});
+                                        "choose a classification task, or set classes=2"});
     }
     if (labels > 0 && classes_ > 0 && labels != classes_) {
-      throw pb::ConfigError(pb::Problem{"classes is not the number of the task's label words", std::to_string(classes_),
-                                        std::to_string(labels), "leave classes out"});
+      throw pb::ConfigError(pb::Problem{"classes differs from the number of label words of the task",
+                                        std::to_string(classes_), std::to_string(labels), "remove classes"});
     }
     return labels > 0 ? labels : classes_;
   }
@@ -74,9 +74,9 @@ class HeadTuning final : public pb::Method {
 
 void register_head_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<HeadTuning>()
-      .param("train", "model", "model: all parameters and the head; head: the head alone, on frozen states")
+      .param("train", "model", "model: all parameters and the head; head: only the head, on frozen states")
       .choices({"model", "head"})
-      .param("classes", 0, "rows of the head; 0: as many as the task has label words")
+      .param("classes", 0, "rows of the head; 0: the number of label words of the task")
       .at_least(0)
       .capability(pb::Capability::classification_only)
       // Classic fine-tuning of a pre-trained encoder: Devlin et al. 2019, §A.3, the middle of their rates.
@@ -93,5 +93,5 @@ void register_head_tuning(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(head_tuning, "1.0.0", "A new random classification head, with the whole model or alone",
+PEFTBENCH_PLUGIN(head_tuning, "1.0.0", "A new classification head, trained with the whole model or alone",
                  "Devlin et al. 2019, arXiv:1810.04805", register_head_tuning);

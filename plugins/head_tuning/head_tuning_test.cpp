@@ -20,9 +20,9 @@ namespace {
 
 using support::Batch;
 using support::difference;
+using support::some_ids;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using support::some_ids;
 
 const TaskShape moods{{"good", "bad", "neither"}, {}};
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)};
@@ -127,7 +127,7 @@ TEST(HeadTuning, TheTaskSaysHowManyClasses) {
   EXPECT_EQ(shape_of(plan(spec, {{"classes", "5"}}, {})), (Shape{5, 20}));
   EXPECT_EQ(shape_of(plan(spec, {{"classes", "3"}})), (Shape{3, 20}));
   EXPECT_THAT(refusal({}, {}), HasSubstr("set classes=2"));
-  EXPECT_THAT(refusal({{"classes", "2"}}, moods), HasSubstr("leave classes out"));
+  EXPECT_THAT(refusal({{"classes", "2"}}, moods), HasSubstr("remove classes"));
 }
 
 TEST(HeadTuning, TheHeadBeginsSmallAndRandom) {

@@ -47,7 +47,7 @@ void compare_targets(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& 
     meant = pb::foreign_targets(adapter, modules, {"k", "v", "wo"});  // peft's defaults for a T5
     feed_forward = pb::foreign_targets(by_feed_forward, modules, {});
   } catch (const pb::ConfigError& error) {
-    imported.notes.push_back(std::string("whether maps are missing cannot be told: ") + error.what());
+    imported.notes.push_back(std::string("cannot check whether maps are missing: ") + error.what());
     return;
   }
   const auto is_in = [](const pb::Names& names, const std::string& name) {
@@ -59,17 +59,17 @@ void compare_targets(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& 
       if (is_in(meant, module)) missing.push_back(module);
       continue;
     }
-    if (!is_in(meant, module)) refuse("adapter_config.json does not mean a map that the file scales", found->first);
+    if (!is_in(meant, module)) refuse("adapter_config.json does not select a map that the file scales", found->first);
     const bool row = found->second.dim() == 2 && found->second.size(0) == 1;
     if (listed == adapter.config.end() || row == is_in(feed_forward, module)) continue;
     refuse(std::string("the file scales the ") + (row ? "input" : "output") +
-               " of a map, and feedforward_modules means the other",
+               " of a map, but feedforward_modules selects the other",
            found->first);
   }
   if (missing.empty()) return;
   imported.notes.push_back("the adapter has no factors for " + std::to_string(missing.size()) + " of the " +
-                           std::to_string(meant.size()) + " maps that its adapter_config.json means, such as " +
-                           missing.front() + ": they stay as they are in the backbone");
+                           std::to_string(meant.size()) + " maps that its adapter_config.json selects, such as " +
+                           missing.front() + ": they remain unchanged");
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ std::optional<pb::Names> HuggingFaceIa3::entries() const {
 
 pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   if (!adapter.names("modules_to_save").empty()) {
-    refuse("adapter_config.json: modules_to_save is set", "whole modules were trained beside the adapter");
+    refuse("adapter_config.json: modules_to_save is set", "whole modules were trained with the adapter");
   }
   pb::ImportedAdapter imported;
   const auto frozen = adapter.tensors.find(prefix + "lm_head.base_layer.weight");  // which peft stores beside
@@ -106,7 +106,7 @@ pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, cons
       outputs.insert(site.map);
     }
   }
-  if (outputs.empty() && !input) refuse("the adapter has no factors of this backbone's maps", {});
+  if (outputs.empty() && !input) refuse("the adapter has no factors for this backbone's maps", {});
   // Said with ffn, where it can be.
   const bool linear_branch = !input && outputs.erase("wi_1") > 0;
   compare_targets(adapter, backbone, imported);
@@ -117,11 +117,11 @@ pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, cons
   for (const Scaling& scaling : scalings(imported.values, backbone)) {
     const std::string name = tensor_of(scaling.site);
     const auto found = adapter.tensors.find(name);
-    if (found == adapter.tensors.end()) refuse("a layer of a map that is scaled elsewhere is left out", name);
+    if (found == adapter.tensors.end()) refuse("a map is scaled in some layers only", name);
     if (found->second.sizes() != at::IntArrayRef(shape_of(scaling))) {
       throw pb::CheckpointError(pb::Problem{name + " does not fit this backbone", c10::str(found->second.sizes()),
                                             c10::str(at::IntArrayRef(shape_of(scaling))),
-                                            "take the backbone that the adapter was trained for"});
+                                            "use the backbone that the adapter was trained for"});
     }
     imported.tensors[scaling.site.name() + ".scale"] = found->second.reshape({-1});
     placed.insert(name);
@@ -130,12 +130,12 @@ pb::ImportedAdapter HuggingFaceIa3::read(const pb::ForeignAdapter& adapter, cons
     if (placed.contains(name)) continue;
     if (name.find(suffix + ".") != std::string::npos)
       refuse(
-          "the tensors' names hold the name of the adapter: this is the state of a model in memory, not what "
-          "save_pretrained writes",
+          "the tensor names contain the adapter name: this is the state dict of a model in memory, not a file of "
+          "save_pretrained",
           name);
-    throw pb::CheckpointError(pb::Problem{"a tensor of the adapter has no place in this backbone", name,
+    throw pb::CheckpointError(pb::Problem{"a tensor of the adapter does not fit this backbone", name,
                                           "such as " + tensor_of(backbone.linears().front()),
-                                          "take the backbone that the adapter was trained for"});
+                                          "use the backbone that the adapter was trained for"});
   }
   return imported;
 }

@@ -100,7 +100,7 @@ TEST(Ia3HuggingFace, WhatHasNoCounterpartIsRefused) {
   adapter.tensors[k] = at::randn({1, 20});  // k listed as a feed-forward module
   EXPECT_THAT(refusal(adapter, relu), HasSubstr("the input of encoder.0.self.k"));
   adapter.tensors.erase(k);
-  EXPECT_THAT(refusal(adapter, relu), HasSubstr("left out"));
+  EXPECT_THAT(refusal(adapter, relu), HasSubstr("some layers only"));
   adapter.tensors[k] = at::randn({16, 1});
   EXPECT_THAT(refusal(adapter, relu), HasSubstr("[12, 1]"));
   EXPECT_THAT(refusal(written({{"targets", "k,wi"}}, relu), gated), HasSubstr("wi.ia3_l"));
@@ -118,7 +118,7 @@ TEST(Ia3HuggingFace, TheConfigAndTheFileMustAgree) {
   adapter.config["exclude_modules"] = Names{"q"};
   EXPECT_THAT(format.read(adapter, relu).notes, IsEmpty());
   adapter.config["target_modules"] = Names{"k", "wo"};
-  EXPECT_THAT(refusal(adapter, relu), HasSubstr("does not mean a map that the file scales"));
+  EXPECT_THAT(refusal(adapter, relu), HasSubstr("does not select a map that the file scales"));
   adapter = written({}, relu);
   adapter.config["feedforward_modules"] = Names{};
   EXPECT_THAT(refusal(adapter, relu), HasSubstr("scales the input of a map"));

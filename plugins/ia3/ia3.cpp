@@ -62,8 +62,8 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .param("targets", pb::Names{"k", "v"}, "linear maps whose output is scaled")
       .choices({"q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head"})
       .param("ffn", "auto",
-             "where the feed-forward layers are scaled: the input of wo, the output of wi_1, or nowhere; auto: wi_1's "
-             "output where there is one, as the authors, else wo's input")
+             "scaled part of the feed-forward layers: the input of wo, the output of wi_1, or none; auto: wi_1's "
+             "output if it exists, as in the paper, else wo's input")
       .choices({"auto", "wo_input", "wi_1_output", "none"})
       .capability(pb::Capability::merges)
       .capability(pb::Capability::identity_at_init)

@@ -18,7 +18,7 @@ std::vector<Scaling> scalings(const pb::Values& values, const pb::BackboneSpec& 
     throw pb::ConfigError(pb::Problem{"targets has " + map + ", which ffn=" + values.text("ffn") + " scales already",
                                       {},
                                       "each map once",
-                                      "leave " + map + " out of targets, or set ffn=none"});
+                                      "remove " + map + " from targets, or set ffn=none"});
   }
   if (!map.empty()) maps.push_back(map);
   if (maps.empty()) {

@@ -21,7 +21,7 @@ const std::string end_of_a = ".lora_A.weight", end_of_b = ".lora_B.weight";
 [[noreturn]] void refuse(const std::string& key, const std::string& why) {
   throw pb::CheckpointError(pb::Problem{"adapter_config.json: " + key + " is set, and " + why,
                                         {},
-                                        "an adapter of plain LoRA: matrices A and B and a scale",
+                                        "a plain LoRA adapter: matrices A and B and a scale",
                                         "merge the adapter into its model with the program that made it"});
 }
 
@@ -30,7 +30,7 @@ constexpr std::pair<const char*, const char*> variants[] = {
     {"use_dora", "DoRA rescales the frozen weights"},
     {"use_qalora", "QA-LoRA pools its inputs"},
     {"use_bdlora", "BD-LoRA has block-diagonal factors"},
-    {"lora_bias", "there is no bias here"},
+    {"lora_bias", "biases are not supported"},
     {"bias", "T5's maps have no bias"},
     {"alora_invocation_tokens", "aLoRA is switched on by tokens"},
     {"alora_invocation_string", "aLoRA is switched on by tokens"},
@@ -38,10 +38,10 @@ constexpr std::pair<const char*, const char*> variants[] = {
     {"kasa_config", "KaSA changes the frozen weights"},
     {"monteclora_config", "MonteCLoRA draws its factors"},
     {"layer_replication", "it changes the backbone's layers"},
-    {"modules_to_save", "whole modules were trained beside the adapter"},
-    {"trainable_token_indices", "embeddings were trained beside the adapter"},
-    {"target_parameters", "only linear maps are targets here"},
-    {"megatron_config", "there is no Megatron here"},
+    {"modules_to_save", "whole modules were trained with the adapter"},
+    {"trainable_token_indices", "embeddings were trained with the adapter"},
+    {"target_parameters", "only linear maps are supported as targets"},
+    {"megatron_config", "Megatron is not supported"},
 };
 
 // Entries that change nothing in a trained LoRA of linear maps, or that are read below.
@@ -76,12 +76,13 @@ void refuse_variants(const pb::ForeignAdapter& adapter) {
   const std::string word = adapter.word("init_lora_weights");
   for (const char* changes : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
     if (word.starts_with(changes))
-      refuse("init_lora_weights=" + adapter.text("init_lora_weights"), "such a start changes the frozen weights");
+      refuse("init_lora_weights=" + adapter.text("init_lora_weights"),
+             "this initialisation changes the frozen weights");
   }
   for (const char* keeps : {"gaussian", "eva", "orthogonal", "mica"}) {
     if (word == keeps) return;
   }
-  refuse("init_lora_weights=" + adapter.text("init_lora_weights"), "what such a start does is not known here");
+  refuse("init_lora_weights=" + adapter.text("init_lora_weights"), "this initialisation is unknown");
 }
 
 struct Pair {
@@ -95,20 +96,19 @@ std::pair<std::string, std::string> what_it_is(const std::string& name) {
   const bool factor = has(".lora_A.") || has(".lora_B.");
   if (factor && !name.ends_with(end_of_a) && !name.ends_with(end_of_b))
     return {
-        "the tensors' names hold the name of the adapter: this is the state of a model in memory, not what "
-        "save_pretrained writes",
-        "save it with model.save_pretrained(DIR), or take the adapter's name out of the tensors' names"};
+        "the tensor names contain the adapter name: this is the state dict of a model in memory, not a file of "
+        "save_pretrained",
+        "save it with model.save_pretrained(DIR), or remove the adapter name from the tensor names"};
   if (factor && !name.starts_with(prefix))
-    return {"the tensors' names do not begin with " + prefix, "save the adapter with peft's save_pretrained"};
+    return {"the tensor names do not start with " + prefix, "save the adapter with peft's save_pretrained"};
   if (has("lora_embedding_"))
-    return {"the embedding table is a target of the adapter", "train it on linear maps alone to use it here"};
+    return {"the embedding table is a target of the adapter", "train it on linear maps only to use it here"};
   if (has("lora_magnitude_vector"))
     return {"the adapter is a DoRA", "merge it into its model with the program that made it"};
   if (has("ia3_l") || name == "prompt_embeddings")
-    return {"the tensors are of another kind of adapter than peft_type LORA",
-            "take the adapter_config.json that belongs to the tensors"};
-  return {"a tensor of the adapter has no place in this backbone",
-          "take the backbone that the adapter was trained for"};
+    return {"the tensors do not belong to an adapter of peft_type LORA",
+            "use the adapter_config.json that belongs to the tensors"};
+  return {"a tensor of the adapter does not fit this backbone", "use the backbone that the adapter was trained for"};
 }
 
 // The frozen tensor that peft stores beside its update, by its name in the backbone: of a head that is a target, and
@@ -157,7 +157,7 @@ std::map<std::string, Pair> pairs_of(const pb::ForeignAdapter& adapter, const st
     throw pb::CheckpointError(
         pb::Problem{"lora_A and lora_B of " + module + " do not fit this backbone",
                     whole ? c10::str(pair.a.sizes(), " and ", pair.b.sizes()) : "one of them is missing",
-                    "[rank, " + i + "] and [" + o + ", rank]", "take the backbone that the adapter was trained for"});
+                    "[rank, " + i + "] and [" + o + ", rank]", "use the backbone that the adapter was trained for"});
   }
   if (pairs.empty()) throw pb::CheckpointError("the adapter has no LoRA matrices");
   return pairs;
@@ -202,10 +202,10 @@ void check_ranks(const pb::ForeignAdapter& adapter, const std::map<std::string, 
   }
   if (others == 0) return;
   throw pb::CheckpointError(
-      pb::Problem{"the ranks of the adapter's matrices are not those of its adapter_config.json",
+      pb::Problem{"the ranks of the adapter's matrices differ from its adapter_config.json",
                   first + (others > 1 ? "; and " + std::to_string(others - 1) + " more maps" : ""),
-                  "r (" + std::to_string(rank) + "), or what rank_pattern has for a map",
-                  "take the adapter_config.json that was saved with these matrices"});
+                  "r (" + std::to_string(rank) + "), or the map's value in rank_pattern",
+                  "use the adapter_config.json that was saved with these matrices"});
 }
 
 // The maps that the config means against those of the file: peft would leave both differences without a word or with
@@ -219,7 +219,7 @@ void compare_targets(const pb::ForeignAdapter& adapter, const std::vector<pb::Li
   try {
     meant = foreign_targets(adapter, modules, {"q", "v"});  // peft's default for a T5
   } catch (const pb::ConfigError& error) {
-    imported.notes.push_back(std::string("whether maps are missing cannot be told: ") + error.what());
+    imported.notes.push_back(std::string("cannot check whether maps are missing: ") + error.what());
     return;
   }
   pb::Names missing, surplus;
@@ -231,15 +231,15 @@ void compare_targets(const pb::ForeignAdapter& adapter, const std::vector<pb::Li
   }
   if (!surplus.empty()) {
     throw pb::CheckpointError(pb::Problem{
-        "the adapter holds matrices of maps that its adapter_config.json does not mean, and peft would leave them out",
+        "the adapter contains matrices of maps that its adapter_config.json does not select, which peft would ignore",
         std::to_string(surplus.size()) + " of " + std::to_string(pairs.size()) + " maps, such as " + surplus.front(),
-        "target_modules, exclude_modules and layers_to_transform that fit the file",
-        "take the adapter_config.json that was saved with these matrices"});
+        "target_modules, exclude_modules and layers_to_transform that match the file",
+        "use the adapter_config.json that was saved with these matrices"});
   }
   if (!missing.empty()) {
     imported.notes.push_back("the adapter has no matrices for " + std::to_string(missing.size()) + " of the " +
-                             std::to_string(meant.size()) + " maps that its adapter_config.json means, such as " +
-                             missing.front() + ": they stay as they are in the backbone");
+                             std::to_string(meant.size()) + " maps that its adapter_config.json selects, such as " +
+                             missing.front() + ": they remain unchanged");
   }
 }
 

@@ -204,7 +204,7 @@ TEST(LoraHuggingFace, MapsThatTheFileLacksAreNotedUnlessTheConfigSaysWhy) {
   adapter.config["target_modules"] = Names{"v"};  // peft would leave out what the file has
   EXPECT_THAT(refusal(adapter), HasSubstr("3 of 3 maps"));
   adapter.config["target_modules"] = "(?!x).*q";
-  EXPECT_THAT(format.read(adapter, backbone).notes[0], HasSubstr("cannot be told"));
+  EXPECT_THAT(format.read(adapter, backbone).notes[0], HasSubstr("cannot check whether maps are missing"));
 }
 
 TEST(LoraHuggingFace, VariantsWithoutACounterpartAreRefusedByName) {
@@ -265,10 +265,10 @@ TEST(LoraHuggingFace, TensorsThatWereSavedOtherwiseAreNamed) {
   const std::string q = "encoder.block.0.layer.0.SelfAttention.q";
   const std::pair<std::string, const char*> names[] = {
       {"base_model.model." + q + ".lora_A.default.weight", "save_pretrained"},
-      {q + ".lora_A.weight", "do not begin with base_model.model."},
+      {q + ".lora_A.weight", "do not start with base_model.model."},
       {"base_model.model.shared.lora_embedding_A", "embedding table is a target"},
       {"base_model.model." + q + ".lora_magnitude_vector", "DoRA"},
-      {"base_model.model." + q + ".ia3_l", "another kind of adapter"},
+      {"base_model.model." + q + ".ia3_l", "do not belong to an adapter"},
   };
   for (const auto& [name, told] : names) {
     ForeignAdapter adapter = peft_on({"q"});

@@ -62,18 +62,19 @@ class Lora final : public pb::Method {
 
 void register_lora(pb::MethodRegistrar& registrar) {
   registrar.method<Lora>()
-      .param("rank", 8, "r, of every map without a pattern of its own")
+      .param("rank", 8, "rank r of all maps without an entry in rank_pattern")
       .range(1, 1e6)
       .param("alpha", 16.0, "the update is scaled by alpha / rank")
       .at_least(0)
       .param("rslora", false, "scale by alpha / √rank")
-      .param("dropout", 0.0, "of the input of the low-rank branch")
+      .param("dropout", 0.0, "dropout on the input of the low-rank branch")
       .range(0, 0.999)
       .param("targets", pb::Names{"q", "v"},
              "linear maps: q, k, v, o, wi, wi_0, wi_1, wo, lm_head, all-linear, or patterns of names (README)")
-      .param("rank_pattern", pb::Names{}, "pattern=rank, for maps of another rank; the first that fits counts")
-      .param("alpha_pattern", pb::Names{}, "pattern=alpha, likewise")
-      .param("init", "kaiming_uniform", "of A: U(±1/√in) as loralib, or N(0, 1/rank²); B begins at 0")
+      .param("rank_pattern", pb::Names{}, "pattern=rank, for maps with another rank; the first match applies")
+      .param("alpha_pattern", pb::Names{}, "pattern=alpha, for maps with another alpha; the first match applies")
+      .param("init", "kaiming_uniform",
+             "initialisation of A: U(±1/√in) as in loralib, or N(0, 1/rank²); B is initialised with 0")
       .choices({"kaiming_uniform", "gaussian"})
       .capability(pb::Capability::merges)
       .capability(pb::Capability::identity_at_init)

@@ -24,11 +24,11 @@ namespace {
 
 using support::Batch;
 using support::difference;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using support::logits;
 using support::some_ids;
 using support::tiny_backbone;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 
@@ -204,10 +204,10 @@ TEST(Lora, PatternsGiveMapsRanksAndScalesOfTheirOwn) {
 TEST(Lora, WhatMakesNoSenseIsRefused) {
   const BackboneSpec gated = support::tiny_spec();
   EXPECT_THAT(refusal(gated, {{"targets", "wi"}}), HasSubstr("wi_0, wi_1, wo"));
-  EXPECT_THAT(refusal(gated, {{"targets", "embedding"}}), HasSubstr("fits no linear map"));
+  EXPECT_THAT(refusal(gated, {{"targets", "embedding"}}), HasSubstr("matches no linear map"));
   EXPECT_THAT(refusal(gated, {{"targets", Names{}}}), HasSubstr("targets is empty"));
   EXPECT_THAT(refusal(gated, {{"targets", "q("}}), HasSubstr("invalid regular expression"));
-  EXPECT_THAT(refusal(gated, {{"rank_pattern", "k=2"}}), HasSubstr("fits no linear map that is a target"));
+  EXPECT_THAT(refusal(gated, {{"rank_pattern", "k=2"}}), HasSubstr("matches no linear map in targets"));
   for (const char* rank : {"q=0", "q=2.5", "q=1e9"}) {
     EXPECT_THAT(refusal(gated, {{"rank_pattern", rank}}), HasSubstr("at least 1")) << rank;
   }

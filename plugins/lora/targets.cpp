@@ -21,11 +21,11 @@ bool fits(const EndPattern& pattern, const pb::LinearSite& site) {
   std::string maps;
   for (const std::string& map : backbone.linear_names()) maps += map + ", ";
   throw pb::ConfigError(
-      pb::Problem{key + ": '" + pattern + "' fits no linear map" + (key == "targets" ? "" : " that is a target"),
+      pb::Problem{key + ": '" + pattern + "' matches no linear map" + (key == "targets" ? "" : " in targets"),
                   {},
                   maps + "lm_head, or a pattern for names like " + backbone.linears().front().name() + " and " +
                       module_of(backbone.linears().front()),
-                  "correct the pattern, or leave it out"});
+                  "correct the pattern, or remove it"});
 }
 
 std::vector<pb::LinearSite> selected(const pb::Names& patterns, const pb::BackboneSpec& backbone) {

@@ -37,5 +37,5 @@ void register_norm_tuning(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(norm_tuning, "1.0.0", "The scales of all RMSNorms: the control of the adapter rows",
+PEFTBENCH_PLUGIN(norm_tuning, "1.0.0", "The scales of all RMSNorms: the baseline for adapters",
                  "Houlsby et al. 2019, arXiv:1902.00751", register_norm_tuning);

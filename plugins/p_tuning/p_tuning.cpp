@@ -57,10 +57,10 @@ class FillPseudoTokens final : public pb::InputHook {
   FillPseudoTokens(pb::Parameter prompt, std::string layout) : prompt_(std::move(prompt)), layout_(std::move(layout)) {}
   pb::Embedded apply(const pb::InputCall& call) const override {
     if (!call.layout.has_slots()) {
-      throw pb::ConfigError(pb::Problem{"ids alone do not say where p_tuning's tokens stand", "ids without slots",
-                                        "texts laid out by the template '" + layout_ + "'",
-                                        "lay the input out first, or train with the template '" +
-                                            in_front(prompt_.shape()[0]) + "', which needs no text"});
+      throw pb::ConfigError(pb::Problem{
+          "p_tuning cannot place its pseudo tokens in token ids", "ids without slots",
+          "texts formatted with the template '" + layout_ + "'",
+          "use text input, or train with the template '" + in_front(prompt_.shape()[0]) + "', which needs no text"});
     }
     return {pb::replace_slots(call.embeddings, call.layout, prompt_()), call.layout};
   }
@@ -167,7 +167,7 @@ class PTuning final : public pb::Method {
         backbone_rate_(values.real("backbone_rate")) {
     if (layout_.slots() == 0) {
       throw pb::ConfigError(pb::Problem{"the template has no pseudo tokens", "'" + text_ + "'",
-                                        "[n] where n of them shall stand", "write for example [6] {input} [3]"});
+                                        "[n] at the position of n pseudo tokens", "for example: [6] {input} [3]"});
     }
     const bool huggingface = encoder_.starts_with("huggingface");
     if (hidden_ != 0 && !huggingface) fixed("encoder_hidden", encoder_ == "lama" ? "d_model / 2" : "d_model");
@@ -198,8 +198,9 @@ class PTuning final : public pb::Method {
     if (encoder_ == "fewshot") return {true, tokens, d, 2, d};
     if (encoder_ == "lama") {
       if (d % 2 != 0) {
-        throw pb::ConfigError(pb::Problem{"encoder=lama gives each direction of its LSTM half of d_model",
-                                          "d_model " + std::to_string(d), "an even d_model", "set encoder=fewshot"});
+        throw pb::ConfigError(
+            pb::Problem{"encoder=lama needs an even d_model: each LSTM direction has size d_model / 2",
+                        "d_model " + std::to_string(d), "an even d_model", "set encoder=fewshot"});
       }
       return {true, tokens, d / 2, 2, d};
     }
@@ -208,10 +209,10 @@ class PTuning final : public pb::Method {
   }
 
   [[noreturn]] void fixed(const std::string& key, const std::string& value) const {
-    throw pb::ConfigError(pb::Problem{"encoder=" + encoder_ + " leaves no choice of " + key,
+    throw pb::ConfigError(pb::Problem{"encoder=" + encoder_ + " has a fixed value of " + key,
                                       {},
                                       value,
-                                      "leave " + key + " out, or take one of Hugging Face's encoders"});
+                                      "remove " + key + ", or use one of Hugging Face's encoders"});
   }
 
   std::string text_;
@@ -244,8 +245,8 @@ class HuggingFace final : public pb::AdapterFormat {
   pb::ImportedAdapter read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const override {
     if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
       throw pb::CheckpointError(pb::Problem{
-          "the adapter holds more than its prompt", std::to_string(adapter.tensors.size()) + " tensors",
-          "prompt_embeddings alone, and no modules_to_save", "what was trained beside the prompt has no place here"});
+          "the adapter contains more than its prompt", std::to_string(adapter.tensors.size()) + " tensors",
+          "only prompt_embeddings, without modules_to_save", "use an adapter without other trained modules"});
     }
     const int64_t tokens = adapter.integer("num_virtual_tokens", 0);
     const pb::Tensor& rows = adapter.tensor("prompt_embeddings");
@@ -276,13 +277,13 @@ class HuggingFace final : public pb::AdapterFormat {
   pb::ForeignAdapter write(const pb::Values& values, const pb::BackboneSpec& backbone,
                            const std::map<std::string, pb::Tensor>& stored) const override {
     if (values.text("mode") == "joint") {
-      throw pb::ConfigError(pb::Problem{"Hugging Face's P_TUNING holds pseudo tokens alone",
-                                        "mode=joint: a backbone too", "mode=frozen",
-                                        "train the prompt alone to export it"});
+      throw pb::ConfigError(pb::Problem{"Hugging Face's P_TUNING format contains only pseudo tokens",
+                                        "mode=joint, which also trains the backbone", "mode=frozen",
+                                        "train with mode=frozen to export the prompt"});
     }
     const pb::SlotTemplate layout(values.text("template"));
     if (!is_in_front(layout)) {
-      throw pb::ConfigError(pb::Problem{"Hugging Face's P_TUNING has no place for pseudo tokens but before the input",
+      throw pb::ConfigError(pb::Problem{"Hugging Face's P_TUNING format supports pseudo tokens only before the input",
                                         "template=" + values.text("template"), in_front(layout.slots()),
                                         "train with that template to export it"});
     }
@@ -307,17 +308,18 @@ class HuggingFace final : public pb::AdapterFormat {
 
 void register_p_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PTuning>()
-      .param("template", "[6] {input} [3]", "[n]: n pseudo tokens; {input} or {field}: the example; else words of it")
-      .param("encoder", "lama", "what computes the pseudo tokens in training; its outputs are stored")
+      .param("template", "[6] {input} [3]",
+             "[n]: n pseudo tokens; {input} or {field}: the example; anything else: text")
+      .param("encoder", "lama", "network that computes the pseudo tokens in training; its outputs are stored")
       .choices({"lama", "fewshot", "huggingface_lstm", "huggingface_mlp"})
       .param("encoder_hidden", 0, "huggingface_*: size of the encoder's hidden states; 0: d_model")
       .range(0, 1e6)
-      .param("encoder_layers", 2, "huggingface_lstm: layers of the LSTM")
+      .param("encoder_layers", 2, "huggingface_lstm: number of LSTM layers")
       .range(1, 1e6)
-      .param("dead_tokens", true, "huggingface_*: as many tokens again run through the encoder and are never read")
-      .param("mode", "frozen", "frozen: the prompt alone is trained; joint: the backbone too")
+      .param("dead_tokens", true, "huggingface_*: compute twice as many tokens as used, like Hugging Face")
+      .param("mode", "frozen", "frozen: only the prompt is trained; joint: also the backbone")
       .choices({"frozen", "joint"})
-      .param("backbone_rate", 0.1, "joint: learning rate of the backbone as a part of the prompt's")
+      .param("backbone_rate", 0.1, "joint: learning rate of the backbone as a fraction of the prompt's")
       .at_least(0)
       .format<HuggingFace>()
       // The released LAMA script: Adam, batches of 8, 100 epochs of about a thousand facts, patience of 20 epochs.

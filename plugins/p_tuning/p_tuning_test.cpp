@@ -24,12 +24,12 @@ namespace {
 
 using support::Batch;
 using support::difference;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using support::some_ids;
 using support::tiny_backbone;
 using support::tiny_spec;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 const MethodRegistrar& registrar() {
   static const MethodRegistrar made = [] {
@@ -268,7 +268,7 @@ TEST(PTuning, WhatMakesNoSenseIsRefused) {
   EXPECT_THAT(schema_faults(registrar().schema()), IsEmpty());
   EXPECT_THAT(refusal({{"template", "say {input}"}}), HasSubstr("no pseudo tokens"));
   EXPECT_THAT(refusal({{"encoder_hidden", "8"}}), HasSubstr("d_model / 2"));
-  EXPECT_THAT(refusal({{"encoder_layers", "3"}, {"encoder", "huggingface_mlp"}}), HasSubstr("no choice of"));
+  EXPECT_THAT(refusal({{"encoder_layers", "3"}, {"encoder", "huggingface_mlp"}}), HasSubstr("fixed value of"));
   BackboneSpec odd = tiny_spec();
   odd.d_model = 21;
   EXPECT_THAT(refusal({}, odd), HasSubstr("set encoder=fewshot"));

@@ -79,7 +79,7 @@ class PTuningV2 final : public pb::Method {
         deviation_(values.real("init_deviation")) {
     if (attentions_.empty()) {
       throw pb::ConfigError(
-          pb::Problem{"no attention gets a prompt", "attentions=", "some of encoder, decoder and cross", {}});
+          pb::Problem{"no attention gets a prompt", "attentions=", "one or more of encoder, decoder and cross", {}});
     }
   }
 
@@ -112,9 +112,9 @@ class PTuningV2 final : public pb::Method {
   void claim_head(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) const {
     const auto classes = static_cast<int64_t>(plan.task().labels.size());
     if (classes < 2) {
-      throw pb::ConfigError(pb::Problem{"head=classification scores classes, and the task has none",
+      throw pb::ConfigError(pb::Problem{"head=classification needs a task with label words",
                                         std::to_string(classes) + " label words", "a task with two label words or more",
-                                        "set head=verbalizer, with which the language model writes the answer"});
+                                        "set head=verbalizer, with which the language model generates the answer"});
     }
     const pb::HeadSite site = backbone.head();
     const pb::Parameter weight =
@@ -130,22 +130,23 @@ class PTuningV2 final : public pb::Method {
 
 void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
   registrar.method<PTuningV2>()
-      .param("length", 8, "keys and values before those of the sequence in every layer, P")
+      .param("length", 8, "prompt length P: keys and values before those of the sequence in every layer")
       .range(1, 1e6)
       .param("attentions", pb::Names{"encoder"},
-             "which get a prompt: self-attention of encoder and decoder, cross-attention")
+             "attentions with a prompt: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
-      .param("head", "verbalizer",
-             "verbalizer: the frozen language model writes the label; classification: a new linear map scores classes")
+      .param(
+          "head", "verbalizer",
+          "verbalizer: the frozen language model generates the label; classification: a new linear map to the classes")
       .choices({"verbalizer", "classification"})
-      .param("prefix_dropout", 0.1, "dropout on the prompt while training")
+      .param("prefix_dropout", 0.1, "dropout on the prompt during training")
       .range(0, 0.99)
       .param("reparametrisation", "direct",
-             "what is trained: direct, the prompt itself; mlp, from which it is computed")
+             "trained parameters: direct, the prompt itself; mlp, an MLP that computes it")
       .choices({"direct", "mlp"})
       .param("hidden", 512, "mlp: width of its hidden layer")
       .range(1, 1e6)
-      .param("init_deviation", 0.02, "standard deviation of the first values; biases begin as zero")
+      .param("init_deviation", 0.02, "standard deviation of the initial values; biases are initialised with 0")
       .at_least(0)
       // BoolQ with RoBERTa-large, as released: 100 epochs of 9,427 examples.
       .recommend("train.optimizer", "adamw")
@@ -161,5 +162,5 @@ void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(p_tuning_v2, "1.0.0", "Trained keys and values in every layer, without a perceptron before them",
+PEFTBENCH_PLUGIN(p_tuning_v2, "1.0.0", "Trained keys and values in every layer, without reparametrisation",
                  "Liu et al. 2022, arXiv:2110.07602", register_p_tuning_v2);

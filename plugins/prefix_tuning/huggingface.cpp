@@ -26,7 +26,7 @@ void must_be(const pb::ForeignAdapter& adapter, const char* key, int64_t expecte
   if (found == expected) return;
   throw pb::CheckpointError(
       pb::Problem{"peft's prefix was made for another backbone", std::string(key) + " " + std::to_string(found),
-                  std::to_string(expected) + ", " + what, "take the backbone that it was trained on"});
+                  std::to_string(expected) + ", " + what, "use the backbone that it was trained on"});
 }
 
 // A prefix with slots of its own for every layer, in peft's slots. Those that peft never reads are zeros.
@@ -41,11 +41,11 @@ pb::Tensor as_slots(const pb::Tensor& prefix, const pb::BackboneSpec& backbone) 
     int64_t& other = owner[static_cast<std::size_t>(slot / 2)];
     if (other >= 0 && !at::equal(own, place)) {
       throw pb::ConfigError(
-          pb::Problem{"peft's form cannot express the prefixes of decoder layers " + std::to_string(other) + " and " +
+          pb::Problem{"peft's format cannot express the prefixes of decoder layers " + std::to_string(other) + " and " +
                           std::to_string(layer) + ": with " + std::to_string(layers) + " layers both read its slots " +
                           std::to_string(slot) + " and " + std::to_string(slot + 1),
                       "different values", "equal ones",
-                      "train with compatibility=huggingface, attentions=decoder to have what peft can run"});
+                      "train with compatibility=huggingface, attentions=decoder for a prefix that peft can run"});
     }
     other = layer;
     place.copy_(own);
@@ -58,17 +58,17 @@ pb::Tensor as_slots(const pb::Tensor& prefix, const pb::BackboneSpec& backbone) 
 void check(const pb::BackboneSpec& backbone) {
   if (backbone.inner() != backbone.d_model) {
     throw pb::ConfigError(pb::Problem{
-        "peft cannot run prefixes on this backbone: it takes d_model / heads for the size of a head",
+        "peft cannot run prefixes on this backbone: it assumes a head size of d_model / heads",
         "d_model " + std::to_string(backbone.d_model) + ", " + std::to_string(backbone.num_heads) + " heads of " +
             std::to_string(backbone.d_kv),
-        "heads · d_kv = d_model", "use compatibility=none, which takes the real d_kv and stays with this program"});
+        "heads · d_kv = d_model", "use compatibility=none, which uses the real d_kv and works only in peft-bench"});
   }
   if (backbone.decoder_layers > backbone.encoder_layers) {
     throw pb::ConfigError(pb::Problem{
-        "peft cannot run prefixes on this backbone: its slots are those of the encoder's layers",
+        "peft cannot run prefixes on this backbone: it has slots for the encoder's layers only",
         std::to_string(backbone.decoder_layers) + " decoder layers, " + std::to_string(backbone.encoder_layers) +
             " encoder layers",
-        "no more layers in the decoder than in the encoder", "use compatibility=none, which stays with this program"});
+        "at most as many decoder layers as encoder layers", "use compatibility=none, which works only in peft-bench"});
   }
 }
 
@@ -87,9 +87,9 @@ std::optional<pb::Names> Format::entries() const {
 
 pb::ImportedAdapter Format::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
-    throw pb::CheckpointError(pb::Problem{
-        "the adapter holds more than its prefix", std::to_string(adapter.tensors.size()) + " tensors",
-        "prompt_embeddings alone, and no modules_to_save", "what was trained beside the prefix has no place here"});
+    throw pb::CheckpointError(
+        pb::Problem{"the adapter contains more than its prefix", std::to_string(adapter.tensors.size()) + " tensors",
+                    "only prompt_embeddings, without modules_to_save", "use an adapter without other trained modules"});
   }
   must_be(adapter, "token_dim", backbone.d_model, "d_model");
   must_be(adapter, "num_layers", backbone.encoder_layers, "layers of the encoder");
@@ -97,10 +97,10 @@ pb::ImportedAdapter Format::read(const pb::ForeignAdapter& adapter, const pb::Ba
   check(backbone);
   const int64_t submodules = adapter.integer("num_transformer_submodules", 2);
   if (submodules != 2) {
-    throw pb::CheckpointError(pb::Problem{
-        "num_transformer_submodules of a prefix is not the one of an encoder-decoder", std::to_string(submodules),
-        "2: with 1, peft lets cross-attention read the decoder's own keys, and fails on batches with padding",
-        "train it with peft's default for SEQ_2_SEQ_LM"});
+    throw pb::CheckpointError(
+        pb::Problem{"num_transformer_submodules is not that of an encoder-decoder", std::to_string(submodules),
+                    "2: with 1, cross-attention in peft reads the decoder's own keys, and batches with padding fail",
+                    "train it with peft's default for SEQ_2_SEQ_LM"});
   }
   const pb::Tensor& prefix = adapter.tensor(foreign_name);
   const int64_t length = adapter.integer("num_virtual_tokens", prefix.dim() > 0 ? prefix.size(0) : 0);
@@ -108,7 +108,7 @@ pb::ImportedAdapter Format::read(const pb::ForeignAdapter& adapter, const pb::Ba
   if (prefix.sizes() != at::IntArrayRef(expected)) {
     throw pb::CheckpointError(pb::Problem{"prompt_embeddings does not fit", show(prefix.sizes()),
                                           show(expected) + ", num_virtual_tokens × 2 · layers · d_model",
-                                          "take the backbone that it was trained on"});
+                                          "use the backbone that it was trained on"});
   }
   pb::ImportedAdapter result;
   result.values.set("length", length);
@@ -124,11 +124,12 @@ pb::ForeignAdapter Format::write(const pb::Values& values, const pb::BackboneSpe
                                  const std::map<std::string, pb::Tensor>& stored) const {
   for (const std::string& attention : values.names("attentions")) {
     if (attention == "decoder") continue;
-    throw pb::ConfigError(pb::Problem{attention == "cross" ? "peft's form cannot express the prefix of cross-attention"
-                                                           : "peft's form cannot express the prefix of the encoder",
+    throw pb::ConfigError(pb::Problem{attention == "cross"
+                                          ? "peft's format cannot express the prefix of cross-attention"
+                                          : "peft's format cannot express the prefix of the encoder",
                                       {},
-                                      "a prefix of the decoder's self-attention alone",
-                                      "train with attentions=decoder, or keep the adapter in this program's form"});
+                                      "a prefix only in the decoder's self-attention",
+                                      "train with attentions=decoder, or keep the adapter in peft-bench's format"});
   }
   check(backbone);
   const pb::Tensor& prefix = stored.at(prefix_name);

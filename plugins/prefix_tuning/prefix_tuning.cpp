@@ -76,13 +76,13 @@ class PrefixTuning final : public pb::Method {
         deviation_(values.real("init_deviation")) {
     if (attentions_.empty()) {
       throw pb::ConfigError(
-          pb::Problem{"no attention gets a prefix", "attentions=", "some of encoder, decoder and cross", {}});
+          pb::Problem{"no attention gets a prefix", "attentions=", "one or more of encoder, decoder and cross", {}});
     }
     if (huggingface_ && !(has("decoder") && !has("encoder") && !has("cross"))) {
       throw pb::ConfigError(
-          pb::Problem{"compatibility=huggingface: peft's prefix reaches the decoder's self-attention alone",
+          pb::Problem{"compatibility=huggingface: peft applies a prefix only to the decoder's self-attention",
                       "attentions=" + joined(), "attentions=decoder",
-                      "set attentions=decoder, or compatibility=none for prefixes where Li and Liang have them"});
+                      "set attentions=decoder, or compatibility=none for the prefixes of Li and Liang"});
     }
   }
 
@@ -131,21 +131,22 @@ class PrefixTuning final : public pb::Method {
 
 void register_prefix_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PrefixTuning>()
-      .param("length", 10, "keys and values before those of the sequence, P")
+      .param("length", 10, "prefix length P: keys and values before those of the sequence")
       .range(1, 1e6)
       .param("attentions", pb::Names{"encoder", "decoder", "cross"},
-             "which get a prefix: self-attention of encoder and decoder, cross-attention")
+             "attentions with a prefix: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
-      .param("reparametrisation", "mlp", "what is trained: mlp, from which the prefix is computed, or direct, itself")
+      .param("reparametrisation", "mlp",
+             "trained parameters: mlp, an MLP that computes the prefix, or direct, the prefix itself")
       .choices({"mlp", "direct"})
       .param("hidden", 512, "mlp: width of its hidden layer, k")
       .range(1, 1e6)
-      .param("prefix_dropout", 0.0, "dropout on the prefix while training")
+      .param("prefix_dropout", 0.0, "dropout on the prefix during training")
       .range(0, 0.99)
-      .param("init_deviation", 1.0, "standard deviation of the first P' (mlp) or of the first prefix (direct)")
+      .param("init_deviation", 1.0, "standard deviation of the initial P' (mlp) or of the initial prefix (direct)")
       .at_least(0)
       .param("compatibility", "none",
-             "huggingface: the slots of peft's tensor as peft uses them, dead ones too; for comparison and import")
+             "huggingface: all slots of peft's tensor, including unused ones; for comparison and import")
       .choices({"none", "huggingface"})
       .format<prefix_huggingface::Format>()
       // Li and Liang 2021, §5.3 and appendix A: table-to-text; 10 epochs of E2E's 42,000 examples.

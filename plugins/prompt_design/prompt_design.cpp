@@ -65,8 +65,8 @@ class ShotTemplate {
       : before_(text.substr(0, place)),
         after_(place == std::string::npos ? "" : text.substr(place + std::string(target).size())) {
     if (place != std::string::npos && (before_.shows_example() || after_.shows_example())) return;
-    throw pb::ConfigError(pb::Problem{"shot_template does not show an example with its answer", "'" + text + "'",
-                                      "{input} or {field}, and {target}", "write for example {input} {target}"});
+    throw pb::ConfigError(pb::Problem{"shot_template must contain an example and its answer", "'" + text + "'",
+                                      "{input} or {field}, and {target}", "for example: {input} {target}"});
   }
 
   Part before_, after_;
@@ -148,9 +148,10 @@ class InContext final : public pb::LayoutHook {
   std::vector<std::string> shots_for(const pb::LayoutCall& call) const {
     if (wording_.shots == 0) return {};
     if (call.training_set.empty()) {
-      throw pb::ConfigError(pb::Problem{"there are no training examples to show",
+      throw pb::ConfigError(pb::Problem{"there are no training examples for the shots",
                                         std::to_string(wording_.shots) + " shots, 0 training examples",
-                                        "a task with a training split; ids from a file have none", "set shots=0"});
+                                        "a task with a training split (token ids from a file have none)",
+                                        "set shots=0"});
     }
     const std::string own = text_of(call.example.input);
     std::vector<std::string> shots;
@@ -191,12 +192,13 @@ class PromptDesign final : public pb::Method {
                  ShotTemplate(values.text("shot_template")),
                  values.integer("shots")} {
     if (!wording_.query.shows_example()) {
-      throw pb::ConfigError(pb::Problem{"the template leaves the example out", "'" + values.text("template") + "'",
-                                        "{input} or {field} in it", "write for example {input} answer:"});
+      throw pb::ConfigError(pb::Problem{"the template does not contain the example",
+                                        "'" + values.text("template") + "'", "a template with {input} or {field}",
+                                        "for example: {input} answer:"});
     }
     if (wording_.query.slots() + wording_.shot.slots() > 0) {
-      throw pb::ConfigError(pb::Problem{"a designed prompt is words, and [n] stands for trained vectors",
-                                        "[n] in template or shot_template", "words alone",
+      throw pb::ConfigError(pb::Problem{"a designed prompt is plain text and cannot contain trained vectors ([n])",
+                                        "[n] in template or shot_template", "plain text and {fields}",
                                         "use p_tuning for vectors within the text"});
     }
   }
@@ -213,17 +215,18 @@ class PromptDesign final : public pb::Method {
 
 void register_prompt_design(pb::MethodRegistrar& registrar) {
   registrar.method<PromptDesign>()
-      .param("shots", 32, "training examples shown before the input, as many of them as fit; drawn by the run's seed")
+      .param("shots", 32,
+             "number of training examples before the input, as far as they fit; sampled with the run's seed")
       .at_least(0)
-      .param("template", "{input} answer:", "how the input is put: {input}, or {field}s of the task, and words")
-      .param("shot_template", "{input} answer: {target}", "how an example is shown, its answer at {target}")
-      .param("instruction", "", "what stands before everything: a question, worked examples, let us think step by step")
-      .param("separator", " ", "between instruction, shots and input")
-      .param("answer_marker", "",
-             "the answer is what follows these words in the generated text, such as 'the answer is'");
+      .param("template", "{input} answer:", "format of the input: {input} or {field}s of the task, and text")
+      .param("shot_template", "{input} answer: {target}", "format of a training example, with its answer at {target}")
+      .param("instruction", "",
+             "text at the start of the prompt: a question, worked examples, let us think step by step")
+      .param("separator", " ", "text between instruction, shots and input")
+      .param("answer_marker", "", "the answer is the generated text after these words, such as 'the answer is'");
 }
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(prompt_design, "1.0.0", "Words and examples before the input; nothing is trained",
+PEFTBENCH_PLUGIN(prompt_design, "1.0.0", "Text and examples before the input; nothing is trained",
                  "Brown et al. 2020, arXiv:2005.14165", register_prompt_design);

@@ -180,14 +180,14 @@ TEST(PromptDesign, TheAnswerFollowsTheMarker) {
 
 TEST(PromptDesign, WhatCannotBeAskedIsRefused) {
   EXPECT_THAT(schema_faults(registrar().schema()), IsEmpty());
-  EXPECT_THAT(refusal({{"template", "what is it?"}}), HasSubstr("leaves the example out"));
+  EXPECT_THAT(refusal({{"template", "what is it?"}}), HasSubstr("does not contain the example"));
   EXPECT_THAT(refusal({{"template", "[3] {input}"}}), HasSubstr("p_tuning"));
   EXPECT_THAT(refusal({{"shot_template", "{target} [1] {input}"}}), HasSubstr("p_tuning"));
   for (const char* shot : {"{input} answer:", "{target} alone", ""})
-    EXPECT_THAT(refusal({{"shot_template", shot}}), HasSubstr("does not show an example")) << shot;
+    EXPECT_THAT(refusal({{"shot_template", shot}}), HasSubstr("must contain an example")) << shot;
   EXPECT_EQ(refusal({{"shot_template", "{target}: {text}"}}, {{}, {"text"}}), "accepted");
   EXPECT_THAT(refusal({{"shot_template", "{target}: {word}"}}, {{}, {"text"}}), HasSubstr("{input}, or one of text"));
-  EXPECT_THAT(refusal({{"template", "{word}"}}, {{}, {"text"}}), HasSubstr("asks for a field"));
+  EXPECT_THAT(refusal({{"template", "{word}"}}, {{}, {"text"}}), HasSubstr("a field that the task does not have"));
   try {
     arranged({{{"shots", "2"}}}, {});
     FAIL() << "accepted";

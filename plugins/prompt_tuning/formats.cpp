@@ -13,7 +13,7 @@ pb::ImportedAdapter prompt_of(const pb::Tensor& rows, const pb::BackboneSpec& ba
   if (rows.dim() != 2 || rows.size(0) < 1 || rows.size(1) != backbone.d_model) {
     throw pb::CheckpointError(pb::Problem{"the prompt does not fit this backbone", c10::str(rows.sizes()),
                                           "[length, " + std::to_string(backbone.d_model) + "]",
-                                          "take the backbone that the prompt was trained for"});
+                                          "use the backbone that the prompt was trained for"});
   }
   pb::ImportedAdapter imported;
   imported.values.set("length", rows.size(0));
@@ -43,9 +43,9 @@ std::optional<pb::Names> HuggingFacePrompt::entries() const {
 
 pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, const pb::BackboneSpec& backbone) const {
   if (adapter.tensors.size() > 1 || !adapter.names("modules_to_save").empty()) {
-    throw pb::CheckpointError(pb::Problem{
-        "the adapter has more than a prompt", std::to_string(adapter.tensors.size()) + " tensors",
-        theirs + " alone, and no modules_to_save", "take an adapter without modules that were trained beside it"});
+    throw pb::CheckpointError(
+        pb::Problem{"the adapter contains more than a prompt", std::to_string(adapter.tensors.size()) + " tensors",
+                    "only " + theirs + ", without modules_to_save", "use an adapter without other trained modules"});
   }
   const pb::Tensor& rows = adapter.tensor(theirs);
   const int64_t width = rows.dim() == 2 ? rows.size(1) : 0;
@@ -54,7 +54,7 @@ pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, c
                                               std::to_string(adapter.integer("token_dim", width)),
                                           {},
                                           "equal widths",
-                                          "take the adapter_config.json that was saved with this prompt"});
+                                          "use the adapter_config.json that was saved with this prompt"});
   }
   const int64_t stored = rows.dim() == 2 ? rows.size(0) : 0;
   const int64_t length = adapter.integer("num_virtual_tokens", stored);
@@ -63,7 +63,7 @@ pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, c
     throw pb::CheckpointError(pb::Problem{
         theirs + " has " + std::to_string(stored) + " rows, and num_virtual_tokens is " + std::to_string(length),
         "num_transformer_submodules " + std::to_string(copies),
-        "as many rows, or twice as many (num_transformer_submodules 2)", "take another copy of the adapter"});
+        "as many rows, or twice as many (num_transformer_submodules 2)", "use another copy of the adapter"});
   }
   if (stored != 2 * length) return prompt_of(rows, backbone);
   pb::ImportedAdapter imported = prompt_of(rows.narrow(0, 0, length).clone(), backbone);

@@ -35,7 +35,7 @@ class SoftPrompt final : public pb::InputHook {
 pb::Tensor sample_vocabulary(pb::InitContext& context, int64_t rows, int64_t population) {
   if (population > context.vocab_size()) {
     context.warn("init_vocabulary=" + std::to_string(population) +
-                 " is more than the vocabulary has; the prompt is sampled from all " +
+                 " exceeds the size of the vocabulary; the prompt is sampled from all " +
                  std::to_string(context.vocab_size()) + " rows");
     population = context.vocab_size();
   }
@@ -52,7 +52,7 @@ pb::Tensor from_labels(pb::InitContext& context, const pb::Shape& shape, int64_t
   if (labels.empty()) {
     context.warn(
         "init=class_label, but the task has no label words: all rows of the prompt are sampled from the vocabulary "
-        "(init_words gives words in their place)");
+        "(use init_words to set other words)");
   }
   const auto used = std::min<int64_t>(shape[0], static_cast<int64_t>(labels.size()));
   for (int64_t i = 0; i < used; ++i) {
@@ -65,7 +65,7 @@ pb::Tensor from_labels(pb::InitContext& context, const pb::Shape& shape, int64_t
   }
   if (used < static_cast<int64_t>(labels.size())) {
     context.warn("the prompt has " + std::to_string(shape[0]) + " rows for " + std::to_string(labels.size()) +
-                 " labels: those after '" + labels[used - 1] + "' are left out");
+                 " labels: those after '" + labels[used - 1] + "' are not used");
   }
   return prompt;
 }
@@ -78,7 +78,7 @@ pb::Tensor from_text(pb::InitContext& context, const pb::Shape& shape, int64_t p
     throw pb::ConfigError(pb::Problem{
         tokens == 0 ? "init_text has no tokens" : "init_text is longer than the prompt",
         std::to_string(tokens) + " tokens", "1 … " + std::to_string(shape[0]) + ", the prompt's length",
-        tokens == 0 ? "write words into it" : "set length=" + std::to_string(tokens) + " or shorten the text"});
+        tokens == 0 ? "set it to a text with words" : "set length=" + std::to_string(tokens) + " or shorten the text"});
   }
   pb::Tensor prompt = sample_vocabulary(context, shape[0], population);
   prompt.narrow(0, 0, tokens).copy_(context.embedding_rows(ids));
@@ -91,7 +91,7 @@ pb::Tensor from_file(pb::InitContext& context, const pb::Shape& shape, const std
   // Hugging Face's default for encoder-decoders saves 2P rows; its forward pass reads the first P alone.
   if (prompt.dim() == 2 && prompt.size(0) == 2 * shape[0] && prompt.size(1) == shape[1]) {
     context.warn("the prompt in " + path + " has " + std::to_string(prompt.size(0)) + " rows: the first " +
-                 std::to_string(shape[0]) + " are used, the others are dead in Hugging Face's forward pass too");
+                 std::to_string(shape[0]) + " are used; Hugging Face's forward pass ignores the others too");
     prompt = prompt.narrow(0, 0, shape[0]).clone();
   }
   if (prompt.sizes() != at::IntArrayRef(shape)) {
@@ -104,11 +104,11 @@ pb::Tensor from_file(pb::InitContext& context, const pb::Shape& shape, const std
     throw pb::ConfigError(pb::Problem{"the prompt in " + path + " does not fit", show(prompt.sizes()),
                                       show(shape) + ", length × d_model of the backbone",
                                       other_length ? "set length=" + std::to_string(prompt.size(0))
-                                                   : "take a prompt that was trained for this size of backbone"});
+                                                   : "use a prompt that was trained for this size of backbone"});
   }
   if (!at::isfinite(prompt).all().item<bool>()) {
     throw pb::ConfigError(
-        pb::Problem{"the prompt in " + path + " has values that are not finite", {}, {}, "take another file"});
+        pb::Problem{"the prompt in " + path + " has values that are not finite", {}, {}, "use another file"});
   }
   return prompt;
 }
@@ -154,10 +154,8 @@ class PromptTuning final : public pb::Method {
     if (init_ != init && !value.empty()) unused(key, init);
   }
   void unused(const std::string& key, const std::string& init) const {
-    throw pb::ConfigError(pb::Problem{key + " is given, but init=" + init_ + " does not use it",
-                                      {},
-                                      {},
-                                      "set init=" + init + ", or leave " + key + " out"});
+    throw pb::ConfigError(pb::Problem{
+        key + " is given, but init=" + init_ + " does not use it", {}, {}, "set init=" + init + ", or remove " + key});
   }
 
   int64_t length_, population_;
@@ -169,12 +167,12 @@ void register_prompt_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PromptTuning>()
       .param("length", 100, "rows of the prompt, P")
       .range(1, 1e6)
-      .param("init", "class_label", "where the first value comes from")
+      .param("init", "class_label", "initialisation of the prompt")
       .choices({"random_uniform", "sampled_vocab", "class_label", "text", "file"})
-      .param("init_vocabulary", 5000, "sampled rows come from so many first (most common) tokens")
+      .param("init_vocabulary", 5000, "sampled rows come from the first N (most common) tokens")
       .range(1, 1e6)
-      .param("init_words", pb::Names{}, "class_label: words in place of the task's labels")
-      .param("init_text", "", "text: a row for each of its tokens, the rest sampled")
+      .param("init_words", pb::Names{}, "class_label: words instead of the task's labels")
+      .param("init_text", "", "text: one row per token, the remaining rows sampled")
       .param("init_file", "", "file: an adapter's folder, .safetensors or .npy with a prompt of the same shape")
       .format<prompt_tuning::HuggingFacePrompt>()
       .format<prompt_tuning::GooglePrompt>()

@@ -216,7 +216,7 @@ TEST_F(PromptTuning, ClassLabelsAreMeansOfSubTokens) {
   EXPECT_TRUE(at::equal(value.narrow(0, 2, 2), sampled.narrow(0, 2, 2)));
   EXPECT_THAT(context.warnings, IsEmpty());
   EXPECT_TRUE(at::equal(prompt({{"length", "1"}, {"init_vocabulary", "40"}, {"init_words", "d,e"}})[0], row(6)));
-  EXPECT_THAT(context.warnings, ElementsAre(HasSubstr("1 rows for 2 labels: those after 'd' are left out")));
+  EXPECT_THAT(context.warnings, ElementsAre(HasSubstr("1 rows for 2 labels: those after 'd' are not used")));
 }
 
 TEST_F(PromptTuning, WithoutLabelsAllRowsAreSampled) {
@@ -252,7 +252,7 @@ TEST_F(PromptTuning, FilesAreTakenAsTheyAre) {
   EXPECT_EQ(context.asked, "encoder.input.prompt|prompt_embeddings");
   EXPECT_THAT(context.warnings, IsEmpty());
   EXPECT_TRUE(at::equal(prompt(from("ours", "3")), trained.narrow(0, 0, 3)));  // Hugging Face's doubled rows
-  EXPECT_THAT(context.warnings, ElementsAre(HasSubstr("dead in Hugging Face")));
+  EXPECT_THAT(context.warnings, ElementsAre(HasSubstr("Hugging Face's forward pass ignores")));
   EXPECT_THAT(refusal(from("ours", "5")), HasSubstr("set length=6"));
   EXPECT_THAT(refusal(from("ours", "5")), HasSubstr("[5, 20]"));
   EXPECT_THAT(refusal(from("other")), HasSubstr("this size of backbone"));

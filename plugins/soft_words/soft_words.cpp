@@ -35,8 +35,8 @@ struct Prompt {
 pb::ConfigError fault(const std::string& prompt, const std::string& what) {
   return pb::ConfigError(pb::Problem{"the prompt '" + prompt + "' " + what,
                                      {},
-                                     "[n: words], n slots that begin as these words",
-                                     "write for example {input} [2: It was] <extra_id_0>."});
+                                     "[n: words], n slots initialised with these words",
+                                     "for example: {input} [2: It was] <extra_id_0>."});
 }
 
 std::string trimmed(const std::string& text) {
@@ -112,9 +112,9 @@ class Places {
 
   pb::TokenLayout in(const pb::TokenLayout& layout) const {
     if (!layout.has_slots()) {
-      throw pb::ConfigError(pb::Problem{"soft words stand at places in the text, and these inputs have none",
-                                        "token ids without a template", "examples of a task",
-                                        "evaluate the run on its task; raw ids cannot say where a prompt belongs"});
+      throw pb::ConfigError(pb::Problem{
+          "soft words are placed within the text, but these inputs are token ids", "token ids without a template",
+          "examples of a task", "evaluate the run on its task; token ids do not tell where the prompt belongs"});
     }
     if (first_.size() == 1) return layout;
     std::vector<int64_t> shift;
@@ -258,12 +258,12 @@ class SoftWords final : public pb::Method {
 void register_soft_words(pb::MethodRegistrar& registrar) {
   registrar.method<SoftWords>()
       .param("prompts", "{input} [2: It was] <extra_id_0>.",
-             "prompts with [n: words] for n soft words, parted by |; several are a mixture")
-      .param("max_layer", 24, "encoder layers, from the first, whose outputs get a change; 0: embeddings alone")
+             "prompts with [n: words] for n soft words; several prompts, separated by |, form a mixture")
+      .param("max_layer", 24, "number of encoder layers, from the first, whose outputs are changed; 0: only embeddings")
       .at_least(0)
-      .param("weights", "em", "of a mixture's prompts: by EM, or equal and fixed")
+      .param("weights", "em", "mixture weights of the prompts: by EM, or equal and fixed")
       .choices({"em", "fixed"})
-      .param("em_power", 0.7, "the M step after step t moves by (t+1)^-this")
+      .param("em_power", 0.7, "step size of the M step after step t: (t+1)^-this")
       .range(0.5, 1)
       // The authors' configuration: at most 16 epochs of some 25 batches, patience of 4 epochs.
       .recommend("train.optimizer", "adamw")
@@ -279,5 +279,5 @@ void register_soft_words(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(soft_words, "1.0.0", "Trained changes of the words of text prompts, layer by layer; mixtures by EM",
+PEFTBENCH_PLUGIN(soft_words, "1.0.0", "Trained offsets to the words of text prompts, layer by layer; mixtures by EM",
                  "Qin, Eisner 2021, arXiv:2104.06599", register_soft_words);

@@ -45,7 +45,7 @@ class Template final : public pb::Method {
 
 void register_template(pb::MethodRegistrar& registrar) {
   registrar.method<Template>()
-      .param("targets", pb::Names{"q", "v"}, "linear maps that get an offset")
+      .param("targets", pb::Names{"q", "v"}, "linear maps with an offset")
       .choices({"q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo"})
       .param("scale", 1.0, "factor on the offset")
       .at_least(0)
@@ -55,5 +55,5 @@ void register_template(pb::MethodRegistrar& registrar) {
 
 }  // namespace
 
-PEFTBENCH_PLUGIN(template, "1.0.0", "Trained offset on linear maps: the method to copy", "docs/writing-a-method.md",
+PEFTBENCH_PLUGIN(template, "1.0.0", "Trained offset on linear maps: an example method", "docs/writing-a-method.md",
                  register_template);

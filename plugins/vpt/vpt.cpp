@@ -127,16 +127,17 @@ class Vpt final : public pb::Method {
 
 void register_vpt(pb::MethodRegistrar& registrar) {
   registrar.method<Vpt>()
-      .param("length", 50, "rows of the prompt, P; of each layer's where it is deep")
+      .param("length", 50, "rows of the prompt, P (deep: per layer)")
       .range(1, 1e6)
-      .param("depth", "deep",
-             "shallow: a prompt before the input; deep: one before each layer of the encoder, replaced")
+      .param("depth", "deep", "shallow: one prompt before the input; deep: a new prompt before each encoder layer")
       .choices({"shallow", "deep"})
-      .param("prompt_dropout", 0.1, "dropout of prompts while training")
+      .param("prompt_dropout", 0.1, "dropout on prompts during training")
       .range(0, 0.99)
-      .param("init_fan_in", 768, "prompts begin in U(±√(6/(this + d_model))); 3·16² for ViT/16's patches")
+      .param("init_fan_in", 768,
+             "prompts are initialised from U(±√(6/(this + d_model))); 3·16² for the patches of ViT/16")
       .at_least(1)
-      .param("head", "none", "none: the backbone's own words; classification: a trained linear map to the classes")
+      .param("head", "none",
+             "none: the backbone generates the label; classification: a trained linear map to the classes")
       .choices({"none", "classification"})
       // The source: SGD with momentum 0.9, which is not here. AdamW takes its place, at a rate that is
       // this project's choice: its steps do not depend on the size of gradients. The cosine with a tenth of warm-up is

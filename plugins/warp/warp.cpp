@@ -36,9 +36,9 @@ class Prompt final : public pb::InputHook {
   explicit Prompt(pb::Parameter rows) : rows_(std::move(rows)) {}
   pb::Embedded apply(const pb::InputCall& call) const override {
     if (!call.layout.has_slots()) {
-      throw pb::ConfigError(pb::Problem{"warp's prompts stand at places in the text, and these inputs have none",
-                                        "token ids without a template", "examples of a task",
-                                        "evaluate the run on its task; raw ids cannot say where a prompt belongs"});
+      throw pb::ConfigError(pb::Problem{
+          "warp places its prompts within the text, but these inputs are token ids", "token ids without a template",
+          "examples of a task", "evaluate the run on its task; token ids do not tell where the prompts belong"});
     }
     return {pb::replace_slots(call.embeddings, call.layout, rows_()), call.layout};
   }
@@ -89,7 +89,8 @@ pb::Init label_word_rows(bool tied, std::vector<std::string> labels) {
     const pb::Tensor table = context.frozen(tied ? "shared.weight" : "lm_head.weight");
     for (std::size_t c = 0; c < labels.size(); ++c) {
       const std::vector<int64_t> ids = context.tokenize(labels[c]);
-      if (ids.empty()) context.warn("label '" + labels[c] + "' has no tokens: its row of the verbalizer begins at 0");
+      if (ids.empty())
+        context.warn("label '" + labels[c] + "' has no tokens: its row of the verbalizer is initialised with 0");
       for (const int64_t id : ids) {
         rows[static_cast<int64_t>(c)].add_(table[id], 1.0 / static_cast<double>(ids.size()));
       }
@@ -122,18 +123,17 @@ class Warp final : public pb::Method {
         verbalizer_init_(values.text("verbalizer_init")),
         bias_(values.flag("bias")) {
     if (!template_.empty() && template_.find(mask) == std::string::npos) {
-      throw pb::ConfigError(pb::Problem{"warp's template has no place for the answer", template_,
-                                        std::string(mask) + " where the answer would stand",
-                                        "write for example [5] {input} [5] " + std::string(mask) + " [5]"});
+      throw pb::ConfigError(pb::Problem{"warp's template does not contain the mask", template_,
+                                        std::string(mask) + " at the position of the answer",
+                                        "for example: [5] {input} [5] " + std::string(mask) + " [5]"});
     }
   }
 
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
     const std::vector<std::string>& labels = plan.task().labels;
     if (labels.empty()) {
-      throw pb::ConfigError(pb::Problem{"warp scores the classes of a task, and there are none",
-                                        "a task without label words, or no task", "label words",
-                                        "choose a classification task: `peft-bench tasks` lists them"});
+      throw pb::ConfigError(pb::Problem{"warp needs a task with label words", "a task without label words, or no task",
+                                        "label words", "choose a classification task: `peft-bench tasks` lists them"});
     }
     const pb::SlotTemplate text(template_.empty() ? default_template(plan.task().fields, segment_) : template_);
     text.check_fields(plan.task().fields);
@@ -170,14 +170,16 @@ class Warp final : public pb::Method {
 
 void register_warp(pb::MethodRegistrar& registrar) {
   registrar.method<Warp>()
-      .param("segment", 5, "prompts at each place of the standard template; 0: the verbalizer alone (WARP_0)")
+      .param("segment", 5, "prompt vectors at each place of the default template; 0: only the verbalizer (WARP_0)")
       .at_least(0)
-      .param("template", "", "where [n] prompts, {fields} and <extra_id_0> stand; empty: made from the task's fields")
-      .param("prompt_init", "mask", "the mask's embedding; N(mean, deviation of the embedding table); or N(0, 1)")
+      .param("template", "", "positions of [n] prompts, {fields} and <extra_id_0>; empty: built from the task's fields")
+      .param("prompt_init", "mask",
+             "initialisation: the mask's embedding; N(mean, standard deviation of the embedding table); or N(0, 1)")
       .choices({"mask", "table_normal", "normal"})
-      .param("verbalizer_init", "label_words", "lm_head's rows of the label words' tokens, or U(±1/√d_model)")
+      .param("verbalizer_init", "label_words",
+             "initialisation: lm_head's rows of the label words' tokens, or U(±1/√d_model)")
       .choices({"label_words", "random"})
-      .param("bias", true, "a trained number beside each class's vector")
+      .param("bias", true, "a trained bias for each class")
       .capability(pb::Capability::classification_only)
       // The authors' configuration: 30 epochs of batches of 8, which for their smaller tasks is some 10,000 steps; the
       // slanted triangle rises over 0.06 of them.

@@ -13,13 +13,13 @@
 namespace peftbench::warp_test {
 namespace {
 
-using ::testing::Contains;
 using support::difference;
+using support::slot;
+using support::tiny_backbone;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using support::slot;
-using support::tiny_backbone;
 
 const TaskShape two{{"ab", "c"}, {"text"}};
 
@@ -147,9 +147,11 @@ TEST(Warp, ALabelWithoutTokensIsTold) {
 
 TEST(Warp, Refusals) {
   const BackboneSpec spec = support::tiny_spec();
-  EXPECT_THAT(support::refusal_of_plan(spec, {{}, {"text"}}, {}), HasSubstr("scores the classes of a task"));
-  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] {input}"}}), HasSubstr("<extra_id_0> where"));
-  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] <extra_id_0>"}}), HasSubstr("leaves the example"));
+  EXPECT_THAT(support::refusal_of_plan(spec, {{}, {"text"}}, {}), HasSubstr("needs a task with label words"));
+  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] {input}"}}),
+              HasSubstr("<extra_id_0> at the position"));
+  EXPECT_THAT(support::refusal_of_plan(spec, two, {{"template", "[5] <extra_id_0>"}}),
+              HasSubstr("does not contain the example"));
   const auto backbone = tiny_backbone();
   const CompiledPlan plan = initialised(*backbone, {});
   EXPECT_THROW(scores(*backbone, plan, PackedTokens::of({{5, 6, 1}})), ConfigError);  // ids without a template

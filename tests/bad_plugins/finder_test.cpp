@@ -27,7 +27,7 @@ TEST(Finder, APathIsNotAName) {
       finder.load_method(path, {"adapter.json", {}});
     });
   }
-  expect_refusal(PluginStep::find, {"there is no method 'other'", "if you trust that file, add --plugin /x/other.so"},
+  expect_refusal(PluginStep::find, {"there is no method 'other'", "if you trust the file, add --plugin /x/other.so"},
                  [&] {
                    finder.load_method("other", {"record.json", "/x/other.so"});
                  });
@@ -41,8 +41,7 @@ TEST(Finder, AMisspeltNameIsToldTheNearest) {
       {"there is no method 'goood'", BAD_PLUGINS, "(build tree)", "/nonexistent/plugins (installed, does not exist)",
        "did you mean 'good'?", "throws_int", "PEFTBENCH_PLUGIN_PATH"},
       [&] { finder.load_method("goood"); });
-  expect_refusal(PluginStep::find, {"no folder at all", "there are none"},
-                 [] { PluginFinder({}, {}).load_method("x"); });
+  expect_refusal(PluginStep::find, {"no folders", "none are available"}, [] { PluginFinder({}, {}).load_method("x"); });
 }
 
 TEST(Finder, AFileOfTheUsersComesFirst) {

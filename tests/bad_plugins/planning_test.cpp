@@ -25,7 +25,7 @@ void expect_unplanned(const std::string& name, std::vector<std::string> parts) {
 TEST(Planning, AGoodPluginPlans) { EXPECT_NO_THROW(make_and_plan("good")); }
 
 TEST(Planning, ThrowsInItsConstructor) {
-  expect_unplanned("throws_in_constructor", {"taking its parameters", "'never_declared'", "rank", ".param()"});
+  expect_unplanned("throws_in_constructor", {"reading its parameters", "'never_declared'", "rank", ".param()"});
 }
 
 TEST(Planning, ThrowsInPlan) {
@@ -43,7 +43,7 @@ TEST(Planning, MemoryThatIsNotThereIsToldAsThat) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr("not enough memory for method 'no_memory'"),
                                                ::testing::HasSubstr("281474976710656"),
-                                               ::testing::Not(::testing::HasSubstr("fault of the plugin")),
+                                               ::testing::Not(::testing::HasSubstr("bug in the plugin")),
                                                ::testing::Not(::testing::HasSubstr("Exception raised"))));
   }
 }

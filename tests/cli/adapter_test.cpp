@@ -105,17 +105,16 @@ TEST_F(Adapters, AnAdapterWithAChangedByteIsRefused) {
   for (const auto& [name, own, by_record] : {std::tuple{"flipped", true, true}, std::tuple{"flipped-own", true, false},
                                              std::tuple{"flipped-record", false, true}})
     for (const auto& words : readers(edited(name, own, by_record)))
-      expect_mistake(words, "is not the file that was written", hash);
+      expect_mistake(words, "adapter.safetensors was changed", hash);
   // A number in the description counts as much as one in the tensors.
   fs::copy(prompt(), path("redescribed"), fs::copy_options::recursive);
   std::string text = file_text(path("redescribed") + "/adapter/adapter.json");
   text.replace(text.find("\"length\": 4"), 11, "\"length\": 5");
   std::ofstream(path("redescribed") + "/adapter/adapter.json") << text;
-  for (const auto& words : readers(path("redescribed")))
-    expect_mistake(words, "is not the description that was written", "SHA-256");
+  for (const auto& words : readers(path("redescribed"))) expect_mistake(words, "adapter.json was changed", "SHA-256");
   // The adapter alone knows its hash; files from before there were any are taken as they are.
   fs::copy(path("flipped") + "/adapter", path("alone"));
-  expect_mistake({"neighbors", path("alone")}, "is not the file that was written", hash);
+  expect_mistake({"neighbors", path("alone")}, "adapter.safetensors was changed", hash);
   EXPECT_EQ(run({"neighbors", edited("old", false, false)}).status, 0);
 }
 
@@ -131,7 +130,7 @@ TEST_F(Adapters, EveryFormOfAStartTellsOtherParameters) {
     ASSERT_EQ(printed.status, 0) << printed.err;
     const json warnings = json::parse(file_text(only_run(out) / "record.json")).at("warnings");
     ASSERT_FALSE(warnings.empty()) << start;
-    EXPECT_THAT(warnings.dump(), AllOf(HasSubstr("other parameters"), HasSubstr("--set alpha=16"))) << start;
+    EXPECT_THAT(warnings.dump(), AllOf(HasSubstr("other method parameters"), HasSubstr("--set alpha=16"))) << start;
     fs::remove_all(out);
   }
 }
@@ -155,7 +154,7 @@ TEST_F(Adapters, ABufferOfAnotherConfigurationIsRefused) {
   }
   fs::copy(first / "adapter/adapter.safetensors", path("bare.safetensors"));  // says nothing of its parameters
   expect_mistake(soft("never", other, {"--init-from", path("bare.safetensors")}), "encoder.input.words",
-                 "begin without it");
+                 "do not use --init-from");
   EXPECT_EQ(run(soft("soft-bare", one, {"--init-from", path("bare.safetensors"), "--set", "train.steps=0"})).status, 0);
   // The weights of a mixture are moved by training: a buffer too, and the start's.
   const std::string two = "[1: It] {input}|{input} [2: It was]";
@@ -257,12 +256,11 @@ TEST_F(Adapters, AnAdaptersFolderIsScored) {
   const json ranked = score({"eval", path("hf"), "--backbone", "t5-nano-lm", "--task", task_.string(), "--threads", "1",
                              "--set", "eval.mode=rank", "--json"});
   EXPECT_EQ(ranked.at("examples"), 24);
-  expect_mistake({"eval", path("hf"), "--task", task_.string()}, "backbone of the adapter is not known", "--backbone");
-  expect_mistake({"eval", path("hf"), "--backbone", "t5-nano-lm"}, "on which task", "--task NAME");
+  expect_mistake({"eval", path("hf"), "--task", task_.string()}, "backbone of the adapter is unknown", "--backbone");
+  expect_mistake({"eval", path("hf"), "--backbone", "t5-nano-lm"}, "does not record its task", "--task NAME");
   expect_mistake({"eval", path("hf"), "--backbone", "t5-nano-lm", "--task", task_.string(), "--set", "rank=4"},
                  "set.rank", "a setting of eval");
-  expect_mistake({"eval", lora_run().string(), "--backbone", "t5-nano-lm"}, "its own method, backbone",
-                 "leave them out");
+  expect_mistake({"eval", lora_run().string(), "--backbone", "t5-nano-lm"}, "its own method, backbone", "remove them");
   fs::create_directories(path("several"));
   fs::copy(path("hf"), path("several") + "/one");
   expect_mistake({"eval", path("several"), "--backbone", "t5-nano-lm"}, "folder of several adapters", "several/one");
@@ -303,9 +301,9 @@ TEST_F(Adapters, WhatCannotBeExportedIsSaidBeforeTraining) {
     words.insert(words.end(), more.begin(), more.end());
     return run(words).out;
   };
-  EXPECT_THAT(dry({}), HasSubstr("could not be exported as huggingface"));
+  EXPECT_THAT(dry({}), HasSubstr("cannot be exported as huggingface"));
   EXPECT_THAT(dry({"--set", "attentions=decoder", "--set", "compatibility=huggingface"}),
-              testing::Not(HasSubstr("could not be exported")));
+              testing::Not(HasSubstr("cannot be exported")));
 }
 
 }  // namespace

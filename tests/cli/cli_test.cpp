@@ -60,14 +60,14 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
   expect_mistake(with(method, {"--backbone", "t5-v1_1-xl1"}), "t5-v1_1-xl1", "did you mean 't5-v1_1-xl");
   expect_mistake(with(method, {"--taks", "x"}), "no flag --taks", "did you mean '--task'?");
   expect_mistake(with(method, {"--set", "lenght=3"}), "--set lenght=3", "did you mean 'length'?");
-  expect_mistake(with(method, {"--set", "train.step=3"}), "there is no setting 'train.step'",
+  expect_mistake(with(method, {"--set", "train.step=3"}), "unknown setting 'train.step'",
                  "did you mean 'train.steps'?");
   expect_mistake(with(method, {"--set", "length=0"}), "--set length=0", "correct the value");
   expect_mistake(with(method, {"--set", "length"}), "--set takes key=value", "'='");
-  expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "allowed is ≥ 1");
+  expect_mistake(with(method, {"--set", "train.batch_size=0", "--dry-run"}), "train.batch_size", "allowed: ≥ 1");
   expect_mistake(with(method, {"--seed"}), "--seed", "--help");
   expect_mistake(with(method, {"--seed", "one"}), "--seed", "integer");
-  expect_mistake({"--seed", "1"}, "no method is named", "methods");
+  expect_mistake({"--seed", "1"}, "no method given", "methods");
   expect_mistake({"tasks", "one", "two"}, "unexpected argument 'two'", "--help");
   expect_mistake({"tasks", "nothing_like_it"}, "nothing_like_it", "movie_sentiment");
   expect_mistake({"backbones", "t5-nano"}, "t5-nano", "did you mean 't5-nano-lm'?");
@@ -76,8 +76,8 @@ TEST(Mistakes, AreNamedWithTheNearestName) {
                  "a readable regular file");
   expect_mistake({"score", "any", "--metrics", "squad_f2"}, "unknown metric", "did you mean 'squad_f1'");
   expect_mistake({"score", "any", "--metrics", "accuracy"}, "needs label words", "'labels'");
-  expect_mistake({"score", "any"}, "no metric is named", "--task");
-  expect_mistake({"score", "any", "--metrics", "accuracy", "--labels", "a,b,a"}, "a label word stands twice", "'a'");
+  expect_mistake({"score", "any"}, "no metrics given", "--task");
+  expect_mistake({"score", "any", "--metrics", "accuracy", "--labels", "a,b,a"}, "duplicate label word", "'a'");
   expect_mistake({"score", ".", "--metrics", "squad_em"}, "cannot read .", "predictions.jsonl");
   expect_mistake({"pretrain", "t5-nano-span", "--show", "0"}, "--show", "1");
   expect_mistake({"tasks", "spam", "--examples", "-3"}, "--examples", "--help");
@@ -145,7 +145,7 @@ TEST(Output, NamesThatAreNotUtf8AreToldAndPrintedAsJson) {
 TEST(Mistakes, InAFileNameItsLine) {
   const Scratch scratch;
   const fs::path file = scratch.write("mine.yaml", "seed: 1\ntrain:\n  stesp: 5\n");
-  expect_mistake(with(method, {"--config", file.string()}), "mine.yaml:3: there is no setting 'train.stesp'",
+  expect_mistake(with(method, {"--config", file.string()}), "mine.yaml:3: unknown setting 'train.stesp'",
                  "'train.steps'");
 }
 
@@ -233,7 +233,7 @@ TEST(Run, PrintsItsRowAndIsScoredAgainByEval) {
   // The resolved configuration is one that runs: it names the same run.
   const Printed repeated = run({"--config", (only_run(out) / "config.yaml").string(), "--out", out.string()});
   EXPECT_EQ(repeated.status, 0) << repeated.err;
-  EXPECT_THAT(repeated.err, HasSubstr("had finished before"));
+  EXPECT_THAT(repeated.err, HasSubstr("had already finished"));
 }
 
 class Forward : public testing::Test {
@@ -282,8 +282,8 @@ TEST_F(Forward, RefusesWhatAreNoIds) {
            {"{}", "not a list of lists"},
            {"[3]", "row 0 is not a list"},
            {"[[1], []]", "row 1 is empty"},
-           {"[[1], [99999]]", "row 1 holds an id that the backbone does not have"},
-           {"[[1.5]]", "row 0 holds something"}}) {
+           {"[[1], [99999]]", "row 1 contains an id outside the backbone's vocabulary"},
+           {"[[1.5]]", "row 0 contains something that is not an id"}}) {
     const Printed printed = forward(ids, "[[1], [1]]");
     EXPECT_EQ(printed.status, 2);
     EXPECT_THAT(printed.err, AllOf(HasSubstr("ids.json"), HasSubstr(what), HasSubstr("[[12, 7, 1], [5, 1]]")));

@@ -71,7 +71,7 @@ TEST_F(Exchange, APromptGoesOutAndComesBackToTheBit) {
     EXPECT_EQ(json::parse(out.out).at("elements"), 4 * 256);
     const Printed in = run({"import", path(format), "--backbone", "t5-nano-lm", "--out", path("back-" + format)});
     ASSERT_EQ(in.status, 0) << in.err;
-    EXPECT_THAT(in.out, AllOf(HasSubstr("prompt_tuning, read from its " + format + " form"), HasSubstr("length=4"),
+    EXPECT_THAT(in.out, AllOf(HasSubstr("prompt_tuning, read from " + format + " format"), HasSubstr("length=4"),
                               HasSubstr("1,024 numbers in 1 tensors"), HasSubstr("wrote ")));
     EXPECT_EQ(file_text(path("back-" + format) + "/adapter.safetensors"),
               file_text(folder(0) / "adapter" / "adapter.safetensors"));
@@ -88,12 +88,12 @@ TEST_F(Exchange, APromptGoesOutAndComesBackToTheBit) {
 
 TEST_F(Exchange, MistakesSayWhatThereIs) {
   const std::string one = folder(0).string();
-  expect_mistake({"export", one, path("x"), "--format", "huggingfase"}, "has no form 'huggingfase'",
+  expect_mistake({"export", one, path("x"), "--format", "huggingfase"}, "does not support the format 'huggingfase'",
                  "did you mean 'huggingface'?");
   expect_mistake({"export", one, path("x"), "--format", "merged"}, "prompt_tuning cannot be merged",
-                 "left at encoder.input");
+                 "remaining hooks at encoder.input");
   expect_mistake({"export", "no-such-run", path("x"), "--format", "google"}, "no-such-run", "--out");
-  expect_mistake({"import", one, "--backbone", "t5-nano-lm"}, "one of this program already", "as it is");
+  expect_mistake({"import", one, "--backbone", "t5-nano-lm"}, "already in peft-bench's format", "as it is");
   expect_mistake({"import", path("nothing"), "--backbone", "t5-nano-lm"}, "no such folder or file", "correct the path");
   scratch_->write("odd/adapter_config.json", "{\"peft_type\": \"NO_SUCH_TYPE\"}");
   expect_mistake({"import", path("odd"), "--backbone", "t5-nano-lm"}, "no tensors", "adapter_model.safetensors");
@@ -105,7 +105,7 @@ TEST_F(Exchange, MistakesSayWhatThereIs) {
                  "save the adapter again");
   EXPECT_FALSE(fs::exists(path("x")));
   const fs::path kept = scratch_->write("filled/adapter_config.json", "mine");
-  expect_mistake({"export", one, path("filled"), "--format", "huggingface"}, "there is something at", "name another");
+  expect_mistake({"export", one, path("filled"), "--format", "huggingface"}, "already exists", "choose another folder");
   EXPECT_EQ(file_text(kept), "mine");
 }
 
@@ -162,10 +162,10 @@ TEST_F(Exchange, AStartThatDoesNotFitIsRefused) {
   };
   expect_mistake(start((folder(0) / "adapter").string(), {"--set", "length=5"}), "do not fit the plan",
                  "--set length=4");
-  expect_mistake(start(path("nothing.safetensors"), {}), "nothing to begin from", "--init-from");
+  expect_mistake(start(path("nothing.safetensors"), {}), "nothing to initialise from", "--init-from");
   expect_mistake({"--method", "lora", "--task", task_.string(), "--backbone", "t5-nano-lm", "--out", path("refused"),
                   "--init-from", folder(0).string()},
-                 "is of another method", "prompt_tuning");
+                 "was made by another method", "prompt_tuning");
   expect_mistake({"--method", "prompt_tuning", "--set", "init_from=x"}, "no parameter 'init_from'", "--init-from PATH");
 }
 
@@ -182,7 +182,7 @@ TEST_F(Exchange, ADerivedValueNeedsItsSources) {
   ASSERT_EQ(run(prefix("prefix", {})).status, 0);
   const fs::path first = only_run(path("prefix"));
   expect_mistake(prefix("refused", {"--init-from", (first / "adapter").string()}),
-                 "a computed value without what it was computed from", "the folder of the run itself");
+                 "a computed value without the parameters", "the folder of the run");
   const Printed printed = run(prefix("goes-on", {"--init-from", first.string(), "--set", "train.steps=0"}));
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_EQ(file_text(only_run(path("goes-on")) / "adapter" / "adapter.safetensors"),
@@ -242,13 +242,12 @@ TEST_F(Exchange, AnEnsembleEqualsItsRunsAskedOneByOne) {
 TEST_F(Exchange, RunsThatCannotVoteTogetherAreRefused) {
   const fs::path out = path("greedy");
   ASSERT_EQ(run(short_run(task_, out, {"--set", "eval.mode=greedy", "--set", "train.steps=0"})).status, 0);
-  expect_mistake({"ensemble", folder(0).string(), only_run(out).string()}, "different settings of evaluation",
-                 "evaluated in the same way");
+  expect_mistake({"ensemble", folder(0).string(), only_run(out).string()}, "different evaluation settings",
+                 "the same evaluation settings");
   expect_mistake({"ensemble"}, "RUN", "--help");
   // S5: a copy is the same run.
   fs::copy(folder(0), path("copy"), fs::copy_options::recursive);
-  expect_mistake({"ensemble", folder(0).string(), path("copy")}, "a run would vote twice",
-                 "leave one of them out");
+  expect_mistake({"ensemble", folder(0).string(), path("copy")}, "duplicate run", "remove one of them");
 }
 
 TEST_F(Exchange, NeighborsFindTheLabelsOfAPromptThatBeganWithThem) {

@@ -66,15 +66,15 @@ TEST_F(MadeFrom, RowsThatWereAddedAreRefusedWithBothHashes) {
     const Printed printed = run(words);
     EXPECT_EQ(printed.status, 2) << words.front() << printed.out;
     EXPECT_EQ(printed.out, "");
-    EXPECT_THAT(printed.err, AllOf(HasSubstr("the task 'tickets' is not the one that the run"),
-                                   HasSubstr("data " + then.substr(0, 16)), HasSubstr("tickets.yaml"),
-                                   HasSubstr("eval RUN --task")));
+    EXPECT_THAT(printed.err,
+                AllOf(HasSubstr("the task 'tickets' changed since the run"), HasSubstr("data " + then.substr(0, 16)),
+                      HasSubstr("tickets.yaml"), HasSubstr("eval RUN --task")));
   }
   // Openly, as another task, it is scored; and that is said.
   const Printed other = run({"eval", folder.string(), "--task", task_.string(), "--json"});
   ASSERT_EQ(other.status, 0) << other.err;
-  EXPECT_THAT(other.err, HasSubstr("'tickets' is scored as another task"));
-  EXPECT_THAT(json::parse(other.out).at("warnings").dump(), HasSubstr("may have been trained on"));
+  EXPECT_THAT(other.err, HasSubstr("'tickets' is evaluated as a different task"));
+  EXPECT_THAT(json::parse(other.out).at("warnings").dump(), HasSubstr("may have been used for training"));
   // With its rows as they were it is the same run again.
   scratch_.write("tickets.csv", "text,mood\n" + ticket_rows(0, 60));
   const Printed again = run({"eval", folder.string(), "--json"});
@@ -88,7 +88,7 @@ TEST_F(MadeFrom, TrainingDoesNotBeginFromWhatHasSeenTheTestRows) {
   for (const fs::path& start : {folder, folder / "adapter"}) {
     const Printed printed = run(short_run(task_, scratch_.path() / "next", {"--init-from", start.string()}));
     EXPECT_EQ(printed.status, 2) << printed.out;
-    EXPECT_THAT(printed.err, AllOf(HasSubstr("were trained on another 'tickets'"),
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("were trained on an earlier version of 'tickets'"),
                                    HasSubstr(record(folder).at("task").at("hash").get<std::string>().substr(0, 16))));
   }
   // Under another name it is told, and by content: the rows that the other split trains on are counted.
@@ -100,9 +100,9 @@ TEST_F(MadeFrom, TrainingDoesNotBeginFromWhatHasSeenTheTestRows) {
   const Printed printed = run(short_run(renamed, out, {"--init-from", (folder / "adapter").string()}));
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(record(only_run(out)).at("warnings").dump(),
-              AllOf(HasSubstr("have seen what is scored"), HasSubstr("rows of 'letters' that are scored")));
+              AllOf(HasSubstr("were trained on rows that are scored"), HasSubstr("rows of 'letters' that are scored")));
   const Printed scored = run({"eval", folder.string(), "--task", renamed.string()});
-  EXPECT_THAT(scored.err, HasSubstr("rows of 'letters' that are scored are among those that 'tickets' is trained"));
+  EXPECT_THAT(scored.err, HasSubstr("rows of 'letters' that are scored are also used to train or select on 'tickets'"));
   const fs::path both = scratch_.path() / "both";
   ASSERT_EQ(run(short_run(task_, both, {"--eval-task", renamed.string()})).status, 0);
   EXPECT_THAT(record(only_run(both)).at("warnings").dump(), HasSubstr("rows of 'letters' that are scored"));
@@ -140,7 +140,7 @@ TEST_F(MadeFrom, ShotsAreThoseOfTheRun) {
   append_rows();
   const Printed printed = run({"eval", only_run(out).string(), "--task", other.string()});
   EXPECT_EQ(printed.status, 2) << printed.out;
-  EXPECT_THAT(printed.err, HasSubstr("the task 'tickets' is not the one"));
+  EXPECT_THAT(printed.err, HasSubstr("the task 'tickets' changed since"));
 }
 
 TEST_F(MadeFrom, AMixturesTaskIsKnownByItsContent) {
@@ -153,7 +153,7 @@ TEST_F(MadeFrom, AMixturesTaskIsKnownByItsContent) {
   ASSERT_EQ(own.status, 0) << own.err;
   EXPECT_EQ(json::parse(own.out).at("metrics"), record(folder).at("tasks").at(1).at("metrics"));
   EXPECT_THAT(json::parse(own.out).at("warnings").dump(),
-              AllOf(Not(HasSubstr("another task")), Not(HasSubstr("are among those"))));
+              AllOf(Not(HasSubstr("a different task")), Not(HasSubstr("are also used to train"))));
   scratch_.write("letters.csv", "text,mood\n" + ticket_rows(200, 264));
   EXPECT_EQ(run({"eval", folder.string()}).status, 2);
   // The part has become another task, which a label map may be for.
@@ -174,7 +174,7 @@ TEST_F(MadeFrom, WhatLiesInAFolderIsComparedWithWhatTheRunHad) {
   for (const char* command : {"eval", "forgetting", "neighbors"}) {
     const Printed printed = run({command, folder.string()});
     EXPECT_EQ(printed.status, 2) << command << printed.out;
-    EXPECT_THAT(printed.err, AllOf(HasSubstr("vocabulary is not the one"),
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("vocabulary changed since"),
                                    HasSubstr(record(folder).at("vocabulary_hash").get<std::string>().substr(0, 16))));
   }
   std::ofstream(backbone / "spiece.model", std::ios::binary) << vocabulary;
@@ -189,7 +189,7 @@ TEST_F(MadeFrom, WhatLiesInAFolderIsComparedWithWhatTheRunHad) {
   for (const char* command : {"eval", "ensemble", "forgetting", "neighbors"}) {
     const Printed printed = run({command, folder.string()});
     EXPECT_EQ(printed.status, 2) << command << printed.out;
-    EXPECT_THAT(printed.err, HasSubstr("is not the file that was written")) << command;
+    EXPECT_THAT(printed.err, HasSubstr("was changed after it was written")) << command;
   }
   fs::rename(file.string() + ".own", file);
 
@@ -218,7 +218,7 @@ TEST_F(MadeFrom, SettingsAreThoseOfTheRecord) {
     for (const char* command : {"eval", "ensemble"}) {
       const Printed printed = run({command, folder.string()});
       EXPECT_EQ(printed.status, 2) << to << printed.out;
-      EXPECT_THAT(printed.err, HasSubstr("config.yaml is not what the run was made with"));
+      EXPECT_THAT(printed.err, HasSubstr("config.yaml was changed after the run"));
     }
   }
   std::ofstream(folder / "config.yaml") << config;
@@ -234,7 +234,8 @@ TEST_F(MadeFrom, AnOlderRecordIsAcceptedWithANote) {
   std::ofstream(folder / "record.json") << old.dump();
   const Printed printed = run({"eval", folder.string(), "--json"});
   ASSERT_EQ(printed.status, 0) << printed.err;
-  EXPECT_THAT(printed.err, HasSubstr("an older program did not keep hashes of the task's definition, the task's data"));
+  EXPECT_THAT(printed.err,
+              HasSubstr("an older version did not record hashes of the task's definition, the task's data"));
 }
 
 }  // namespace

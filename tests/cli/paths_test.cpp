@@ -74,7 +74,7 @@ TEST_F(Paths, ARunIsFoundAndScoredFromAnotherFolder) {
   const Printed again = run({"--config", (folder / "config.yaml").string(), "--out", at("runs").string(), "--json"});
   ASSERT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(json::parse(again.out).at("id"), kept.at("id"));
-  EXPECT_THAT(again.err, HasSubstr("had finished before"));
+  EXPECT_THAT(again.err, HasSubstr("had already finished"));
 }
 
 TEST_F(Paths, ARunsIdDoesNotDependOnWhereItsTaskLies) {
@@ -84,7 +84,7 @@ TEST_F(Paths, ARunsIdDoesNotDependOnWhereItsTaskLies) {
   scratch_.write("deep/parity.yaml", file_text(at("parity.yaml")));
   const Printed moved = run(short_run("deep/parity.yaml", "runs", {"--set", "train.steps=0"}));
   ASSERT_EQ(moved.status, 0) << moved.err;
-  EXPECT_THAT(moved.err, HasSubstr("had finished before"));
+  EXPECT_THAT(moved.err, HasSubstr("had already finished"));
 }
 
 TEST_F(Paths, PathsOfAFileAreOfItsFolder) {

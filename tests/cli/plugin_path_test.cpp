@@ -104,7 +104,7 @@ TEST_F(PluginPath, AConfigurationAndASuiteDoNot) {
   for (const std::string& name : {library, "./" + fs::path(library).filename().string(), std::string("marks.so")}) {
     scratch_->write("path.yaml", "method: " + name + "\nbackbone: t5-nano-lm\n");
     expect_unopened({"run", "--config", path("path.yaml"), "--task", task_.string(), "--out", path("refused")},
-                    "path.yaml:1: this is a path, not the name of a method", "--plugin FILE");
+                    "path.yaml:1: this is a path, not a method name", "--plugin FILE");
     expect_unopened({"params", "--config", path("path.yaml")}, "this is a path", "--plugin FILE");
     scratch_->write("suite.yaml", "tasks: [" + task_.string() +
                                       "]\nbackbones: [t5-nano-lm]\nrows:\n  - {method: " + name + ", name: row}\n");
@@ -127,7 +127,7 @@ TEST_F(PluginPath, ARecordDoesNot) {
   // A name that no folder has: the recorded library is told, and is for the user to trust.
   const fs::path named = copy("record-name", "marks", "marks", library);
   for (const auto& words : readers_of_records(named.string()))
-    expect_unopened(words, "there is no method 'marks'", "if you trust that file, add --plugin " + library);
+    expect_unopened(words, "there is no method 'marks'", "if you trust the file, add --plugin " + library);
   EXPECT_TRUE(opened_by({"eval", named.string(), "--plugin", library}).opened);
   // A library that is called like an installed method does not come before it.
   const fs::path hiding = fs::path(path("prompt_tuning.so"));

@@ -117,7 +117,7 @@ TEST(Score, PredictionsOfARunThatWereChangedAreRefused) {
   std::ofstream(file, std::ios::binary) << text;
   const Printed changed = run(words);
   EXPECT_EQ(changed.status, 2) << changed.out;
-  EXPECT_THAT(changed.err, AllOf(HasSubstr("predictions.jsonl is not what the run wrote"), HasSubstr("record.json")));
+  EXPECT_THAT(changed.err, AllOf(HasSubstr("predictions.jsonl was changed after the run"), HasSubstr("record.json")));
   fs::copy_file(file, scratch.path() / "copy.jsonl");
   EXPECT_EQ(run({"score", (scratch.path() / "copy.jsonl").string(), "--task", task.string()}).status, 0);
 }

@@ -37,9 +37,9 @@ TEST_F(SuiteTable, RowsAreEvaluatedAlikeUnlessOneSaysOtherwise) {
     EXPECT_EQ(row.at("config").at("eval"), rows.at(0).at("config").at("eval")) << row.at("row");
     EXPECT_EQ(row.at("evaluated_otherwise"), json::array());
   }
-  EXPECT_THAT(alike.err, Not(HasSubstr("evaluated otherwise")));
+  EXPECT_THAT(alike.err, Not(HasSubstr("evaluated differently")));
   const Printed own = dry(methods + "  - {method: lora, name: ranked, eval: {mode: rank, rank_score: mean}}\n");
-  EXPECT_THAT(own.err, HasSubstr("the row 'ranked' is evaluated otherwise than the rest of the table: eval.mode=rank "
+  EXPECT_THAT(own.err, HasSubstr("the row 'ranked' is evaluated differently from the rest of the table: eval.mode=rank "
                                  "(else greedy), eval.rank_score=mean"));
   EXPECT_EQ(json::parse(own.out).at(5).at("evaluated_otherwise").size(), 2u);
 }
@@ -52,7 +52,7 @@ TEST_F(SuiteTable, ARowThatIsEvaluatedOtherwiseIsMarkedInItsTable) {
   ASSERT_EQ(printed.status, 0) << printed.err;
   const json rows = json::parse(printed.out);
   EXPECT_EQ(rows.at(0).at("evaluated_otherwise"), json::array({"eval.mode=rank (else greedy)", "eval.rank_score=sum"}));
-  EXPECT_THAT(rows.at(0).at("warnings").dump(), HasSubstr("evaluated otherwise"));
+  EXPECT_THAT(rows.at(0).at("warnings").dump(), HasSubstr("evaluated differently"));
   EXPECT_EQ(rows.at(0).at("answers"), "ranked by sum");
   EXPECT_EQ(rows.at(1).at("evaluated_otherwise"), json::array());
   EXPECT_THAT(run({"report", out_.string(), "--suite", file.string()}).out,
@@ -128,7 +128,8 @@ TEST_F(SuiteTable, ReportFollowsItsFileAndTheSeedsOfEachCommand) {
   EXPECT_EQ(run({"report", out_.string(), "--suite", "mine"}).status,
             0);  // its name stands for the file it was run from
   fs::remove(file);
-  EXPECT_THAT(run({"report", out_.string(), "--suite", "mine"}).err, HasSubstr("the file of the suite 'mine' is gone"));
+  EXPECT_THAT(run({"report", out_.string(), "--suite", "mine"}).err,
+              HasSubstr("the file of the suite 'mine' is missing"));
 }
 
 // Threads are a part of the id where nothing sets them: earlier commands are asked for theirs.
@@ -142,7 +143,7 @@ TEST_F(SuiteTable, ReportFindsRunsOfOtherJobs) {
   ASSERT_EQ(made.status, 0) << made.err;
   const Printed found = run({"report", out_.string(), "--suite", file.string()}, {{"OMP_NUM_THREADS", "1"}});
   EXPECT_THAT(found.out, ContainsRegex("prompt_tuning +[01]\\.[0-9]+ +1 "));
-  EXPECT_THAT(found.err, HasSubstr("as the suite was last run: --set train.steps=1"));
+  EXPECT_THAT(found.err, HasSubstr("last suite command: --set train.steps=1"));
 }
 
 }  // namespace

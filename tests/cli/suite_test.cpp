@@ -85,7 +85,7 @@ TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {
       run(suite(write_suite(three_rows), {"--dry-run", "--seeds", "1-3", "--set", "train.steps=9"}));
   EXPECT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(printed.out, AllOf(ContainsRegex("short +parity +t5-nano-lm +3 +0 +9 +4 +512\n"),
-                                 HasSubstr("9 of 9 runs are left; nothing was trained")));
+                                 HasSubstr("9 of 9 runs remain; nothing was trained")));
   EXPECT_FALSE(fs::exists(out_));
 }
 
@@ -146,7 +146,7 @@ TEST_F(Suite, CtrlCStopsItsRunsAndTheSameCommandContinuesThem) {
     const std::vector<pid_t> before = children(program.pid());
     program.kill(SIGINT);
     EXPECT_EQ(program.wait(), 130);
-    EXPECT_THAT(program.err(), HasSubstr("the same command continues"));
+    EXPECT_THAT(program.err(), HasSubstr("run the same command again"));
     for (const pid_t child : before) EXPECT_NE(::kill(child, 0), 0);
   }
   const std::string id = manifest().at("cells").at(0).at("run");
@@ -223,7 +223,7 @@ TEST_F(Suite, ARunInAnotherProcessIsWaitedFor) {
 TEST_F(Suite, ANameOfSeveralLinesIsNoSetting) {
   const Printed printed = run(suite(write_suite("  - {method: prompt_tuning, name: \"a\\ntrain: {steps: 1}\"}\n")));
   EXPECT_EQ(printed.status, 2);
-  EXPECT_THAT(printed.err, AllOf(HasSubstr("mine.yaml:9: the name of a row"), HasSubstr("a\\ntrain: {steps: 1}")));
+  EXPECT_THAT(printed.err, AllOf(HasSubstr("mine.yaml:9: invalid row name"), HasSubstr("a\\ntrain: {steps: 1}")));
   EXPECT_EQ(run(suite(write_suite("  - {method: prompt_tuning, name: \"a\\e[31m\"}\n"))).status, 2);
 }
 

@@ -23,7 +23,7 @@ TEST(OwnTask, ALabelWordThatWouldBeCutIsRefused) {
                                "labels: [bad, good]", "labels: [bad, unbelievably good]\nlimits: {target: 3}"));
   const Printed printed = run(short_run(file, scratch.path() / "runs"));
   EXPECT_EQ(printed.status, 2) << printed.out;
-  EXPECT_THAT(printed.err, AllOf(HasSubstr("reviews.yaml: a label word is longer than the limit of targets"),
+  EXPECT_THAT(printed.err, AllOf(HasSubstr("reviews.yaml: a label word exceeds the target length limit"),
                                  HasSubstr("'unbelievably good'"), HasSubstr("at most 3"),
                                  HasSubstr("--set task.max_target_tokens=")));
 }
@@ -40,13 +40,13 @@ TEST(OwnTask, LabelWordsThatAreOneToTheModelAreRefusedBeforeTraining) {
   for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--dry-run"}}) {
     const Printed printed = run(short_run(task_of("否", "是"), out, more));
     EXPECT_EQ(printed.status, 2) << printed.out;
-    EXPECT_THAT(printed.err, AllOf(HasSubstr("two label words are one to the model"), HasSubstr("'否' (U+5426)"),
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("two label words are identical to the model"), HasSubstr("'否' (U+5426)"),
                                    HasSubstr("'是' (U+662F)"), ContainsRegex("ids \\[[0-9, ]+\\]")));
   }
   for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--dry-run"}}) {
     const Printed printed = run(short_run(task_of("否", "good"), out, more));
     EXPECT_EQ(printed.status, 0) << printed.err;
-    EXPECT_THAT(printed.out, HasSubstr("the vocabulary knows nothing of the label word '否'"));
+    EXPECT_THAT(printed.out, HasSubstr("the vocabulary covers no part of the label word '否'"));
   }
 }
 
@@ -71,7 +71,7 @@ TEST(OwnTask, WhatIsCutOrMissingIsSaid) {
   EXPECT_THAT(shown.out,
               AllOf(ContainsRegex("odd: [0-9]+ train, [0-9] validation, [0-9] test"),
                     HasSubstr("never: 0 train, 0 validation, 0 test"), HasSubstr("no row has the label word 'never'"),
-                    HasSubstr("48 of 48 train inputs are cut at the limit of 32 tokens"),
+                    HasSubstr("48 of 48 train inputs are truncated at the limit of 32 tokens"),
                     HasSubstr("48 of 48 train inputs lose all of the field 'question'")));
   const json described = json::parse(run({"tasks", file.string(), "--json"}).out);
   EXPECT_EQ(described.at("label_counts").at("never").at("train"), 0);
@@ -88,12 +88,13 @@ TEST(OwnTask, WhatIsCutOrMissingIsSaid) {
   EXPECT_EQ(record.at("confusion").size(), 3u);
   const fs::path free = scratch.write("texts.yaml", "source: texts.csv\ninput: \"{text}\"\ntarget: \"{answer}\"\n");
   const Printed free_text = run({"tasks", free.string(), "--backbone", "t5-nano-lm"});
-  EXPECT_THAT(free_text.out, AllOf(ContainsRegex("6 of 6 test targets are cut at the limit of 62 tokens"),
+  EXPECT_THAT(free_text.out, AllOf(ContainsRegex("6 of 6 test targets are truncated at the limit of 62 tokens"),
                                    HasSubstr("--set task.max_target_tokens="),
                                    HasSubstr("the vocabulary cannot write 6 of the 6 test targets")));
   const Printed scored = run(short_run(free, scratch.path() / "free"));
   ASSERT_EQ(scored.status, 0) << scored.err;
-  EXPECT_THAT(scored.out, AllOf(HasSubstr("6 of 6 test targets are cut"), HasSubstr("the vocabulary cannot write 6")));
+  EXPECT_THAT(scored.out,
+              AllOf(HasSubstr("6 of 6 test targets are truncated"), HasSubstr("the vocabulary cannot write 6")));
 }
 
 TEST(OwnTask, WhatIsNoTaskSaysHowToWriteOne) {
@@ -103,7 +104,7 @@ TEST(OwnTask, WhatIsNoTaskSaysHowToWriteOne) {
        {std::vector<std::string>{"tasks", data.string()}, {"--method", "lora", "--task", data.string(), "--dry-run"}}) {
     const Printed printed = run(words);
     EXPECT_EQ(printed.status, 2);
-    EXPECT_THAT(printed.err, AllOf(HasSubstr("is a file of data, not a task"), HasSubstr("source: reviews.csv"),
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("is a data file, not a task"), HasSubstr("source: reviews.csv"),
                                    HasSubstr("docs/tasks.md")));
   }
   const Printed missing = run({"tasks", (scratch.path() / "movie_sentimant.yaml").string()});

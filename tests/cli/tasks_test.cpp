@@ -87,33 +87,33 @@ const std::vector<Fault>& faults() {
        "keep one of the two"},
       {"WrongType", yaml + "limits: {input: many}\n", "reviews.csv", csv,
        "t.yaml:7: 'limits.input' must be a whole number", "many", "a whole number", "correct this line"},
-      {"BadLimit", yaml + "limits: {target: 1}\n", "reviews.csv", csv, "t.yaml:7: not a limit of tokens", "1",
+      {"BadLimit", yaml + "limits: {target: 1}\n", "reviews.csv", csv, "t.yaml:7: invalid token limit", "1",
        "2 or more", "correct this line"},
       {"OneLabel", replaced(yaml, "labels: [bad, good]", "labels: [bad]"), "reviews.csv", csv,
-       "t.yaml:6: a task with labels needs at least two words", "1", "[negative, positive]", "leave 'labels' out"},
-      {"OpenBrace", replaced(yaml, "{text}", "{text"), "reviews.csv", csv, "t.yaml:4: a brace opens no field", "{text",
-       "{name of a field}", "write {{ for a brace"},
+       "t.yaml:6: a task with labels needs at least two words", "1", "[negative, positive]", "remove 'labels'"},
+      {"OpenBrace", replaced(yaml, "{text}", "{text"), "reviews.csv", csv, "t.yaml:4: unmatched '{'", "{text",
+       "{field name}", "write {{"},
       {"UnknownMetric", yaml + "metrics: [acuracy]\n", "reviews.csv", csv, "t.yaml:7: unknown metric", "acuracy",
        "metric", "did you mean 'accuracy'?"},
       {"UnknownPreprocessor", yaml + "preprocess: superglue\n", "reviews.csv", csv, "t.yaml:7: unknown preprocessor",
-       "superglue", "one of", "there are: mrqa, multirc"},
+       "superglue", "one of", "available: mrqa, multirc"},
       {"NoSource", replaced(yaml, "source: reviews.csv\n", ""), "reviews.csv", csv, "t.yaml:1: 'source' is missing", "",
        "source: …", "correct this line"},
-      {"NoFile", yaml, "other.csv", csv, "t.yaml:1: the data of task 't' is not there", "reviews.csv",
-       "the files that the source names", "put the files there"},
-      {"UnknownEnding", task_yaml("reviews.txt"), "reviews.txt", csv,
-       "t.yaml:1: the format of reviews.txt is not known", "the ending .txt", ".csv, .tsv", "format: csv"},
+      {"NoFile", yaml, "other.csv", csv, "t.yaml:1: the data of task 't' is missing", "reviews.csv",
+       "the files listed in 'source'", "put the files there"},
+      {"UnknownEnding", task_yaml("reviews.txt"), "reviews.txt", csv, "t.yaml:1: the format of reviews.txt is unknown",
+       "extension .txt", ".csv, .tsv", "format: csv"},
       {"UnknownField", replaced(yaml, "{text}", "{txt}"), "reviews.csv", csv,
-       "reviews.csv:2: the field 'txt' is missing", "text, stars", "t.yaml:4 asks for", "did you mean 'text'?"},
+       "reviews.csv:2: the field 'txt' is missing", "text, stars", "t.yaml:4", "did you mean 'text'?"},
       {"MissingColumn", yaml, "reviews.csv", replaced(csv, "text,stars", "text,rating"),
-       "reviews.csv:2: the field 'stars' is missing", "text, rating", "t.yaml:3 asks for", ""},
+       "reviews.csv:2: the field 'stars' is missing", "text, rating", "t.yaml:3", ""},
       {"UnknownLabel", replaced(yaml, "labels: [bad, good]", "labels: [bad, fine]"), "reviews.csv", csv,
        "reviews.csv:2: unknown label", "'good'", "one of bad, fine", "add it to 'labels'"},
       {"NotANumber", yaml, "reviews.csv", replaced(csv, ",5\n", ",five\n"),
        "reviews.csv:2: the field 'stars' is not a number", "five", "a number, as", "fix the row"},
       {"Empty", yaml, "reviews.csv", "", "reviews.csv: the file is empty", "0 bytes", "a file of rows",
-       "get the file again"},
-      {"HeaderAlone", yaml, "reviews.csv", "text,stars\n", "reviews.csv:1: the file holds no rows", "no line after",
+       "download the file again"},
+      {"HeaderAlone", yaml, "reviews.csv", "text,stars\n", "reviews.csv:1: the file contains no rows", "no line after",
        "a row for", "fix the row"},
       {"NotUtf8", yaml, "reviews.csv", replaced(csv, "number 1,", "caf\xe9,"), "reviews.csv:3: not UTF-8", "byte",
        "UTF-8 text", "iconv"},
@@ -122,11 +122,12 @@ const std::vector<Fault>& faults() {
       {"OpenQuote", yaml, "reviews.csv", replaced(csv, "number 3, was dull\"", "number 3, was dull"),
        "reviews.csv:5: ", "", "", "quote"},
       {"TwoColumnsOfAName", yaml, "reviews.csv", replaced(csv, "text,stars", "text,text"),
-       "reviews.csv:1: two columns have one name", "text", "different names", "name the columns"},
+       "reviews.csv:1: duplicate column name", "text", "unique names", "column names"},
       {"CutGz", task_yaml("reviews.csv.gz"), "reviews.csv.gz", gzip_of(csv),
-       "reviews.csv.gz:62: the gzip data ends early", "the end of the file", "a whole gzip file", "get the file again"},
+       "reviews.csv.gz:62: the gzip data ends early", "the end of the file", "a complete gzip file",
+       "download the file again"},
       {"NoGz", task_yaml("reviews.csv.gz"), "reviews.csv.gz", csv, "reviews.csv.gz:1: the file's name ends in .gz",
-       "other bytes", "gzip", "take .gz off"},
+       "other bytes", "gzip", "remove .gz"},
       {"JsonNoList", "source: r.json\n" + plain, "r.json",
        "{\"version\": 1, \"rows\": [{\"text\": \"x\", \"stars\": 1}]}\n", "r.json:1: the file is one JSON object",
        "version, rows", "a list of objects", "records: rows"},
@@ -135,34 +136,34 @@ const std::vector<Fault>& faults() {
       {"BrokenJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": }\n]\n",
        "r.json:3, item 2: not JSON", "column", "a list of objects", "fix the file"},
       {"CutJson", "source: r.json\n" + plain, "r.json", "[\n {\"text\": \"x\", \"stars\": 1},\n {\"text\": \"y",
-       "r.json:3, item 2: the JSON ends early", "the end of the file", "closed", "get the file again"},
+       "r.json:3, item 2: the JSON ends early", "the end of the file", "closed", "download the file again"},
       {"NoObject", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n[1, 2]\n",
        "r.jsonl:2: the line is not a JSON object", "a JSON array", "{\"text\"", "format: json"},
       {"BrokenLine", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": \"x\", \"stars\": 1}\n{\"text\": \"x\"\n",
-       "r.jsonl:2: not JSON", "column", "one JSON object a line", "fix this line"},
+       "r.jsonl:2: not JSON", "column", "one JSON object per line", "fix this line"},
       {"ListAsText", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": [\"x\"], \"stars\": 1}\n",
-       "r.jsonl:1: the field 'text' is not a text", "a JSON array", "a text", "'text.0'"},
-      {"FilterLeavesNothing", yaml + "filter: {stars: {min: 9}}\n", "reviews.csv", csv, "t.yaml:1: no row is left",
+       "r.jsonl:1: the field 'text' is not a string", "a JSON array", "a string", "'text.0'"},
+      {"FilterLeavesNothing", yaml + "filter: {stars: {min: 9}}\n", "reviews.csv", csv, "t.yaml:1: no rows are left",
        "reviews.csv", "rows that pass 'filter'", "compare the values"},
       {"NullField", "source: r.jsonl\n" + plain, "r.jsonl", "{\"text\": null, \"stars\": 1}\n",
-       "r.jsonl:1: the field 'text' has no value", "null", "asks for", "default"},
+       "r.jsonl:1: the field 'text' has no value", "null", "required by", "default"},
       {"RenamedFromNothing", replaced(yaml, "source: reviews.csv", "source: {file: reviews.csv, rename: {text: txt}}"),
        "reviews.csv", replaced(csv, "text,stars", "note,stars"), "reviews.csv:2: the field 'text' has no value",
-       "'rename'", "asks for", "default"},
+       "'rename'", "required by", "default"},
       {"MadeFromAMadeOne", replaced(yaml, "fields:\n", "fields:\n  text: side\n"), "reviews.csv",
-       replaced(csv, "text,stars", "note,stars"), "reviews.csv:2: the field 'side' is made from others",
+       replaced(csv, "text,stars", "note,stars"), "reviews.csv:2: the field 'side' is a computed field",
        "no 'side' in the file", "a field of the file", "'from'"},
-      {"AllRowsAlike", yaml, "reviews.csv", "text,stars\nx,1\nx,5\nx,1\nx,5\n",
-       "t.yaml:1: the rows cannot be split: all of them stay together", "4 rows in 1 group", "two groups at least",
-       "'input'"},
+      {"AllRowsAlike", yaml, "reviews.csv", "text,stars\nx,1\nx,5\nx,1\nx,5\n", "t.yaml:1: the rows cannot be split",
+       "4 rows in 1 group", "two groups", "'input'"},
       {"NoFieldInInput", replaced(yaml, "review: {text}", "review: text"), "reviews.csv", csv,
-       "t.yaml:4: 'input' names no field", "words alone", "a field in braces", "{text}"},
+       "t.yaml:4: 'input' contains no field", "plain text", "a field in braces", "{text}"},
       {"NoSuchReferences", replaced(yaml, "labels: [bad, good]", "references: answers\nmetrics: [exact_match]"),
-       "reviews.csv", csv, "reviews.csv:2: the row has no right answer", "text, stars", "a list 'answers'", "'filter'"},
+       "reviews.csv", csv, "reviews.csv:2: the row has no correct answer", "text, stars", "a list 'answers'",
+       "'filter'"},
       {"ColumnsOfOneName", replaced(yaml, "source: reviews.csv", "source: {file: reviews.csv, columns: [text, text]}"),
-       "reviews.csv", csv, "t.yaml:1: two columns have one name", "text", "a name of its own", "correct this line"},
+       "reviews.csv", csv, "t.yaml:1: duplicate column name", "text", "unique column names", "correct this line"},
       {"TooFewRows", yaml, "reviews.csv", "text,stars\na,1\nb,5\n", "t.yaml:1: the ", "2 rows", "rows for train",
-       "name more data"},
+       "add more data"},
   };
   return all;
 }
@@ -259,7 +260,7 @@ TEST_F(FetchTest, ARunFetchesTheDataThatItNeeds) {
   EXPECT_FALSE(fs::exists(calls));
   const Printed trained = train({});
   EXPECT_EQ(trained.status, 0) << trained.err;
-  EXPECT_THAT(trained.err, HasSubstr("the data of wanted is not here: fetching it"));
+  EXPECT_THAT(trained.err, HasSubstr("the data of wanted is missing: downloading it"));
   EXPECT_EQ(train({"--again"}).status, 0);
   EXPECT_EQ(read_text(calls), "group/recipe\n");
 
@@ -291,7 +292,7 @@ TEST_F(FetchTest, ATaskSaysWhereItLookedAndHowToGetIt) {
                                ContainsRegex("looked in +no [^\n]*/configs/tasks/Official/rows.csv"),
                                HasSubstr("no " + (scratch_.path() / "data/Official/rows.csv").string()),
                                ContainsRegex("to get it +download Official.zip")));
-  EXPECT_THAT(yours.err, AllOf(HasSubstr("yours.yaml:2: the data of task 'yours' is not there"),
+  EXPECT_THAT(yours.err, AllOf(HasSubstr("yours.yaml:2: the data of task 'yours' is missing"),
                                HasSubstr("download Official.zip")));
   const Printed as_json = tasks({"yours", "--json"});
   EXPECT_EQ(json::parse(as_json.out).at("to_get_it"), "download Official.zip and unpack it");
@@ -309,7 +310,7 @@ TEST_F(FetchTest, GetsDataByTaskOrRecipeAndPassesTheStatusOn) {
   const Printed refused = tasks({"--fetch", "yours"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err,
-              AllOf(HasSubstr("the data of 'yours' cannot be fetched"), HasSubstr("download Official.zip")));
+              AllOf(HasSubstr("the data of 'yours' cannot be downloaded"), HasSubstr("download Official.zip")));
   fetcher("echo gone >&2\nexit 7\n");
   EXPECT_EQ(tasks({"--fetch", "wanted"}).status, 7);
   fetcher("kill -TERM $$\n");
@@ -317,7 +318,7 @@ TEST_F(FetchTest, GetsDataByTaskOrRecipeAndPassesTheStatusOn) {
   fetcher("echo \"$*\"\n");
   EXPECT_EQ(tasks({"--recipes"}).out, "--list\n");
   fs::remove(scratch_.path() / "home/tools/fetch-data");
-  EXPECT_THAT(tasks({"--fetch", "wanted"}).err, HasSubstr("the program that fetches data is not there"));
+  EXPECT_THAT(tasks({"--fetch", "wanted"}).err, HasSubstr("the program that downloads data is missing"));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ TEST_F(Told, RowsOfTestThatAreInTraining) {
       scratch_.write("leaky.yaml",
                      "source: {train: train.jsonl, test: test.jsonl}\ninput: \"number: {text}\"\ntarget: \"{parity}\"\n"
                      "labels: [even, odd]\nsplit: {validation: 10}\nlimits: {input: 32, target: 6}\n");
-  const std::string told = "10 rows left out of train that are in test too";
+  const std::string told = "10 rows removed from train that are in test too";
   std::vector<std::string> words = short_run(task, path("runs"), {"--set", "train.steps=0"});
   const Printed printed = run(words);
   ASSERT_EQ(printed.status, 0) << printed.err;
@@ -105,7 +105,7 @@ TEST_F(Told, SettingsThatDoNothingAreWarnedOf) {
   ASSERT_EQ(printed.status, 0) << printed.err;
   const std::string warnings = record(only_run(path("runs"))).at("warnings").dump();
   EXPECT_THAT(warnings,
-              AllOf(HasSubstr("train.warmup_steps=600 of 24 steps"), HasSubstr("train.patience=3 stops nothing")));
+              AllOf(HasSubstr("train.warmup_steps=600 of 24 steps"), HasSubstr("train.patience=3 has no effect")));
   std::vector<std::string> dry = short_run(task_, path("runs"), more);
   dry.emplace_back("--dry-run");
   EXPECT_THAT(run(dry).out, AllOf(HasSubstr("train.warmup_steps=600 of 24 steps"), HasSubstr("train.patience=3")));
@@ -150,10 +150,11 @@ TEST_F(Told, MessagesSayWhatSomethingIs) {
   ASSERT_EQ(run(short_run(task_, path("runs"), {"--set", "train.steps=0"})).status, 0);
   const fs::path folder = only_run(path("runs"));
   fs::copy(folder / "adapter", path("alone"));
-  EXPECT_THAT(refused({"forgetting", path("alone")}), HasSubstr("`peft-bench eval " + path("alone") + "` scores it"));
+  EXPECT_THAT(refused({"forgetting", path("alone")}),
+              HasSubstr("`peft-bench eval " + path("alone") + "` evaluates it"));
   scratch_.write("peft/adapter_config.json", "{}");
   EXPECT_THAT(refused({"forgetting", path("peft")}),
-              AllOf(HasSubstr("Hugging Face PEFT"), HasSubstr("--backbone NAME --task NAME` scores it")));
+              AllOf(HasSubstr("Hugging Face PEFT"), HasSubstr("--backbone NAME --task NAME` evaluates it")));
   EXPECT_THAT(refused({"ensemble", path("runs")}),
               AllOf(HasSubstr("a folder of 1 runs"), HasSubstr(folder.filename().string())));
   EXPECT_THAT(refused({"eval", task_.string()}), HasSubstr("a file"));
@@ -170,7 +171,7 @@ TEST_F(Told, MessagesSayWhatSomethingIs) {
 TEST_F(Told, ThatNoGpuIsUsed) {
   const Printed printed = run(short_run(task_, path("runs"), {"--set", "train.steps=0"}));
   ASSERT_EQ(printed.status, 0) << printed.err;
-  EXPECT_THAT(printed.err, HasSubstr("on the processor, 1 thread"));
+  EXPECT_THAT(printed.err, HasSubstr("on the CPU, 1 thread"));
   EXPECT_THAT(printed.out, ContainsRegex("machine +[^\n]*1 thread; no GPU is used"));
 }
 

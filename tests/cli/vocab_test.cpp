@@ -70,7 +70,7 @@ TEST_F(Vocab, SaysTheSameAsJson) {
 
 TEST_F(Vocab, MistakesSayWhatToDo) {
   EXPECT_EQ(run({"vocab", "voyages", "--size", "100", "--out", path("v")}), 2);
-  EXPECT_THAT(err_, AllOf(HasSubstr("'voyages' is not there"), HasSubstr("voyage"), HasSubstr("--fetch text/voyages")));
+  EXPECT_THAT(err_, AllOf(HasSubstr("'voyages' is missing"), HasSubstr("voyage"), HasSubstr("--fetch text/voyages")));
   EXPECT_EQ(run({"vocab", "voyage", "--size", "9000", "--out", path("v")}), 2);
   EXPECT_THAT(err_, AllOf(HasSubstr("9,000 pieces"), ContainsRegex("--size [0-9]+")));
   EXPECT_EQ(run({"vocab", "voyage", "--size", "100"}), 2);
@@ -78,7 +78,7 @@ TEST_F(Vocab, MistakesSayWhatToDo) {
   EXPECT_FALSE(fs::exists(path("v")));
   scratch_.write("v", "a model");
   EXPECT_EQ(run({"vocab", "voyage", "--size", "100", "--out", path("v")}), 2);
-  EXPECT_THAT(err_, HasSubstr("there is something at"));
+  EXPECT_THAT(err_, HasSubstr("already exists"));
   EXPECT_EQ(file_text(path("v")), "a model");
 }
 

@@ -115,7 +115,7 @@ with tempfile.TemporaryDirectory() as temporary:
         if left:
             sys.exit(f"files of killed processes were left: {left}")
     errors = run(*command)
-    if "finished before" not in errors:
+    if "already finished" not in errors:
         sys.exit(f"a finished run did not say so: {errors}")
 print(f"{len(expected)} files of {series} runs that were killed {killed} times have the bytes of one that was not; "
       f"whole run {whole:.1f} s")

@@ -122,7 +122,7 @@ TEST_F(Runs, InterruptedKeepsItsStepAndGoesOn) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   program.kill(SIGINT);
   EXPECT_EQ(program.wait(), 130) << program.err();
-  EXPECT_THAT(program.err(), HasSubstr("the same command continues"));
+  EXPECT_THAT(program.err(), HasSubstr("run the same command again"));
   EXPECT_EQ(record(log.parent_path()).at("status"), "interrupted");
   const fs::path run = finish("stopped", {"--set", "train.checkpoint_every=0"});
   EXPECT_GE(record(run).at("training").at("resumed_from").get<int>(), 2);
@@ -135,7 +135,7 @@ TEST_F(Runs, AFinishedRunIsNotRunAgainUnlessAsked) {
   {
     Program again(words("once"));
     EXPECT_EQ(again.wait(), 0);
-    EXPECT_THAT(again.err(), HasSubstr("had finished before"));
+    EXPECT_THAT(again.err(), HasSubstr("had already finished"));
     EXPECT_THAT(again.out(), HasSubstr("accuracy"));
   }
   EXPECT_EQ(file_text(run / "record.json"), before);
@@ -173,7 +173,7 @@ TEST_F(Runs, AFinishedRunThatIsNotWholeIsNotShownAsFinished) {
   {
     Program again(words("damaged"));
     EXPECT_EQ(again.wait(), 0);
-    EXPECT_THAT(again.err(), HasSubstr("adapter.json is not the description that was written"));
+    EXPECT_THAT(again.err(), HasSubstr("adapter.json was changed after it was written"));
     expect_same_bytes(run, expected);
   }
   std::string bytes = file_text(run / "adapter/adapter.safetensors");
@@ -181,7 +181,7 @@ TEST_F(Runs, AFinishedRunThatIsNotWholeIsNotShownAsFinished) {
   std::ofstream(run / "adapter/adapter.safetensors", std::ios::binary) << bytes;
   Program again(words("damaged"));
   EXPECT_EQ(again.wait(), 0);
-  EXPECT_THAT(again.err(), HasSubstr("adapter.safetensors has other bytes"));
+  EXPECT_THAT(again.err(), HasSubstr("adapter.safetensors does not match the hash"));
   expect_same_bytes(run, expected);
 }
 
@@ -204,7 +204,7 @@ TEST_F(Runs, DamagedFilesOfAStoppedRunCostNoMoreThanTheyTold) {
   Program again(words("damaged", longer));
   EXPECT_EQ(again.wait(), 0);
   EXPECT_THAT(again.err(), HasSubstr("a checkpoint cannot be used"));
-  EXPECT_THAT(again.err(), HasSubstr("the record is written anew"));
+  EXPECT_THAT(again.err(), HasSubstr("the record is rewritten"));
   expect_same_bytes(run, expected);
   EXPECT_THAT(record(run).at("warnings").dump(), HasSubstr("a checkpoint cannot be used"));
 }
@@ -244,7 +244,7 @@ TEST_F(Runs, AFolderThatCannotBeMadeIsNamed) {
   scratch_.write("file", "");
   Program program(words("file/runs"));
   EXPECT_EQ(program.wait(), 2);
-  EXPECT_THAT(program.err(), HasSubstr("cannot make the folder " + (scratch_.path() / "file").string()));
+  EXPECT_THAT(program.err(), HasSubstr("cannot create the folder " + (scratch_.path() / "file").string()));
 }
 
 // hostile 22

@@ -63,14 +63,14 @@ TEST_F(StoredRuns, FilesMadeFilesOpenedAndFilesThatAreNotKeptGiveTheBytesOfMemor
   EXPECT_EQ(kept().size(), 3u);  // texts, splits, ids
   expect_same_bytes(finish("opened", set({"data.memory_bytes=0"})), memory);
   EXPECT_EQ(kept().size(), 3u);
-  EXPECT_THAT(said_, Not(HasSubstr("made anew")));
+  EXPECT_THAT(said_, Not(HasSubstr("is rebuilt")));
   for (const fs::path& file : kept()) {
     std::string bytes = file_text(file);
     bytes[bytes.size() / 2] ^= 1;
     std::ofstream(file, std::ios::binary) << bytes;
   }
   expect_same_bytes(finish("mended", set({"data.memory_bytes=0"})), memory);
-  EXPECT_THAT(said_, HasSubstr("made anew"));
+  EXPECT_THAT(said_, HasSubstr("is rebuilt"));
 }
 
 TEST_F(StoredRuns, AKilledRunGoesOnFromFiles) {

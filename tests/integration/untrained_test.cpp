@@ -65,7 +65,7 @@ TEST_F(Untrained, AKilledRunEndsWithTheSameAnswersAndIsScoredAgain) {
 
   Program again(words("killed", "5"), one_thread_);
   EXPECT_EQ(again.wait(), 0);
-  EXPECT_THAT(again.out(), HasSubstr("token ids of a prompt"));
+  EXPECT_THAT(again.out(), HasSubstr("prompt token ids"));
 
   Program eval({"eval", run.string(), "--json", "--out", (scratch_.path() / "killed").string()}, one_thread_);
   ASSERT_EQ(eval.wait(), 0) << eval.err();

@@ -132,8 +132,8 @@ def trajectories(checks, options, folder):
 
 def refusals(checks, bench):
     """Tokens among the words, and a backbone trained along, have no place in peft's form."""
-    for number, (settings, reason) in enumerate(((["template=[2] {input} [3]"], "no place for pseudo tokens"),
-                                                 (["mode=joint"], "pseudo tokens alone"))):
+    for number, (settings, reason) in enumerate(((["template=[2] {input} [3]"], "pseudo tokens only before the input"),
+                                                 (["mode=joint"], "contains only pseudo tokens"))):
         adapter, *_ = bench.train("p_tuning", f"refused-{number}", settings, 0)
         result = subprocess.run(
             [str(bench.options.program), "export", str(adapter), "--backbone", str(bench.backbone), "--format",

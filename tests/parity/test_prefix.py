@@ -178,7 +178,7 @@ def what_peft_cannot(checks, options, folder):
     except RuntimeError:
         checks.true("peft fails where d_kv · heads ≠ d_model", True)
     text = refusal(options.program, "import", folder / "peft", "--backbone", bench.backbone, "--out", folder / "ours")
-    checks.true("its adapter is refused, and said why", "size of a head" in text)
+    checks.true("its adapter is refused, and said why", "head size" in text)
 
 
 def widths(shape, names):

@@ -95,7 +95,7 @@ S
     NINJA_FAILS=$work/fails launch methods || status=$?
     is "$status" 1
     has "$work/err" "a.cpp:1: error: broken"
-    has "$work/err" "what to do:"
+    has "$work/err" "fix:"
     rm "$work/fails"
     launch methods > /dev/null
     is "$(calls ninja)" 4

@@ -17,14 +17,14 @@ class Failure(Exception):
 
 # The pinned versions of Debian's packages are this release's; another one has others, under the same names.
 RELEASE = "Debian 12 (bookworm)"
-ELSEWHERE = (f"fetch it on {RELEASE}, of which a container will do, and copy the folder that it made there into the "
+ELSEWHERE = (f"fetch it on {RELEASE} (a container is sufficient), and copy the folder that it made there into the "
              "data folder here, .ready included")
 
 
-def check_sha256(data, expected, what, remedy="run this again; if it stays, the source has changed: please report it"):
+def check_sha256(data, expected, what, remedy="run this again; if the error persists, the source has changed: please report it"):
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
-        raise Failure(f"{what} is not the one this project knows\n  found:    sha256 {found}\n"
+        raise Failure(f"{what} has an unexpected checksum\n  found:    sha256 {found}\n"
                       f"  expected: sha256 {expected}", remedy)
 
 
@@ -40,7 +40,7 @@ def python_with_pip():
     pythons = dict.fromkeys(p for p in (sys.executable, shutil.which("python3"), shutil.which("python")) if p)
     python = next((p for p in pythons if has_module(p, "pip")), None)
     if python is None:
-        raise Failure("pip is needed to fetch this package, and no Python here has it",
+        raise Failure("pip is needed to download this package, but no Python has it",
                       "apt-get install python3-pip (or: python3 -m ensurepip --user)", 2)
     return python
 
@@ -81,7 +81,7 @@ def wheel(name, version, sha256, folder):
 def npm(name, version, sha256, folder):
     """The archive (a .tgz whose files lie in package/) of a package of the npm registry; nothing of it is run."""
     if not shutil.which("npm"):
-        raise Failure("npm is needed to fetch this package, and it is not here", "apt-get install npm", 2)
+        raise Failure("npm is needed to download this package, but it is missing", "apt-get install npm", 2)
     result = subprocess.run(["npm", "pack", "--ignore-scripts", "--silent", f"{name}@{version}"], cwd=folder,
                             capture_output=True, text=True)
     archives = sorted(folder.glob("*.tgz"))
@@ -109,7 +109,7 @@ def apt_get(package, folder, version=None):
         update = "check the network" if os.geteuid() == 0 else "sudo apt-get update, and run this again"
         found = f" ({version} is of {RELEASE}; snapshot.debian.org keeps what was replaced there)" if version else ""
         raise Failure(f"apt-get could not fetch {package}:\n{last_lines(result.stderr)}",
-                      f"{update}; where this system's release has another version{found}: {ELSEWHERE}", 2)
+                      f"{update}; if this system's release has another version{found}: {ELSEWHERE}", 2)
     return archives[0]
 
 
@@ -117,7 +117,7 @@ def unpack_deb(archive, folder):
     target = folder / "package"
     if subprocess.run(["dpkg-deb", "-x", str(archive), str(target)], capture_output=True).returncode != 0:
         raise Failure(f"{archive.name} cannot be unpacked",
-                      "look whether the disk is full, and run this again")
+                      "check whether the disk is full, and run this again")
     return target
 
 
@@ -136,7 +136,7 @@ def debian_file(package, path, sha256, folder, root=Path("/")):
         if installed.is_file():
             raise Failure(f"{installed} is of another version of {package}, and this system has no apt-get",
                           ELSEWHERE, 2)
-        raise Failure(f"{installed} is not there, and this system has no apt-get",
+        raise Failure(f"{installed} is missing, and this system has no apt-get",
                       f"install {package} (its file {installed.name}) with your package manager; or {ELSEWHERE}", 2)
     archive = apt_get(package, folder)
     unpacked = unpack_deb(archive, folder) / path

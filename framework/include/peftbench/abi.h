@@ -1,6 +1,6 @@
 #pragma once
 
-// What a plugin and its host must have in common, and where a plugin says so. See docs/abi.md.
+// The ABI note and the header of a plugin, which the host checks before loading it. See docs/abi.md.
 #include <peftbench/abi_stamp.h>  // made by the build: PEFTBENCH_VERSION, PEFTBENCH_HEADERS_HASH, PEFTBENCH_TORCH_VERSION
 
 #include <c10/core/Allocator.h>
@@ -56,15 +56,15 @@
 #define PEFTBENCH_RTTI "off"
 #endif
 
-// `key=value;` for each thing that must be equal on both sides. Made from macros alone: it stands in the file as
-// text, so the host reads it before it loads anything.
+// `key=value;` for each property that must be equal in plugin and host. It consists of macros, so it is plain text in
+// the file, and the host can read it without loading the library.
 #define PEFTBENCH_ABI_FIELDS                                                                                          \
   "api=" PEFTBENCH_STRING(PEFTBENCH_API_VERSION) ";headers=" PEFTBENCH_HEADERS_HASH ";torch=" PEFTBENCH_TORCH_VERSION \
                                                  ";stdlib=" PEFTBENCH_STDLIB ";compiler=" PEFTBENCH_COMPILER          \
                                                  ";sanitizers=" PEFTBENCH_SANITIZERS ";rtti=" PEFTBENCH_RTTI ";"
 
-// A plugin has the whole note between its marks. The host never does (it knows begin, fields and end apart), so
-// the host's own library, or one that contains it, is not taken for a plugin.
+// A plugin contains the complete note between its marks. The host contains only separate parts (begin, fields, end), so
+// the host's own library, or one that contains it, is not mistaken for a plugin.
 #define PEFTBENCH_ABI_NOTE_BEGIN "peftbench-abi-note{"
 #define PEFTBENCH_ABI_NOTE_END "}"
 #define PEFTBENCH_ABI_NOTE PEFTBENCH_ABI_NOTE_BEGIN PEFTBENCH_ABI_FIELDS PEFTBENCH_ABI_NOTE_END
@@ -73,7 +73,7 @@ namespace peftbench {
 
 class MethodRegistrar;
 
-// The one symbol of a plugin, `peftbench_plugin`. It may only grow at its end.
+// The only exported symbol of a plugin, `peftbench_plugin`. New fields must be added at its end.
 struct PluginHeader {
   std::size_t struct_size;
   std::uint32_t api_version;
@@ -87,10 +87,10 @@ struct PluginHeader {
 };
 
 namespace detail {
-// An address inside the LibTorch that the caller is bound to: two copies in one process differ here.
+// An address inside the caller's LibTorch: it differs if two copies are loaded in one process.
 inline const void* torch_identity() { return c10::GetAllocator(c10::DeviceType::CPU); }
 
-// Names are typed in a shell and become file names.
+// Names are typed in a shell and used as file names.
 constexpr bool is_plain_name(std::string_view name) {
   if (name.empty() || name.front() < 'a' || name.front() > 'z') return false;
   for (const char c : name) {

@@ -7,12 +7,12 @@
 
 namespace peftbench {
 
-// The four things a message owes its reader. Empty parts are left out.
+// The parts of an error message. Empty parts are omitted.
 struct Problem {
-  std::string what;      // the fault, one sentence without a full stop
-  std::string found;     // what was met
-  std::string expected;  // what would have been right
-  std::string remedy;    // what to do now
+  std::string what;      // what is wrong: one sentence without a full stop
+  std::string found;     // the actual value or state
+  std::string expected;  // the valid values
+  std::string remedy;    // how to fix it, as an imperative
 };
 
 // Root of every exception that the library throws. The library never prints or aborts.
@@ -22,11 +22,12 @@ class PEFTBENCH_API Error : public std::runtime_error {
   explicit Error(const std::string& what) : Error(Problem{what, {}, {}, {}}) {}
   ~Error() override;
 
-  // 2: the user can fix it (input, data, plugin, checkpoint, configuration). 1: a failure of ours or the machine's.
+  // 2: the user can fix it (input, data, plugin, checkpoint, configuration). 1: a failure of the program or the
+  // machine.
   virtual int exit_code() const noexcept { return 1; }
 };
 
-// A fault in what the user gave.
+// Invalid user input.
 class PEFTBENCH_API UserError : public Error {
  public:
   using Error::Error;
@@ -34,28 +35,28 @@ class PEFTBENCH_API UserError : public Error {
   int exit_code() const noexcept override { return 2; }
 };
 
-// A wrong parameter, YAML key, method, task, site or shape in a plan.
+// An invalid parameter, YAML key, method, task, site or shape in a plan.
 class PEFTBENCH_API ConfigError : public UserError {
  public:
   using UserError::UserError;
   ~ConfigError() override;
 };
 
-// A wrong row, field, file or vocabulary.
+// An invalid row, field, file or vocabulary.
 class PEFTBENCH_API DataError : public UserError {
  public:
   using UserError::UserError;
   ~DataError() override;
 };
 
-// A wrong weights file, config.json, adapter or checkpoint.
+// An invalid weights file, config.json, adapter or checkpoint.
 class PEFTBENCH_API CheckpointError : public UserError {
  public:
   using UserError::UserError;
   ~CheckpointError() override;
 };
 
-// The step of loading at which a plugin was refused, in their order.
+// The loading step at which a plugin was refused, in order.
 enum class PluginStep { find, note, open, header, torch_identity, name, registration, planning };
 
 class PEFTBENCH_API PluginError : public UserError {

@@ -1,4 +1,4 @@
 #pragma once
 
-// Everything else in libpeftbench.so is hidden: what carries this mark is the contract with plugins.
+// Marks the public API for plugins; all other symbols of libpeftbench.so are hidden.
 #define PEFTBENCH_API __attribute__((visibility("default")))

@@ -23,21 +23,21 @@ class PEFTBENCH_API Method {
 };
 
 enum class Capability {
-  merges,               // its linear hooks have merged weights
+  merges,               // its linear hooks can be merged into the weights
   identity_at_init,     // with the default init, the first forward pass equals the frozen backbone's
   classification_only,  // needs a task with label words
 };
 
-// One parameter of a method: what `methods NAME` prints and what --set is checked against.
+// One parameter of a method, for the output of `methods NAME` and the checks of --set.
 struct ParameterSchema {
   std::string name;
   Value standard;  // the default; its type is the parameter's
   std::string help;
-  std::optional<std::pair<double, double>> range;  // of a number, both ends allowed
-  Names choices;                                   // of a text, or of each entry of a list; empty: anything
+  std::optional<std::pair<double, double>> range;  // of a number, inclusive
+  Names choices;                                   // allowed values of a text or of the entries of a list; empty: any
 };
 
-// What a method tells of itself. The host parses, validates, documents and hashes the values.
+// The declaration of a method. The host parses, validates, documents and hashes the values.
 class PEFTBENCH_API MethodSchema {
  public:
   MethodSchema& param(std::string name, bool standard, std::string help);
@@ -46,17 +46,18 @@ class PEFTBENCH_API MethodSchema {
   MethodSchema& param(std::string name, double standard, std::string help);
   MethodSchema& param(std::string name, const char* standard, std::string help);
   MethodSchema& param(std::string name, Names standard, std::string help);
-  // Of the parameter named last. The host checks the schema itself when it loads the plugin: a default outside its
-  // own range or choices, or a name given twice, is refused there.
+  // These apply to the last declared parameter. The host checks the schema when it loads the plugin, and refuses a
+  // default outside its range or choices, or a duplicate name.
   MethodSchema& range(double low, double high);
   MethodSchema& at_least(double low);
   MethodSchema& choices(Names names);
 
   MethodSchema& capability(Capability capability);
-  // The training the method's source uses, keys of `train.` alone: recommend("train.steps", "300"); a user's own wins.
+  // Training settings of the method's paper, only keys of `train.`: recommend("train.steps", "300"). Users can override
+  // them.
   MethodSchema& recommend(std::string key, std::string value);
 
-  // How another program keeps this method's adapters: `peft-bench export`, `import` and `forward --adapter` use it.
+  // The adapter format of another program, for `peft-bench export`, `import` and `forward --adapter`.
   template <class Format>
   MethodSchema& format() {
     return format(std::make_shared<const Format>());
@@ -71,7 +72,7 @@ class PEFTBENCH_API MethodSchema {
 
  private:
   MethodSchema& add(std::string name, Value standard, std::string help);
-  ParameterSchema& last(const char* caller);  // Throws ConfigError where no parameter was named yet
+  ParameterSchema& last(const char* caller);  // Throws ConfigError before the first parameter
   std::vector<ParameterSchema> parameters_;
   std::vector<Capability> capabilities_;
   std::vector<std::pair<std::string, std::string>> recommendations_;
@@ -80,7 +81,7 @@ class PEFTBENCH_API MethodSchema {
 
 using MethodFactory = std::function<std::unique_ptr<Method>(const Values&)>;
 
-// Handed to a plugin so that it can name its method: r.method<Lora>().param(…)…
+// Passed to a plugin, which registers its method: r.method<Lora>().param(…)…
 class PEFTBENCH_API MethodRegistrar {
  public:
   template <class M>

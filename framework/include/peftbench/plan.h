@@ -17,14 +17,14 @@ namespace detail {
 struct PlanGroup;
 }
 
-// What a plan may know of the task, so that it can be made without any data.
+// The properties of the task that a plan may use; known without data.
 struct TaskShape {
-  std::vector<std::string> labels;  // label words in order of their numbers; empty for free text
-  std::vector<std::string> fields;  // of the input's template, in order
+  std::vector<std::string> labels;  // label words in the order of their indices; empty for free text
+  std::vector<std::string> fields;  // fields of the input template, in order
 };
 
-// Where a method writes down what it does to a backbone: its parameters, and the sites it claims. Every refusal
-// (unknown site, wrong shape, claimed twice) is a ConfigError at the call.
+// Collects the parameters of a method and the sites it claims. Every error
+// (unknown site, wrong shape, claimed twice) is a ConfigError thrown by the call.
 class PEFTBENCH_API PlanBuilder {
  public:
   explicit PlanBuilder(BackboneSpec spec, TaskShape task = {});
@@ -37,18 +37,19 @@ class PEFTBENCH_API PlanBuilder {
   Parameter parameter(const Site& site, std::string name, Shape shape, Init init) {
     return add(site.name(), std::move(name), std::move(shape), std::move(init), Role::trained);
   }
-  // A tensor that is stored but gets no gradient.
+  // A tensor that is stored but has no gradient.
   template <class Site>
   Parameter buffer(const Site& site, std::string name, Shape shape, Init init) {
     return add(site.name(), std::move(name), std::move(shape), std::move(init), Role::buffer);
   }
-  // A value computed from `sources` once in every training step. It alone is stored; the sources are for training.
+  // A value computed from `sources` once in every training step. Only the value is stored; the sources are for
+  // training.
   template <class Site>
   Parameter derived(const Site& site, std::string name, Shape shape, std::vector<Parameter> sources,
                     std::function<Tensor()> function) {
     return add_derived(site.name(), std::move(name), std::move(shape), std::move(sources), std::move(function));
   }
-  // A trained copy of a frozen tensor, in its place.
+  // A trained copy that replaces a frozen tensor.
   Parameter train(const ParameterSite& site);
 
   // Factors on the run's learning rate and weight decay for one parameter.
@@ -73,9 +74,9 @@ class PEFTBENCH_API PlanBuilder {
   void claim(const StepSite& site, std::shared_ptr<StepHook> hook);
 
   const BackboneSpec& backbone() const;
-  const TaskShape& task() const;  // a head has as many classes as it has labels
+  const TaskShape& task() const;  // a classification head has one class per label
 
-  // For the host: who is claiming (named in refusals), and the plan so far, which this call takes away.
+  // For the host: sets the method's name for error messages; takes the plan out of the builder.
   void set_claimant(std::string method);
   std::shared_ptr<detail::PlanGroup> finish();
 

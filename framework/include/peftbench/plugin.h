@@ -1,13 +1,13 @@
 #pragma once
 
-// All that a plugin includes. See docs/writing-a-method.md.
+// The only header that a plugin includes. See docs/writing-a-method.md.
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
 #include <peftbench/method.h>
 
 // In one source file of the library, outside any namespace:
 //   PEFTBENCH_PLUGIN(lora, "1.0.0", "Low-rank update of frozen linear maps", "arXiv:2106.09685", register_lora)
-// where register_lora is void(peftbench::MethodRegistrar&). The name must be the file's, lora.so.
+// where register_lora is void(peftbench::MethodRegistrar&). The name must equal the file name, lora.so.
 #define PEFTBENCH_PLUGIN(name, version, summary, reference, registrar)                            \
   static_assert(::peftbench::detail::is_plain_name(#name),                                        \
                 "a method's name is lower-case letters, digits and _, and begins with a letter"); \

@@ -16,11 +16,11 @@ enum class Activation { relu, gelu_tanh, gelu, silu };
 PEFTBENCH_API std::string_view name_of(Stack stack);
 PEFTBENCH_API std::string_view name_of(Sublayer sublayer);
 
-// Sites are the places of the backbone that a method may claim. A site is a name with sizes, no tensors, so a
-// plan for an 11B model is made on a laptop. `index` is the site's place among those of its kind.
+// Sites are the places of the backbone that a method may claim. A site is a name with sizes, without tensors, so a
+// plan for an 11B model can be made on a laptop. `index` is the index of the site among those of its kind.
 
 // A frozen linear map y = x Wᵀ, W [out, in]. `map` is q, k, v, o, wi (v1.0), wi_0, wi_1 (gated), wo, lm_head or
-// embedding; the last takes token ids [N] for x and gives rows of its table [V, D].
+// embedding; for embedding, x is the token ids [N] and y the rows of its table [V, D].
 struct LinearSite {
   int index = -1;
   Stack stack = Stack::encoder;
@@ -57,7 +57,7 @@ struct SublayerSite {
   PEFTBENCH_API std::string name() const;  // encoder.3.ffn
 };
 
-// The hidden states that enter block `layer`; layer L (one past the last) is what leaves the last block, before
+// The input of block `layer`; layer L (one past the last) is the output of the last block, before
 // the final norm.
 struct BlockSite {
   int index = -1;
@@ -67,22 +67,22 @@ struct BlockSite {
   PEFTBENCH_API std::string name() const;  // encoder.3.block
 };
 
-// A frozen tensor that a trainable stand-in may replace.
+// A frozen tensor that can be replaced by a trained one.
 struct ParameterSite {
   int index = -1;
-  std::string tensor;  // the name in a Hugging Face folder
+  std::string tensor;  // its name in the Hugging Face model
   Shape shape;
 
   std::string name() const { return tensor; }
 };
 
-// The embedded tokens that enter a stack.
+// The embedded input of a stack.
 struct InputSite {
   Stack stack = Stack::encoder;
   PEFTBENCH_API std::string name() const;  // encoder.input
 };
 
-// Sites of which there is one.
+// Sites that exist only once.
 struct LayoutSite {
   std::string name() const { return "layout"; }
 };
@@ -99,7 +99,7 @@ struct StepSite {
   std::string name() const { return "step_end"; }
 };
 
-// Name and shape of every tensor of a backbone: the one table that loading, checking and counting read.
+// Name and shape of a tensor of a backbone: the table used for loading, checking and counting.
 struct TensorEntry {
   std::string name;
   Shape shape;
@@ -133,10 +133,10 @@ struct PEFTBENCH_API BackboneSpec {
   std::vector<TensorEntry> tensors() const;
   int64_t parameter_count() const;
 
-  // Linear maps by name, over both stacks in order. Throws ConfigError for a name this backbone does not have.
+  // Linear maps by name, over both stacks in order. Throws ConfigError for an unknown name.
   std::vector<LinearSite> linears(const std::vector<std::string>& maps) const;
   std::vector<LinearSite> linears() const;  // all, lm_head and embedding last
-  // The names `linears` takes here, lm_head and embedding left out: q k v o and wi wo, or wi_0 wi_1 wo.
+  // The valid names for `linears`, except lm_head and embedding: q k v o and wi wo, or wi_0 wi_1 wo.
   std::vector<std::string> linear_names() const;
   LinearSite lm_head() const;
   LinearSite embedding() const;

@@ -1,7 +1,7 @@
 #pragma once
 
 // Tensors are LibTorch's. This header brings the type and the operations that hooks commonly use; include
-// single headers of ATen/ops/ for others: all of torch/torch.h costs 20 s a file.
+// single headers of ATen/ops/ for others: torch/torch.h adds 20 s of compile time per file.
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
@@ -11,7 +11,7 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
 
-// + − · / between tensors and numbers. Unless this is defined, the header brings every operator of ATen with it.
+// + − · / between tensors and numbers. Without this definition, the header includes every operator of ATen.
 #if defined(AT_PER_OPERATOR_HEADERS)
 #include <ATen/TensorOperators.h>
 #else

@@ -14,13 +14,13 @@ namespace peftbench {
 using Names = std::vector<std::string>;
 using Value = std::variant<bool, int64_t, double, std::string, Names>;
 
-// "flag", "integer", "real", "text" or "list": the words of messages and of `methods NAME`.
+// "flag", "integer", "real", "text" or "list", for messages and `methods NAME`.
 PEFTBENCH_API const char* type_name(const Value& value);
 
-// The values of a method's parameters, checked against its schema before the method sees them.
+// The values of a method's parameters, already checked against its schema.
 class PEFTBENCH_API Values {
  public:
-  // Throw ConfigError if the schema has no such parameter or one of another type: a bug in the method.
+  // Throw ConfigError if the schema has no such parameter, or one of another type: a bug in the method.
   bool flag(const std::string& key) const;
   int64_t integer(const std::string& key) const;
   double real(const std::string& key) const;

@@ -15,17 +15,17 @@
 
 namespace peftbench {
 
-// Token ids of a batch, one sequence after another.
+// Token ids of a batch, concatenated.
 struct PackedTokens {
   Tensor ids;          // [N] int64
-  TokenLayout layout;  // with the slots that a layout hook asked for
+  TokenLayout layout;  // with the slots of a layout hook
   static PackedTokens of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups = {},
                          std::vector<int64_t> replicas = {});
 };
 
 struct EncoderState {
   Tensor hidden;       // [N, D] after the final norm
-  TokenLayout layout;  // longer than the input's where a hook added rows
+  TokenLayout layout;  // longer than the input's if a hook added rows
 };
 
 struct DecoderState {
@@ -46,10 +46,10 @@ struct LoadOptions {
 
 struct DecodeCache;  // backbone/decode_cache.h
 
-// A frozen T5. Const after loading: what a method changes stands in the plan, never here.
+// A frozen T5. Const after loading: all changes of a method are in its plan.
 class Backbone {
  public:
-  // From a Hugging Face folder. Throws CheckpointError naming every missing, surplus or misshapen tensor.
+  // From a Hugging Face folder. Throws CheckpointError naming every missing, unexpected or misshapen tensor.
   static std::shared_ptr<const Backbone> load(const fs::path& folder, const LoadOptions& options = {});
   // From tensors by their Hugging Face names (tests, pre-training). Those already of the right type are shared.
   static std::shared_ptr<const Backbone> from_tensors(BackboneSpec spec, TensorMap tensors,
@@ -61,33 +61,33 @@ class Backbone {
   std::string checksum() const;  // SHA-256 over names and bytes of all tensors
   // As stored, by ParameterSite index; a quantised weight is dequantised for the caller, in `precision`.
   Tensor frozen(int parameter_index) const;
-  // Null where the tensor is kept as it is.
+  // Null if the tensor is not quantised.
   const std::shared_ptr<const QuantizedWeight>& quantized(int parameter_index) const {
     return quantized_[static_cast<std::size_t>(parameter_index)];
   }
   int64_t rows(int parameter_index) const;                       // first size of the tensor
   Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
-  int64_t bytes() const;                                         // of the weights as they are kept
+  int64_t bytes() const;                                         // memory of the weights
   const Wiring& wiring() const { return wiring_; }
 
-  // To be called before a forward pass whenever the plan's parameters changed: derived values, and stand-ins for frozen
-  // tensors.
+  // Must be called before a forward pass with changed parameters of the plan: computes derived values and replacements
+  // of frozen tensors.
   void refresh(const CompiledPlan& plan) const;
 
-  // The vectors of words as they are under the plan [N, D], where a table may be trained; rows of slots are zeros.
+  // The embeddings [N, D] under the plan, which may train the table; rows of slots are zeros.
   Tensor look_up(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context) const;
-  // What enters a stack: these, and what the plan puts among them.
+  // The input of a stack: the embeddings, changed by the plan.
   Embedded enter(Stack stack, const PackedTokens& input, const CompiledPlan& plan, const RunContext& context) const;
-  // Where the encoder is entered with embeddings instead of ids (`forward --grad`), pass them.
+  // To run the encoder on embeddings instead of ids (`forward --grad`), pass them.
   EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                       const Tensor& embeddings = {}) const;
   // Teacher forcing: `input` is the shifted target, decoder start first.
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
                       const RunContext& context) const;
-  // [N, V] fp32, or [B, C] where the plan's head scores classes.
+  // [N, V] fp32, or [B, C] if the plan's head scores classes.
   Tensor head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const;
 
-  // One step of decoding for the sequences that live: their next ids [B], decoder start first → logits [B, V].
+  // One step of decoding for the unfinished sequences: their next ids [B], decoder start first → logits [B, V].
   std::unique_ptr<DecodeCache> begin_decoding(const EncoderState& encoder) const;
   Tensor decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan, const RunContext& context) const;
 
@@ -97,7 +97,7 @@ class Backbone {
                                               const std::string& origin);
   BackboneSpec spec_;
   LoadOptions options_;
-  std::vector<Tensor> tensors_;                                    // by ParameterSite index; undefined where quantised
+  std::vector<Tensor> tensors_;                                    // by ParameterSite index; undefined if quantised
   std::vector<std::shared_ptr<const QuantizedWeight>> quantized_;  // by ParameterSite index
   Wiring wiring_;                                                  // wire(spec_)
 };

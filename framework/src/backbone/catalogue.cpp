@@ -88,9 +88,9 @@ std::vector<CatalogueEntry> read_catalogue(const fs::path& folder) {
     for (const std::string& name : names) {
       const auto [owner, fresh] = owners.emplace(name, entry.name);
       if (fresh) continue;
-      throw ConfigError(Problem{"two backbones of " + folder.string() + " are called '" + name + "'",
-                                owner->second + " and " + entry.name, "each name once",
-                                "take it out of one of the files"});
+      throw ConfigError(Problem{"two backbones in " + folder.string() + " are named '" + name + "'",
+                                owner->second + " and " + entry.name, "unique names",
+                                "remove it from one of the files"});
     }
   }
   return entries;

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* generation_file = "generation_config.json";
-constexpr const char* remedy = "take config.json from the model's page again, or fix these keys";
+constexpr const char* remedy = "download the model's config.json again, or fix these keys";
 
 // Reads keys and gathers complaints, so that one message tells all of them.
 class Keys {
@@ -87,7 +87,7 @@ class Keys {
     }
     if (low == 0 && value->is_array() && !value->empty()) {
       if (std::any_of(value->begin(), value->end(), [&](const json& each) { return each != value->front(); })) {
-        complain(key, *value, "one id (to stop at several is not supported)");
+        complain(key, *value, "one id (several stop ids are not supported)");
         return standard.value_or(low);
       }
       value = &value->front();
@@ -149,9 +149,8 @@ void read_ids(Keys& keys, Keys& generation, BackboneSpec& spec) {
   const std::optional<int64_t> start = keys.id("decoder_start_token_id");
   std::optional<int64_t> first = generation.id("decoder_start_token_id");
   if (start && first && *start != *first) {
-    generation.complain(
-        "decoder_start_token_id", *first,
-        "that of config.json, " + std::to_string(*start) + ": training begins with one, generation with the other");
+    generation.complain("decoder_start_token_id", *first,
+                        "that of config.json, " + std::to_string(*start) + ": training uses one, generation the other");
   }
   if (!start && !first) first = generation.id("bos_token_id");
   spec.decoder_start_id = start.value_or(first.value_or(spec.pad_id));
@@ -162,18 +161,18 @@ bool check_family(Keys& keys, const std::string& origin) {
   const std::string type = keys.text("model_type").value_or("");
   if (type == "t5" || type == "mt5") return type == "mt5";
   std::string found = type.empty() ? "no model_type" : "model_type '" + printable(type) + "'";
-  if (type == "umt5") found += ", which has a relative bias in every layer where T5 has one a stack";
+  if (type == "umt5") found += ", which has a relative bias in every layer where T5 has one per stack";
   if (type == "longt5") found += ", which attends locally where T5 attends to all";
   if (type == "switch_transformers") found += ", which is a mixture of experts";
-  throw CheckpointError(Problem{origin + " is not of a T5", found, "model_type t5 or mt5",
+  throw CheckpointError(Problem{origin + " is not a T5 configuration", found, "model_type t5 or mt5",
                                 "choose a T5: v1.0, v1.1, LM-adapted or Flan"});
 }
 
 json parse_object(std::string_view text, const std::string& origin, const char* file) {
-  const std::string remedy = "fetch the file again";
+  const std::string remedy = "download the file again";
   json object = parse_json<json, CheckpointError>(text, origin, remedy);
   if (!object.is_object())
-    throw CheckpointError(Problem{origin + " is not a configuration", "JSON that is not an object",
+    throw CheckpointError(Problem{origin + " is not a model configuration", "JSON that is not an object",
                                   std::string("a Hugging Face ") + file, remedy});
   return object;
 }
@@ -207,7 +206,7 @@ std::vector<std::string> implausible(const BackboneSpec& spec) {
   // The logarithmic half of the buckets begins at a quarter of them (both directions) or a half (one).
   check("relative_attention_max_distance", spec.relative_max_distance, spec.relative_buckets / 2 + 1, 1 << 24);
   if (spec.relative_buckets % 2 != 0)
-    result.push_back("relative_attention_num_buckets must be even: half of them look back");
+    result.push_back("relative_attention_num_buckets must be even: half of them are for earlier positions");
   if (result.empty()) check("num_heads · d_kv", spec.inner(), 1, wide);
   if (spec.vocab_size > 0) {
     check("pad_token_id", spec.pad_id, 0, spec.vocab_size - 1);
@@ -253,7 +252,7 @@ BackboneSpec parse_config(std::string_view text, const std::string& origin, std:
     const std::size_t count = keys.problems().size();
     throw CheckpointError(Problem{
         origin + " cannot be used", join(keys.problems(), "\n"),
-        count == 1 ? "the sizes of a T5" : "the sizes of a T5 (" + std::to_string(count) + " keys are wrong)", remedy});
+        count == 1 ? "the sizes of a T5" : "the sizes of a T5 (" + std::to_string(count) + " invalid keys)", remedy});
   }
   return spec;
 }
@@ -263,9 +262,9 @@ BackboneSpec read_config(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) {
     throw CheckpointError(Problem{"there is no config.json in " + folder.string(),
-                                  fs::is_directory(folder, ignored) ? "a folder without it" : "no such folder",
+                                  fs::is_directory(folder, ignored) ? "a folder without config.json" : "no such folder",
                                   "a Hugging Face folder: config.json, weights, spiece.model",
-                                  "name another folder, or fetch the model with `hf download`"});
+                                  "give another folder, or download the model with `hf download`"});
   }
   const fs::path generation = folder / generation_file;
   BackboneSpec spec =

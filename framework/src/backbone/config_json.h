@@ -11,7 +11,7 @@
 namespace peftbench {
 
 // Sizes from the text of a Hugging Face config.json; `origin` names it in messages. Throws CheckpointError that
-// lists every missing and wrong key. `tied` is what the file suggests: the weights decide (load.h). `generation`: the
+// lists every missing and invalid key. `tied` is what the file suggests: the weights decide (load.h). `generation`: the
 // text of the generation_config.json beside it, whose ids of the start and the end of decoding are those in force.
 BackboneSpec parse_config(std::string_view json, const std::string& origin, std::string_view generation = {});
 

@@ -25,7 +25,7 @@ std::string census(const Tensor& tensor) {
   std::vector<std::string> parts;
   if (inf > 0) parts.push_back(std::to_string(inf) + " inf");
   if (nan > 0) parts.push_back(std::to_string(nan) + " NaN");
-  return join(parts, " and ") + " among its " + std::to_string(tensor.numel()) + " numbers";
+  return join(parts, " and ") + " among its " + std::to_string(tensor.numel()) + " values";
 }
 
 // Goes through tensors and remembers those that are not finite, and the largest number of the others.
@@ -98,16 +98,16 @@ NotFiniteCause why_not_finite(const Backbone& backbone, const CompiledPlan& plan
   }
   if (own.found()) {
     return {NotFiniteCause::Kind::method, own.faults(),
-            "train it again with a lower train.learning_rate, with train.clip_norm or train.warmup_steps; take an "
-            "adapter from elsewhere again from its source"};
+            "train again with a lower train.learning_rate, with train.clip_norm or train.warmup_steps; download an "
+            "external adapter again"};
   }
   const bool of_method = own.largest() > frozen.largest();
   return {NotFiniteCause::Kind::overflow,
-          "all tensors are finite, but a sum or a square is beyond 3.4e38; the largest number is " +
+          "all tensors are finite, but a sum or a square exceeds 3.4e38; the largest number is " +
               show(of_method ? own.largest() : frozen.largest()) + ", in " +
               (of_method ? own.largest_name() : frozen.largest_name()),
-          of_method ? "train it again with a lower train.learning_rate, with train.clip_norm or train.warmup_steps"
-                    : "take the weights from their source again"};
+          of_method ? "train again with a lower train.learning_rate, with train.clip_norm or train.warmup_steps"
+                    : "download the weights again"};
 }
 
 NotFiniteError::NotFiniteError(const NotFiniteCause& cause, int64_t place) : NotFiniteError(cause, place, "") {}

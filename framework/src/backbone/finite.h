@@ -11,31 +11,31 @@
 namespace peftbench {
 
 bool all_finite(const Tensor& tensor);
-// The first row of [N, …] that holds inf or NaN.
+// The first row of [N, …] with inf or NaN.
 std::optional<int64_t> first_row_not_finite(const Tensor& rows);
 
-// Why a pass gives inf or NaN: every tensor that it used is looked at, so this is for the case that it happened.
+// Why a pass gives inf or NaN: it examines every tensor used, so it is called only after that happened.
 struct NotFiniteCause {
   enum class Kind {
-    backbone,  // a frozen tensor holds some
-    method,    // one of the method's does
-    overflow   // none does: large finite numbers did it
+    backbone,  // in a frozen tensor
+    method,    // in a tensor of the method
+    overflow   // all tensors are finite, but large
   };
   Kind kind;
   std::string found;   // names tensors and counts
-  std::string remedy;  // where nothing is being trained
+  std::string remedy;  // without training
 };
 inline constexpr const char* finite_weights_remedy =
-    "take weights without them: fetch the model again, or convert it from fp32 or bf16 (a conversion to fp16 makes "
+    "use finite weights: download the model again, or convert it from fp32 or bf16 (conversion to fp16 makes "
     "large numbers infinite)";
 NotFiniteCause why_not_finite(const Backbone& backbone, const CompiledPlan& plan);
 
-// Outputs that are not finite, from which no score and no loss may be made. Without training, every pass of a Backbone
-// throws it in place of such outputs.
+// Outputs that are not finite, which must not become a score or loss. Without training, every pass of a Backbone
+// throws it instead of returning them.
 class NotFiniteError final : public Error {
  public:
   NotFiniteError(const NotFiniteCause& cause, int64_t place);
-  // Of the sequence in its batch, until who knows better says `at`.
+  // Position of the sequence in its batch, until the caller corrects it with `at`.
   int64_t place() const { return place_; }
   NotFiniteError at(int64_t place) const { return {cause_, place}; }
   const NotFiniteCause& cause() const { return cause_; }
@@ -50,7 +50,7 @@ class NotFiniteError final : public Error {
   std::string example_;
 };
 
-// Throws NotFiniteError where a row of [N, …], packed by `layout`, is not finite.
+// Throws NotFiniteError if a row of [N, …], packed by `layout`, is not finite.
 void require_finite(const Tensor& rows, const TokenLayout& layout, const Backbone& backbone, const CompiledPlan& plan);
 // The same of one row, or one number, for `each` sequences: [S/each, …].
 void require_finite(const Tensor& rows, int64_t each, const Backbone& backbone, const CompiledPlan& plan);

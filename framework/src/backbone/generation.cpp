@@ -107,7 +107,7 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
     if (vocabulary * width < 2 * options.beams) {
       throw ConfigError({"too many beams for this vocabulary",
                          std::to_string(options.beams) + " beams, " + std::to_string(vocabulary) + " ids",
-                         "at least two ids a beam", "use fewer beams"});
+                         "at least two ids per beam", "use fewer beams"});
     }
     std::vector<float> sums;
     for (int64_t example : alive) {

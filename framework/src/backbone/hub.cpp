@@ -99,11 +99,11 @@ void refuse_unclear(const HubName& name, const BackboneSearch& search) {
     if (there.empty()) continue;
     const std::string wanted = name.revision.empty() ? "main" : name.revision;
     throw ConfigError(Problem{
-        "the hub's cache has '" + name.repository + "', but not its revision " + wanted,
+        "the Hugging Face cache has '" + name.repository + "', but not its revision " + wanted,
         join(there) + " in " + (repository / "snapshots").string(),
-        "refs/" + wanted + " and the snapshot that it names, with config.json",
-        (whole.empty() ? std::string() : "name a snapshot: --backbone " + name.repository + "@" + whole + ", or ") +
-            "fetch it again with `hf download " + name.repository +
+        "refs/" + wanted + " and its snapshot, with config.json",
+        (whole.empty() ? std::string() : "use a snapshot: --backbone " + name.repository + "@" + whole + ", or ") +
+            "download it again with `hf download " + name.repository +
             (name.revision.empty() ? "" : " --revision " + name.revision) + "`"});
   }
 }
@@ -115,8 +115,8 @@ void refuse_unclear(const HubName& name, const BackboneSearch& search) {
   throw ConfigError(Problem{"backbone '" + name + "' is not on this machine",
                             looked_in(search) + (sizes_known ? "; only its sizes are known" : ""),
                             "a folder with config.json, its weights and spiece.model",
-                            "fetch it with `hf download " + hub.substr(0, at) + revision +
-                                "` (from the Python package huggingface_hub), or give the folder in which it lies"});
+                            "download it with `hf download " + hub.substr(0, at) + revision +
+                                "` (from the Python package huggingface_hub), or give its folder"});
 }
 
 const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, const std::string& name) {
@@ -133,9 +133,10 @@ const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, c
   for (const fs::path& folder : folders_in(search.home / "assets" / "backbones"))
     known.push_back(folder.filename().string());
   for (const CatalogueEntry& entry : catalogue) known.push_back(entry.name);
-  throw ConfigError(Problem{"there is no backbone '" + printable(name) + "'", looked_in(search),
-                            "a folder, a name of `peft-bench backbones`, or a hub name such as google/t5-base-lm-adapt",
-                            did_you_mean(name, known)});
+  throw ConfigError(
+      Problem{"there is no backbone '" + printable(name) + "'", looked_in(search),
+              "a folder, a name listed by `peft-bench backbones`, or a hub name such as google/t5-base-lm-adapt",
+              did_you_mean(name, known)});
 }
 
 // Whether a cached model is of a kind that belongs in the list at all.

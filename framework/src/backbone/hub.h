@@ -10,7 +10,7 @@
 
 namespace peftbench {
 
-// Where backbones are looked for.
+// The search path of backbones.
 struct BackboneSearch {
   fs::path home;                     // holds assets/backbones/<name>/ and configs/backbones/<name>.yaml
   std::vector<fs::path> hub_caches;  // Hugging Face's, first one first
@@ -29,8 +29,8 @@ struct ResolvedBackbone {
 enum class BackboneNeed { sizes, weights };
 
 // `name`: the path of a Hugging Face folder; a name in assets/backbones; a name or an alias of configs/backbones
-// (t5-v1_1-xxl, google/flan-t5-xxl), whose weights are looked for in the hub cache; or a hub name org/name, with
-// @revision if wanted. Throws ConfigError that says where it looked and how to get the model.
+// (t5-v1_1-xxl, google/flan-t5-xxl), whose weights are searched in the hub cache; or a hub name org/name, with
+// an optional @revision. Throws ConfigError with the searched folders and instructions for getting the model.
 ResolvedBackbone resolve_backbone(const std::string& name, const BackboneSearch& search,
                                   BackboneNeed need = BackboneNeed::weights);
 
@@ -42,7 +42,7 @@ struct BackboneListing {
   std::optional<fs::path> folder;  // none: sizes only
   std::string hub;                 // its name on the hub, where it has one
   std::string source;              // where the sizes are from
-  std::string problem;             // why it cannot be used; empty where it can
+  std::string problem;             // why it cannot be used; otherwise empty
 };
 
 // Names of all that list_backbones has, and of what else the hub cache holds; no file is opened.

@@ -9,14 +9,14 @@
 
 namespace peftbench {
 
-// What a folder's weights are, known without opening them: from the last time that they were read, as long as no file
-// has changed, or from a checksums.json beside them, which every shipped backbone has.
+// Properties of a folder's weights without reading them: from the last time that they were read, if no file
+// has changed, or from a checksums.json in the folder, which every included backbone has.
 //
-// checksums.json is believed while config.json and the weights have the sizes that it gives and none was written after
-// it. All of this is a forecast: whoever loads weights compares (Workbench).
+// checksums.json is used if config.json and the weights have the recorded sizes and were not modified after
+// it. These values are preliminary: they are verified when the weights are loaded (Workbench).
 class KnownWeights {
  public:
-  // `cache`: where facts are kept; empty: nowhere.
+  // `cache`: folder of the cache; empty: none.
   explicit KnownWeights(fs::path cache) : memory_(std::move(cache)) {}
 
   // As read_spec: its head is tied as the weights have it. Opens weights only if nothing is known of them.
@@ -26,7 +26,7 @@ class KnownWeights {
   // Backbone::checksum() of the folder loaded with these options. Loads it only if nothing is known.
   std::string checksum(const fs::path& folder, const LoadOptions& options) const;
 
-  // Of what was just loaded from the folder.
+  // Records the properties of loaded weights.
   void keep(const fs::path& folder, const LoadOptions& options, const Backbone& loaded,
             const std::string& checksum) const;
 

@@ -49,11 +49,11 @@ TensorMap read_file(const fs::path& file) {
 // Tensor name → name of its file, from an index of shards.
 std::map<std::string, std::string> read_index(const fs::path& index) {
   const auto refuse = [&](const std::string& found) {
-    throw CheckpointError(Problem{index.string() + " is not an index of weights", found,
-                                  "weight_map: names of tensors and their files", "fetch the file again"});
+    throw CheckpointError(Problem{index.string() + " is not a weights index", found,
+                                  "weight_map: an object that maps tensor names to files", "download the file again"});
   };
   std::map<std::string, std::string> files;
-  const json content = read_json<json, CheckpointError>(index, "fetch the file again");
+  const json content = read_json<json, CheckpointError>(index, "download the file again");
   const auto map = content.is_object() ? content.find("weight_map") : content.end();
   if (map == content.end() || !map->is_object()) refuse("no weight_map");
   for (const auto& [name, file] : map->items()) {
@@ -79,17 +79,18 @@ TensorMap read_shards(const fs::path& index) {
   if (!missing.empty()) {
     throw CheckpointError(
         Problem{std::to_string(missing.size()) + " of " + std::to_string(shards.size()) + " weights files are missing",
-                join(missing), "all files that " + index.string() + " names", "fetch the model again"});
+                join(missing), "all files listed in " + index.string(), "download the model again"});
   }
   for (auto& [file, tensors] : shards) tensors = read_file(index.parent_path() / file);
   TensorMap result;
   for (const auto& [name, file] : files) {
     const auto found = shards[file].find(name);
     if (found == shards[file].end()) {
-      throw CheckpointError(Problem{(index.parent_path() / file).string() + " lacks '" + printable(name) + "'",
-                                    {},
-                                    "every tensor that " + index.filename().string() + " says is there",
-                                    "fetch the model again"});
+      throw CheckpointError(
+          Problem{(index.parent_path() / file).string() + " does not contain '" + printable(name) + "'",
+                  {},
+                  "every tensor listed in " + index.filename().string(),
+                  "download the model again"});
     }
     result.insert(*found);
   }
@@ -160,9 +161,9 @@ TensorMap read_weights(const fs::path& folder) {
     if (fs::exists(folder / file, ignored)) other.push_back(file);
   }
   throw CheckpointError(Problem{"there are no weights in " + folder.string(),
-                                other.empty() ? "none of these files" : join(other) + ", which are not read",
+                                other.empty() ? "none of these files" : join(other) + ", which are not supported",
                                 join({weight_files.begin(), weight_files.end()}, " or "),
-                                "fetch the whole model, or convert it with save_pretrained"});
+                                "download the complete model, or convert it with save_pretrained"});
 }
 
 bool head_is_tied(const TensorMap& tensors, bool suggested) {
@@ -214,13 +215,13 @@ std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, c
   std::string found;
   add_list(found, missing, "missing");
   add_list(found, wrong, "wrong");
-  add_list(found, surplus, "surplus");
+  add_list(found, surplus, "unexpected");
   if (!found.empty()) add_list(found, not_finite, "not finite");
   if (!found.empty()) {
     if (kind) throw CheckpointError(*kind);
-    throw CheckpointError(Problem{origin + " does not hold the weights of its sizes", found,
-                                  std::to_string(spec.tensors().size()) + " tensors by their Hugging Face names",
-                                  "check that config.json and the weights are of the same model"});
+    throw CheckpointError(Problem{origin + " does not match the sizes in config.json", found,
+                                  std::to_string(spec.tensors().size()) + " tensors with Hugging Face names",
+                                  "check that config.json and the weights belong to the same model"});
   }
   if (!not_finite.empty()) {  // and nothing else
     throw CheckpointError(Problem{origin + " holds numbers that are not finite",

@@ -25,11 +25,11 @@ TensorMap read_weights(const fs::path& folder);
 BackboneSpec read_spec(const fs::path& folder);
 
 // The head is tied unless the weights hold an lm_head.weight that differs from the embedding table. `suggested`
-// decides where they hold a head alone.
+// decides if they contain only a head.
 bool head_is_tied(const TensorMap& tensors, bool suggested);
 
-// What the spec asks for, in its order. Second copies of tied tensors, which files may carry, are dropped. Throws
-// CheckpointError that lists all that is missing, surplus, misshapen or damaged; `origin` names the source.
+// The tensors of the spec, in its order. Duplicates of tied tensors, which files may contain, are dropped. Throws
+// CheckpointError that lists all missing, unexpected, misshapen and damaged tensors; `origin` names the source.
 std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin);
 
 }  // namespace peftbench

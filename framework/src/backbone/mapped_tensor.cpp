@@ -49,10 +49,10 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
   const std::size_t width = c10::elementSize(type);
   const std::size_t bytes = static_cast<std::size_t>(extent(shape, strides)) * width;
   if (type == at::kBool && std::any_of(data, data + bytes, [](std::byte b) { return b > std::byte{1}; })) {
-    throw CheckpointError(Problem{file->path().string() + ": a tensor of booleans holds other values",
+    throw CheckpointError(Problem{file->path().string() + ": invalid value in a boolean tensor",
                                   {},
                                   "0 or 1 in each byte",
-                                  "the file is damaged: fetch or write it again"});
+                                  "the file is damaged: download or write it again"});
   }
   const at::TensorOptions options = at::TensorOptions(type);
   if (reinterpret_cast<std::uintptr_t>(data) % width != 0) {
@@ -67,7 +67,7 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
 
 void refuse_git_lfs_pointer(const MappedFile& file) {
   if (!file.text().starts_with("version https://git-lfs.github.com/spec/")) return;
-  throw CheckpointError(Problem{file.path().string() + " holds no weights", "a Git LFS pointer",
+  throw CheckpointError(Problem{file.path().string() + " contains no weights", "a Git LFS pointer",
                                 "the file that it points to", "run `git lfs pull` in that folder"});
 }
 

@@ -116,42 +116,41 @@ std::optional<at::ScalarType> type_of(const std::string& descr) {
 }  // namespace
 
 Tensor parse_npy(std::string_view bytes, const std::string& origin) {
-  constexpr const char* damaged = "the file is damaged or cut short: write it again with numpy.save";
+  constexpr const char* damaged = "the file is damaged or truncated: write it again with numpy.save";
   if (!bytes.starts_with(magic) || bytes.size() < magic.size() + 2) {
-    refuse(origin, "it is no .npy file", std::to_string(bytes.size()) + " bytes of something else",
+    refuse(origin, "not a .npy file", std::to_string(bytes.size()) + " bytes of another format",
            "a file that begins with \\x93NUMPY", "write it with numpy.save");
   }
   const int version = static_cast<unsigned char>(bytes[magic.size()]);
   bytes.remove_prefix(magic.size() + 2);
   if (version < 1 || version > 3)
-    refuse(origin, "its format is of an unknown version", std::to_string(version), "1, 2 or 3", damaged);
+    refuse(origin, "unknown format version", std::to_string(version), "1, 2 or 3", damaged);
 
   const std::size_t width = version == 1 ? 2 : 4;
   std::uint32_t header_size = 0;
   if (bytes.size() >= width) std::memcpy(&header_size, bytes.data(), width);
   if (bytes.size() < width || bytes.size() - width < header_size) {
-    refuse(origin, "its header is cut short", std::to_string(bytes.size()) + " bytes",
-           std::to_string(header_size) + " of header alone", damaged);
+    refuse(origin, "truncated header", std::to_string(bytes.size()) + " bytes",
+           std::to_string(header_size) + " bytes for the header alone", damaged);
   }
   const std::string_view text = bytes.substr(width, header_size);
   const auto header = HeaderParser(text).parse();
   if (!header)
-    refuse(origin, "its header cannot be read", printable(text, 200), "{'descr': …, 'fortran_order': …, 'shape': …}",
-           damaged);
+    refuse(origin, "invalid header", printable(text, 200), "{'descr': …, 'fortran_order': …, 'shape': …}", damaged);
   const auto type = type_of(*header->descr);
   if (!type) {
-    refuse(origin, "its numbers are of a type that is not read", printable(*header->descr, 40), "'<f4', '<f8' or '<f2'",
+    refuse(origin, "unsupported dtype", printable(*header->descr, 40), "'<f4', '<f8' or '<f2'",
            "numpy.save(file, array.astype('<f4'))");
   }
   if (*header->fortran_order && header->shape->size() > 1) {
-    refuse(origin, "its array is in Fortran order", "fortran_order: True", "C order",
+    refuse(origin, "the array is in Fortran order", "fortran_order: True", "C order",
            "numpy.save(file, numpy.ascontiguousarray(array))");
   }
   const std::string_view data = bytes.substr(width + header_size);
   const auto needed = checked_bytes(*header->shape, *type);
   if (!needed || *needed != data.size()) {
-    refuse(origin, "its data does not fit its shape", std::to_string(data.size()) + " bytes",
-           needed ? std::to_string(*needed) + " bytes" : std::string("a size that can be counted"), damaged);
+    refuse(origin, "the data size does not match the shape", std::to_string(data.size()) + " bytes",
+           needed ? std::to_string(*needed) + " bytes" : std::string("a shape whose size does not overflow"), damaged);
   }
   Tensor stored = at::empty(*header->shape, at::TensorOptions(*type));
   if (!data.empty()) std::memcpy(stored.mutable_data_ptr(), data.data(), data.size());

@@ -31,13 +31,13 @@ class Parser {
   void step(std::uint8_t operation);
 
   [[noreturn]] void refuse(const std::string& found) const {
-    throw CheckpointError(Problem{origin_ + " is not a state dict that can be read", found,
-                                  "a state dict as torch.save writes it",
-                                  "fetch the file again, or save the model as safetensors (save_pretrained does)"});
+    throw CheckpointError(Problem{origin_ + " cannot be read as a state dict", found,
+                                  "a state dict written by torch.save",
+                                  "download the file again, or save the model as safetensors (with save_pretrained)"});
   }
 
   std::string_view take(std::size_t count) {
-    if (count > bytes_.size() - at_) refuse("a pickle that is cut short");
+    if (count > bytes_.size() - at_) refuse("a truncated pickle");
     at_ += count;
     return bytes_.substr(at_ - count, count);
   }
@@ -51,7 +51,7 @@ class Parser {
 
   std::string_view line() {
     const std::size_t end = bytes_.find('\n', at_);
-    if (end == std::string_view::npos) refuse("a pickle that is cut short");
+    if (end == std::string_view::npos) refuse("a truncated pickle");
     const std::string_view text = take(end - at_);
     take(1);
     return text;
@@ -79,7 +79,7 @@ class Parser {
   }
 
   std::vector<const PickleNode*> pop_to_mark() {
-    if (marks_.empty()) refuse("a pickle without its mark");
+    if (marks_.empty()) refuse("a pickle with a missing mark");
     const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
     std::vector<const PickleNode*> items(first, stack_.end());
     stack_.erase(first, stack_.end());
@@ -95,7 +95,7 @@ class Parser {
 
   void extend(Kind kind, const std::vector<const PickleNode*>& items) {
     PickleNode* container = top();
-    if (container->kind != kind) refuse("a pickle that puts items where there is no container");
+    if (container->kind != kind) refuse("a pickle that adds items to something other than a container");
     if (kind == Kind::dict && items.size() % 2 != 0) refuse("a key without its value");
     container->items.insert(container->items.end(), items.begin(), items.end());
   }
@@ -106,9 +106,9 @@ class Parser {
     name += line();
     if (!allowed_(name)) {
       throw CheckpointError(
-          Problem{origin_ + " wants Python to load '" + printable(name) + "'",
-                  "a pickle can run any program; this one is not executed", "a plain state dict of tensors",
-                  "take the model's safetensors file, or save it anew as such from a program that you trust"});
+          Problem{origin_ + " imports the Python object '" + printable(name) + "'",
+                  "a pickle can run arbitrary code, so it is not executed", "a plain state dict of tensors",
+                  "use the model's safetensors file, or convert it to safetensors with a program that you trust"});
     }
     push(Kind::global)->text = std::move(name);
   }
@@ -117,7 +117,7 @@ class Parser {
     const PickleNode* arguments = pop();
     const PickleNode* callee = pop();
     if (callee->kind != Kind::global || arguments->kind != Kind::tuple)
-      refuse("a call of something that is no function");
+      refuse("a call of something that is not a function");
     if (callee->text == "collections.OrderedDict" && arguments->items.empty()) {
       push(Kind::dict);
     } else {
@@ -134,7 +134,7 @@ class Parser {
   void remember(std::uint32_t index) { memo_[index] = top(); }
   void recall(std::uint32_t index) {
     const auto found = memo_.find(index);
-    if (found == memo_.end()) refuse("a pickle that recalls what it did not store");
+    if (found == memo_.end()) refuse("a pickle that reads a missing memo entry");
     stack_.push_back(found->second);
   }
 
@@ -273,7 +273,7 @@ void Parser::step(std::uint8_t operation) {
       recall(number<std::uint32_t>());
       break;
     default:
-      refuse(fmt::format("operation 0x{:02x} at byte {}, which no state dict needs", operation, at_ - 1));
+      refuse(fmt::format("unexpected operation 0x{:02x} at byte {}", operation, at_ - 1));
   }
 }
 

@@ -9,7 +9,7 @@
 
 namespace peftbench {
 
-// What a pickle describes, as a tree of symbols: a call is noted, never made.
+// The contents of a pickle as a tree of symbols: calls are recorded, never executed.
 struct PickleNode {
   enum class Kind {
     none,
@@ -31,13 +31,13 @@ struct PickleNode {
   std::vector<const PickleNode*> items;
 };
 
-// Owns the nodes. Flat, so that the depth of a hostile pickle costs no stack.
+// Owns the nodes. Flat, so that a deeply nested pickle uses no stack.
 struct Pickle {
   std::deque<PickleNode> nodes;
   const PickleNode* root = nullptr;
 };
 
-// Reads protocol 2 and the few operations that PyTorch writes. `allowed` is asked for each global by "module.name".
+// Reads protocol 2 and the few operations that PyTorch writes. `allowed` is called for each global, "module.name".
 // Throws CheckpointError; `origin` names the file.
 Pickle parse_pickle(std::string_view bytes, const std::function<bool(const std::string&)>& allowed,
                     const std::string& origin);

@@ -12,10 +12,10 @@ enum class DropoutShape {
   elementwise,   // as Hugging Face
 };
 
-// How a forward pass is run: for training or not, and which chance it draws.
+// How a forward pass is run: for training or not, and with which random numbers.
 class RunContext final : public CallContext {
  public:
-  // No dropout, no chance.
+  // No dropout, no randomness.
   static RunContext inference() { return RunContext(); }
   // `seed` is of this step: every mask drawn in it follows from it.
   static RunContext for_training(double dropout, DropoutShape shape, std::uint64_t seed);

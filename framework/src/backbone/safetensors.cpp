@@ -36,7 +36,7 @@ constexpr Dtype dtypes[] = {{"I64", at::kLong},      {"F64", at::kDouble}, {"F32
 [[noreturn]] void refuse(const fs::path& path, const std::string& fault, const std::string& found,
                          const std::string& expected) {
   throw CheckpointError(Problem{path.string() + ": " + fault, found, expected,
-                                "the file is damaged or cut short: fetch or write it again"});
+                                "the file is damaged or truncated: download or write it again"});
 }
 
 json parse_header(std::string_view text, const fs::path& path) {
@@ -64,7 +64,7 @@ std::vector<int64_t> read_numbers(const json& object, const char* key, const std
     if (good) result.push_back(number.get<int64_t>());
   }
   if (!good) {
-    refuse(path, std::string("tensor '") + printable(name) + "' has no proper " + key,
+    refuse(path, std::string("tensor '") + printable(name) + "' has an invalid " + key,
            found == object.end() ? "none" : printable(found->dump()), "a list of whole numbers");
   }
   return result;
@@ -72,31 +72,31 @@ std::vector<int64_t> read_numbers(const json& object, const char* key, const std
 
 Entry read_entry(const std::string& name, const json& object, std::uint64_t data_bytes, const fs::path& path) {
   const std::string subject = "tensor '" + printable(name) + "'";
-  if (!object.is_object()) refuse(path, subject + " has no description", printable(object.dump()), "an object");
+  if (!object.is_object()) refuse(path, subject + " has an invalid description", printable(object.dump()), "an object");
   const auto dtype = object.find("dtype");
   if (dtype == object.end() || !dtype->is_string()) refuse(path, subject + " has no dtype", {}, "a string such as F32");
   const std::string dtype_name = dtype->get<std::string>();
   const auto known =
       std::find_if(std::begin(dtypes), std::end(dtypes), [&](const Dtype& d) { return dtype_name == d.name; });
   if (known == std::end(dtypes)) {
-    throw CheckpointError(Problem{path.string() + ": " + subject + " has a type that is not supported",
-                                  printable(dtype_name), "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL",
+    throw CheckpointError(Problem{path.string() + ": " + subject + " has an unsupported dtype", printable(dtype_name),
+                                  "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL",
                                   "save it again as F32 or BF16"});
   }
   Entry entry{name, known->type, read_numbers(object, "shape", name, path), 0, 0};
   const std::vector<int64_t> offsets = read_numbers(object, "data_offsets", name, path);
   if (offsets.size() != 2 || offsets[0] > offsets[1] || static_cast<std::uint64_t>(offsets[1]) > data_bytes) {
-    refuse(path, subject + " lies outside the file", "data_offsets " + json(offsets).dump(),
+    refuse(path, subject + " is outside the file", "data_offsets " + json(offsets).dump(),
            "offsets within the " + std::to_string(data_bytes) + " bytes of data");
   }
   entry.begin = static_cast<std::uint64_t>(offsets[0]);
   entry.end = static_cast<std::uint64_t>(offsets[1]);
   const std::optional<std::uint64_t> bytes = checked_bytes(entry.shape, entry.type);
   if (!bytes || *bytes != entry.end - entry.begin) {
-    refuse(path, subject + " has a shape that its bytes do not fill",
+    refuse(path, subject + " has a shape that does not match its size",
            "shape " + json(entry.shape).dump() + " of " + dtype_name + " in " +
                std::to_string(entry.end - entry.begin) + " bytes",
-           bytes ? std::to_string(*bytes) + " bytes" : "a shape whose size can be counted");
+           bytes ? std::to_string(*bytes) + " bytes" : "a shape whose size does not overflow");
   }
   return entry;
 }
@@ -110,22 +110,22 @@ void check_spans(std::vector<Entry>& entries, std::uint64_t data_bytes, const fs
     if (entry.begin != end) {
       refuse(path,
              "tensor '" + printable(entry.name) +
-                 (entry.begin < end ? "' overlaps the one before" : "' leaves a gap before it"),
+                 (entry.begin < end ? "' overlaps the previous tensor" : "' leaves a gap before it"),
              "it begins at byte " + std::to_string(entry.begin) + " of the data", "byte " + std::to_string(end));
     }
     end = entry.end;
   }
   if (end != data_bytes) {
-    refuse(path, "the data and the header differ in length", std::to_string(data_bytes) + " bytes of data",
+    refuse(path, "the data size does not match the header", std::to_string(data_bytes) + " bytes of data",
            std::to_string(end) + " bytes, as the header says");
   }
 }
 
 std::map<std::string, std::string> read_metadata(const json& object, const fs::path& path) {
   std::map<std::string, std::string> metadata;
-  if (!object.is_object()) refuse(path, "__metadata__ is wrong", printable(object.dump()), "an object of strings");
+  if (!object.is_object()) refuse(path, "invalid __metadata__", printable(object.dump()), "an object of strings");
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_string()) refuse(path, "__metadata__ is wrong", printable(value.dump()), "strings only");
+    if (!value.is_string()) refuse(path, "invalid __metadata__", printable(value.dump()), "strings only");
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -137,7 +137,7 @@ const Dtype& dtype_of(const Tensor& tensor, const std::string& name) {
   }
   throw Error(Problem{"tensor '" + name + "' cannot be written as safetensors",
                       c10::toString(tensor.scalar_type()),
-                      "a type of safetensors",
+                      "a safetensors dtype",
                       {}});
 }
 
@@ -158,10 +158,10 @@ TensorFile read_safetensors(const fs::path& path) {
   }
   const std::string_view header_text = file->text().substr(8, header_bytes);
   if (header_text.find('\0') != std::string_view::npos)  // would end the text for the parser
-    refuse(path, "the header is not valid JSON", "a NUL", "the header of a safetensors file");
+    refuse(path, "the header is not valid JSON", "a NUL character", "the header of a safetensors file");
   const json header = parse_header(header_text, path);
   if (!header.is_object())
-    refuse(path, "the header is no object", printable(header.dump()), "names with their tensors");
+    refuse(path, "the header is not a JSON object", printable(header.dump()), "an object that maps names to tensors");
 
   TensorFile result;
   std::vector<Entry> entries;

@@ -46,7 +46,7 @@ Rows::Rows(TokenLayout batch, const CompiledPlan& plan) : layout(std::move(batch
     int64_t last = first;
     while (last < layout.sequences() && layout.groups[static_cast<std::size_t>(last)] == number) ++last;
     if (number < 0 || (number > 0 && number >= static_cast<int64_t>(groups.size()))) {
-      throw Error({"a sequence belongs to a plan that is not there",
+      throw Error({"a sequence belongs to an unknown plan",
                    "group " + std::to_string(number),
                    "0 to " + std::to_string(static_cast<int64_t>(groups.size()) - 1),
                    {}});

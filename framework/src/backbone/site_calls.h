@@ -23,12 +23,12 @@ struct Rows {
   Rows(TokenLayout layout, const CompiledPlan& plan);
 };
 
-// Runs hooks where the sites are: on the rows of the plan that claimed them, and nothing where none did.
+// Runs the hooks at their sites, on the rows of the plan that claimed them.
 class SiteCalls {
  public:
   SiteCalls(const Backbone& backbone, const RunContext& context) : backbone_(backbone), context_(context) {}
 
-  // y [N, out] of the map, with hooks and stand-ins. x: [N, in].
+  // y [N, out] of the map, with hooks and replacements. x: [N, in].
   Tensor linear(const Tensor& x, const Rows& rows, LinearWire wire) const;
   // [N, D] of ids [N]; rows of slots are zero.
   Tensor embed(const Tensor& ids, const Rows& rows, LinearWire wire) const;
@@ -38,7 +38,7 @@ class SiteCalls {
   Tensor sublayer(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows, int site) const;
   Tensor head(const Tensor& hidden, const Rows& rows, const std::function<Tensor()>& logits) const;
 
-  // The tensor that `group` sees: its stand-in, or the frozen one in fp32.
+  // The tensor used by `group`: its replacement, or the frozen one in fp32.
   Tensor tensor_of(const detail::PlanGroup* group, int tensor) const;
   bool stands_in(const Rows& rows, int tensor) const;
   const RunContext& context() const { return context_; }

@@ -57,7 +57,7 @@ class Rebuilder {
     Shape strides = numbers(name, tuple(name, *arguments[3]));
     const std::optional<std::uint64_t> bytes = checked_bytes(shape, storage.type);
     const auto width = static_cast<std::uint64_t>(c10::elementSize(storage.type));
-    if (!bytes || strides.size() != shape.size()) refuse(name, "its shape and strides do not agree");
+    if (!bytes || strides.size() != shape.size()) refuse(name, "its shape and strides do not match");
     if (*bytes == 0) strides = contiguous_strides(shape);
     // An expanded tensor could claim more elements than there are; no state dict holds one.
     std::uint64_t last = *bytes == 0 ? 0 : static_cast<std::uint64_t>(offset[0]);
@@ -68,7 +68,7 @@ class Rebuilder {
                                      &step) &&
              !__builtin_add_overflow(last, step, &last);
     }
-    if (!fits || (*bytes > 0 && last >= storage.elements)) refuse(name, "it reaches beyond its storage");
+    if (!fits || (*bytes > 0 && last >= storage.elements)) refuse(name, "it extends beyond its storage");
     const std::uint64_t first = *bytes == 0 ? 0 : static_cast<std::uint64_t>(offset[0]) * width;
     return mapped_tensor(file_, reinterpret_cast<const std::byte*>(storage.bytes.data()) + first, shape, strides,
                          storage.type);
@@ -83,19 +83,19 @@ class Rebuilder {
 
   [[noreturn]] void refuse(const std::string& name, const std::string& found) const {
     throw CheckpointError(Problem{file_->path().string() + ": '" + printable(name) + "' cannot be read", found,
-                                  "a state dict: names and their tensors",
-                                  "fetch the file again, or save the model as safetensors (save_pretrained does)"});
+                                  "a state dict: names mapped to tensors",
+                                  "download the file again, or save the model as safetensors (with save_pretrained)"});
   }
 
   const std::vector<const PickleNode*>& tuple(const std::string& name, const PickleNode& node) const {
-    if (node.kind != Kind::tuple || node.items.size() > 64) refuse(name, "its shape or its strides are no tuple");
+    if (node.kind != Kind::tuple || node.items.size() > 64) refuse(name, "its shape or strides are not a tuple");
     return node.items;
   }
 
   Shape numbers(const std::string& name, const std::vector<const PickleNode*>& nodes) const {
     Shape result;
     for (const PickleNode* node : nodes) {
-      if (node->kind != Kind::integer || node->integer < 0) refuse(name, "a size that is no whole number");
+      if (node->kind != Kind::integer || node->integer < 0) refuse(name, "a size that is not a whole number");
       result.push_back(node->integer);
     }
     return result;
@@ -109,7 +109,7 @@ class Rebuilder {
                       id[1]->kind == Kind::global && id[2]->kind == Kind::text && id[4]->kind == Kind::integer &&
                       id[4]->integer >= 0;
     const std::optional<at::ScalarType> type = form ? storage_type(id[1]->text) : std::nullopt;
-    if (!type) refuse(name, "its storage is not described as PyTorch does");
+    if (!type) refuse(name, "invalid storage description");
     const auto entry = entries_.find(root_ + "data/" + id[2]->text);
     if (entry == entries_.end()) refuse(name, "its storage '" + printable(id[2]->text) + "' is not in the archive");
     const auto elements = static_cast<std::uint64_t>(id[4]->integer);
@@ -128,13 +128,13 @@ class Rebuilder {
 [[noreturn]] void refuse_form(const MappedFile& file) {
   const std::string path = file.path().string();
   if (file.text().starts_with("\x80\x02")) {
-    throw CheckpointError(Problem{path + " has the form from before PyTorch 1.6", "a bare pickle",
+    throw CheckpointError(Problem{path + " is in the format used before PyTorch 1.6", "a bare pickle",
                                   "a zip archive, or safetensors",
-                                  "take the model's safetensors file, or load and save it once with a newer PyTorch: "
+                                  "use the model's safetensors file, or load and save it with a newer PyTorch: "
                                   "torch.save(torch.load(f, weights_only=True), f)"});
   }
   throw CheckpointError(
-      Problem{path + " is no file of torch.save", {}, "a zip archive with data.pkl", "fetch the file again"});
+      Problem{path + " is not a torch.save file", {}, "a zip archive with data.pkl", "download the file again"});
 }
 
 }  // namespace
@@ -152,24 +152,24 @@ TensorMap read_torch_pickle(const fs::path& path) {
   if (found == entries.end()) refuse_form(*file);
   const std::string root = found->first.substr(0, found->first.size() - std::string_view("data.pkl").size());
   if (const auto order = entries.find(root + "byteorder"); order != entries.end() && order->second != "little") {
-    throw CheckpointError(Problem{path.string() + " was written on a machine of another byte order",
+    throw CheckpointError(Problem{path.string() + " was written on a machine with another byte order",
                                   printable(order->second), "little",
-                                  "save the model as safetensors, which has one byte order"});
+                                  "save the model as safetensors, whose byte order is fixed"});
   }
   if (found->second.size() > largest_pickle) refuse_form(*file);
 
   const Pickle pickle = parse_pickle(found->second, allowed, path.string());
   if (pickle.root->kind != Kind::dict) {
-    throw CheckpointError(Problem{path.string() + " holds no state dict", "another object", "names and their tensors",
-                                  "save the model's state_dict()"});
+    throw CheckpointError(Problem{path.string() + " does not contain a state dict", "another object",
+                                  "names mapped to tensors", "save the model's state_dict()"});
   }
   const Rebuilder rebuilder(file, entries, root);
   TensorMap result;
   const std::vector<const PickleNode*>& items = pickle.root->items;
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
     if (items[i]->kind != Kind::text) {
-      throw CheckpointError(Problem{path.string() + " holds no state dict", "a key that is no string",
-                                    "names and their tensors", "save the model's state_dict()"});
+      throw CheckpointError(Problem{path.string() + " does not contain a state dict", "a key that is not a string",
+                                    "names mapped to tensors", "save the model's state_dict()"});
     }
     result[items[i]->text] = rebuilder.tensor(items[i]->text, *items[i + 1]);
   }

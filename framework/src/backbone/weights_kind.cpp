@@ -42,9 +42,9 @@ void strip_wrappers(TensorMap& tensors, const std::string& origin) {
   if (wrapped == tensors.end()) return;
   const std::string prefix = wrapped->first.substr(0, wrapped->first.size() - first_map.size());
   if (!is_known(prefix)) {
-    throw CheckpointError(Problem{"the names of the tensors in " + origin + " begin with '" + printable(prefix) + "'",
+    throw CheckpointError(Problem{"the tensor names in " + origin + " begin with '" + printable(prefix) + "'",
                                   printable(wrapped->first, 120), std::string(first_map),
-                                  "save the T5 inside with its save_pretrained, or take the prefix off the names"});
+                                  "save the inner T5 with save_pretrained, or remove the prefix from the names"});
   }
   TensorMap plain;
   for (auto& [name, tensor] : tensors) {
@@ -56,7 +56,7 @@ void strip_wrappers(TensorMap& tensors, const std::string& origin) {
 
 std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& tensors, const std::string& origin) {
   if (tensors.empty())
-    return Problem{origin + " holds no tensors", "an empty file", "the weights of a T5", "fetch the model again"};
+    return Problem{origin + " contains no tensors", "an empty file", "the weights of a T5", "download the model again"};
   std::vector<std::string> empty, quantized, adapters;
   bool decoder = false;
   for (const auto& [name, tensor] : tensors) {
@@ -73,26 +73,27 @@ std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& ten
     return names.front() + (names.size() > 1 ? " and " + std::to_string(names.size() - 1) + " more" : "");
   };
   if (!adapters.empty())
-    return Problem{origin + " holds a model with an adapter in it", some(adapters), "a T5 without one",
-                   "merge it (merge_and_unload of peft) and save the model, or save the adapter alone and take it with "
+    return Problem{origin + " contains a model with an adapter", some(adapters), "a T5 without an adapter",
+                   "merge it (merge_and_unload of peft) and save the model, or save only the adapter and use "
                    "peft-bench import"};
   if (!quantized.empty()) return quantized_weights(origin, some(quantized));
   if (!empty.empty())
-    return Problem{origin + " holds tensors without elements", some(empty),
-                   "all weights in one place: DeepSpeed ZeRO-3 saves such files when the parts are not gathered",
+    return Problem{origin + " contains empty tensors", some(empty),
+                   "complete weights; DeepSpeed ZeRO-3 saves empty tensors if the shards are not gathered",
                    "run zero_to_fp32.py of the checkpoint's folder, or save with "
                    "stage3_gather_16bit_weights_on_model_save"};
   if (!decoder && spec.decoder_layers > 0 && tensors.contains(std::string(first_map)))
-    return Problem{origin + " holds an encoder alone", std::to_string(tensors.size()) + " tensors, none of a decoder",
+    return Problem{origin + " contains only an encoder",
+                   std::to_string(tensors.size()) + " tensors, none of them in a decoder",
                    "an encoder and a decoder (T5ForConditionalGeneration)",
-                   "take the whole model: a T5EncoderModel was saved without its decoder"};
+                   "use the complete model: this one was saved as T5EncoderModel, without its decoder"};
   return std::nullopt;
 }
 
 std::string quantizer_of(const fs::path& folder) {
   const fs::path file = folder / "config.json";
   if (!file_exists(file)) return {};
-  const auto config = read_json<nlohmann::json, CheckpointError>(file, "fetch the file again");
+  const auto config = read_json<nlohmann::json, CheckpointError>(file, "download the file again");
   if (!config.is_object()) return {};
   const auto found = config.find("quantization_config");
   if (found == config.end() || found->is_null()) return {};
@@ -102,8 +103,8 @@ std::string quantizer_of(const fs::path& folder) {
 }
 
 Problem quantized_weights(const std::string& origin, const std::string& found) {
-  return {origin + " holds quantised weights", found, "weights in fp32, bf16 or fp16",
-          "take the model that they were made from; backbone.quantization=nf4 or int8 quantises it here"};
+  return {origin + " contains quantised weights", found, "weights in fp32, bf16 or fp16",
+          "use the original model; backbone.quantization=nf4 or int8 quantises it"};
 }
 
 }  // namespace peftbench

@@ -11,11 +11,11 @@
 
 namespace peftbench {
 
-// Takes off what programs that wrap a model put before its names: "module." (DistributedDataParallel), "_orig_mod."
-// (torch.compile), "model." and the like. Throws CheckpointError where a prefix is not known.
+// Removes the prefixes that wrappers of a model add to its names: "module." (DistributedDataParallel), "_orig_mod."
+// (torch.compile), "model." and the like. Throws CheckpointError for an unknown prefix.
 void strip_wrappers(TensorMap& tensors, const std::string& origin);
 
-// What tensors that are not a T5's whole weights are instead; nothing where that cannot be told.
+// Describes tensors that are not the complete weights of a T5; nothing if unknown.
 std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& tensors, const std::string& origin);
 
 // What quantised the weights in the folder (bitsandbytes, gptq …), as its config.json says; empty: nothing.

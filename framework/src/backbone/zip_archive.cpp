@@ -27,13 +27,13 @@ class Fields {
 
   std::string_view span(std::uint64_t at, std::uint64_t size) const {
     const std::uint64_t all = file_.size();
-    if (at > all || size > all - at) refuse("a part of the archive lies outside the file");
+    if (at > all || size > all - at) refuse("a part of the archive is outside the file");
     return file_.text().substr(at, size);
   }
 
   [[noreturn]] void refuse(const std::string& found) const {
-    throw CheckpointError(Problem{file_.path().string() + " is damaged", found, "a zip archive as torch.save writes it",
-                                  "the file may be cut short: fetch it again"});
+    throw CheckpointError(Problem{file_.path().string() + " is damaged", found, "a zip archive written by torch.save",
+                                  "the file may be truncated: download it again"});
   }
 
  private:
@@ -52,20 +52,20 @@ struct Directory {
 
 Directory find_directory(const MappedFile& file, const Fields& fields) {
   // The end record is last but for a comment.
-  if (file.size() < end_size) fields.refuse("too short for an archive");
+  if (file.size() < end_size) fields.refuse("a file too short for an archive");
   const std::uint64_t last = file.size() - end_size;
   const std::uint64_t first = last - std::min<std::uint64_t>(last, longest_comment);
   std::uint64_t end = last;
   while (fields.u32(end) != end_signature) {
-    if (end == first) fields.refuse("no end of the archive");
+    if (end == first) fields.refuse("no end-of-archive record");
     --end;
   }
   const Directory directory{fields.u16(end + 10), fields.u32(end + 16)};
   const bool big = end >= locator_size && fields.u32(end - locator_size) == locator_signature;
   if (!big) return directory;
   const std::uint64_t end64 = fields.u64(end - locator_size + 8);
-  if (fields.u32(end64) != end64_signature) fields.refuse("a Zip64 locator that points nowhere");
-  if (end64 > file.size() - 56) fields.refuse("a Zip64 record that is cut short");
+  if (fields.u32(end64) != end64_signature) fields.refuse("a Zip64 locator with an invalid offset");
+  if (end64 > file.size() - 56) fields.refuse("a truncated Zip64 record");
   return {fields.u64(end64 + 32), fields.u64(end64 + 48)};
 }
 
@@ -86,7 +86,7 @@ void widen(ZipEntry& entry, std::string_view extra, const Fields& fields) {
     if (id != 1) continue;
     for (std::uint64_t* field : {&entry.size, &entry.packed, &entry.header}) {
       if (*field != 0xffffffff) continue;
-      if (wide.size() < 8) fields.refuse("a Zip64 field that is cut short");
+      if (wide.size() < 8) fields.refuse("a truncated Zip64 field");
       std::memcpy(field, wide.data(), 8);
       wide.remove_prefix(8);
     }
@@ -101,7 +101,7 @@ std::map<std::string, std::string_view> read_stored_zip(const MappedFile& file) 
   std::map<std::string, std::string_view> result;
   std::uint64_t at = directory.offset;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
-    if (fields.u32(at) != entry_signature) fields.refuse("a directory that is not one");
+    if (fields.u32(at) != entry_signature) fields.refuse("an invalid directory entry");
     const std::uint64_t name_size = fields.u16(at + 28), extra_size = fields.u16(at + 30),
                         comment_size = fields.u16(at + 32);
     const std::string name(fields.span(at + 46, name_size));
@@ -115,7 +115,7 @@ std::map<std::string, std::string_view> read_stored_zip(const MappedFile& file) 
     const std::uint64_t skip = local.size() + fields.u16(entry.header + 26) + fields.u16(entry.header + 28);
     fields.span(entry.header, skip);
     if (!result.emplace(name, fields.span(entry.header + skip, entry.size)).second) {
-      fields.refuse("entry '" + printable(name) + "' occurs twice");
+      fields.refuse("entry '" + printable(name) + "' is duplicated");
     }
     at += 46 + name_size + extra_size + comment_size;
   }

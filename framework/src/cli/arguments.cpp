@@ -31,25 +31,22 @@ CLI::Option* Arguments::flag(const std::string& names, bool& value, const std::s
 void Arguments::add_json() { flag("--json", json_, "print JSON"); }
 
 void Arguments::add_places() {
-  app_.add_option("--plugin", plugins_, "a method's library, before the installed ones; may be repeated")
+  app_.add_option("--plugin", plugins_, "path of a method library, searched before the installed ones; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  app_.add_option("--data", data_, "where fetched data lies; else PEFTBENCH_DATA, or the user's data folder")
+  app_.add_option("--data", data_, "folder of downloaded data; default: PEFTBENCH_DATA, or the user's data folder")
       ->type_name("DIR");
 }
 
-void Arguments::add_out() {
-  app_.add_option("--out", out_, "where runs are kept")->type_name("DIR")->capture_default_str();
-}
+void Arguments::add_out() { app_.add_option("--out", out_, "folder of runs")->type_name("DIR")->capture_default_str(); }
 
 void Arguments::add_method_and_backbone() {
-  app_.add_option("--method", method_, "what is trained; `peft-bench methods` lists them")->type_name("NAME");
-  setting("--backbone", option_key::backbone, "a name of `peft-bench backbones`, or a Hugging Face folder");
+  app_.add_option("--method", method_, "the method to train; `peft-bench methods` lists them")->type_name("NAME");
+  setting("--backbone", option_key::backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder");
 }
 
 void Arguments::add_set() {
-  app_.add_option("--set", set_,
-                  "a parameter of the method (length=20) or any setting (train.batch_size=16); may be repeated")
+  app_.add_option("--set", set_, "a method parameter (length=20) or any setting (train.batch_size=16); may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app_.add_option("--config", file_, "a YAML file of settings, such as a run's config.yaml")->type_name("FILE");
@@ -80,7 +77,7 @@ bool Arguments::parse(std::vector<std::string> words) {
     for (const CLI::Option* option : app_.get_options())
       if (option->count() > 1 && option->get_items_expected_max() == 1)
         throw ConfigError({"the flag " + option->get_name() + " is given " + std::to_string(option->count()) + " times",
-                           join(option->results()), "once", "leave the others out"});
+                           join(option->results()), "once", "remove the others"});
     throw ConfigError({std::string("invalid command line: ") + error.what(),
                        {},
                        {},
@@ -97,7 +94,7 @@ ConfigError Arguments::unknown(const std::string& word) const {
     return ConfigError({"unexpected argument '" + word + "' of `peft-bench " + command_ + "`",
                         {},
                         {},
-                        "`peft-bench " + command_ + " --help` shows what it takes"});
+                        "`peft-bench " + command_ + " --help` lists its arguments"});
   const std::string flag = word.substr(0, word.find('='));
   std::string bare = flag.substr(std::min(flag.size(), flag.find_first_not_of('-')));
   std::replace(bare.begin(), bare.end(), '-', '_');

@@ -22,29 +22,29 @@ namespace peftbench {
 namespace {
 
 constexpr Command commands[] = {
-    {"run", "train and evaluate a method on a task; the word may be left out", run_command},
+    {"run", "train and evaluate a method on a task (the default command)", run_command},
     {"methods", "list methods, or show one with its parameters", methods_command},
     {"tasks", "list tasks, or show one", tasks_command},
     {"backbones", "list frozen models, or show one with its sizes", backbones_command},
-    {"params", "count what a method adds to a backbone, from sizes alone", params_command},
+    {"params", "count the parameters that a method adds to a backbone", params_command},
     {"suite", "run a grid of methods, tasks and seeds, and print the table", suite_command},
-    {"report", "print a table of the runs in a folder, from their records alone", report_command},
+    {"report", "print a table of the runs in a folder, from their records", report_command},
     {"eval", "evaluate a finished run again, or on another task", eval_command},
-    {"score", "compute metrics for prediction files, a run's or another program's", score_command},
+    {"score", "compute metrics for prediction files of runs or other programs", score_command},
     {"ensemble", "evaluate several runs as a voting ensemble", ensemble_command},
     {"neighbors", "show the words nearest to a trained prompt", neighbors_command},
-    {"export", "write a trained method in another program's format, or merged into the model", export_command},
+    {"export", "export a trained method in another program's format, or merged into the model", export_command},
     {"import", "convert an adapter of another program", import_command},
     {"pretrain", "pre-train a T5 from text and tasks", pretrain_command},
     {"vocab", "train a SentencePiece vocabulary in T5's layout", vocab_command},
-    {"forgetting", "measure the loss on other text under a trained method", forgetting_command},
-    {"forward", "one forward pass over ids from files, to compare with other programs", forward_command},
+    {"forgetting", "measure a run's effect on the loss on unrelated text", forgetting_command},
+    {"forward", "run one forward pass on token ids from files, for comparison with other programs", forward_command},
 };
 
 std::string help() {
   std::string text =
-      "peft-bench compares methods of parameter-efficient fine-tuning on a frozen T5.\n\n"
-      "Usage: peft-bench --method NAME [flags]     train, evaluate, print the row\n"
+      "peft-bench compares parameter-efficient fine-tuning methods on a frozen T5.\n\n"
+      "Usage: peft-bench --method NAME [flags]     train, evaluate, print the results\n"
       "       peft-bench COMMAND [flags]\n\nCommands:\n";
   for (const Command& command : commands) text += fmt::format("  {:<11} {}\n", command.name, command.summary);
   return text +
@@ -53,8 +53,8 @@ std::string help() {
          "  peft-bench --method prompt_tuning --task wordnet_supersense --set length=50 --seed 2\n"
          "  peft-bench methods prompt_tuning\n"
          "  peft-bench params --method prompt_tuning --backbone t5-v1_1-xxl\n\n"
-         "`peft-bench COMMAND --help` lists the flags of a command. Each run is kept in a folder of ./runs; the same\n"
-         "command again continues a run that was stopped.\n";
+         "`peft-bench COMMAND --help` lists the flags of a command. Each run is kept in its own folder in ./runs.\n"
+         "Repeating a command continues a stopped run.\n";
 }
 
 int dispatch(std::vector<std::string> words) {
@@ -98,10 +98,10 @@ void end_for_lost_page(int number, siginfo_t* info, void*) {
     std::signal(number, SIG_DFL);
     return;
   }
-  say("peft-bench: a file could not be read any further while it was in use\n  found:    ");
+  say("peft-bench: a file became unreadable while it was in use\n  found:    ");
   say_path(path);
-  say(", which became shorter, or is on a disk that fails\n  expected: a file that stays as it is until the end\n"
-      "  fix:      put the file back and give the same command again: a run continues from its last checkpoint\n");
+  say(", which was truncated, or is on a failing disk\n  expected: a file that does not change during the run\n"
+      "  fix:      restore the file and run the same command again: a run continues from its last checkpoint\n");
   ::_exit(1);
 }
 
@@ -133,7 +133,7 @@ int peftbench_command_line(int argc, char** argv) try {
   tune_process();
   return dispatch(std::vector<std::string>(argv + 1, argv + argc));
 } catch (const Interrupted&) {
-  print_error("stopped; the same command continues");
+  print_error("stopped; run the same command again to continue");
   return 128 + (received ? received : SIGINT);
 } catch (...) {
   return tell_failure();

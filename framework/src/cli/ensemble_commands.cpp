@@ -79,10 +79,10 @@ std::string as_text(const EnsembleOutcome& outcome) {
     text += fmt::format("{} of the vote: [{}, {}]{}\n", metric.name, format_score(metric.vote.interval->low),
                         format_score(metric.vote.interval->high),
                         metric.vote.majority
-                            ? fmt::format(", against {} for one constant answer", format_score(*metric.vote.majority))
+                            ? fmt::format(", against {} for a constant answer", format_score(*metric.vote.majority))
                             : "");
   return text + fmt::format(
-                    "vote entropy {:.3f} bits in the mean; all agree on {} of the examples\n"
+                    "mean vote entropy {:.3f} bits; all agree on {} of the examples\n"
                     "time {} for forward passes and votes, {} to load\n",
                     outcome.mean_entropy, format_percent(outcome.unanimous), format_duration(outcome.seconds),
                     format_duration(outcome.load_seconds));
@@ -93,26 +93,27 @@ std::string as_text(const EnsembleOutcome& outcome) {
 int ensemble_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "ensemble",
-      "Asks several finished runs of one backbone together, in one forward pass for each batch, and lets\n"
-      "them vote. The most frequent label wins; of equally frequent ones that of the run named first.");
+      "Evaluates several finished runs of one backbone as an ensemble, in one forward pass per batch. The\n"
+      "runs vote: the most frequent answer wins; in a tie, the answer of the run listed first.");
   EnsembleRequest request;
   std::vector<std::string> names;
   std::string predictions;
   CLI::App& app = arguments.app();
   app.add_option("RUN", names, "folders or ids of runs")->required()->type_name("");
-  app.add_option("--task", request.asked.task, "another task than the runs'")->type_name("NAME");
+  app.add_option("--task", request.asked.task, "a task other than the runs'")->type_name("NAME");
   app.add_option("--label-map", request.asked.label_map,
-                 "from:to, parts of answers that are replaced on another task; may be repeated")
+                 "from:to, replaced in answers on another task; may be repeated")
       ->type_name("FROM:TO")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
-  app.add_option("--examples", request.examples, "use only N examples of the split, the same ones each time; 0: all")
+  app.add_option("--examples", request.examples, "use only N examples of the split, the same ones every time; 0: all")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--threads", request.asked.threads, "processor threads; 0: as the first run had");
+  app.add_option("--threads", request.asked.threads, "CPU threads; 0: as in the first run");
   app.add_option("--batch-size", request.asked.batch_size,
-                 "examples × runs in a batch, one example at least; 0: as the first run had");
-  app.add_option("--predictions", predictions, "write each vote as a line of JSON")->type_name("FILE");
+                 "batch size in examples × runs, at least one example; 0: as in the first run");
+  app.add_option("--predictions", predictions, "write the votes to this file, one JSON object per line")
+      ->type_name("FILE");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();

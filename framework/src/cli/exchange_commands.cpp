@@ -32,18 +32,19 @@ std::vector<std::string> given_values_of(const ImportOutcome& outcome) {
 }  // namespace
 
 int import_command(const std::vector<std::string>& words) {
-  Arguments arguments("import",
-                      "Says what an adapter of another program is, and makes one of ours of it: Hugging Face PEFT's\n"
-                      "folders, and .npy prompts. `forward --adapter` and `--init-from` read them without this too.");
+  Arguments arguments(
+      "import",
+      "Inspects an adapter of another program, and converts it to peft-bench's format: Hugging Face PEFT\n"
+      "folders and .npy prompts. `forward --adapter` and `--init-from` also read them directly.");
   ImportRequest request;
   std::string adapter, out;
   CLI::App& app = arguments.app();
   app.add_option("DIR", adapter, "a folder with adapter_config.json, or a .npy")->required()->type_name("");
-  app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")
+  app.add_option("--backbone", request.backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder")
       ->required()
       ->type_name("NAME");
-  app.add_option("--method", request.method, "where several methods could take it")->type_name("NAME");
-  app.add_option("--out", out, "folder of the adapter to write; without it nothing is written")->type_name("DIR");
+  app.add_option("--method", request.method, "if several methods support the adapter")->type_name("NAME");
+  app.add_option("--out", out, "folder of the converted adapter; without it, nothing is written")->type_name("DIR");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -70,26 +71,26 @@ int import_command(const std::vector<std::string>& words) {
     table.add({name, shape_text(tensor)});
   }
   const std::vector<std::string> given = given_values_of(outcome);
-  print(fmt::format("{}, read from its {} form, for {}\nparameters: {}\n{} numbers in {} tensors\n\n{}\n{}\n",
+  print(fmt::format("{}, read from {} format, for {}\nparameters: {}\n{} numbers in {} tensors\n\n{}\n{}\n",
                     outcome.info.method, outcome.format, outcome.info.backbone,
-                    given.empty() ? "all as by default" : join(given), with_thousands(elements), outcome.tensors.size(),
+                    given.empty() ? "all defaults" : join(given), with_thousands(elements), outcome.tensors.size(),
                     render_text(table, terminal_width(1)),
-                    out.empty() ? "nothing was written: --out DIR makes an adapter folder of it" : "wrote " + out));
+                    out.empty() ? "nothing was written; --out DIR writes the adapter" : "wrote " + out));
   return 0;
 }
 
 int export_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "export",
-      "Writes a trained method in another program's form: huggingface (PEFT), google (a .npy prompt),\n"
-      "whatever else its plugin knows, or merged: a whole Hugging Face model with the weights changed.");
+      "Writes a trained method in another program's format: huggingface (PEFT), google (a .npy prompt),\n"
+      "others that its plugin supports, or merged: a complete Hugging Face model with changed weights.");
   ExportRequest request;
   std::string directory;
   CLI::App& app = arguments.app();
   app.add_option("RUN", request.adapter, "a run's folder or id, or an adapter's folder")->required()->type_name("");
   app.add_option("DIR", directory, "the folder to write")->required()->type_name("");
   app.add_option("--format", request.format, "huggingface, google, … or merged")->required()->type_name("NAME");
-  app.add_option("--backbone", request.backbone, "where the adapter's own is not found")->type_name("NAME");
+  app.add_option("--backbone", request.backbone, "if the adapter's own backbone is not found")->type_name("NAME");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();

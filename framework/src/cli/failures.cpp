@@ -24,12 +24,11 @@ int report(const std::string& message, int status) {
 int report(const Problem& problem) { return report(Error(problem).what(), 1); }
 
 int report_memory() {
-  return report(
-      {"there is not enough memory",
-       {},
-       {},
-       "take a smaller backbone or train.batch_size, smaller sizes of the method, or backbone.precision=bfloat16 "
-       "or backbone.quantization=nf4"});
+  return report({"not enough memory",
+                 {},
+                 {},
+                 "use a smaller backbone or train.batch_size, smaller sizes of the method, backbone.precision=bfloat16 "
+                 "or backbone.quantization=nf4"});
 }
 
 // What LibTorch says, without the trace that it appends.
@@ -43,8 +42,7 @@ int report_torch(const c10::Error& error) {
 
 // A library's own words say what, but not that it is no fault of the user's.
 int report_fault(const std::string& words) {
-  return report(
-      {"peft-bench has failed, which is a fault of its own", words, {}, "report it, with the command that was given"});
+  return report({"internal error in peft-bench", words, {}, "report it with the command that you used"});
 }
 
 int report_files(const std::filesystem::filesystem_error& error) {
@@ -53,7 +51,7 @@ int report_files(const std::filesystem::filesystem_error& error) {
   return report({"a file or folder cannot be used",
                  place + ": " + error.code().message(),
                  {},
-                 "check that it is there, that it may be read and written, and that the disk has space"});
+                 "check that it exists, that it is readable and writable, and that the disk has free space"});
 }
 
 }  // namespace
@@ -73,7 +71,7 @@ int tell_failure() try { throw; } catch (const ReaderGone&) {
 } catch (const std::exception& error) {
   return report_fault(error.what());
 } catch (...) {
-  return report_fault("something that is no std::exception was thrown");
+  return report_fault("an exception that is not a std::exception");
 }
 
 }  // namespace peftbench

@@ -37,7 +37,7 @@ void add_recipes(const std::string& name, const Places& places, std::vector<std:
     if (!part->spec->fetch.empty()) {
       add(part->spec->fetch);
     } else if (search_source(*part, places.data).results.empty()) {
-      throw ConfigError({"the data of '" + part->name + "' cannot be fetched", "a task whose data you bring",
+      throw ConfigError({"the data of '" + part->name + "' cannot be downloaded", "a task whose data you must provide",
                          "a task that `peft-bench tasks` marks with 'fetch'", how_to_get(*part)});
     }
   }
@@ -52,8 +52,8 @@ int run_program(std::vector<std::string> words, const Places& places) {
 
 void require_program(const Places& places) {
   if (file_exists(program_in(places))) return;
-  throw UserError({"the program that fetches data is not there", "no " + program_in(places).string(),
-                   "tools/fetch-data beside configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
+  throw UserError({"the program that downloads data is missing", "no " + program_in(places).string(),
+                   "tools/fetch-data next to configs/", "set PEFTBENCH_HOME to the checkout, or install it again"});
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
 std::string text_of(const InForce& settings) {
   Table table({"setting", "value", "from"});
   for (const auto& [key, value] : settings.values.items()) table.add({key, json_text(value), settings.origins.at(key)});
-  return "\nin force on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
-         ", beside the defaults above and those of docs/cli.md:\n" + render_text(table, terminal_width(1));
+  return "\neffective settings on " + settings.backbone + (settings.task.empty() ? "" : ", " + settings.task) +
+         ", apart from the defaults above and those in docs/cli.md:\n" + render_text(table, terminal_width(1));
 }
 
 int describe_method(const PluginFinder& finder, const std::string& name, const std::optional<InForce>& settings,
@@ -81,12 +81,12 @@ int describe_method(const PluginFinder& finder, const std::string& name, const s
                      plugin->path.string() + "\n\n" +
                      (table.empty() ? "no parameters\n" : render_text(table, terminal_width(1)));
   if (!plugin->schema.recommendations().empty()) {
-    text += "\nrecommended training, unless a file or --set says otherwise:\n";
+    text += "\nrecommended training settings, which files and --set can override:\n";
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
   }
-  text += settings
-              ? text_of(*settings)
-              : "\n`peft-bench methods " + name + " --backbone NAME` prints what a run on it uses, and from where\n";
+  text += settings ? text_of(*settings)
+                   : "\n`peft-bench methods " + name +
+                         " --backbone NAME` prints the settings of a run on it and their sources\n";
   print(text);
   return 0;
 }
@@ -124,7 +124,7 @@ int describe_backbone(const std::string& name, const Places& places, bool as_jso
   }
   TextSheet sheet;
   for (const auto& [key, value] : json.items())
-    sheet.add(key, value.is_null()      ? "no weights here: sizes only"
+    sheet.add(key, value.is_null()      ? "no weights: sizes only"
                    : value.is_string()  ? value.get<std::string>()
                    : value.is_array()   ? join(value.get<std::vector<std::string>>())
                    : value.is_boolean() ? (value.get<bool>() ? "yes" : "no")
@@ -136,12 +136,12 @@ int describe_backbone(const std::string& name, const Places& places, bool as_jso
 }  // namespace
 
 int methods_command(const std::vector<std::string>& words) {
-  Arguments arguments("methods", "Lists the methods that are found, or one method's parameters.");
+  Arguments arguments("methods", "Lists the available methods, or the parameters of one method.");
   std::string name;
   arguments.app().add_option("NAME", name, "a method, or the path of its library")->type_name("");
   arguments.setting("--backbone", option_key::backbone,
-                    "print the settings of a run of the method on it, and their places");
-  arguments.setting("--task", option_key::task, "the same for a task");
+                    "print the settings of a run on this backbone, and their sources");
+  arguments.setting("--task", option_key::task, "print the settings of a run on this task, and their sources");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -177,14 +177,14 @@ int methods_command(const std::vector<std::string>& words) {
   if (arguments.json())
     print_json(json);
   else if (table.empty())
-    print("no methods were found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
+    print("no methods found; build the plugins, or set PEFTBENCH_PLUGIN_PATH\n");
   else
     print(render_text(table, terminal_width(1)) + troubles);
   return 0;
 }
 
 int backbones_command(const std::vector<std::string>& words) {
-  Arguments arguments("backbones", "Lists the frozen models, or one model's sizes.");
+  Arguments arguments("backbones", "Lists the frozen models, or the sizes of one model.");
   std::string name;
   arguments.app().add_option("NAME", name, "a backbone, or a Hugging Face folder")->type_name("");
   arguments.add_places();
@@ -196,8 +196,9 @@ int backbones_command(const std::vector<std::string>& words) {
   Json json = Json::array();
   for (const BackboneListing& b : list_backbones(backbone_search(places))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
-                              : b.folder         ? b.folder->string()
-                                         : "not here (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);
+                              : b.folder
+                                  ? b.folder->string()
+                                  : "not downloaded (sizes only)" + (b.hub.empty() ? "" : "; on the hub: " + b.hub);
     table.add({b.name, b.parameters > 0 ? with_thousands(b.parameters) : "-", where});
     json.push_back(listing_json(b));
   }

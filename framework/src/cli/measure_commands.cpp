@@ -21,9 +21,10 @@
 namespace peftbench {
 
 int params_command(const std::vector<std::string>& words) {
-  Arguments arguments("params", "Prints what a method would add to a backbone. Sizes are enough: no weights are read.");
+  Arguments arguments(
+      "params", "Counts the parameters that a method adds to a backbone. Only sizes are needed: no weights are read.");
   arguments.add_method_and_backbone();
-  arguments.setting("--task", option_key::task, "take the settings for this task");
+  arguments.setting("--task", option_key::task, "use the settings for this task");
   arguments.add_set();
   arguments.add_places();
   arguments.add_json();
@@ -48,38 +49,39 @@ int params_command(const std::vector<std::string>& words) {
 }
 
 int eval_command(const std::vector<std::string>& words) {
-  Arguments arguments("eval",
-                      "Scores the trained method of a finished run again, or on another task. The run stays as it is.\n"
-                      "An adapter's folder, Hugging Face's too, is scored with --backbone and --task.");
+  Arguments arguments(
+      "eval",
+      "Evaluates the trained method of a finished run again, or on another task. The run is not changed.\n"
+      "An adapter folder (of peft-bench or Hugging Face) is evaluated with --backbone and --task.");
   EvaluateRequest request;
   EvaluateAdapterRequest adapter;
   std::string name, predictions;
   std::vector<std::string> set;
   arguments.app().add_option("RUN", name, "a run's folder or id, or an adapter's folder")->required()->type_name("");
-  arguments.app().add_option("--backbone", adapter.backbone, "of an adapter's folder")->type_name("NAME");
+  arguments.app().add_option("--backbone", adapter.backbone, "backbone, for an adapter folder")->type_name("NAME");
+  arguments.app().add_option("--method", adapter.method, "if several methods support the adapter")->type_name("NAME");
   arguments.app()
-      .add_option("--method", adapter.method, "where several methods could take the adapter")
-      ->type_name("NAME");
-  arguments.app()
-      .add_option("--set", set, "of an adapter's folder: a setting of its evaluation (eval.mode=rank); may be repeated")
+      .add_option("--set", set, "an evaluation setting for an adapter folder (eval.mode=rank); may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  arguments.app().add_option("--task", request.asked.task, "another task than the run's")->type_name("NAME");
+  arguments.app().add_option("--task", request.asked.task, "a task other than the run's")->type_name("NAME");
   arguments.app()
       .add_option("--label-map", request.asked.label_map,
-                  "from:to, parts of answers that are replaced on another task; may be repeated")
+                  "from:to, replaced in answers on another task; may be repeated")
       ->type_name("FROM:TO")
       ->delimiter(',')
       ->allow_extra_args(false);
   arguments.app().add_option("--split", request.asked.split, "test or validation")->type_name("NAME");
   arguments.app()
-      .add_option("--examples", request.examples, "use only N examples of the split, the same ones each time; 0: all")
+      .add_option("--examples", request.examples, "use only N examples of the split, the same ones every time; 0: all")
       ->check(CLI::NonNegativeNumber);
-  arguments.app().add_option("--threads", request.asked.threads, "processor threads; 0: as the run had");
+  arguments.app().add_option("--threads", request.asked.threads, "CPU threads; 0: as in the run");
   arguments.app()
-      .add_option("--batch-size", request.asked.batch_size, "examples in a batch; 0: as the run had")
+      .add_option("--batch-size", request.asked.batch_size, "examples per batch; 0: as in the run")
       ->check(CLI::NonNegativeNumber);
-  arguments.app().add_option("--predictions", predictions, "write each answer as a line of JSON")->type_name("FILE");
+  arguments.app()
+      .add_option("--predictions", predictions, "write the answers to this file, one JSON object per line")
+      ->type_name("FILE");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();
@@ -90,8 +92,8 @@ int eval_command(const std::vector<std::string>& words) {
   const std::optional<fs::path> folder = lone_adapter(name, arguments.out());
   if (!folder) {
     if (!adapter.backbone.empty() || !adapter.method.empty() || !set.empty())
-      throw ConfigError({"a run is scored with its own method, backbone and settings", name,
-                         "--backbone, --method and --set for an adapter's folder alone", "leave them out"});
+      throw ConfigError({"a run is evaluated with its own method, backbone and settings", name,
+                         "--backbone, --method and --set only for an adapter folder", "remove them"});
     request.run = find_run(name, arguments.out());
   }
   adapter.places = request.places;
@@ -130,42 +132,45 @@ int eval_command(const std::vector<std::string>& words) {
   add_task_scores(sheet, outcome.record.tasks);
   if (outcome.record.illegal_rate)
     sheet.add("illegal", format_percent(*outcome.record.illegal_rate) + " of the answers");
-  sheet.add("loss", outcome.loss ? fmt::format("{:.4f} for each label token", *outcome.loss)
-                                 : "none: more or less than one learnt word becomes an answer of this task");
+  sheet.add("loss", outcome.loss ? fmt::format("{:.4f} per target token", *outcome.loss)
+                                 : "none: the training labels do not map one-to-one to the labels of this task");
   print(sheet.text(terminal_width(1)));
   return 0;
 }
 
 int forward_command(const std::vector<std::string>& words) {
-  Arguments arguments("forward",
-                      "One forward pass over ids from files, to compare with other programs. No vocabulary is needed.");
+  Arguments arguments(
+      "forward",
+      "Runs one forward pass on token ids from files, for comparison with other programs. No vocabulary\nis needed.");
   ForwardRequest request;
   std::string input, labels, output, groups, generate, precision = "float32", quantization = "none";
   std::vector<std::string> adapters;
   CLI::App& app = arguments.app();
-  app.add_option("--backbone", request.backbone, "a name of `peft-bench backbones`, or a Hugging Face folder")
+  app.add_option("--backbone", request.backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder")
       ->required()
       ->type_name("DIR");
   app.add_option("--input-ids", input, "JSON: a list of lists of ids")->required()->type_name("FILE");
-  app.add_option("--labels", labels, "JSON: the ids to predict, a list for each input")->type_name("FILE");
-  app.add_option("--output", output, "safetensors to write: encoder_last_hidden_state, logits, loss")
+  app.add_option("--labels", labels, "JSON: the ids to predict, one list per input")->type_name("FILE");
+  app.add_option("--output", output, "safetensors file to write: encoder_last_hidden_state, logits, loss")
       ->type_name("FILE");
-  app.add_option("--adapter", adapters, "a run's or an adapter's folder, Hugging Face's too; may be repeated")
+  app.add_option("--adapter", adapters,
+                 "folder of a run or of an adapter (of peft-bench or Hugging Face); may be repeated")
       ->type_name("DIR")
       ->allow_extra_args(false);
-  app.add_option("--groups", groups, "JSON: the number of each row's adapter, from 0; -1: none")->type_name("FILE");
-  arguments.flag("--grad", request.gradient, "write the loss's gradient at the input embeddings too");
-  app.add_option("--precision", precision, "of the frozen weights")
+  app.add_option("--groups", groups, "JSON: the adapter number of each row, from 0; -1: none")->type_name("FILE");
+  arguments.flag("--grad", request.gradient,
+                 "also write the gradient of the loss with respect to the input embeddings");
+  app.add_option("--precision", precision, "precision of the frozen weights")
       ->check(CLI::IsMember(enum_choices<Precision>()))
       ->capture_default_str();
-  app.add_option("--quantization", quantization, "of the blocks' linear maps")
+  app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
       ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
-  app.add_option("--generate", generate, "JSON to write: the ids that the backbone answers with")->type_name("FILE");
-  app.add_option("--beams", request.beams, "of --generate; 1 is greedy")
+  app.add_option("--generate", generate, "JSON file to write: the generated ids")->type_name("FILE");
+  app.add_option("--beams", request.beams, "number of beams of --generate; 1: greedy decoding")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--max-tokens", request.max_tokens, "longest answer of --generate")
+  app.add_option("--max-tokens", request.max_tokens, "maximum length of an answer of --generate")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   arguments.add_places();

@@ -61,16 +61,17 @@ std::string as_text(const NeighborsOutcome& outcome) {
     sheet.add(what, prompt + "; random vectors: " + control);
   };
   if (outcome.prompt.labels.empty())
-    sheet.add("labels found again", "none to look for: --labels gives some");
+    sheet.add("labels found", "none to look for; use --labels");
   else
-    add("labels found again", label_text(outcome.prompt), label_text(outcome.control));
-  add("duplicates", format_percent(outcome.prompt.duplicates) + " of the rows repeat an earlier row's nearest word",
+    add("labels found", label_text(outcome.prompt), label_text(outcome.control));
+  add("duplicates",
+      format_percent(outcome.prompt.duplicates) + " of the rows have the same nearest word as an earlier row",
       format_percent(outcome.control.duplicates));
-  add("nearest cosine", fmt::format("{:.3f} in the mean", outcome.prompt.mean_cosine),
+  add("nearest cosine", fmt::format("{:.3f} on average", outcome.prompt.mean_cosine),
       fmt::format("{:.3f}", outcome.control.mean_cosine));
   std::vector<std::string> frequent;
   for (const auto& [piece, count] : outcome.frequent) frequent.push_back(fmt::format("{} {}", piece, count));
-  if (!frequent.empty()) sheet.add("near to most rows", join(frequent));
+  if (!frequent.empty()) sheet.add("most frequent", join(frequent));
   return fmt::format("{} of {}, {} rows, among {} words of {}\n\n", outcome.tensor, outcome.method, outcome.rows.size(),
                      with_thousands(outcome.words), outcome.backbone) +
          render_text(table, terminal_width(1)) + "\n" + sheet.text(terminal_width(1));
@@ -81,17 +82,17 @@ std::string as_text(const NeighborsOutcome& outcome) {
 int neighbors_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "neighbors",
-      "Prints the words whose embeddings lie nearest to each row of a trained prompt, whether the task's\n"
+      "Prints the words whose embeddings are nearest to each row of a trained prompt, whether the task's\n"
       "labels are among them, and the same for random vectors.");
   NeighborsRequest request;
   CLI::App& app = arguments.app();
   app.add_option("RUN", request.adapter, "a run's folder or id, or an adapter's folder")->required()->type_name("");
-  app.add_option("--top", request.top, "words for each row")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--tensor", request.tensor, "which prompt, where a method has several")->type_name("NAME");
-  app.add_option("--labels", request.labels, "words to look for, in place of the task's labels")
+  app.add_option("--top", request.top, "words per row")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--tensor", request.tensor, "which prompt, if the method has several")->type_name("NAME");
+  app.add_option("--labels", request.labels, "words to look for instead of the task's labels")
       ->delimiter(',')
       ->type_name("WORD,…");
-  app.add_option("--backbone", request.backbone, "where the adapter's own is not found")->type_name("NAME");
+  app.add_option("--backbone", request.backbone, "if the adapter's own backbone is not found")->type_name("NAME");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();

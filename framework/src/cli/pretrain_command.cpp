@@ -26,25 +26,24 @@ std::string as_word(const std::string& word) {
 }  // namespace
 
 int pretrain_command(const std::vector<std::string>& words) {
-  Arguments arguments("pretrain",
-                      "Trains a T5 of your own: span corruption, prefix LM, supervised tasks, or several of them. The\n"
-                      "same command again goes on where it was stopped, to the same bits (docs/pretraining.md).");
+  Arguments arguments(
+      "pretrain",
+      "Pre-trains a T5 with span corruption, prefix LM, supervised tasks, or a mixture of them. The same\n"
+      "command continues a stopped run, with bit-identical results (docs/pretraining.md).");
   std::string name, out;
   std::optional<std::int64_t> steps, seed, threads, show;
   bool again = false, dry = false;
   arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
   arguments.app().add_option("--out", out, "folder of checkpoint, log and models; default: runs/pretrain/NAME");
-  arguments.app().add_option("--steps", steps, "optimizer steps, in place of the file's");
+  arguments.app().add_option("--steps", steps, "optimizer steps, overriding the file");
   arguments.app().add_option("--seed", seed, "random seed");
-  arguments.app().add_option("--threads", threads,
-                             "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
+  arguments.app().add_option("--threads", threads, "CPU threads; 0: OMP_NUM_THREADS, else one per available processor");
   arguments.app()
-      .add_option("--show", show, "print N examples of each objective (--json: their ids), and train nothing")
+      .add_option("--show", show, "print N examples of each objective (--json: their ids), without training")
       ->check(CLI::Range(1, 1 << 20));
-  arguments.flag(
-      "--dry-run", dry,
-      "check that model, vocabulary and tasks are there, print the resolved configuration, and train nothing");
-  arguments.flag("--again,--fresh", again, "throw away what an earlier call left");
+  arguments.flag("--dry-run", dry,
+                 "check model, vocabulary and tasks, and print the resolved configuration, without training");
+  arguments.flag("--again,--fresh", again, "discard an earlier run");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -66,11 +65,10 @@ int pretrain_command(const std::vector<std::string>& words) {
     ConsoleProgress notes;
     const MissingSources missing = missing_sources(request);
     if (!missing.recipes.empty())
-      notes.note("note: not here yet; what is not yours is fetched with peft-bench tasks --fetch " +
-                 join(missing.recipes, " "));
+      notes.note("note: missing data; download it with peft-bench tasks --fetch " + join(missing.recipes, " "));
     if (!missing.brought.empty())
-      notes.note("note: not here, and yours to bring: the data of " + join(missing.brought) +
-                 "; `peft-bench tasks NAME` says how");
+      notes.note("note: missing data that you must provide: " + join(missing.brought) +
+                 "; `peft-bench tasks NAME` explains how");
     nlohmann::ordered_json json = to_json(request.config);
     json["snapshots"] = nlohmann::ordered_json::object();
     for (const Snapshot& snapshot : request.config.snapshots) json["snapshots"][snapshot.name] = snapshot.step;
@@ -94,7 +92,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   }
   const PretrainOutcome outcome = pretrain_in(request, progress);
   progress.clear();
-  if (outcome.was_finished) progress.note("this had finished before; --again trains it anew");
+  if (outcome.was_finished) progress.note("this run had already finished; --again trains it again");
   const PretrainResult& result = outcome.result;
   if (arguments.json()) {
     print_json(nlohmann::ordered_json{
@@ -110,7 +108,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   sheet.add("steps", with_thousands(result.steps));
   sheet.add("tokens", with_thousands(result.tokens));
   for (const auto& [objective, loss] : result.held_out)
-    sheet.add("loss, " + objective, fmt::format("{:.4f} nats a target token, held out", loss));
+    sheet.add("loss, " + objective, fmt::format("{:.4f} nats per target token, held out", loss));
   print(sheet.text(terminal_width(1)));
   return 0;
 }

@@ -41,12 +41,12 @@ int dry_run(const Arguments& arguments) {
                               {"warnings", warnings}});
     return 0;
   }
-  std::string text = to_yaml(setup.config, {"resolved configuration, and where what is not a default is from"}, true);
+  std::string text = to_yaml(setup.config, {"resolved configuration, with the sources of non-default values"}, true);
   text += "\nsites claimed by " + setup.plugin->name + ":\n";
   for (const std::string& site : plan.claimed_sites()) text += "  " + site + "\n";
   text += "\nledger:\n" + describe_ledger(Json(ledger), frozen);
   for (const std::string& warning : warnings) text += "\nwarning: " + warning + "\n";
-  for (const std::string& reason : unexportable) text += "\nwhat is trained could not be exported as " + reason + "\n";
+  for (const std::string& reason : unexportable) text += "\nthe trained method cannot be exported as " + reason + "\n";
   print(text + "\nnothing was trained (--dry-run)\n");
   return 0;
 }
@@ -54,27 +54,27 @@ int dry_run(const Arguments& arguments) {
 }  // namespace
 
 int run_command(const std::vector<std::string>& words) {
-  Arguments arguments("run",
-                      "Trains a method on a task, evaluates it and prints the row. The same command again continues a\n"
-                      "run that was stopped, and shows the row of one that has finished.");
+  Arguments arguments(
+      "run",
+      "Trains a method on a task, evaluates it and prints the results. Repeating the command continues a\n"
+      "stopped run, and prints the results of a finished one.");
   arguments.add_method_and_backbone();
-  arguments.setting("--task", option_key::task, "a name of `peft-bench tasks`, or a task's YAML file");
-  arguments.list_setting("--eval-task", option_key::eval_tasks,
-                         "another task that what was trained is scored on; may be repeated");
+  arguments.setting("--task", option_key::task, "a name listed by `peft-bench tasks`, or a task YAML file");
+  arguments.list_setting("--eval-task", option_key::eval_tasks, "another task to evaluate on; may be repeated");
   arguments.list_setting("--label-map", option_key::label_map,
-                         "from:to, parts of answers that are replaced on other tasks; may be repeated");
+                         "from:to, replaced in answers on other tasks; may be repeated");
   arguments.setting("--seed", option_key::seed, "random seed");
   arguments.setting("--steps", option_key::steps, "optimizer steps");
   arguments.setting("--init-from", option_key::init_from, "initialise from this adapter, run or .safetensors");
   arguments.setting("--threads", option_key::threads,
-                    "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used");
+                    "CPU threads; 0: OMP_NUM_THREADS, else one per available processor");
   arguments.add_set();
   arguments.add_out();
   arguments.add_places();
   bool dry = false, again = false;
   arguments.flag("--dry-run", dry,
-                 "print the resolved configuration, the claimed sites and the ledger, and train nothing");
-  arguments.flag("--again,--fresh", again, "throw away what an earlier run of the same configuration left");
+                 "print the resolved configuration, the claimed sites and the parameter counts, without training");
+  arguments.flag("--again,--fresh", again, "discard an earlier run of the same configuration");
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   if (dry) return dry_run(arguments);
@@ -85,7 +85,7 @@ int run_command(const std::vector<std::string>& words) {
                      [] { return stop_signal() != 0; }};
   const RunOutcome outcome = run(request, progress);
   progress.clear();
-  if (outcome.was_finished) progress.note("this run had finished before; --again trains it anew");
+  if (outcome.was_finished) progress.note("this run had already finished; --again trains it again");
   if (arguments.json())
     print_json(to_json(outcome.record));
   else

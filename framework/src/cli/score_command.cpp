@@ -105,7 +105,7 @@ std::string label_text(const LabelReport& report, std::size_t label) {
     if (row[answer] > 0)
       given.push_back(fmt::format("{} {}", answer < report.labels.size() ? report.labels[answer].label : "none of them",
                                   with_thousands(row[answer])));
-  return text + "; answered: " + join(given);
+  return text + "; predicted: " + join(given);
 }
 
 std::string as_text(const Scored& scored) {
@@ -126,35 +126,36 @@ std::string as_text(const Scored& scored) {
 
 void check(const Rules& rules) {
   if (rules.metrics.empty())
-    throw ConfigError({"no metric is named", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
+    throw ConfigError({"no metrics given", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
   for (const std::string& metric : rules.metrics)
     if (const auto problem = metric_problem(metric, rules.metrics, rules.labels)) throw ConfigError(*problem);
   for (auto word = rules.labels.begin(); word != rules.labels.end(); ++word)
     if (std::find(rules.labels.begin(), word, *word) != word)
-      throw ConfigError({"a label word stands twice", "'" + *word + "'", "each word once", {}});
+      throw ConfigError({"duplicate label word", "'" + *word + "'", "each word once", {}});
 }
 
 }  // namespace
 
 int score_command(const std::vector<std::string>& words) {
-  Arguments arguments("score",
-                      "Scores predictions again that stand in files: a run's predictions.jsonl, or another program's\n"
-                      "answers, a line of JSON each: {\"prediction\": \"…\", \"target\": \"…\"}. Nothing is loaded.");
+  Arguments arguments(
+      "score",
+      "Computes metrics for prediction files: the predictions.jsonl of a run, or answers of another program,\n"
+      "one JSON object per line: {\"prediction\": \"…\", \"target\": \"…\"}. No model is loaded.");
   std::vector<std::string> files, metrics, labels;
   std::string task;
   std::uint64_t seed = 0;
   CLI::App& app = arguments.app();
-  app.add_option("FILE", files, "predictions; may be several")->required()->type_name("");
-  app.add_option("--task", task, "whose metrics and label words hold")->type_name("NAME");
-  app.add_option("--metrics", metrics, "metrics, in place of the task's")
+  app.add_option("FILE", files, "one or more prediction files")->required()->type_name("");
+  app.add_option("--task", task, "use the metrics and label words of this task")->type_name("NAME");
+  app.add_option("--metrics", metrics, "metrics, instead of the task's")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAME,…");
-  app.add_option("--labels", labels, "label words in the order of their numbers, in place of the task's")
+  app.add_option("--labels", labels, "label words in the order of their indices, instead of the task's")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("WORD,…");
-  app.add_option("--seed", seed, "of the intervals' bootstrap")->capture_default_str();
+  app.add_option("--seed", seed, "random seed of the bootstrap intervals")->capture_default_str();
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;

@@ -42,7 +42,7 @@ void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
 
 // Elements that the method of this run would train, from sizes alone.
 std::string planned(Resources& resources, const SuiteRun& run) {
-  if (!run.cell.message.empty()) return "cannot be done: " + run.cell.message.substr(0, run.cell.message.find('\n'));
+  if (!run.cell.message.empty()) return "fails: " + run.cell.message.substr(0, run.cell.message.find('\n'));
   try {
     const BackboneSpec& spec = resources.backbone(run.config.backbone(), BackboneNeed::sizes).spec;
     const Ledger ledger = plan_ledger(*resources.method(run.cell.method), run.config.values, spec,
@@ -59,7 +59,7 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
   for (const SuiteRun& run : runs) {
     if (run.cell.otherwise.empty()) continue;
     const std::string note = "warning: the row '" + run.cell.row +
-                             "' is evaluated otherwise than the rest of the table: " + join(run.cell.otherwise);
+                             "' is evaluated differently from the rest of the table: " + join(run.cell.otherwise);
     if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
   }
   return notes;
@@ -96,7 +96,7 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
     print_json(json);
   else
     print(render_text(table, page_width()) +
-          fmt::format("\n{} of {} runs are left; nothing was trained (--dry-run)\n", left, runs.size()));
+          fmt::format("\n{} of {} runs remain; nothing was trained (--dry-run)\n", left, runs.size()));
 }
 
 }  // namespace
@@ -104,22 +104,22 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
 int suite_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "suite",
-      "Runs a grid of methods, tasks, backbones and seeds, each in a process of its own, and prints the\n"
-      "table. What has finished is not run again; a run that fails is a row with its message.");
+      "Runs a grid of methods, tasks, backbones and seeds, each in its own process, and prints the table.\n"
+      "Finished runs are not repeated; a failed run is a row with its error message.");
   SuiteRequest request;
   std::string file, seeds;
   std::vector<std::string> settings;
   bool dry = false;
   CLI::App& app = arguments.app();
   app.add_option("FILE", file, "a YAML file, or a name in configs/suites")->required()->type_name("");
-  app.add_option("--jobs", request.jobs, "runs at once; they share the processor's threads")
+  app.add_option("--jobs", request.jobs, "concurrent runs, which share the CPU threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--seeds", seeds, "instead of the file's: 1,2,3 or 1-3")->type_name("LIST");
-  app.add_option("--set", settings, "a setting for every run, over the file's; may be repeated")
+  app.add_option("--seeds", seeds, "override the file's seeds: 1,2,3 or 1-3")->type_name("LIST");
+  app.add_option("--set", settings, "override a setting for every run; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  arguments.flag("--dry-run", dry, "resolve every run, print what would be done, and train nothing");
+  arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();
@@ -146,7 +146,7 @@ int suite_command(const std::vector<std::string>& words) {
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
                                     [](const auto& cell) { return !cell.message.empty(); });
   if (failed == 0) return 0;
-  progress.note(fmt::format("{} of {} runs failed; what each of them said stands in {}", failed, manifest.cells.size(),
+  progress.note(fmt::format("{} of {} runs failed; their messages are in {}", failed, manifest.cells.size(),
                             suite_folder(request.out, request.spec.name).string()));
   return 1;
 }
@@ -154,18 +154,18 @@ int suite_command(const std::vector<std::string>& words) {
 int report_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "report",
-      "A table of the runs in a folder, from their records alone: a row for each configuration, over its\n"
-      "seeds. With --suite the rows of that file as it is now, with those that are missing.");
+      "Prints a table of the runs in a folder, from their records: one row per configuration, over its\n"
+      "seeds. With --suite: the rows of that file in its current state, including missing ones.");
   std::string folder, suite, seeds, format = "text";
   std::vector<std::string> settings;
   CLI::App& app = arguments.app();
   app.add_option("RUNS", folder, "the folder of runs")->required()->type_name("");
   CLI::Option* only =
-      app.add_option("--suite", suite, "only the rows of this suite, under its names")->type_name("FILE");
-  app.add_option("--seeds", seeds, "of the suite, instead of the file's and those it was run with")
+      app.add_option("--suite", suite, "only the rows of this suite, with its row names")->type_name("FILE");
+  app.add_option("--seeds", seeds, "seeds of the suite, instead of the file's and the last command's")
       ->type_name("LIST")
       ->needs(only);
-  app.add_option("--set", settings, "as the suite was run with it; may be repeated")
+  app.add_option("--set", settings, "a setting that the suite was run with; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->needs(only);
@@ -177,7 +177,7 @@ int report_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    throw DataError({"there is no folder " + folder, {}, "the folder of --out, runs by default", {}});
+    throw DataError({"there is no folder " + folder, {}, "the folder of --out, default: runs", {}});
   const StoredRuns stored = read_runs(folder);
   std::vector<ComparisonRow> rows;
   if (suite.empty()) {
@@ -192,7 +192,7 @@ int report_command(const std::vector<std::string>& words) {
     rows = compare(found.manifest, stored);
   }
   if (rows.empty())
-    throw DataError({"there are no runs in " + folder, {}, "folders with a record.json", "name the folder of --out"});
+    throw DataError({"there are no runs in " + folder, {}, "folders with a record.json", "give the folder of --out"});
   print_rows(rows, arguments.json() ? "json" : format);
   return 0;
 }
@@ -200,19 +200,21 @@ int report_command(const std::vector<std::string>& words) {
 int forgetting_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "forgetting",
-      "How well the backbone still predicts text of no task: its loss on the second half of each text,\n"
-      "frozen, with a run's trained method, and with the method taken away again.");
+      "Measures how training changes the backbone's loss on text: the loss on the second half of each text,\n"
+      "frozen, with a run's trained method, and with the method removed again.");
   ForgettingRequest request;
   std::string name, text;
   CLI::App& app = arguments.app();
   app.add_option("RUN", name, "a run's folder or id")->required()->type_name("");
-  app.add_option("--text", text, "a text on each line; else the inputs of a task's test split")->type_name("FILE");
-  app.add_option("--task", request.task, "whose inputs; else the run's own")->type_name("NAME")->excludes("--text");
+  app.add_option("--text", text, "one text per line; default: the inputs of a task's test split")->type_name("FILE");
+  app.add_option("--task", request.task, "task for the inputs; default: the run's")
+      ->type_name("NAME")
+      ->excludes("--text");
   app.add_option("--examples", request.examples, "use only the first N texts; 0: all")->check(CLI::NonNegativeNumber);
-  app.add_option("--tokens", request.max_tokens, "longer texts are cut into pieces of N tokens")
+  app.add_option("--tokens", request.max_tokens, "split longer texts into pieces of N tokens")
       ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
-  app.add_option("--threads", request.threads, "processor threads; 0: as the run had");
+  app.add_option("--threads", request.threads, "CPU threads; 0: as in the run");
   arguments.add_out();
   arguments.add_places();
   arguments.add_json();
@@ -240,19 +242,19 @@ int forgetting_command(const std::vector<std::string>& words) {
     sheet.add("run", outcome.run);
     sheet.add("text", fmt::format("{}: {} pieces, {} tokens predicted", outcome.source, with_thousands(outcome.pieces),
                                   with_thousands(outcome.tokens)));
-    sheet.add("frozen", fmt::format("{:.6f} nats for each token", outcome.before));
+    sheet.add("frozen", fmt::format("{:.6f} nats per token", outcome.before));
     sheet.add("with method", outcome.with_method ? fmt::format("{:.6f}  ({:+.6f})", *outcome.with_method,
                                                                *outcome.with_method - outcome.before)
                                                  : "none: its head scores classes, not words");
     sheet.add("removed", fmt::format("{:.6f}  ({})", outcome.after,
-                                     outcome.restored() ? "the same to the bit, and the same checksum" : "CHANGED"));
+                                     outcome.restored() ? "bit-identical, with the same checksum" : "CHANGED"));
     print(sheet.text(terminal_width(1)));
   }
   if (outcome.restored()) return 0;
-  throw Error({"taking the method away did not give the backbone back",
+  throw Error({"removing the method did not restore the backbone",
                fmt::format("loss {}, checksum {}", outcome.after, outcome.checksum_after),
                fmt::format("loss {}, checksum {}", outcome.before, outcome.checksum_before),
-               "the method " + outcome.method + " writes to frozen tensors: report it to its author"});
+               "the method " + outcome.method + " changes frozen tensors: report it to its author"});
 }
 
 }  // namespace peftbench

@@ -146,7 +146,7 @@ void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
   const auto scored_alone = [](const TaskData& part) { return part.train.empty(); };
   if (std::any_of(data.parts.begin(), data.parts.end(), scored_alone)) {  // of use to what trains nothing
     for (const TaskData& part : data.parts)
-      if (scored_alone(part)) sheet.add(part.config.name, "no training examples: the mixture can only be scored");
+      if (scored_alone(part)) sheet.add(part.config.name, "no training examples: the mixture can only be evaluated");
     json["rates"] = nullptr;
     return;
   }
@@ -155,7 +155,7 @@ void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
     const TaskData& part = data.parts[i];
     char rate[32];
     std::snprintf(rate, sizeof rate, "%.4f", rates[i]);
-    sheet.add(part.config.name, "drawn at a rate of " + std::string(rate) + " from " +
+    sheet.add(part.config.name, "sampled at a rate of " + std::string(rate) + " from " +
                                     with_thousands(static_cast<long long>(part.train.size())) + " examples");
     json["rates"][part.config.name] = rates[i];
   }
@@ -267,8 +267,8 @@ int list_all(const Places& places, bool as_json) {
     print_json(json);
   else
     print(render_text(table, terminal_width(1)) +
-          "\ndata: ready, it is here; fetch, `peft-bench tasks --fetch NAME` gets it; bring your own, "
-          "`peft-bench tasks NAME` says which and from where\npreprocessors (--preprocessors describes them): " +
+          "\ndata: ready, available; fetch, `peft-bench tasks --fetch NAME` downloads it; bring your own, "
+          "`peft-bench tasks NAME` explains which and from where\npreprocessors (--preprocessors describes them): " +
           join(names) + "\n");
   return 0;
 }
@@ -276,7 +276,7 @@ int list_all(const Places& places, bool as_json) {
 }  // namespace
 
 int tasks_command(const std::vector<std::string>& words) {
-  Arguments arguments("tasks", "Lists the tasks, or what is in one of them, where its data is, and how to get it.");
+  Arguments arguments("tasks", "Lists the tasks, or shows one with its data and how to get it.");
   std::string name, backbone;
   std::size_t examples = 0;
   std::vector<std::string> wanted;
@@ -287,11 +287,11 @@ int tasks_command(const std::vector<std::string>& words) {
                                 ->type_name("N")
                                 ->check(CLI::NonNegativeNumber);
   CLI::Option* const fetch =
-      app.add_option("--fetch", wanted, "get the data of these tasks, or of these recipes")->type_name("NAME");
-  app.add_option("--backbone", backbone, "on whose vocabulary the texts are tried; else the default backbone's")
+      app.add_option("--fetch", wanted, "download the data of these tasks, or of these recipes")->type_name("NAME");
+  app.add_option("--backbone", backbone, "tokenize with this backbone's vocabulary; default: the default backbone")
       ->type_name("NAME");
   arguments.flag("--recipes", of_recipes, "list what --fetch can get beside the tasks: texts, supervised tasks");
-  arguments.flag("--preprocessors", of_preprocessors, "lists what `preprocess` of a task's file can name");
+  arguments.flag("--preprocessors", of_preprocessors, "list the preprocessors for 'preprocess' in a task file");
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -307,7 +307,7 @@ int tasks_command(const std::vector<std::string>& words) {
   if (show->count() > 0) {
     throw ConfigError({"--examples needs a task", "none",
                        "peft-bench tasks NAME --examples " + std::to_string(examples),
-                       "name one of `peft-bench tasks`"});
+                       "give a name listed by `peft-bench tasks`"});
   }
   return list_all(places, arguments.json());
 }

@@ -13,19 +13,21 @@ int vocab_command(const std::vector<std::string>& words) {
   Arguments arguments(
       "vocab",
       "Trains a SentencePiece vocabulary in T5's layout: pad 0, EOS 1, unknown 2, then the pieces, then\n"
-      "100 sentinels that need no room in the file. For `pretrain` (docs/pretraining.md).");
+      "100 sentinels, which are not stored in the file. For `pretrain` (docs/pretraining.md).");
   std::vector<std::string> names;
   std::string out;
   VocabularyOptions options;
   CLI::App& app = arguments.app();
-  app.add_option("TEXT", names, "names of fetched texts (`peft-bench tasks --recipes`), files or folders of documents")
+  app.add_option("TEXT", names,
+                 "names of downloaded texts (`peft-bench tasks --recipes`), or files or folders of documents")
       ->required()
       ->type_name("");
-  app.add_option("--size", options.pieces, "pieces, pad, EOS and unknown among them, sentinels not")->required();
-  app.add_option("--out", out, "the file to write: spiece.model in a model's folder")->required()->type_name("FILE");
-  app.add_option("--sentences", options.sentences, "learn from at most N sentences, a random sample")
+  app.add_option("--size", options.pieces, "number of pieces, including pad, EOS and unknown, without sentinels")
+      ->required();
+  app.add_option("--out", out, "the file to write: spiece.model in a model folder")->required()->type_name("FILE");
+  app.add_option("--sentences", options.sentences, "train on a random sample of at most N sentences")
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "of the sample")->capture_default_str();
+  app.add_option("--seed", options.seed, "random seed of the sample")->capture_default_str();
   arguments.add_places();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -46,7 +48,7 @@ int vocab_command(const std::vector<std::string>& words) {
   } else {
     print(fmt::format(
         "wrote {}: {} pieces, and the sentinels {} to {}\n"
-        "learnt from {} of the {} sentences in {} documents; {:.2f} characters of them a token\n",
+        "trained on {} of the {} sentences in {} documents; {:.2f} characters per token\n",
         out, with_thousands(options.pieces), with_thousands(options.pieces), with_thousands(options.pieces + 99),
         with_thousands(outcome.learnt_from), with_thousands(outcome.sentences), with_thousands(outcome.documents),
         outcome.characters_per_token));

@@ -2,12 +2,12 @@
 
 namespace peftbench {
 
-// Of characters, as bytes or as code points: none but ASCII is in these sets, whatever the locale.
+// Character classes of bytes or code points: ASCII only, independent of the locale.
 
 // Python's str.strip and C's isspace.
 constexpr bool is_ascii_space(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// What \s matches in RE2, with which T5 formats its data: no \v.
+// \s in RE2, which T5 uses to format its data: without \v.
 constexpr bool is_re2_space(int c) { return is_ascii_space(c) && c != '\v'; }
 
 // Python's string.punctuation.

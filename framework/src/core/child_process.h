@@ -12,7 +12,7 @@
 namespace peftbench {
 
 struct ChildExit {
-  int status = 0;  // 128 + signal where a signal ended it
+  int status = 0;  // 128 + signal if ended by a signal
   int signal = 0;
   std::string text() const;  // "exit status 1", "ended by signal 9 (Killed)"
 };
@@ -22,23 +22,23 @@ struct ChildExit {
 ChildExit run_attached(const std::vector<std::string>& command,
                        const std::vector<std::pair<std::string, std::string>>& environment);
 
-// Another program in a process group of its own, so that Ctrl-C reaches its parent alone and the parent decides.
-// Should the parent die, it is asked to stop (SIGTERM).
+// Another program in a separate process group, so that Ctrl-C reaches only its parent, which decides.
+// If the parent dies, it receives SIGTERM.
 class ChildProcess {
  public:
   // Both of its outputs go to `log`. Throws Error if it cannot be started.
   ChildProcess(const std::vector<std::string>& command,
                const std::vector<std::pair<std::string, std::string>>& environment, const fs::path& log);
-  ~ChildProcess();  // ends it at once
+  ~ChildProcess();  // kills it
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  std::optional<ChildExit> poll();  // nothing as long as it runs
+  std::optional<ChildExit> poll();  // nothing while it runs
   ChildExit wait();
   void signal(int number);
 
  private:
-  void look(int options);  // of waitpid
+  void look(int options);  // options of waitpid
   pid_t pid_ = -1;
   std::optional<ChildExit> exit_;
 };

@@ -4,7 +4,7 @@
 
 namespace peftbench {
 
-// Wall and processor time since its making. CPU seconds count all threads of the process.
+// Wall and CPU time since construction. CPU seconds count all threads of the process.
 class Stopwatch {
  public:
   Stopwatch();
@@ -15,7 +15,7 @@ class Stopwatch {
   double wall_, cpu_;
 };
 
-// Peak resident bytes of the process since the last reset (where the kernel allows one; else since its start).
+// Peak resident bytes of the process since the last reset (or since its start, if the kernel does not support it).
 std::int64_t peak_memory_bytes();
 bool reset_peak_memory();
 

@@ -11,7 +11,7 @@ namespace peftbench {
 
 namespace fs = std::filesystem;
 
-// An open file of the system; closed when the object goes.
+// A file descriptor; closed by the destructor.
 class Descriptor {
  public:
   Descriptor() = default;
@@ -35,11 +35,11 @@ class Descriptor {
 
 std::string system_reason(int number);  // of errno
 
-// Throws Error, or UserError where another path or other permissions are needed, with the system's reason.
+// Throws Error, or UserError if another path or other permissions are needed, with the system's reason.
 [[noreturn]] void fail_to_write(const fs::path& path, int number);
 void write_all(const Descriptor& file, std::string_view bytes, const fs::path& path);
 
-// Opens a file of our own that stays under its name (a log, a lock): a link is not followed, and a pipe or a device
+// Opens an output file that is written in place (a log, a lock): a link is not followed, and a pipe or a device
 // is refused. `flags` are those of open(2). Throws as fail_to_write.
 Descriptor open_own_file(const fs::path& path, int flags);
 

@@ -9,7 +9,7 @@
 
 namespace peftbench {
 
-// How the values of an enum are written in configurations: a specialisation has `names`, in the enum's order.
+// The names of enum values in configurations: a specialisation has `names`, in the enum's order.
 template <class E>
 struct EnumNames;
 

@@ -12,20 +12,21 @@
 // Results that were computed from files, kept until one of the files changes.
 namespace peftbench {
 
-// What changes when a file does.
+// The state of a file, for detecting changes.
 struct FileState {
   std::uint64_t size = 0, inode = 0;
   std::int64_t modified = 0, changed = 0;  // ns since 1970
   friend bool operator==(const FileState&, const FileState&) = default;
 };
-FileState state_of(const fs::path& file);  // all zero where there is none
+FileState state_of(const fs::path& file);  // all zero if there is none
 
 class FileMemory {
  public:
   // An empty folder keeps nothing.
   explicit FileMemory(fs::path folder) : folder_(std::move(folder)) {}
 
-  // The value of this name, if it was computed from these files as they are now. A damaged entry counts as absent.
+  // The value of this name, if it was computed from the current contents of these files. A damaged entry counts as
+  // missing.
   std::optional<nlohmann::json> find(const std::string& name, const std::vector<fs::path>& files) const;
 
   // `before`: the states of `files` when they were read. Keeps nothing if one has changed since then or within the last

@@ -61,7 +61,7 @@ std::size_t InputFile::read(char* into, std::size_t bytes) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
       throw DataError(Problem{"cannot read " + path_.string(), system_reason(errno),
-                              "a file that can be read to its end", "check the disk, or copy the file again"});
+                              "a file that can be read completely", "check the disk, or copy the file again"});
     if (got == 0) break;
     used += static_cast<std::size_t>(got);
   }
@@ -85,7 +85,7 @@ bool LineReader::next(std::string& line) {
     if (line.size() + (stop - at_) > max_row_bytes)
       throw DataError(Problem{file_.path().string() + ":" + std::to_string(number_ + 1) + ": the line is too long",
                               "more than " + std::to_string(max_row_bytes) + " bytes",
-                              "lines of at most that many bytes", "check that the file is what its name says"});
+                              "lines of at most that many bytes", "check that this is the right file"});
     line.append(block_, at_, stop - at_);
     at_ = end == std::string::npos ? stop : stop + 1;
     if (end == std::string::npos) continue;
@@ -104,7 +104,7 @@ std::string read_text(const fs::path& path, std::size_t limit) {
     text.resize(used + file.read(text.data() + used, block));
     if (text.size() > limit)
       throw DataError(Problem{path.string() + " is too large", "more than " + std::to_string(limit) + " bytes",
-                              "at most that many bytes", "check that the file is what its name says"});
+                              "at most that many bytes", "check that this is the right file"});
     if (text.size() < used + block) return text;
     block = std::max(block, text.size());
   }

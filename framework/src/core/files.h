@@ -18,20 +18,20 @@ namespace fs = std::filesystem;
 
 bool file_exists(const fs::path& path);  // a regular file; false if the path cannot be examined
 
-// The one door for files that are read. A pipe would block and a device has no end, so only regular files are opened.
+// All input files are opened here. A pipe would block and a device has no end, so only regular files are opened.
 struct OpenedFile {
   Descriptor file;
   std::uint64_t size = 0;  // bytes, when it was opened
-  std::string fault;       // why there is no file: "Permission denied", "a folder", "a named pipe"
+  std::string fault;       // why the file cannot be opened: "Permission denied", "a folder", "a named pipe"
   int error = 0;           // errno of the fault; 0 for a file of another kind
 };
 OpenedFile open_regular_file(const fs::path& path);
 
-// A regular file from its beginning to its end, in pieces. An error on the way never looks like the end.
+// A regular file, read in blocks. A read error is never mistaken for the end.
 class InputFile {
  public:
   explicit InputFile(fs::path path);  // Throws DataError
-  // Fewer bytes than asked for only at the end of the file. Throws DataError.
+  // Fewer bytes than requested only at the end of the file. Throws DataError.
   std::size_t read(char* into, std::size_t bytes);
   const fs::path& path() const { return path_; }
 
@@ -44,7 +44,7 @@ class InputFile {
 class LineReader {
  public:
   explicit LineReader(fs::path path) : file_(std::move(path)) {}  // Throws DataError
-  // False at the end. Throws DataError where the file cannot be read or a line is longer than `max_row_bytes`.
+  // False at the end. Throws DataError if the file cannot be read or a line is longer than `max_row_bytes`.
   bool next(std::string& line);
   std::int64_t number() const { return number_; }  // of the last line, from 1
 
@@ -61,7 +61,8 @@ constexpr std::size_t max_text_bytes = 64 << 20;  // of a file that is read as o
 // A whole file of at most `limit` bytes. Throws DataError.
 std::string read_text(const fs::path& path, std::size_t limit = max_text_bytes);
 
-// Writes to a temporary name beside `path`, flushes to the disk, renames. Whoever reads sees the old file or the new.
+// Writes a temporary file, flushes it to the disk and renames it to `path`. Readers see either the old file or the new
+// one.
 void write_atomically(const fs::path& path, std::string_view bytes);
 void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write);
 

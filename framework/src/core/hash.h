@@ -25,6 +25,6 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view text);
-std::string sha256_file(const std::filesystem::path& file);  // Throws DataError where it cannot be read to its end
+std::string sha256_file(const std::filesystem::path& file);  // Throws DataError if it cannot be read completely
 
 }  // namespace peftbench

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-// The one door for JSON from outside. No level deeper than `max_json_depth`, no duplicate keys, no number that a double
+// All JSON input is parsed here. No level deeper than `max_json_depth`, no duplicate keys, no number that a double
 // cannot hold, UTF-8 throughout, and no text after the value; linear time.
 namespace peftbench {
 
@@ -27,15 +27,15 @@ struct JsonFault {
 
 enum class Numbers {
   rounded,     // to 64-bit integers and doubles
-  as_written,  // what that would change (integers beyond 64 bits, 1.10, 1e3) becomes a text of its digits
+  as_written,  // numbers that this would change (integers beyond 64 bits, 1.10, 1e3) become strings
 };
 
-// `Json` is nlohmann::json or nlohmann::ordered_json. Nothing where the text is not JSON; `fault` then says why.
+// `Json` is nlohmann::json or nlohmann::ordered_json. Nothing if the text is not JSON; `fault` then has the reason.
 template <class Json>
 std::optional<Json> parse_json(std::string_view text, JsonFault& fault, Numbers numbers = Numbers::rounded);
 
-// The same for a file, or for a part of one that `where` names. Throws `Failure` (DataError, CheckpointError,
-// ConfigError) where it is not JSON, with `remedy`. read_json also throws DataError where the file cannot be read.
+// The same for a file, or for a part of it, described by `where`. Throws `Failure` (DataError, CheckpointError,
+// ConfigError) if it is not JSON, with `remedy`. read_json also throws DataError if the file cannot be read.
 template <class Json, class Failure = DataError>
 Json parse_json(std::string_view text, const std::string& where, const std::string& remedy = {}) {
   JsonFault fault;
@@ -52,7 +52,7 @@ Json read_json(const fs::path& file, const std::string& remedy = {}) {
 template <class Json>
 std::optional<std::int64_t> json_integer(const Json& value);
 
-// A string as it is, any other value as JSON.
+// A string unchanged, any other value as JSON.
 template <class Json>
 std::string json_text(const Json& value);
 

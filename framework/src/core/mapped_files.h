@@ -5,18 +5,18 @@
 
 #include <vector>
 
-// The files that are mapped now. The system answers a read behind the end of one that became shorter with SIGBUS, and
-// only this list can tell which it was.
+// The currently mapped files. Reading beyond the end of a truncated file causes SIGBUS, and
+// this list is needed to identify the file.
 namespace peftbench::mapped_files {
 
-// `descriptor` stays open: it is this file's where another takes its name.
+// `descriptor` stays open: it refers to this file even if another one gets its name.
 void add(const MappedFile& file, Descriptor descriptor);
 void remove(const MappedFile& file);
 
-// Those that somebody wrote into since they were opened: what is mapped is no longer what it was.
+// Files that were modified since they were opened, so that their mapped contents have changed.
 std::vector<fs::path> changed();
 
-// The path of the file whose mapping holds the address; null where none does. For a handler of signals: nothing is
+// The path of the file whose mapping contains the address, or null. For signal handlers: nothing is
 // allocated or locked.
 const char* path_at(const void* address) noexcept;
 

@@ -51,9 +51,9 @@ std::optional<std::string> nearest(std::string_view name, const std::vector<std:
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
-  if (candidates.empty()) return "there are none";
+  if (candidates.empty()) return "none are available";
   const std::optional<std::string> guess = nearest(name, candidates);
-  return (guess ? "did you mean '" + *guess + "'? There are: " : "there are: ") + join(candidates);
+  return (guess ? "did you mean '" + *guess + "'? Available: " : "available: ") + join(candidates);
 }
 
 std::string join(const std::vector<std::string>& items, std::string_view separator) {

@@ -7,10 +7,10 @@
 
 namespace peftbench {
 
-// The candidate that a typist most likely meant, if one is near enough.
+// The most similar candidate, if one is similar enough.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates);
 
-// "did you mean 'x'? There are: a, b, c" for the remedy of a ConfigError.
+// "did you mean 'x'? Available: a, b, c" for the remedy of a ConfigError.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
 std::string join(const std::vector<std::string>& items, std::string_view separator = ", ");

@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// The number that the whole text is, in the full range of its type: nothing where characters are left over, the value
+// Parses the whole text as a number, in the full range of its type: nothing if characters remain, the value
 // does not fit the type, or a real number is not finite.
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {

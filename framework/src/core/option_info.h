@@ -5,10 +5,10 @@
 
 namespace peftbench {
 
-// What a visitor is told of an option beside its key and its field.
+// What a visitor gets of an option in addition to its key and field.
 struct OptionInfo {
   std::string_view help;
-  // Of a number: what is allowed, both ends included but for `least` where `above` is set.
+  // Range of a number, inclusive; `least` is exclusive if `above` is set.
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   bool above = false;

@@ -30,7 +30,7 @@ Pattern::Pattern(const std::string& expression) : compiled_(std::make_unique<con
   if (!compiled_->expression.ok())
     throw ConfigError(Problem{"invalid regular expression '" + printable(expression, 200) + "'",
                               printable(compiled_->expression.error(), 200), "an expression in RE2's syntax",
-                              "correct it: RE2 has no lookaround and no backreferences"});
+                              "correct it; RE2 does not support lookaround and backreferences"});
 }
 Pattern::~Pattern() = default;
 Pattern::Pattern(Pattern&&) noexcept = default;

@@ -7,12 +7,12 @@
 
 namespace peftbench {
 
-// How many processors this process may keep busy: those that its affinity names, as `nproc` counts them, and no more
-// than its control groups give it time for. At least one.
+// The number of processors available to this process: those of its affinity, as counted by `nproc`, limited by
+// its control groups. At least one.
 std::int64_t usable_processors();
 
-// Of the time that control groups (v1 and v2) allow this process and everything above it, rounded up to whole
-// processors; nothing where there is no limit. `root` is / but in tests.
+// The limit of the control groups (v1 and v2) of this process and their parents, rounded up to whole
+// processors; nothing without a limit. `root` is / but in tests.
 std::optional<std::int64_t> processors_of_groups(const fs::path& root = "/");
 
 }  // namespace peftbench

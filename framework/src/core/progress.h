@@ -5,7 +5,7 @@
 
 namespace peftbench {
 
-// What long work tells its caller; the library never prints. The command line draws it.
+// Progress reports to the caller; the library never prints. The command line displays them.
 struct Progress {
   std::string phase;  // "train", "evaluate", …
   std::int64_t done = 0;
@@ -17,7 +17,7 @@ class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
   virtual void update(const Progress& progress) = 0;
-  virtual void note(const std::string& line) = 0;  // a warning or a milestone that stays on the screen
+  virtual void note(const std::string& line) = 0;  // a warning or a milestone that remains on the screen
 };
 
 // Discards everything.

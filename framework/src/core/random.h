@@ -7,8 +7,8 @@
 
 namespace peftbench {
 
-// Seed of a named stream: every use of chance has its own (init of a parameter, order of an epoch, dropout of a
-// step), so resuming a run needs no generator state.
+// Seed of a named random stream: every use of randomness has its own (init of a parameter, order of an epoch, dropout
+// of a step), so resuming a run needs no generator state.
 std::uint64_t stream_seed(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
 // SplitMix64: the same numbers on every machine and standard library.

@@ -4,10 +4,10 @@
 
 namespace peftbench {
 
-// One block of 64 bytes taken into the state of a SHA-256.
+// Adds one block of 64 bytes to the state of a SHA-256.
 void plain_sha256_block(std::uint32_t* state, const std::uint8_t* data);
 
-// The same by the processor's own instructions, where it has them: the checksums of backbones of gigabytes are taken
+// The same with the CPU's SHA instructions, if available: the checksums of backbones of gigabytes are computed
 // before and after a run.
 bool has_sha256_instructions();
 void fast_sha256_block(std::uint32_t* state, const std::uint8_t* data);

@@ -21,15 +21,15 @@ constexpr bool continues_character(char byte) { return (static_cast<unsigned cha
 // The last place at or before `at` where a character begins, or `at` at the text's end.
 std::size_t character_boundary(std::string_view text, std::size_t at);
 
-// Where the first byte lies that is not UTF-8 (overlong forms, surrogates and what lies beyond U+10FFFF are not).
+// Position of the first byte that is not UTF-8 (overlong forms, surrogates and code points above U+10FFFF are not).
 std::optional<std::size_t> invalid_utf8(std::string_view text);
 
-// Text fit for a message: control characters and bytes that are not UTF-8 escaped, cut after `limit` bytes.
+// Text for a message: control characters and bytes that are not UTF-8 are escaped; truncated after `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 80);
 
-// The text in quotes with the code points of what is not ASCII, which tell texts apart that look alike: 'é' (U+00E9).
+// The text in quotes with the code points of non-ASCII characters, to distinguish similar characters: 'é' (U+00E9).
 std::string spelled(std::string_view text);
-// "a, b": plain where that is enough to tell a word, else spelled.
+// "a, b": plain for unambiguous words, otherwise as above.
 std::string spelled_list(const std::vector<std::string>& words);
 
 }  // namespace peftbench

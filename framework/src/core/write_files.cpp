@@ -28,20 +28,20 @@ std::string remedy_of(int number) {
   switch (number) {
     case ENOSPC:
     case EDQUOT:
-      return "free space on the disk";
+      return "free up disk space";
     case EFBIG:
-      return "raise the limit on the size of files (ulimit -f)";
+      return "raise the file size limit (ulimit -f)";
     case EROFS:
-      return "name a folder on a disk that can be written";
+      return "choose a folder on a writable disk";
     case EACCES:
     case EPERM:
-      return "change the permissions, or name another folder";
+      return "change the permissions, or choose another folder";
     case ELOOP:
       return "remove the link";
     case EIO:
       return "check the disk";
     default:
-      return "check that the folder exists and may be written";
+      return "check that the folder exists and is writable";
   }
 }
 
@@ -156,8 +156,8 @@ void refuse_special(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return;
   throw UserError({"cannot write " + path.string(),
-                   S_ISDIR(status.st_mode) ? "a folder of this name" : "a pipe or a device of this name",
-                   "a regular file, or nothing", "name another file"});
+                   S_ISDIR(status.st_mode) ? "a folder with this name" : "a pipe or a device with this name",
+                   "a regular file, or no file", "choose another file name"});
 }
 
 }  // namespace
@@ -166,7 +166,7 @@ std::string system_reason(int number) { return std::generic_category().message(n
 
 void fail_to_write(const fs::path& path, int number) {
   const Problem problem{"cannot write " + path.string(),
-                        number == ELOOP ? "a symbolic link, which is not followed here" : system_reason(number),
+                        number == ELOOP ? "a symbolic link, which is not followed" : system_reason(number),
                         {},
                         remedy_of(number)};
   if (is_of_path(number)) throw UserError(problem);
@@ -189,7 +189,7 @@ Descriptor open_own_file(const fs::path& path, int flags) {
   struct stat status {};
   if (file.ok() && ::fstat(file.get(), &status) != 0) fail_to_write(path, errno);
   if (!file.ok() || !S_ISREG(status.st_mode))
-    throw UserError({"cannot write " + path.string(), "a pipe or a device of this name", "a regular file, or nothing",
+    throw UserError({"cannot write " + path.string(), "a pipe or a device with this name", "a regular file, or no file",
                      "remove it"});
   return file;
 }
@@ -215,10 +215,10 @@ void make_folder(const fs::path& folder) {
   if (::mkdir(folder.c_str(), 0777) != 0) {
     const int number = errno;
     if (number == EEXIST && fs::is_directory(folder, ignored)) return;
-    const Problem problem{"cannot make the folder " + folder.string(),
-                          number == EEXIST ? "a file or a broken link of this name" : system_reason(number),
+    const Problem problem{"cannot create the folder " + folder.string(),
+                          number == EEXIST ? "a file or a broken link with this name" : system_reason(number),
                           {},
-                          number == EEXIST ? "name another folder" : remedy_of(number)};
+                          number == EEXIST ? "choose another folder" : remedy_of(number)};
     if (is_of_path(number)) throw UserError(problem);
     throw Error(problem);
   }
@@ -250,7 +250,7 @@ void remove_folder(const fs::path& folder) {
 void refuse_link(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_symlink(folder, ignored)) return;
-  throw UserError({"cannot write into " + folder.string(), "a symbolic link, which is not followed here", "a folder",
+  throw UserError({"cannot write into " + folder.string(), "a symbolic link, which is not followed", "a folder",
                    "remove the link"});
 }
 
@@ -262,8 +262,8 @@ void write_folder(const fs::path& folder, const std::function<void(const fs::pat
   const Descriptor lock(::open(staged.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock.ok()) fail_to_write(staged, errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw UserError({"another process is writing " + target.string(), staged.string(), "one process for each folder",
-                     "wait until it has ended, or name another folder"});
+    throw UserError({"another process is writing " + target.string(), staged.string(), "one process per folder",
+                     "wait until it has ended, or choose another folder"});
   std::error_code error;
   std::vector<fs::path> earlier;
   for (const fs::directory_entry& entry : fs::directory_iterator(staged, error)) earlier.push_back(entry.path());

@@ -70,7 +70,7 @@ std::vector<std::pair<std::string, Yaml>> Yaml::entries() const {
   std::vector<std::pair<std::string, Yaml>> result;
   std::set<std::string> seen;
   for (const auto& entry : node_) {
-    if (!entry.first.IsScalar()) fail("a key of " + named() + " is not a text", "a list or a map", "a text");
+    if (!entry.first.IsScalar()) fail("a key of " + named() + " is not a string", "a list or a map", "a string");
     const std::string& key = entry.first.Scalar();
     const int line = line_of(entry.first, line_);
     Yaml value(entry.second, file_, path_.empty() ? key : path_ + "." + key, line);
@@ -111,7 +111,7 @@ std::vector<Yaml> Yaml::items() const {
 }
 
 const std::string& Yaml::text() const {
-  if (!is_scalar()) fail(named() + " must be a text", found(), "a text");
+  if (!is_scalar()) fail(named() + " must be a string", found(), "a string");
   if (invalid_utf8(node_.Scalar())) fail(named() + " is not UTF-8", found(), "UTF-8 text");
   return node_.Scalar();
 }

@@ -47,8 +47,8 @@ class Limits final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = measured_.find(anchor);
     if (found == measured_.end())
-      refuse(file_, mark.line + 1, "an alias inside the value that it refers to", "a value that contains itself",
-             "values without cycles", "write the value out");
+      refuse(file_, mark.line + 1, "recursive alias", "a value that contains itself", "values without cycles",
+             "write the value out in full");
     add(mark, found->second);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
@@ -93,12 +93,12 @@ class Limits final : public YAML::EventHandler {
     if (!open_.empty()) open_.back().size.depth = std::max(open_.back().size.depth, size.depth + 1);
     if (nodes > max_yaml_nodes)
       refuse(file_, mark.line + 1, "too many values", "more than " + std::to_string(max_yaml_nodes),
-             "a file of settings; aliases count as the values they refer to", "write fewer values");
+             "a settings file; each alias counts as all values that it refers to", "remove values");
   }
   void check_depth(const YAML::Mark& mark, std::size_t depth) const {
     if (depth > max_yaml_depth)
       refuse(file_, mark.line + 1, "nested too deeply", "more than " + std::to_string(max_yaml_depth) + " levels",
-             "at most " + std::to_string(max_yaml_depth), "write the values on fewer levels");
+             "at most " + std::to_string(max_yaml_depth), "nest the values less deeply");
   }
 
   const fs::path& file_;
@@ -110,7 +110,7 @@ class Limits final : public YAML::EventHandler {
 void check(const std::string& text, const fs::path& file) {
   if (text.size() > max_yaml_bytes)
     refuse(file, 1, "the file is too large", std::to_string(text.size()) + " bytes",
-           "at most " + std::to_string(max_yaml_bytes) + " bytes of YAML", "name the YAML file, not the data");
+           "at most " + std::to_string(max_yaml_bytes) + " bytes of YAML", "give the YAML file, not the data");
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     const auto line = static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
     refuse(file, line + 1, "not YAML", "a NUL character", "a text file in UTF-8", "save the file as UTF-8 text");
@@ -139,10 +139,10 @@ YAML::Node parse_yaml(const std::string& text, const fs::path& file) {
     return YAML::Load(text);
   } catch (const YAML::Exception& error) {
     if (const int line = tabbed_line(text); line > 0)
-      refuse(file, line, "not YAML", "a tab at the beginning of the line", "spaces: YAML takes no tabs there",
-             "indent the line with two spaces");
+      refuse(file, line, "not YAML", "a tab at the beginning of the line",
+             "spaces: YAML does not allow tabs for indentation", "indent the line with two spaces");
     refuse(file, std::max(error.mark.line, 0) + 1, "not YAML", printable(error.msg, 300), {},
-           "correct the line; a text with ': ', '{', '#' or a quote in it must be quoted as a whole");
+           "correct the line; a string that contains ': ', '{', '#' or a quote must be quoted");
   }
 }
 

@@ -39,7 +39,7 @@ class ByteReader {
       value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
-    throw std::out_of_range("a number without an end");
+    throw std::out_of_range("an unterminated number");
   }
   std::int64_t whole() {
     const std::uint64_t value = number();
@@ -49,13 +49,13 @@ class ByteReader {
   // A count of things of which each takes a byte or more.
   std::size_t count() {
     const std::uint64_t value = number();
-    if (value > rest_.size()) throw std::out_of_range("more than there is");
+    if (value > rest_.size()) throw std::out_of_range("more bytes than available");
     return value;
   }
 
  private:
   std::string_view take(std::uint64_t count) {
-    if (count > rest_.size()) throw std::out_of_range("more than there is");
+    if (count > rest_.size()) throw std::out_of_range("more bytes than available");
     const std::string_view taken = rest_.substr(0, count);
     rest_.remove_prefix(count);
     return taken;

@@ -46,16 +46,17 @@ DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form, RowLimits li
       columns_(std::move(form.columns)) {
   if (form.header) {
     if (!read_row())
-      fail("the file is empty", "no line", "a header and rows", "get the file again, or name another one");
+      fail("the file is empty", "no line", "a header and rows", "download the file again, or use another file");
     if (columns_.empty()) columns_ = row_;  // else the names of the task stand for those of the file
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].empty()) continue;  // a column without a name cannot be asked for
     if (columns_[i].find('\0') != std::string::npos)
-      fail("a column's name holds a NUL", printable(columns_[i]), "text", "write the file again without zero bytes");
+      fail("a column name contains a NUL character", printable(columns_[i]), "text",
+           "write the file again without NUL characters");
     if (index_.emplace(columns_[i], i).second) continue;
-    fail("two columns have one name", printable(columns_[i]), "different names",
-         "name the columns in the task: 'columns: [a, b, …]' and, if the file has a header, 'header: true'");
+    fail("duplicate column name", printable(columns_[i]), "unique names",
+         "give the column names in the task: 'columns: [a, b, …]' and, if the file has a header, 'header: true'");
   }
 }
 
@@ -68,7 +69,7 @@ bool DelimitedReader::read_row() {
     bool quoted = false;
     while (read_value(row_.emplace_back(), quoted)) {
       if (row_.size() == limits_.columns)
-        too_many_columns("set 'delimiter' and 'quote' in the task as the file has them");
+        too_many_columns("set 'delimiter' and 'quote' in the task to match the file");
     }
     if (row_.size() > 1 || quoted || !row_.front().empty()) return true;  // else an empty line
   }
@@ -86,7 +87,7 @@ bool DelimitedReader::read_value(std::string& value, bool& quoted) {
       fail("text after a closing quote",
            "'" + printable(std::string(1, static_cast<char>(after))) + "' after \"" + printable(value, 40) + "\"",
            "the delimiter " + spoken(delimiter_) + " or the end of the line",
-           "double the quotes inside a quoted field, or set 'quote: none' if quotes are plain characters");
+           "double the quotes inside a quoted field, or set 'quote: none' if quotes are ordinary characters");
     }
   }
   int c = in_.sbumpc();
@@ -105,9 +106,9 @@ void DelimitedReader::read_quoted(std::string& value) {
   for (;;) {
     const int c = in_.sbumpc();
     if (c == end_of_file) {
-      fail("a quoted field has no end", "the end of the file in a field that begins " + printable(value, 40),
+      fail("unterminated quoted field", "the end of the file in a field that starts with " + printable(value, 40),
            "a closing " + std::string(1, *quote_),
-           "close the quote, or set 'quote: none' if quotes are plain characters");
+           "close the quote, or set 'quote: none' if quotes are ordinary characters");
     }
     if (c == quote) {
       if (in_.sgetc() != quote) return;
@@ -120,7 +121,7 @@ void DelimitedReader::read_quoted(std::string& value) {
 
 void DelimitedReader::add(std::string& value, int c) {
   if (++row_bytes_ > limits_.bytes)
-    too_long("a row", "check the quotes: one that is never closed makes one row of all that follows it");
+    too_long("a row", "check the file: an unclosed quote joins all following lines into one row");
   value += static_cast<char>(c);
 }
 
@@ -130,7 +131,7 @@ bool DelimitedReader::next() {
     if (!skip_short_rows_) {
       fail("the wrong number of columns", std::to_string(row_.size()),
            std::to_string(columns_.size()) + " (" + join(shown(columns_)) + "), separated by " + spoken(delimiter_),
-           "quote fields that hold the delimiter; or set 'delimiter' and 'quote' in the task as the file has them");
+           "quote fields that contain the delimiter, or set 'delimiter' and 'quote' in the task to match the file");
     }
     if (row_.size() > columns_.size()) {
       ++cut_;

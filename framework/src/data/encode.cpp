@@ -162,9 +162,9 @@ void check(const std::vector<Piece>& pieces) {
   for (const Piece& piece : pieces) {
     const bool negative_id = std::any_of(piece.tokens.begin(), piece.tokens.end(), [](int64_t id) { return id < 0; });
     if (piece.slots >= 0 && !negative_id) continue;
-    throw ConfigError(Problem{"the method's layout asks for what cannot be",
+    throw ConfigError(Problem{"invalid input layout of the method",
                               negative_id ? "a negative token id" : "a negative number of slots",
-                              "ids and numbers of slots that are 0 or more", "fix LayoutHook::arrange of the method"});
+                              "token ids and numbers of slots of 0 or more", "fix LayoutHook::arrange of the method"});
   }
 }
 
@@ -204,7 +204,7 @@ void in_parallel(std::size_t count, int threads, const std::function<void(std::s
 EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
                          int64_t pad_id, int64_t eos_id) {
   if (ids.empty() || ids.back() != eos_id) {
-    throw DataError({"the method lays out its input, and what comes behind it ends the sequence",
+    throw DataError({"the method changes the input layout, which needs EOS at the end of the sequence",
                      "a row of ids without EOS", "id " + std::to_string(eos_id) + " at the end of each row", "add it"});
   }
   TextExample example;

@@ -81,11 +81,11 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
   }
   loaded.labelled = loaded.labelled && (split != Split::test || has_label(fields));
   if (!loaded.labelled && split != Split::test) {
-    const std::string source = !spec_.references.empty()
-                                   ? "a list '" + spec_.references + "', which the task's 'references' names"
-                                   : "what the preprocessor '" + spec_.preprocess->name + "' takes the answer from";
-    row.fail("the row has no right answer", "the fields " + join(row.names()), source,
-             "leave such rows out with 'filter'; only a file that 'test' names may lack its labels");
+    const std::string source = !spec_.references.empty() ? "a list '" + spec_.references + "', the task's 'references'"
+                                                         : "the fields from which the preprocessor '" +
+                                                               spec_.preprocess->name + "' takes the answer";
+    row.fail("the row has no correct answer", "the fields " + join(row.names()), source,
+             "remove such rows with 'filter'; only the files of 'test' may have no labels");
   }
 
   if (!config_.prefix.empty()) example.input.push_back(Piece::of_text(config_.prefix + " "));
@@ -128,11 +128,11 @@ void Formatter::set_label(const RowReader& row, TextExample& example) const {
     for (const auto& [raw, word] : spec_.raw_labels) known.push_back(raw);
     if (example.target.find_first_not_of(' ') == std::string::npos)
       row.fail("the row has no label: the cell is empty", "nothing", "one of " + spelled_list(known),
-               "fill the cell, or leave such rows out: filter: {FIELD: {not_in: [\"\"]}} with the field that 'target' "
+               "fill the cell, or remove such rows: filter: {FIELD: {not_in: [\"\"]}} with the field that 'target' "
                "names");
     row.fail("unknown label", spelled(example.target), "one of " + spelled_list(known),
-             "add it to 'labels' (a map gives each value of the data its word: {0: negative, 1: positive}), "
-             "or leave such rows out with 'filter'");
+             "add it to 'labels' (a map assigns a word to each value in the data: {0: negative, 1: positive}), "
+             "or remove such rows with 'filter'");
   }
   example.target = found->second;
   example.label =

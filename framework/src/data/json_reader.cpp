@@ -58,7 +58,7 @@ int JsonReader::peek() {
 void JsonReader::cut_off() {
   line_ = at_;
   fail("the JSON ends early", "the end of the file", "brackets, braces and quotes that are closed",
-       "get the file again: it was cut off");
+       "download the file again: it is truncated");
 }
 
 void JsonReader::expect(char c, const std::string& where) {
@@ -74,7 +74,7 @@ void JsonReader::pass_value(std::string* text) {
   const auto keep = [&](int c) {
     if (text == nullptr) return;
     if (text->size() == limits_.bytes)
-      too_long("a record", "name the list that holds the rows: 'records' under 'source'");
+      too_long("a record", "set 'records' under 'source' to the list that contains the rows");
     *text += static_cast<char>(c);
   };
   int depth = 0;
@@ -101,8 +101,8 @@ void JsonReader::pass_value(std::string* text) {
 bool JsonReader::enter(std::vector<std::string>& keys) {
   expect('{', "");
   for (bool first = true; peek() != '}'; first = false) {
-    if (!first) expect(',', "after a member of an object");
-    if (peek() != '"') expect('"', "where a key was to come");
+    if (!first) expect(',', "after an object member");
+    if (peek() != '"') expect('"', "where a key was expected");
     std::string text;
     line_ = at_;
     pass_value(&text);
@@ -126,20 +126,20 @@ void JsonReader::find_list() {
       line_ = 1;
       records_.clear();
       fail("the file is one JSON object, not a list of records", "an object with the keys " + join(keys), a_list,
-           keys.empty() ? "" : "name the key of the list: 'source: {file: …, records: " + keys.back() + "}'");
+           keys.empty() ? "" : "give the key of the list: 'source: {file: …, records: " + keys.back() + "}'");
     }
     std::vector<std::string> keys;
     if (!enter(keys)) {
       line_ = at_;
-      fail("there is no '" + records_[consumed_] + "' on the way to the records", "the keys " + join(keys),
+      fail("there is no '" + records_[consumed_] + "' on the path to the records", "the keys " + join(keys),
            "the keys of 'records: " + join(records_, ".") + "'", did_you_mean(records_[consumed_], keys));
     }
     ++consumed_;
   }
   line_ = at_;
-  if (peek() == end_of_file) fail("the file is empty", "white space alone", a_list, "name another file");
+  if (peek() == end_of_file) fail("the file is empty", "only white space", a_list, "use another file");
   if (peek() != '[') {
-    fail("not a list of records", shown(peek()) + " where it was to begin", a_list,
+    fail("not a list of records", shown(peek()) + " at the start", a_list,
          "if each line is an object, set 'format: jsonl'");
   }
   take();
@@ -156,11 +156,11 @@ bool JsonReader::next_document(Json& document) {
     ended_ = true;
     if (consumed_ == 0 && peek() != end_of_file) {
       line_ = at_;
-      fail("text after the end of the list", shown(peek()), "the end of the file", "take away what follows the list");
+      fail("text after the end of the list", shown(peek()), "the end of the file", "remove the text after the list");
     }
     return false;
   } else if (item_ > 0) {
-    expect(',', "after an item of the list");
+    expect(',', "after a list item");
   }
   if (peek() == end_of_file) cut_off();
   line_ = at_;

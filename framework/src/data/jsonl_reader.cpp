@@ -10,13 +10,13 @@ bool JsonlReader::next_document(Json& document) {
     ++line_;
     if (line.size() > limits_.bytes) too_long("the line", "check that the file has lines");
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    document = parse(line, R"(one JSON object a line: {"text": "…", "label": "…"})",
-                     line.front() == '[' ? "write each item of the list on a line of its own, or set 'format: json'"
-                                         : "fix this line");
+    document =
+        parse(line, R"(one JSON object per line: {"text": "…", "label": "…"})",
+              line.front() == '[' ? "write each list item on its own line, or set 'format: json'" : "fix this line");
     if (!document.is_object()) {
       fail("the line is not a JSON object", std::string("a JSON ") + document.type_name(),
            R"({"text": "…", "label": "…"})",
-           document.is_array() ? "name its items, or set 'format: json' if the file is one list" : "");
+           document.is_array() ? "use an object with named fields, or set 'format: json' if the file is one list" : "");
     }
     if (line_ == 1 && document.size() == 1 && document.contains("header")) continue;
     return true;

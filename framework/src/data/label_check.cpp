@@ -38,17 +38,17 @@ void check_fit(const TaskConfig& task, const Word& word, std::int64_t most_token
   const auto tokens = static_cast<std::int64_t>(word.ids.size());
   if (tokens + 1 > task.max_target_tokens) {
     const std::string needed = std::to_string(tokens + 1);
-    throw ConfigError({task.file.string() + ": a label word is longer than the limit of targets",
+    throw ConfigError({task.file.string() + ": a label word exceeds the target length limit",
                        "'" + word.word + "', " + needed + " tokens of this vocabulary with EOS",
                        "at most " + std::to_string(task.max_target_tokens) + ", the task's limits.target",
                        "raise it to " + needed + " there (in a run, --set task.max_target_tokens=" + needed +
-                           " does it too), or choose a shorter word"});
+                           " has the same effect), or choose a shorter word"});
   }
   if (most_tokens > 0 && tokens > most_tokens)
-    throw ConfigError({task.file.string() + ": a label word is longer than answers may become",
+    throw ConfigError({task.file.string() + ": a label word exceeds the answer length limit",
                        "'" + word.word + "', " + std::to_string(tokens) + " tokens of this vocabulary",
-                       "at most " + std::to_string(most_tokens) + ", as eval.max_tokens says",
-                       "set eval.max_tokens=0, which leaves it to the task's limit"});
+                       "at most " + std::to_string(most_tokens) + ", the value of eval.max_tokens",
+                       "set eval.max_tokens=0 to use the task's limit"});
 }
 
 void check_pair(const TaskConfig& task, const Word& a, const Word& b, const Tokenizer& tokenizer) {
@@ -56,13 +56,13 @@ void check_pair(const TaskConfig& task, const Word& a, const Word& b, const Toke
   if (!same_ids && a.text != b.text && a.text != b.word && b.text != a.word) return;
   const std::string both = spelled(a.word) + " and " + spelled(b.word);
   const std::string remedy =
-      "choose words that the vocabulary tells apart; a map gives the values of the data other words: labels: {" +
+      "choose words that the vocabulary distinguishes; a map assigns other words to the values in the data: labels: {" +
       a.word + ": no, " + b.word + ": yes}";
   if (same_ids)
-    throw ConfigError({task.file.string() + ": two label words are one to the model",
+    throw ConfigError({task.file.string() + ": two label words are identical to the model",
                        both + ": both are the ids " + ids_text(a.ids) + " (" + pieces_text(a, tokenizer) + ")",
-                       "other ids for each label word", remedy});
-  throw ConfigError({task.file.string() + ": the model's answer cannot tell two label words apart",
+                       "different ids for each label word", remedy});
+  throw ConfigError({task.file.string() + ": two label words cannot be distinguished in the model's answer",
                      both + ": the vocabulary writes them as '" + a.text + "', ids " + ids_text(a.ids) + ", and '" +
                          b.text + "', ids " + ids_text(b.ids),
                      "label words whose written forms differ", remedy});
@@ -95,10 +95,10 @@ std::vector<std::string> label_warnings(const TaskConfig& task, const Tokenizer&
       const bool nothing = std::all_of(word.ids.begin(), word.ids.end(), [&](std::int64_t id) {
         return id == tokenizer.unk_id() || tokenizer.decode({id}).find_first_not_of(' ') == std::string::npos;
       });
-      warnings.push_back("task '" + part->name + "': the vocabulary knows " + (nothing ? "nothing" : "only a part") +
+      warnings.push_back("task '" + part->name + "': the vocabulary covers " + (nothing ? "no part" : "only a part") +
                          " of the label word " + spelled(word.word) + ", ids " + ids_text(word.ids) +
-                         ": any unknown characters in " + (nothing ? "its place" : "their place") +
-                         " are read as it; choose a word that the vocabulary has");
+                         ": other unknown characters in its place" +
+                         " count as this word; choose a word that the vocabulary covers");
     }
   }
   return warnings;

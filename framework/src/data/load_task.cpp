@@ -73,9 +73,9 @@ class Loader {
   void load(TaskData& data) {
     const auto& parts = config_.spec->input.parts;
     if (std::none_of(parts.begin(), parts.end(), [](const TemplatePart& part) { return part.field; }))
-      throw ConfigError(Problem{config_.spec->input.place + ": 'input' names no field, so all inputs are the same text",
-                                "words alone", "a field in braces",
-                                "write the name of a column in braces: input: \"review: {text}\""});
+      throw ConfigError(Problem{config_.spec->input.place + ": 'input' contains no field, so all inputs are the same",
+                                "plain text only", "a field in braces",
+                                "write a column name in braces: input: \"review: {text}\""});
     if (open(data)) return;
     RowTable table(*config_.spec, !source_.validation.empty(), !source_.test.empty(), source_.train.empty());
     RowStream rows(config_, source_, storage_.progress);
@@ -110,7 +110,7 @@ class Loader {
           if (++record == std::numeric_limits<std::uint32_t>::max()) {
             throw DataError(Problem{config_.spec->source.place + ": the source has too many rows",
                                     "more than 4,294,967,294", "fewer than that",
-                                    "make a task of each part of it, and mix them"});
+                                    "split it into several tasks, and use a mixture of them"});
           }
           return true;
         },
@@ -144,7 +144,7 @@ class Loader {
     Places train = splits->numbers("train"), validation = splits->numbers("validation"), test = splits->numbers("test");
     for (const Places* places : {&train, &validation, &test})
       for (const std::uint32_t place : *places)
-        if (place >= texts->size()) splits->fail("a row that is not among the texts");
+        if (place >= texts->size()) splits->fail("a row index outside the texts");
     const Json about = parse_json<Json>(splits->section("about"), "the section 'about'");
     about.at("notes").get_to(data.notes);
     about.at("hash").get_to(data.hash);
@@ -157,8 +157,8 @@ class Loader {
   void check_unchanged() const {
     if (key_of(config_, source_, storage_) == key_) return;
     throw DataError(Problem{"a source of task '" + config_.name + "' changed while it was read",
-                            "other contents than at the start, in " + join(sources_), "files that nobody writes to",
-                            "start again when they are whole"});
+                            "different contents than at the start, in " + join(sources_), "files that do not change",
+                            "run the command again when the files are complete"});
   }
 
   void keep(const TaskData& data) const {
@@ -180,8 +180,8 @@ class Loader {
       const bool wanted = list == &data.test ? scored_alone || split.test > 0 || !source_.test.empty() : !scored_alone;
       if (list->empty() && wanted) {
         throw DataError(Problem{source_.source.place + ": no row is left for " + name, join(data.notes, "; "),
-                                "rows that other splits do not hold",
-                                "name other files; 'overlap: keep' under 'split' leaves rows where they are"});
+                                "rows that are not in other splits",
+                                "use other files, or set 'overlap: keep' under 'split' to keep rows in both splits"});
       }
     }
   }
@@ -202,7 +202,7 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root, DataStor
   if (config.mixture) return load_mixture(config, data_root, storage);
   if (storage.folder.empty()) storage.folder = data_root / ".cache" / "tasks";
   if (storage.fetch && !config.spec->fetch.empty() && search_source(config, data_root).results.empty()) {
-    if (storage.progress != nullptr) storage.progress->note("the data of " + config.name + " is not here: fetching it");
+    if (storage.progress != nullptr) storage.progress->note("the data of " + config.name + " is missing: downloading it");
     storage.fetch(config.spec->fetch);
   }
   const FoundSource source = find_source(config, data_root);

@@ -178,7 +178,7 @@ std::string some(std::vector<std::string> names) {
 
 std::string said(const LookedAt& place) {
   const std::string folder = place.folder.empty() ? "." : place.folder.string();
-  if (place.broken_off) return folder + ": a fetch that did not end";
+  if (place.broken_off) return folder + ": an incomplete download";
   if (place.missing.empty()) return folder + ": found " + join(place.found);
   if (!place.found.empty()) return folder + ": " + join(place.found) + ", but no " + some(place.missing);
   if (place.missing.size() == 1) return "no " + (place.folder / place.missing.front()).string();
@@ -224,14 +224,14 @@ std::string how_to_get(const TaskConfig& config) {
   const TaskSpec& spec = *config.spec;
   if (!spec.fetch.empty()) return "run peft-bench tasks --fetch " + spec.fetch;
   if (!spec.source.advice.empty()) return spec.source.advice;
-  return "put the files there, name another path in 'source', or name the folder that has them with --data";
+  return "put the files there, change the path in 'source', or give their folder with --data";
 }
 
 std::string how_to_get(const TaskConfig& config, const Search& search) {
   const bool parts = std::any_of(search.places.begin(), search.places.end(),
                                  [](const LookedAt& place) { return place.shards_missing; });
   if (!parts) return how_to_get(config);
-  return "get the missing parts from where the others are from; to read only those that are there, list them in "
+  return "download the missing parts; to use only the existing ones, list them in "
          "'source'\nor " +
          how_to_get(config);
 }
@@ -267,8 +267,8 @@ FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
   Search search = search_source(config, data_root);
   if (!search.results.empty()) return std::move(search.results.front());
   throw DataError(Problem{
-      config.spec->source.place + ": the data of task '" + config.name + "' is not there", join(lines_of(search), "\n"),
-      "the files that the source names, in one folder:\n" + join(wanted_files(config.spec->source), "\nor "),
+      config.spec->source.place + ": the data of task '" + config.name + "' is missing", join(lines_of(search), "\n"),
+      "the files listed in 'source', in one folder:\n" + join(wanted_files(config.spec->source), "\nor "),
       how_to_get(config, search)});
 }
 

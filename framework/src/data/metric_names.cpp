@@ -26,13 +26,12 @@ std::optional<Problem> missing(const MetricInfo& metric, const TextExample& exam
   const std::string name = "the metric '" + std::string(metric.name) + "' needs ";
   if (metric.groups && example.group.empty())
     return Problem{
-        name + "to know which rows are judged together", "a row without a group", "a group for each row", {}};
+        name + "groups of rows that are scored together", "a row without a group", "a group for each row", {}};
   if (metric.judges == Judges::number && !number_of(example.target))
-    return Problem{
-        name + "targets that are numbers", "'" + printable(example.target) + "'", "a number such as 3.4", {}};
+    return Problem{name + "numeric targets", "'" + printable(example.target) + "'", "a number such as 3.4", {}};
   if (metric.judges == Judges::referent && example.label != 0 && example.label != 1)
-    return Problem{name + "to know of each row whether its target is the right answer",
-                   "a row that does not say so",
+    return Problem{name + "a 0/1 label for each row: whether its target is the correct answer",
+                   "a row without such a label",
                    "0 or 1",
                    {}};
   return std::nullopt;
@@ -42,25 +41,25 @@ std::optional<Problem> missing(const MetricInfo& metric, const TextExample& exam
 
 const std::vector<MetricInfo>& metric_table() {
   static const std::vector<MetricInfo> table = {
-      {.name = "accuracy", .summary = "share of right labels", .labels = Labels::needed},
+      {.name = "accuracy", .summary = "share of correct labels", .labels = Labels::needed},
       {.name = "macro_f1", .summary = "mean of the labels' F1", .labels = Labels::needed},
       {.name = "f1",
-       .summary = "F1 of the second label word; an illegal answer counts as the wrong one of the two",
+       .summary = "F1 of the second label word; an illegal answer counts as the wrong label",
        .labels = Labels::two},
       {.name = "matthews", .summary = "Matthews' correlation", .labels = Labels::needed},
       {.name = "exact_match",
-       .summary = "share of answers that are the target, or another right answer",
+       .summary = "share of answers equal to the target or to another correct answer",
        .judges = Judges::text},
       {.name = "f1a", .summary = "f1 over all answers of all questions", .labels = Labels::two},
       {.name = "em",
-       .summary = "share of groups (questions) with every label right",
+       .summary = "share of groups (questions) with all labels correct",
        .labels = Labels::needed,
        .groups = true},
       {.name = "squad_em",
-       .summary = "share of normalised answers that equal one of the right ones",
+       .summary = "share of normalised answers equal to a correct answer",
        .judges = Judges::squad},
       {.name = "squad_f1",
-       .summary = "mean F1 of normalised words with the right answer that is nearest",
+       .summary = "mean word F1 of normalised answers with the best-matching correct answer",
        .judges = Judges::squad},
       {.name = "record_em",
        .summary = "squad_em, each group (question) counted once",
@@ -73,9 +72,9 @@ const std::vector<MetricInfo>& metric_table() {
       {.name = "pearson",
        .summary = "Pearson's correlation; an answer that is not a number counts as -1",
        .judges = Judges::number},
-      {.name = "spearman", .summary = "the same of ranks, ties sharing their mean rank", .judges = Judges::number},
+      {.name = "spearman", .summary = "Spearman's rank correlation; ties get their mean rank", .judges = Judges::number},
       {.name = "wsc_simple",
-       .summary = "whether the answer names the referent, compared with the row's label",
+       .summary = "accuracy of whether the answer is the referent, compared with the row's label",
        .labels = Labels::none,
        .judges = Judges::referent},
       {.name = mean_metric, .summary = "mean of the task's other metrics"},
@@ -109,17 +108,17 @@ std::optional<Problem> metric_problem(const std::string& metric, const std::vect
                    did_you_mean(metric, metric_names())};
   }
   if (std::count(metrics.begin(), metrics.end(), metric) > 1)
-    return Problem{named + " stands twice", join(metrics), "each metric once", {}};
+    return Problem{named + " is listed twice", join(metrics), "each metric once", {}};
   if (metric == mean_metric && metrics.size() < 3)
-    return Problem{named + " is the mean of the others", join(metrics), "two other metrics at least", {}};
+    return Problem{named + " is the mean of the others", join(metrics), "at least two other metrics", {}};
   if (info->labels == Labels::needed && labels.empty())
     return Problem{named + " needs label words", labels_text(labels), "the task's 'labels'",
                    "list the labels, or use exact_match"};
   if (info->labels == Labels::two && labels.size() != 2)
-    return Problem{named + " needs two label words, the second the one that is looked for", labels_text(labels), "two",
-                   "use macro_f1 for more"};
+    return Problem{named + " needs two label words, the second of which is the positive class", labels_text(labels),
+                   "two", "use macro_f1 for more"};
   if (info->labels == Labels::none && !labels.empty())
-    return Problem{named + " judges free text", labels_text(labels), "a task without 'labels'", "use accuracy"};
+    return Problem{named + " scores free text", labels_text(labels), "a task without 'labels'", "use accuracy"};
   return std::nullopt;
 }
 
@@ -135,8 +134,8 @@ void check_metric_needs(const TaskConfig& config, const TextList& examples) {
     for (const MetricInfo* metric : metrics) {
       if (std::optional<Problem> problem = missing(*metric, stored.example)) {
         problem->what = stored.origin + ": " + problem->what;
-        problem->remedy = std::string(metric->groups ? "name the fields that tell the groups with 'group', or " : "") +
-                          "choose another metric for task '" + config.name + "': docs/tasks.md says what each needs";
+        problem->remedy = std::string(metric->groups ? "set 'group' to the fields that identify the groups, or " : "") +
+                          "choose another metric for task '" + config.name + "': docs/tasks.md lists what each needs";
         throw DataError(*problem);
       }
     }

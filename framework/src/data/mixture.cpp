@@ -71,13 +71,13 @@ std::vector<double> mixture_rates(const std::vector<std::int64_t>& sizes, const 
   for (const std::int64_t size : sizes)
     if (size <= 0) throw ConfigError({"a task of the mixture has no examples", std::to_string(size), "1 or more", {}});
   if (policy.kind == MixturePolicy::Kind::given && policy.given.size() != sizes.size())
-    throw ConfigError({"the mixture's rates do not fit its tasks",
+    throw ConfigError({"the number of rates does not match the number of tasks",
                        std::to_string(policy.given.size()) + " rates",
-                       std::to_string(sizes.size()) + ", one a task",
+                       std::to_string(sizes.size()) + ", one per task",
                        {}});
   if (!(policy.temperature > 0) || !std::isfinite(policy.temperature))
-    throw ConfigError({"not a temperature", std::to_string(policy.temperature), "a number above 0",
-                       "1 is examples-proportional, large ones make the rates equal"});
+    throw ConfigError({"invalid temperature", std::to_string(policy.temperature), "a number above 0",
+                       "1 gives examples-proportional rates, large values give equal rates"});
   std::vector<double> rates;
   for (std::size_t t = 0; t < sizes.size(); ++t) {
     const std::int64_t counted = policy.cap > 0 ? std::min(sizes[t], policy.cap) : sizes[t];
@@ -86,7 +86,7 @@ std::vector<double> mixture_rates(const std::vector<std::int64_t>& sizes, const 
                                                                       : static_cast<double>(counted);
     if (!(weight > 0) || !std::isfinite(weight))
       throw ConfigError(
-          {"not a rate of a mixture", std::to_string(weight), "a number above 0", "leave the task out of the mixture"});
+          {"invalid mixture rate", std::to_string(weight), "a number above 0", "remove the task from the mixture"});
     rates.push_back(weight);
   }
   const auto normalise = [&] {

@@ -74,7 +74,7 @@ void NestedReader::collect(const Json& value, Row row) {
   if (inner == value.end()) {
     std::vector<std::string> keys;
     for (const auto& [key, ignored] : value.items()) keys.push_back(key);
-    fail("there is no '" + records_[step] + "' on the way to the records", "the keys " + join(keys),
+    fail("there is no '" + records_[step] + "' on the path to the records", "the keys " + join(keys),
          "the keys of 'records: " + join(records_, ".") + "'", did_you_mean(records_[step], keys));
   } else if (inner->is_array()) {
     for (const Json& item : *inner) collect(item, row);
@@ -109,13 +109,13 @@ std::optional<std::string> NestedReader::value(const std::string& name) const {
   if (value->is_string()) return value->get<std::string>();
   if (value->is_binary()) {
     fail("the field '" + name + "' is not UTF-8 text",
-         with_thousands(static_cast<long long>(value->get_binary().subtype())) + " bytes of something else",
-         "a field of text", "name another field; text in another encoding has to be written anew as UTF-8");
+         with_thousands(static_cast<long long>(value->get_binary().subtype())) + " bytes of binary data",
+         "a text field", "use another field; convert text in another encoding to UTF-8");
   }
   if (value->is_primitive()) return value->dump();
   const std::string inside = value->is_object() && !value->empty() ? value->begin().key() : "0";
-  fail("the field '" + name + "' is not a text", std::string("a JSON ") + value->type_name(),
-       "a text, number or truth value", "name what is inside it: '" + name + "." + inside + "'");
+  fail("the field '" + name + "' is not a string", std::string("a JSON ") + value->type_name(),
+       "a string, number or boolean", "give a field inside it: '" + name + "." + inside + "'");
 }
 
 std::size_t NestedReader::items(const std::string& name) const {

@@ -8,7 +8,7 @@ std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::s
   throw ConfigError(
       Problem{file.string() + ": this build of peft-bench cannot read parquet",
               "a build without Apache Arrow's C++ library", "Arrow and Parquet " PEFTBENCH_ARROW_WANTED,
-              "PEFTBENCH_PARQUET=on ./peft-bench tasks   (gets the library of pip's pyarrow and builds anew)\n"
+              "PEFTBENCH_PARQUET=on ./peft-bench tasks   (downloads the library of pip's pyarrow and rebuilds)\n"
               "or: cmake -B build -DPEFTBENCH_PARQUET=on -DPEFTBENCH_ARROW_DIR=FOLDER, the folder 'pyarrow'\n"
               "    that 'pip install pyarrow' made\n"
               "or convert the file to JSONL with any program that reads parquet"});

@@ -39,10 +39,11 @@ void ParquetReader::check(const arrow::Status& status) const {
   std::string text = status.message();
   text.resize(std::min(text.find('\n'), text.size()));
   if (text.find("Invalid UTF8") != std::string::npos) {  // in a column that says that it holds text
-    fail("the parquet file has text that is not UTF-8", text, "UTF-8 in columns of text",
-         "write the file anew with that text as UTF-8, or the column as binary");
+    fail("the parquet file contains text that is not UTF-8", text, "UTF-8 in text columns",
+         "write the file again with UTF-8 text, or with a binary column");
   }
-  fail("the parquet file cannot be read", text, "a whole parquet file", "get the file again: it may have been cut off");
+  fail("the parquet file cannot be read", text, "a complete parquet file",
+       "download the file again: it may be truncated");
 }
 
 ParquetReader::ParquetReader(fs::path file, std::vector<std::string> records, RowLimits limits)
@@ -94,7 +95,7 @@ NestedReader::Json ParquetReader::json_of(const arrow::Array& array, std::int64_
     return number_of(static_cast<double>(value), std::string_view(digits, static_cast<std::size_t>(end - digits)));
   };
   const auto text = [&](std::string_view value) {
-    if (value.size() > limits_.bytes) too_long("a value", "name a column of texts");
+    if (value.size() > limits_.bytes) too_long("a value", "use a text column");
     return text_of(value);
   };
   const auto list = [&](const auto& lists) {

@@ -13,7 +13,7 @@ bool preprocess_stsb(RowFields& fields, TextExample&) {
   const auto score = static_cast<float>(fields.number("score", asked));
   if (score == -1.0F) return false;
   if (score < 0 || score > 5)
-    fields.row().fail("the score is out of its range", printable(*given), "0 to 5, as " + asked + " asks");
+    fields.row().fail("the score is out of range", printable(*given), "0 to 5, as " + asked + " requires");
   char text[16];
   std::snprintf(text, sizeof text, "%.1f", static_cast<double>(std::nearbyint(score * 5.0F) / 5.0F));  // half to even
   fields.set("score", text);

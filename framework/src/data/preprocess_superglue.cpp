@@ -34,7 +34,8 @@ std::size_t index_of(const RowFields& fields, const std::string& name, const std
   const std::string text = fields.text(name, asked);
   const std::optional<std::size_t> value = parse_number<std::size_t>(text);
   if (!value)
-    fields.row().fail("the field '" + name + "' is not a place", printable(text), "0, 1, 2, …, as " + asked + " asks");
+    fields.row().fail("the field '" + name + "' is not a word index", printable(text),
+                      "0, 1, 2, …, as " + asked + " requires");
   return *value;
 }
 
@@ -140,7 +141,7 @@ bool preprocess_record(RowFields& fields, TextExample& example) {
   }
   if (entities.empty())
     fields.row().fail("the row has no entities", "no list 'entities', and no 'spans' of the passage",
-                      "the entities that an answer may be, as " + asked + " asks");
+                      "the candidate entities, as " + asked + " requires");
   sort_unique(entities);
   std::string list;
   for (const std::string& entity : entities) list += (list.empty() ? "" : ", ") + entity;

@@ -135,7 +135,7 @@ std::string highlight(const RowFields& fields, const std::string& premise, std::
   Words words = split(premise);
   std::string& word = words[index];
   if (word.empty())
-    fields.row().fail("there are surplus spaces before the pronoun", "'" + printable(premise) + "'", "single spaces");
+    fields.row().fail("extra spaces before the pronoun", "'" + printable(premise) + "'", "single spaces");
   const bool marked = is_mark(word.back());
   word = marked ? "*" + word.substr(0, word.size() - 1) + "* " + word.back() : "*" + word + "*";
   return joined(words);
@@ -159,7 +159,7 @@ bool preprocess_wnli(RowFields& fields, TextExample& example) {
     fields.row().fail("the first sentence has no pronoun", "'" + printable(premise) + "'", "he, she, it, they, …");
   const std::optional<std::string> referent = as_written(from_article(best->candidate), hypothesis);
   if (!referent)
-    fields.row().fail("what the pronoun stands for is not in the second sentence",
+    fields.row().fail("the referent of the pronoun is not in the second sentence",
                       "'" + printable(best->candidate) + "'", "words of '" + printable(hypothesis) + "'");
   fields.set("text", highlight(fields, premise, best->index));
   fields.set("referent", without_ending(*referent));

@@ -120,16 +120,16 @@ const RecordFile::Part* RecordFile::part(const std::string& name) const {
 
 std::string RecordFile::load_directory(const std::string& key) {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return "it is no file";
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return "it is not a file";
   bytes_ = static_cast<std::uint64_t>(status.st_size);
   Tail tail{};
   if (bytes_ < front_mark.size() + sizeof tail) return "it is too short";
   std::string front(front_mark.size(), '\0');
-  if (!read(0, front.size(), front.data()) || front != front_mark) return "it does not begin as it should";
+  if (!read(0, front.size(), front.data()) || front != front_mark) return "its header is invalid";
   if (!read(bytes_ - sizeof tail, sizeof tail, reinterpret_cast<char*>(&tail)) || tail.mark != tail_mark)
-    return "it has no end";
+    return "its footer is missing";
   const std::uint64_t most = bytes_ - sizeof tail;
-  if (tail.size > most || tail.offset > most - tail.size) return "its directory is not where it should be";
+  if (tail.size > most || tail.offset > most - tail.size) return "its directory has an invalid position";
   std::string text(tail.size, '\0');
   if (!read(tail.offset, text.size(), text.data()) || hash_of(text) != tail.hash) return "its directory is damaged";
   try {
@@ -139,7 +139,8 @@ std::string RecordFile::load_directory(const std::string& key) {
     for (const Json& part : directory.at("parts")) {
       parts_.push_back({part.at(0).get<std::string>(), part.at(1).get<std::uint64_t>(), part.at(2).get<std::uint64_t>(),
                         part.at(3).get<std::uint64_t>()});
-      if (parts_.back().size > most || parts_.back().offset > most - parts_.back().size) return "a part is not in it";
+      if (parts_.back().size > most || parts_.back().offset > most - parts_.back().size)
+        return "a part of it is missing";
     }
   } catch (const DataError&) {
     return "its directory is damaged";
@@ -180,8 +181,8 @@ bool RecordFile::read_block(std::size_t block, std::string& bytes) const {
 void RecordFile::fail(const std::string& found) const {
   std::error_code ignored;
   fs::remove(path_, ignored);
-  throw DataError(Problem{"a file of prepared data is damaged: " + path_.string(), found, "what was written to it",
-                          "start the same command again: the file was removed and is made anew"});
+  throw DataError(Problem{"a file of prepared data is damaged: " + path_.string(), found, "an unchanged file",
+                          "run the same command again: the file was removed and will be rebuilt"});
 }
 
 std::string RecordFile::section(const std::string& name) const {
@@ -189,16 +190,16 @@ std::string RecordFile::section(const std::string& name) const {
   if (!found) fail("the section '" + name + "' is missing");
   std::string bytes(found->size, '\0');
   if (!read(found->offset, bytes.size(), bytes.data()) || hash_of(bytes) != found->hash)
-    fail("the section '" + name + "' is not what was written");
+    fail("the section '" + name + "' is damaged");
   return bytes;
 }
 
 std::vector<std::uint32_t> RecordFile::numbers(const std::string& name) const {
   const Part* found = part(name);
-  if (!found || found->size % sizeof(std::uint32_t) != 0) fail("the section '" + name + "' is no list of numbers");
+  if (!found || found->size % sizeof(std::uint32_t) != 0) fail("the section '" + name + "' is not a list of numbers");
   std::vector<std::uint32_t> values(found->size / sizeof(std::uint32_t));
   if (!read(found->offset, found->size, reinterpret_cast<char*>(values.data())) || hash_of(view(values)) != found->hash)
-    fail("the section '" + name + "' is not what was written");
+    fail("the section '" + name + "' is damaged");
   return values;
 }
 
@@ -211,7 +212,7 @@ std::string_view RecordFile::Cursor::at(std::uint64_t record) {
       (file_.index_[middle * index_words] <= record ? low : high) = middle;
     }
     end_ = 0;  // nothing is held until it is read
-    if (high == 0 || !file_.read_block(low, block_)) file_.fail("a block of records is not what was written");
+    if (high == 0 || !file_.read_block(low, block_)) file_.fail("a block of records is damaged");
     first_ = next_ = file_.index_[low * index_words];
     const std::size_t after = (low + 1) * index_words;
     end_ = after < file_.index_.size() ? file_.index_[after] : file_.records_;

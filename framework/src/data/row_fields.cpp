@@ -13,20 +13,19 @@ namespace peftbench {
 
 namespace {
 
-std::string without(const std::string& field) {
-  return "leave such rows out: filter: {" + field + ": {not_in: [\"\"]}}";
-}
+std::string without(const std::string& field) { return "remove such rows: filter: {" + field + ": {not_in: [\"\"]}}"; }
 
 double number_in(const std::string& text, const RowReader& row, const std::string& field, const std::string& asked_by) {
   std::string_view digits = text;
   while (digits.starts_with(' ')) digits.remove_prefix(1);
   while (digits.ends_with(' ')) digits.remove_suffix(1);
   if (digits.empty())
-    row.fail("the cell of '" + field + "' is empty", "nothing", "a number, as " + asked_by + " asks", without(field));
+    row.fail("the cell of '" + field + "' is empty", "nothing", "a number, as " + asked_by + " requires",
+             without(field));
   const std::optional<double> value = parse_number<double>(digits);
   if (!value) {
     row.fail("the field '" + field + "' is not a number", text.empty() ? "nothing" : printable(text),
-             "a number, as " + asked_by + " asks");
+             "a number, as " + asked_by + " requires");
   }
   return *value;
 }
@@ -51,15 +50,15 @@ std::string RowFields::text(const std::string& name, const std::string& asked_by
   const auto made = made_.find(name);
   const bool own = made != made_.end();
   const std::string& missing = own ? made->second->from : name;
-  const std::string wanted = "'" + missing + "', which " + (own ? made->second->place : asked_by) + " asks for";
+  const std::string wanted = "'" + missing + "', required by " + (own ? made->second->place : asked_by);
   std::vector<std::string> there = row_.names();
   if (std::find(there.begin(), there.end(), missing) != there.end())
     row_.fail("the field '" + missing + "' has no value in this row",
-              "null, or nothing under the name that 'rename' gives", wanted,
-              "take the row out, or give a default: fields: {" + missing + ": {from: " + missing + ", default: \"\"}}");
+              "null, or no value under the name given in 'rename'", wanted,
+              "remove the row, or give a default: fields: {" + missing + ": {from: " + missing + ", default: \"\"}}");
   if (own && made_.contains(missing))
-    row_.fail("the field '" + missing + "' is made from others, and '" + name + "' is to be made from it",
-              "no '" + missing + "' in the file", "a field of the file", "name one in 'from'");
+    row_.fail("the field '" + missing + "' is a computed field, and '" + name + "' cannot be computed from it",
+              "no '" + missing + "' in the file", "a field of the file", "use a field of the file in 'from'");
   for (const auto& [key, field] : made_) there.push_back(key);
   std::sort(there.end() - static_cast<std::ptrdiff_t>(made_.size()), there.end());
   row_.fail("the field '" + missing + "' is missing", "the fields " + join(there), wanted,
@@ -76,7 +75,7 @@ int RowFields::truth(const std::string& name, const std::string& asked_by) const
   if (*text == "1" || *text == "true" || *text == "True") return 1;
   if (*text == "0" || *text == "false" || *text == "False") return 0;
   row_.fail("the field '" + name + "' is neither true nor false", text->empty() ? "nothing" : printable(*text),
-            "true, false, 1 or 0, as " + asked_by + " asks");
+            "true, false, 1 or 0, as " + asked_by + " requires");
 }
 
 std::vector<std::string> RowFields::list(const std::string& name) const {

@@ -58,31 +58,33 @@ bool RowStream::next(LoadedRow& row, Split& split) {
 bool RowStream::next_file() {
   const std::int64_t skipped = reader_->skipped(), cut = reader_->cut();
   if (read_ == 0 && skipped > 0) {
-    reader_->fail("every row has too few columns", rows(skipped) + ", none with as many as are named",
+    reader_->fail("every row has too few columns", rows(skipped) + ", none with the expected number",
                   "rows with the columns " + join(reader_->names()),
-                  "set 'delimiter', 'quote' and 'columns' in the source as the file has them");
+                  "set 'delimiter', 'quote' and 'columns' in the source to match the file");
   }
   const std::string name = files_[file_].path.filename().string();
-  if (skipped > 0) notes_.push_back(rows(skipped) + " of " + name + " with too few columns left out");
-  if (cut > 0) notes_.push_back(rows(cut) + " of " + name + " with too many columns: the surplus is left out");
+  if (skipped > 0) notes_.push_back(rows(skipped) + " of " + name + " with too few columns skipped");
+  if (cut > 0) notes_.push_back(rows(cut) + " of " + name + " with too many columns: the extra ones are ignored");
   if (const std::int64_t quoted = reader_->quoted(); quoted > 0)
-    notes_.push_back(with_thousands(quoted) + " values of " + name +
-                     R"( stand in quotes with doubled quotes inside, which are read as characters: if the file was )"
-                     R"(written with quotes (as pandas does), set quote: '"' in the source)");
+    notes_.push_back(
+        with_thousands(quoted) + " values of " + name +
+        R"( are in quotes with doubled quotes inside, which are read as ordinary characters: if the file was )"
+        R"(written with quotes (as pandas does), set quote: '"' in the source)");
   if (read_ == 0)
-    reader_->fail("the file holds no rows", "no line after the header, or only empty ones", "a row for each example");
+    reader_->fail("the file contains no rows", "no line after the header, or only empty lines",
+                  "a row for each example");
   if (files_[file_].last) {
     if (passed_ == 0) {
       std::vector<std::string> names;
       for (const File& file : files_)
         if (file.split == files_[file_].split) names.push_back(file.path.string());
-      throw ConfigError(Problem{config_.spec->source.place + ": no row is left",
-                                "the filter refuses every row of " + join(names), "rows that pass 'filter'",
+      throw ConfigError(Problem{config_.spec->source.place + ": no rows are left",
+                                "the filter removes every row of " + join(names), "rows that pass 'filter'",
                                 "compare the values in 'filter' with those in the file"});
     }
     if (refused_ > 0) {
       const auto all = static_cast<std::int64_t>(passed_) + refused_;
-      notes_.push_back("the filter left out " + with_thousands(refused_) + " of " + rows(all) + " of " +
+      notes_.push_back("the filter removed " + with_thousands(refused_) + " of " + rows(all) + " of " +
                        name_of(files_[file_].split));
     }
     passed_ = 0;

@@ -68,13 +68,13 @@ void RowTable::drop_seen(Rows& rows, const std::string& name, const Rows& seen, 
     if (dropped == 0) continue;
     if (!drops) {
       result_.notes.push_back(with_thousands(dropped) + " rows of " + name + " are in " + other +
-                              " too, and stay in both ('overlap: keep')");
+                              " too, and are kept in both ('overlap: keep')");
       continue;
     }
     const std::string why = key == 0                 ? "are in " + other + " too"
                             : key <= spec_.by.size() ? "agree in '" + spec_.by[key - 1] + "' with rows of " + other
-                                                     : "are of a group that is in " + other + " too";
-    result_.notes.push_back(with_thousands(dropped) + " rows left out of " + name + " that " + why);
+                                                     : "belong to a group that is in " + other + " too";
+    result_.notes.push_back(with_thousands(dropped) + " rows removed from " + name + " that " + why);
   }
 }
 
@@ -89,16 +89,16 @@ void RowTable::drop_overlap() {
 void RowTable::check_labels() {
   if (bare_ == 0) return;
   if (bare_ < test_.count) {
-    throw DataError(Problem{bare_origin_ + ": the row has no label, but others of the test split have",
-                            "no answer, or the label -1", "a label in every row of test, or in none",
-                            "leave such rows out with 'filter'"});
+    throw DataError(Problem{bare_origin_ + ": the row has no label, but other rows of the test split have one",
+                            "no answer, or the label -1", "labels for all rows of test, or for none",
+                            "remove such rows with 'filter'"});
   }
   if (scored_alone_) {
-    throw DataError(Problem{bare_origin_ + ": the row has no label, nor has any other row of the task",
-                            "no answer, or the label -1", "labels to score by: the task has no validation split",
-                            "name the file that holds the labels, or add 'validation' to 'source'"});
+    throw DataError(Problem{bare_origin_ + ": no row of the test split has a label", "no answer, or the label -1",
+                            "labels for scoring, because the task has no validation split",
+                            "use a file with labels, or add 'validation' to 'source'"});
   }
-  result_.notes.emplace_back("the rows of test have no labels: validation is scored in its place");
+  result_.notes.emplace_back("the rows of test have no labels: validation is scored instead");
   result_.test_labelled = false;
 }
 

@@ -25,8 +25,8 @@ SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
   if (ending == ".jsonl" || ending == ".ndjson") return SourceFormat::jsonl;
   if (ending == ".json") return SourceFormat::json;
   if (ending == ".parquet") return SourceFormat::parquet;
-  throw ConfigError(Problem{source.place + ": the format of " + file.filename().string() + " is not known",
-                            ending.empty() ? "a name without an ending" : "the ending " + ending,
+  throw ConfigError(Problem{source.place + ": the format of " + file.filename().string() + " is unknown",
+                            ending.empty() ? "a name without an extension" : "the extension " + ending,
                             ".csv, .tsv, .jsonl or .json (each also with .gz after it), or .parquet",
                             "add 'format: csv' (or tsv, jsonl, json, parquet) to the source"});
 }
@@ -57,8 +57,8 @@ std::unique_ptr<RowReader> RowReader::open(const fs::path& file, const SourceSpe
     throw DataError(Problem{file.string() + ": " + what, found, "a file of rows", remedy});
   };
   const OpenedFile opened = open_regular_file(file);
-  if (!opened.file.ok()) refuse("cannot be read", opened.fault, "name a regular file that may be read");
-  if (opened.size == 0) refuse("the file is empty", "0 bytes", "get the file again, or name another one");
+  if (!opened.file.ok()) refuse("cannot be read", opened.fault, "use a readable regular file");
+  if (opened.size == 0) refuse("the file is empty", "0 bytes", "download the file again, or use another file");
   std::unique_ptr<RowReader> reader = reader_of(file, source);
   reader->rename_ = source.rename;
   return reader;
@@ -107,7 +107,7 @@ void RowReader::check_utf8(std::string_view text) const {
   const std::optional<std::size_t> at = invalid_utf8(text);
   if (!at) return;
   fail("not UTF-8", "byte " + std::to_string(*at + 1) + " of " + printable(text.substr(*at > 20 ? *at - 20 : 0, 40)),
-       "UTF-8 text", "convert the file: iconv -f latin1 -t utf-8 FILE > NEW (or from whatever it is in)");
+       "UTF-8 text", "convert the file: iconv -f latin1 -t utf-8 FILE > NEW (with the file's actual encoding)");
 }
 
 }  // namespace peftbench

@@ -36,11 +36,11 @@ std::optional<char> one_character(const Yaml& yaml, const std::string& what) {
 
 std::vector<std::string> files(const Yaml& yaml) {
   std::vector<std::string> result = yaml.texts();
-  if (result.empty()) yaml.fail("no file is named", "an empty list", "a file, or a list of files");
+  if (result.empty()) yaml.fail("no file given", "an empty list", "a file, or a list of files");
   for (const std::string& file : result) {
-    if (file.empty()) yaml.fail("a file has no name", "nothing", "a path, beside this file or in the data folder");
+    if (file.empty()) yaml.fail("empty file name", "nothing", "a path relative to this file or to the data folder");
     if (invalid_utf8(file) || file.find('\0') != std::string::npos)
-      yaml.fail("not a file's name", printable(file), "a path, beside this file or in the data folder");
+      yaml.fail("invalid file name", printable(file), "a path relative to this file or to the data folder");
   }
   return result;
 }
@@ -63,8 +63,8 @@ std::vector<std::string> parse_records(const Yaml& yaml) {
       keys.back() += c;
   }
   if (std::count(keys.begin(), keys.end(), "") > 0) {
-    yaml.fail("not the way to a list of records", printable(yaml.text()), "keys joined by dots: data.paragraphs.qas",
-              "take surplus dots away");
+    yaml.fail("invalid path to a list of records", printable(yaml.text()), "keys joined by dots: data.paragraphs.qas",
+              "remove extra dots");
   }
   return keys;
 }
@@ -76,7 +76,7 @@ std::vector<std::string> parse_hub(const Yaml& yaml) {
                        std::string::npos;
     if (!plain || name.empty() || name.front() == '.' || name.front() == '/' || name.find("--") != std::string::npos ||
         std::count(name.begin(), name.end(), '/') > 1 || name.find("/.") != std::string::npos)
-      yaml.fail("not the name of a data set on the hub", printable(name), "owner/name, or name");
+      yaml.fail("invalid name of a data set on the Hugging Face hub", printable(name), "owner/name, or name");
   }
   return result;
 }
@@ -87,7 +87,7 @@ std::vector<std::string> parse_folders(const Yaml& yaml) {
   for (const std::string& folder : result) {
     const fs::path path(folder);
     if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end())
-      yaml.fail("not a folder of the data folder", printable(folder), "a relative path without '..'");
+      yaml.fail("invalid folder in the data folder", printable(folder), "a relative path without '..'");
   }
   return result;
 }
@@ -111,21 +111,21 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
   if (yaml.has("columns")) {
     source.columns = yaml.at("columns").texts();
     if (source.columns.empty())
-      yaml.at("columns").fail("no column is named", "an empty list", "the names of all columns, in order");
+      yaml.at("columns").fail("no columns given", "an empty list", "the names of all columns, in order");
     for (auto name = source.columns.begin(); name != source.columns.end(); ++name)
       if (!name->empty() && std::find(source.columns.begin(), name, *name) != name)
-        yaml.at("columns").fail("two columns have one name", *name, "a name of its own for each column");
+        yaml.at("columns").fail("duplicate column name", *name, "unique column names");
     source.header = false;
   }
   if (yaml.has("header")) source.header = yaml.at("header").flag();
   if (!source.header && source.columns.empty()) {
-    yaml.at("header").fail("without a header the columns have no names", "header: false",
+    yaml.at("header").fail("a file without a header needs column names", "header: false",
                            "a line 'columns: [name, name, …]'");
   }
   if (yaml.has("short_rows")) {
     const std::string& wish = yaml.at("short_rows").text();
     if (wish != "skip" && wish != "refuse")
-      yaml.at("short_rows").fail("unknown wish", printable(wish), "skip or refuse (the default)");
+      yaml.at("short_rows").fail("invalid value of 'short_rows'", printable(wish), "skip or refuse (the default)");
     source.skip_short_rows = wish == "skip";
   }
   if (yaml.has("max_row_bytes")) source.limits.bytes = parse_limit(yaml.at("max_row_bytes"), 1 << 30);
@@ -137,7 +137,7 @@ void parse_reading(const Yaml& yaml, SourceSpec& source) {
   for (const auto& [name, value] : yaml.at("rename").entries()) {
     const auto same = [&, &wanted = name](const auto& entry) { return entry.first == wanted; };
     std::erase_if(source.rename, same);  // an alternative's own stands for the common one
-    if (value.text().empty()) value.fail("a field has no name", "nothing", "the field's name in the file");
+    if (value.text().empty()) value.fail("empty field name", "nothing", "the field name in the file");
     source.rename.emplace_back(name, value.text());
   }
 }
@@ -164,10 +164,11 @@ std::size_t ways_in(const Yaml& yaml, const Choices& choices) {
     const auto found = choices.find(key);
     if (found == choices.end()) continue;
     const std::size_t count = found->second.size();
-    if (count < 2) yaml.at(key).fail("'any' names no choice", std::to_string(count), "two alternatives or more");
+    if (count < 2) yaml.at(key).fail("'any' needs at least two alternatives", std::to_string(count), "two or more");
     if (ways > 1 && count != ways) {
-      yaml.at(key).fail("the splits have different numbers of alternatives", std::to_string(count),
-                        std::to_string(ways) + ": the first of each belong together, then the second, …");
+      yaml.at(key).fail(
+          "the splits have different numbers of alternatives", std::to_string(count),
+          std::to_string(ways) + ": the first alternatives of all splits belong together, then the second, …");
     }
     ways = count;
   }
@@ -182,26 +183,26 @@ std::vector<std::string> files_of(const Yaml& yaml, const Choices& choices, cons
 void parse_files(const Yaml& yaml, const Choices& choices, std::size_t way, SourceSpec& source) {
   const bool scored_alone = yaml.has("test") && !yaml.has("file") && !yaml.has("train") && !yaml.has("validation");
   if (!scored_alone && yaml.has("file") == yaml.has("train")) {
-    yaml.fail(
-        "the source must name its rows once",
-        yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
-        "'file' to split one file, 'train' beside 'validation' or 'test', or 'test' alone for a task that is only "
-        "scored",
-        "a line 'file: NAME' under 'source'");
+    yaml.fail("the source needs either 'file' or 'train'",
+              yaml.has("file") ? "both 'file' and 'train'" : "neither 'file' nor 'train'",
+              "'file' to split one file, 'train' with 'validation' or 'test', or only 'test' for a task that is only "
+              "scored",
+              "add a line 'file: NAME' under 'source'");
   }
   if (!scored_alone) source.train = files_of(yaml, choices, yaml.has("file") ? "file" : "train", way);
   for (const auto& [key, list] : {std::pair{"validation", &source.validation}, std::pair{"test", &source.test}}) {
     if (!yaml.has(key)) continue;
     if (yaml.has("file"))
-      yaml.at(key).fail("'file' is split, so no other file belongs beside it", key, "'train' in place of 'file'");
+      yaml.at(key).fail("'file' is split automatically and cannot be combined with other files", key,
+                        "'train' instead of 'file'");
     *list = files_of(yaml, choices, key, way);
     for (const std::string& file : *list) {
       const auto holds = [&](const std::vector<std::string>& other) {
         return std::count(other.begin(), other.end(), file) > 0;
       };
       if (holds(source.train) || (list == &source.test && holds(source.validation))) {
-        yaml.at(key).fail("a file serves two splits", file, "each file once",
-                          "leave " + std::string(key) + " out: rows of train are then set aside for it");
+        yaml.at(key).fail("a file is used for two splits", file, "each file once",
+                          "remove " + std::string(key) + ": rows of train are then held out for it");
       }
     }
   }
@@ -261,7 +262,7 @@ SourceSpec parse_source(const Yaml& yaml) {
   if (yaml.has("get")) {
     source.advice = yaml.at("get").text();
     if (source.advice.find_first_not_of(" \n") == std::string::npos)
-      yaml.at("get").fail("'get' says nothing", "nothing", "how a user gets the data");
+      yaml.at("get").fail("'get' is empty", "nothing", "instructions for getting the data");
   }
   if (!yaml.has("any")) {
     std::vector<SourceSpec> ways;
@@ -272,7 +273,7 @@ SourceSpec parse_source(const Yaml& yaml) {
   }
   for (const std::string& key : file_keys) {
     if (yaml.has(key))
-      yaml.at(key).fail("'" + key + "' stands beside 'any'", key, "files inside the alternatives alone",
+      yaml.at(key).fail("'" + key + "' cannot be combined with 'any'", key, "files only inside the alternatives",
                         "make it one of the alternatives");
   }
   const Yaml any = yaml.at("any");

@@ -86,14 +86,15 @@ std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants w
   Random(stream_seed(spec.seed, "split")).shuffle(order);
   const auto refuse = [&](const std::string& what, const std::string& found) {
     if (order.size() == 1 && rows > 1) {
-      throw ConfigError(Problem{spec.place + ": the rows cannot be split: all of them stay together",
-                                std::to_string(rows) + " rows in 1 group",
-                                "two groups at least; rows with one input, 'group' or text of 'split.by' are one",
-                                "look at the fields that 'input', 'group' and 'split.by' name"});
+      throw ConfigError(
+          Problem{spec.place + ": the rows cannot be split: all of them are in one group",
+                  std::to_string(rows) + " rows in 1 group",
+                  "at least two groups; rows with the same input, 'group' or 'split.by' text form a group",
+                  "check the fields of 'input', 'group' and 'split.by'"});
     }
     throw ConfigError(Problem{spec.place + ": " + what, found, "rows for train, validation and test",
-                              spec.by.empty() ? "set smaller parts in 'split', or name more data"
-                                              : "set smaller parts in 'split', or another field in 'split.by'"});
+                              spec.by.empty() ? "set smaller split sizes in 'split', or add more data"
+                                              : "set smaller split sizes in 'split', or another field in 'split.by'"});
   };
   std::vector<Split> result(rows, Split::train);
   std::size_t left = rows;
@@ -113,7 +114,7 @@ std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants w
       refuse(have == 0 ? "no group of rows is small enough for the " + name + " split"
                        : "the " + name + " split leaves no rows for train",
              std::to_string(rows) + " rows in " + std::to_string(order.size()) + " groups, of which " +
-                 std::to_string(want) + " rows are wanted for " + name);
+                 std::to_string(want) + " rows are needed for " + name);
     }
   };
   if (wants.test) take(Split::test, spec.test, "test");

@@ -47,8 +47,8 @@ fs::path reserve(const fs::path& folder, const std::string& name) {
   std::string path = (folder / (name + ".tmp-XXXXXX")).string();
   const int descriptor = ::mkstemp(path.data());
   if (descriptor < 0) {
-    throw DataError(Problem{"cannot make a temporary file in " + folder.string(), std::strerror(errno),
-                            "a folder that can be written", "name one in TMPDIR"});
+    throw DataError(Problem{"cannot create a temporary file in " + folder.string(), std::strerror(errno),
+                            "a writable folder", "set TMPDIR to one"});
   }
   ::close(descriptor);
   return path;
@@ -67,7 +67,7 @@ StoredRecords::StoredRecords(const DataStorage& storage, const std::string& task
 std::shared_ptr<const RecordFile> StoredRecords::find() const {
   if (!storage_.keep) return nullptr;
   RecordFile::Opened opened = RecordFile::open(path_, key_);
-  if (!opened.damage.empty()) note(storage_, path_.string() + " is made anew: " + opened.damage);
+  if (!opened.damage.empty()) note(storage_, path_.string() + " is rebuilt: " + opened.damage);
   return std::move(opened.file);
 }
 
@@ -78,7 +78,7 @@ std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(
   if (!keep) {
     path = reserve(writable ? storage_.folder : fs::temp_directory_path(), path_.filename().string());
     if (storage_.keep)
-      note(storage_, storage_.folder.string() + " cannot be written: the prepared data is not kept for the next run");
+      note(storage_, storage_.folder.string() + " is not writable: the prepared data is not kept for the next run");
   } else {
     sweep(storage_.folder);
   }
@@ -98,8 +98,8 @@ std::shared_ptr<const RecordFile> StoredRecords::write(const std::function<void(
   RecordFile::Opened opened = RecordFile::open(path, key_);
   drop();
   if (!opened.file) {
-    throw DataError(Problem{"what was written cannot be read: " + path.string(), opened.damage, "the same bytes",
-                            "check the disk; or name another data folder with --data"});
+    throw DataError(Problem{"cannot read back " + path.string(), opened.damage, "the same bytes",
+                            "check the disk, or use another data folder with --data"});
   }
   return std::move(opened.file);
 }
@@ -114,8 +114,8 @@ std::string content_hash(const fs::path& file, const DataStorage& storage) {
   if (storage.progress) storage.progress->update({"load", 0, 0, "hash of " + file.filename().string()});
   const std::string hash = sha256_file(file);
   if (state_of(file) != state) {
-    throw DataError(Problem{file.string() + " changed while it was read", "another size or time than before",
-                            "a file that nobody writes to", "start again when it is whole"});
+    throw DataError(Problem{file.string() + " changed while it was read", "a different size or modification time",
+                            "a file that does not change", "run the command again when the file is complete"});
   }
   memory.keep(whole, {file}, {state}, hash);
   return hash;

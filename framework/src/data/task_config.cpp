@@ -27,7 +27,7 @@ void parse_labels(const Yaml& yaml, TaskConfig& config, TaskSpec& spec) {
     const std::string& word = one_line(item, "a label word");
     // Generated text has one space between words and none around them: another word could never be produced.
     if (word.front() == ' ' || word.back() == ' ' || word.find("  ") != std::string::npos) {
-      item.fail("a label word has surplus spaces", "'" + word + "'", "single spaces, none at the ends");
+      item.fail("a label word has extra spaces", "'" + word + "'", "single spaces, none at the ends");
     }
     if (std::count(config.labels.begin(), config.labels.end(), word) == 0) config.labels.push_back(word);
     spec.raw_labels.emplace_back(raw, word);
@@ -37,21 +37,20 @@ void parse_labels(const Yaml& yaml, TaskConfig& config, TaskSpec& spec) {
   } else {
     for (const Yaml& item : yaml.items()) {
       if (item.is_scalar() && std::count(config.labels.begin(), config.labels.end(), item.text()) > 0) {
-        item.fail("a label word stands twice", item.text(), "each word once");
+        item.fail("duplicate label word", item.text(), "each word once");
       }
       add(item.is_scalar() ? item.text() : "", item);
     }
   }
   if (config.labels.size() < 2) {
     yaml.fail("a task with labels needs at least two words", std::to_string(config.labels.size()),
-              "[negative, positive], or a map {0: negative, 1: positive}", "leave 'labels' out for free text");
+              "[negative, positive], or a map {0: negative, 1: positive}", "remove 'labels' for free text");
   }
 }
 
 std::int64_t token_limit(const Yaml& yaml) {
   const long long limit = yaml.integer();
-  if (limit < 2 || limit > 1000000)
-    yaml.fail("not a limit of tokens", std::to_string(limit), "2 or more: EOS is one of them");
+  if (limit < 2 || limit > 1000000) yaml.fail("invalid token limit", std::to_string(limit), "2 or more, including EOS");
   return limit;
 }
 
@@ -113,7 +112,7 @@ TaskConfig parse_task(const fs::path& file, const std::string& listed = {}) {
   const fs::path parts(config.name);  // a folder of tasks is part of its tasks' names
   if (config.name.find_first_of("\\ ") != std::string::npos || parts.is_absolute() || !parts.has_filename() ||
       config.name != parts.lexically_normal().string() || config.name.starts_with('.')) {
-    yaml.fail("not a name for a task", config.name, "letters, digits, - and _, or a folder's name before it: glue/rte");
+    yaml.fail("invalid task name", config.name, "letters, digits, - and _, optionally after a folder name: glue/rte");
   }
   if (yaml.has("summary")) config.summary = one_line(yaml.at("summary"), "the summary");
   if (mixture) {
@@ -129,16 +128,18 @@ TaskConfig parse_task(const fs::path& file, const std::string& listed = {}) {
     config.prefix = one_line(yaml.at("prefix"), "the prefix");
     if (config.prefix.find(' ') != std::string::npos)
       yaml.at("prefix").fail("the prefix is more than one word", "'" + config.prefix + "'",
-                             "one word: the first that T5 writes", "put the others at the beginning of 'input'");
+                             "one word: the first word of T5's input",
+                             "put the other words at the beginning of 'input'");
   }
   spec->input = parse_template(yaml.at("input"));
   spec->target = parse_template(yaml.at("target"));
   if (yaml.has("labels")) parse_labels(yaml.at("labels"), config, *spec);
   if (yaml.has("references")) {
-    spec->references = one_line(yaml.at("references"), "the list of right answers");
+    spec->references = one_line(yaml.at("references"), "the list of correct answers");
     if (!config.labels.empty())
       yaml.at("references")
-          .fail("a row with label words has one right answer", "'labels' beside 'references'", "one of them");
+          .fail("'labels' and 'references' cannot be combined", "'labels' and 'references'",
+                "one of them; a row with label words has one correct answer");
   }
   if (yaml.has("group")) {
     spec->group = yaml.at("group").texts();
@@ -148,7 +149,7 @@ TaskConfig parse_task(const fs::path& file, const std::string& listed = {}) {
   if (yaml.has("metrics")) {
     config.metrics = yaml.at("metrics").texts();
     if (config.metrics.empty())
-      yaml.at("metrics").fail("no metric is named", "an empty list", "at least one; the first selects checkpoints");
+      yaml.at("metrics").fail("no metrics given", "an empty list", "at least one; the first selects checkpoints");
     for (const Yaml& item : yaml.at("metrics").items())
       if (const auto problem = metric_problem(item.text(), config.metrics, config.labels))
         item.fail(problem->what, problem->found, problem->expected, problem->remedy);
@@ -189,8 +190,8 @@ std::map<std::string, fs::path> find_tasks(const std::vector<fs::path>& folders)
 TaskConfig named_task(const std::string& name, const fs::path& file) {
   TaskConfig config = parse_task(file, name);
   if (config.name != name) {
-    throw ConfigError(Problem{file.string() + ": the task's name is not the file's", config.name, name,
-                              "rename one of them: tasks are found by their file's name"});
+    throw ConfigError(Problem{file.string() + ": the task name differs from the file name", config.name, name,
+                              "rename one of them: tasks are found by file name"});
   }
   return config;
 }
@@ -201,13 +202,13 @@ void refuse_data(const std::string& name) {
   const std::string ending = text_ending(file);
   constexpr std::array endings = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt"};
   if (std::find(endings.begin(), endings.end(), ending) == endings.end()) return;
-  throw ConfigError(Problem{"'" + name + "' is a file of data, not a task", "the ending " + ending,
-                            "a YAML file that says how its rows become texts",
-                            "write one beside it, with the names of its fields, and give that:\n"
+  throw ConfigError(Problem{"'" + name + "' is a data file, not a task", "the extension " + ending,
+                            "a YAML file that describes how its rows become texts",
+                            "write one next to it, with its field names, and use that:\n"
                             "              source: " +
                                 file.filename().string() +
                                 "\n              input: \"{text}\"\n              target: \"{label}\"\n"
-                                "              labels: [negative, positive]\n            docs/tasks.md says more"});
+                                "              labels: [negative, positive]\n            see docs/tasks.md"});
 }
 
 // A mixture without its tasks.
@@ -222,7 +223,7 @@ TaskConfig find_task(const std::string& name_or_file, const std::vector<fs::path
     if (fs::exists(name_or_file, error)) return parse_task(name_or_file);
     throw ConfigError(Problem{
         "there is no task file " + name_or_file,
-        "nothing of this name in " + fs::absolute(fs::path(name_or_file)).parent_path().string(),
+        "no file of this name in " + fs::absolute(fs::path(name_or_file)).parent_path().string(),
         "a task's name, or the path of its YAML file",
         did_you_mean(fs::path(name_or_file).stem().string(), names) + "; docs/tasks.md shows how to write one"});
   }

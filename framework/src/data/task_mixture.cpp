@@ -34,11 +34,11 @@ void parse_given(const Yaml& yaml, TaskMixture& mixture) {
     for (std::size_t t = 0; t < mixture.names.size(); ++t)
       if (is_called(mixture.names[t], name)) meant.push_back(t);
     if (meant.size() != 1)
-      value.fail(meant.empty() ? "a rate for a task that is not of the mixture" : "a rate for one of several tasks",
-                 "'" + name + "'", "the name of one task of 'tasks'", did_you_mean(name, mixture.names));
+      value.fail(meant.empty() ? "a rate for a task that is not in the mixture" : "a rate for an ambiguous task name",
+                 "'" + name + "'", "the name of one task in 'tasks'", did_you_mean(name, mixture.names));
     const double rate = value.number();
     if (!(rate > 0) || !std::isfinite(rate))
-      value.fail("not a rate", value.text(), "a number above 0", "leave the task out of 'tasks'");
+      value.fail("invalid rate", value.text(), "a number above 0", "remove the task from 'tasks'");
     mixture.policy.given[meant.front()] = rate;
   }
   for (std::size_t t = 0; t < mixture.names.size(); ++t)
@@ -53,10 +53,10 @@ void parse_rate(const Yaml& yaml, TaskMixture& mixture) {
     if (entries.size() != 1 || entries.front().first != "temperature") return parse_given(yaml, mixture);
     policy.temperature = entries.front().second.number();
     if (!(policy.temperature > 0) || !std::isfinite(policy.temperature))
-      entries.front().second.fail("not a temperature", entries.front().second.text(), "a number above 0",
-                                  "1 is proportional, large ones make the rates equal");
+      entries.front().second.fail("invalid temperature", entries.front().second.text(), "a number above 0",
+                                  "1 gives proportional rates, large values give equal rates");
   } else if (!yaml.is_scalar() || (yaml.text() != "proportional" && yaml.text() != "equal")) {
-    yaml.fail("not the rates of a mixture", yaml.is_scalar() ? "'" + yaml.text() + "'" : "a list", rate_forms);
+    yaml.fail("invalid mixture rates", yaml.is_scalar() ? "'" + yaml.text() + "'" : "a list", rate_forms);
   } else if (yaml.text() == "equal") {
     policy.kind = MixturePolicy::Kind::equal;
   }
@@ -88,7 +88,7 @@ TaskMixture parse_mixture(const Yaml& yaml, const std::vector<std::string>& othe
   mixture.place = yaml.place();
   for (const Yaml& item : yaml.at("tasks").items()) {
     if (std::count(mixture.names.begin(), mixture.names.end(), item.text()) > 0)
-      item.fail("a task stands twice in the mixture", item.text(), "each once", "give it a higher rate");
+      item.fail("duplicate task in the mixture", item.text(), "each task once", "give it a higher rate instead");
     mixture.names.push_back(item.text());
   }
   if (mixture.names.empty()) yaml.at("tasks").fail("a mixture without tasks", "an empty list", "the tasks to mix");
@@ -96,10 +96,10 @@ TaskMixture parse_mixture(const Yaml& yaml, const std::vector<std::string>& othe
   if (yaml.has("cap")) {
     const Yaml cap = yaml.at("cap");
     if (mixture.policy.kind != MixturePolicy::Kind::proportional)
-      cap.fail("a cap is of rates that follow the tasks' sizes", "rates that do not",
-               "'cap' beside 'rate: proportional' or a temperature", "remove one of them");
+      cap.fail("'cap' needs rates that depend on the task sizes", "other rates",
+               "'cap' with 'rate: proportional' or a temperature", "remove one of them");
     mixture.policy.cap = cap.integer();
-    if (mixture.policy.cap < 1) cap.fail("not a number of examples", cap.text(), "1 or more");
+    if (mixture.policy.cap < 1) cap.fail("invalid number of examples", cap.text(), "1 or more");
   }
   return mixture;
 }
@@ -120,14 +120,14 @@ TaskConfig with_tasks(TaskConfig config, const std::function<TaskConfig(const st
     }
     if (task.mixture) {
       const bool same = fs::equivalent(task.file, config.file, error);
-      throw ConfigError({mixture.place + (same ? ": the mixture is one of its own tasks" : ": a mixture in a mixture"),
-                         "'" + name + "'", "tasks that have a source", same ? "remove it" : "name its tasks instead"});
+      throw ConfigError({mixture.place + (same ? ": the mixture contains itself" : ": the mixture contains a mixture"),
+                         "'" + name + "'", "tasks with a source", same ? "remove it" : "list its tasks instead"});
     }
     const auto same = std::find_if(mixture.tasks.begin(), mixture.tasks.end(),
                                    [&](const TaskConfig& other) { return other.name == task.name; });
     if (same != mixture.tasks.end())
-      throw ConfigError({mixture.place + ": two tasks of the mixture have one name", task.name,
-                         "a name of its own for each: predictions and scores go by it", "rename one of them"});
+      throw ConfigError({mixture.place + ": two tasks of the mixture have the same name", task.name,
+                         "unique names, because predictions and scores use them", "rename one of them"});
     config.max_input_tokens = std::max(config.max_input_tokens, task.max_input_tokens);
     config.max_target_tokens = std::max(config.max_target_tokens, task.max_target_tokens);
     mixture.tasks.push_back(std::move(task));
@@ -213,10 +213,10 @@ std::vector<double> rates_of(const TaskData& data) {
   std::vector<std::int64_t> sizes;
   for (const TaskData& part : data.parts)
     if (part.train.empty())
-      throw ConfigError({data.config.file.string() + ": a task of the mixture has nothing to train on",
-                         "'" + part.config.name + "': rows for scoring alone, " + part.config.file.string(),
+      throw ConfigError({data.config.file.string() + ": a task of the mixture has no training rows",
+                         "'" + part.config.name + "': evaluation rows only, " + part.config.file.string(),
                          "training rows for each task",
-                         "leave it out of the mixture, and score it with --eval-task " + part.config.name});
+                         "remove it from the mixture, and evaluate it with --eval-task " + part.config.name});
   for (const TaskData& part : data.parts) sizes.push_back(static_cast<std::int64_t>(part.train.size()));
   return mixture_rates(sizes, data.config.mixture->policy);
 }

@@ -14,7 +14,7 @@ namespace peftbench {
 const std::string& one_line(const Yaml& yaml, const std::string& what) {
   const std::string& text = yaml.text();
   if (text.empty() || text.find_first_of("\r\n\t") != std::string::npos) {
-    yaml.fail(what + " must be one line of text", text.empty() ? "nothing" : printable(text), "a text");
+    yaml.fail(what + " must be one line of text", text.empty() ? "nothing" : printable(text), "a single line");
   }
   return text;
 }
@@ -34,19 +34,19 @@ TextTemplate parse_template(const Yaml& yaml) {
     } else if (c == '{') {
       const std::size_t end = text.find_first_of("{}", i + 1);
       if (end == std::string::npos || text[end] == '{' || end == i + 1) {
-        yaml.fail("a brace opens no field", printable(text.substr(i)), "{name of a field}", "write {{ for a brace");
+        yaml.fail("unmatched '{'", printable(text.substr(i)), "{field name}", "write {{ for a literal brace");
       }
       end_literal();
       result.parts.push_back({true, text.substr(i + 1, end - i - 1)});
       i = end;
     } else if (c == '}') {
-      yaml.fail("a brace closes no field", printable(text), "{name of a field}", "write }} for a brace");
+      yaml.fail("unmatched '}'", printable(text), "{field name}", "write }} for a literal brace");
     } else {
       literal += c;
     }
   }
   end_literal();
-  if (result.parts.empty()) yaml.fail("the template is empty", "nothing", "words and {fields}");
+  if (result.parts.empty()) yaml.fail("the template is empty", "nothing", "text and {fields}");
   return result;
 }
 
@@ -56,8 +56,8 @@ std::vector<double> ascending(const Yaml& yaml) {
   std::vector<double> result;
   for (const Yaml& item : yaml.items()) result.push_back(item.number());
   if (result.empty() || !std::is_sorted(result.begin(), result.end(), std::less_equal<>())) {
-    yaml.fail("the limits must rise", std::to_string(result.size()) + " numbers",
-              "numbers, each greater than the one before");
+    yaml.fail("the limits must be increasing", std::to_string(result.size()) + " numbers",
+              "numbers, each greater than the previous one");
   }
   return result;
 }
@@ -75,13 +75,13 @@ std::vector<MadeField> parse_fields(const Yaml& yaml) {
       field.from = one_line(value.at("from"), "the source of a field");
       if (value.has("default")) field.otherwise = value.at("default").text();
       if (value.has("cut") != value.has("words"))
-        value.fail("'cut' and 'words' belong together", {}, "both, or neither");
+        value.fail("'cut' and 'words' need each other", {}, "both or neither");
       if (value.has("cut")) {
         field.cuts = ascending(value.at("cut"));
         field.words = value.at("words").texts();
         if (field.words.size() != field.cuts.size() + 1) {
           value.at("words").fail("the wrong number of words", std::to_string(field.words.size()),
-                                 std::to_string(field.cuts.size() + 1) + ", one more than there are numbers in 'cut'");
+                                 std::to_string(field.cuts.size() + 1) + ", one more than the numbers in 'cut'");
         }
       }
     }
@@ -156,7 +156,7 @@ double split_part(const Yaml& yaml, bool or_none) {
   const double part = yaml.number();
   if (or_none && part == 0) return 0;
   if (part <= 0 || (part >= 1 && part != std::floor(part)) || part > 1e12) {
-    yaml.fail("a split's size is a fraction or a number of rows", yaml.text(),
+    yaml.fail("a split size must be a fraction or a number of rows", yaml.text(),
               std::string("0.1 for a tenth of the rows, 500 for 500 rows") + (or_none ? ", 0 for no such split" : ""));
   }
   return part;
@@ -179,7 +179,7 @@ SplitSpec parse_split(const Yaml& yaml) {
   if (yaml.has("overlap")) {
     const std::string& overlap = yaml.at("overlap").text();
     if (overlap != "keep" && overlap != "drop")
-      yaml.at("overlap").fail("not what becomes of rows that stand in two splits", printable(overlap), "keep or drop");
+      yaml.at("overlap").fail("invalid value of 'overlap'", printable(overlap), "keep or drop");
     split.keep_overlap = overlap == "keep";
   }
   return split;

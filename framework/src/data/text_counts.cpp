@@ -39,7 +39,8 @@ TextCounts text_counts_from(const OrderedJson& json) {
   json.at("targets_cut").get_to(counts.targets_cut);
   json.at("longest_target").get_to(counts.longest_target);
   json.at("fields_lost").get_to(counts.lost);
-  for (const OrderedJson& pair : json.at("labels")) counts.labels[pair.at(0).get<int>()] = pair.at(1).get<std::int64_t>();
+  for (const OrderedJson& pair : json.at("labels"))
+    counts.labels[pair.at(0).get<int>()] = pair.at(1).get<std::int64_t>();
   return counts;
 }
 
@@ -50,14 +51,14 @@ std::vector<std::string> cut_remarks(const TextCounts& counts, const std::string
     return with_thousands(count) + " of " + with_thousands(counts.examples) + " " + split;
   };
   if (counts.inputs_cut > 0)
-    remarks.push_back(share(counts.inputs_cut) + " inputs are cut at the limit of " + std::to_string(most_input) +
+    remarks.push_back(share(counts.inputs_cut) + " inputs are truncated at the limit of " + std::to_string(most_input) +
                       " tokens");
   for (const auto& [field, count] : counts.lost)
     remarks.push_back(share(count) + " inputs lose all of the field '" + field +
                       "': put it first in 'input', or raise limits.input (--set task.max_input_tokens=N)");
   if (counts.targets_cut > 0)
-    remarks.push_back(share(counts.targets_cut) + " targets are cut at the limit of " + std::to_string(most_target) +
-                      " tokens: no answer can become as long; raise limits.target to " +
+    remarks.push_back(share(counts.targets_cut) + " targets are truncated at the limit of " +
+                      std::to_string(most_target) + " tokens, which no answer can match; raise limits.target to " +
                       std::to_string(counts.longest_target) +
                       " (--set task.max_target_tokens=" + std::to_string(counts.longest_target) + ")");
   return remarks;
@@ -75,8 +76,8 @@ void Unwritable::add(const TextExample& example, const Tokenizer& tokenizer) {
 
 std::optional<std::string> unwritable_remark(const Unwritable& targets, const std::string& whole) {
   if (targets.count == 0) return std::nullopt;
-  return "the vocabulary cannot write " + with_thousands(targets.count) + " of the " + whole + " as they stand (" +
-         spelled(targets.target) + " becomes " + spelled(targets.written) + "): no answer equals them";
+  return "the vocabulary cannot write " + with_thousands(targets.count) + " of the " + whole + " exactly (" +
+         spelled(targets.target) + " becomes " + spelled(targets.written) + "), so no answer can match them";
 }
 
 }  // namespace peftbench

@@ -41,7 +41,7 @@ StoredText read(std::string_view bytes, const std::vector<std::string>& sources)
   example.input.resize(in.count());
   for (Piece& piece : example.input) {
     const std::uint64_t kind = in.number();
-    if (kind > static_cast<std::uint64_t>(Piece::Kind::tokens)) throw std::out_of_range("no kind of piece");
+    if (kind > static_cast<std::uint64_t>(Piece::Kind::tokens)) throw std::out_of_range("an invalid kind of piece");
     piece.kind = static_cast<Piece::Kind>(kind);
     piece.name = in.text();
     piece.text = in.text();
@@ -55,7 +55,7 @@ StoredText read(std::string_view bytes, const std::vector<std::string>& sources)
   for (std::string& reference : example.references) reference = in.text();
   example.group = in.text();
   const std::uint64_t source = in.number();
-  if (source > sources.size()) throw std::out_of_range("no source");
+  if (source > sources.size()) throw std::out_of_range("an invalid source");
   if (source > 0) text.origin = sources[source - 1];
   text.origin += in.text();
   return text;

@@ -50,7 +50,7 @@ TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packe
   if (!fill()) return;
   if (packed_ && ::gzdirect(in_.get()) != 0)
     fail("the file's name ends in .gz, but it is not gzip data", "other bytes",
-         "take .gz off its name, or pack it: gzip FILE");
+         "remove .gz from its name, or compress it: gzip FILE");
   if (const char* encoding = wide_encoding({gptr(), static_cast<std::size_t>(egptr() - gptr())}))
     fail(std::string("the file is ") + encoding + ", not UTF-8", printable({gptr(), 8}),
          "convert the file: iconv -f " + std::string(encoding) + " -t UTF-8 FILE > NEW", "UTF-8 text");
@@ -62,8 +62,8 @@ void TextSource::fail(const std::string& what, const std::string& found, const s
                       const std::string& expected) const {
   throw DataError(Problem{file_.string() + ":" + std::to_string(lines_ + 1) + ": " + what, found,
                           !expected.empty() ? expected
-                          : packed_         ? "a whole gzip file"
-                                            : "a file that can be read to its end",
+                          : packed_         ? "a complete gzip file"
+                                            : "a file that can be read completely",
                           remedy});
 }
 
@@ -79,14 +79,14 @@ bool TextSource::fill() {
     setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
     return true;
   }
-  const std::string after = " after " + std::to_string(bytes_) + " unpacked bytes";
+  const std::string after = " after " + std::to_string(bytes_) + " uncompressed bytes";
   if (code == Z_BUF_ERROR)
-    fail("the gzip data ends early", "the end of the file" + after, "get the file again: it was cut off");
+    fail("the gzip data ends early", "the end of the file" + after, "download the file again: it is truncated");
   if (code == Z_MEM_ERROR) throw std::bad_alloc();
   if (code == Z_ERRNO)
-    fail("the file cannot be read to its end", std::strerror(errno), "mind the disk; or copy the file again");
+    fail("the file cannot be read completely", std::strerror(errno), "check the disk, or copy the file again");
   if (got < 0 || code != Z_OK)
-    fail("the gzip data is broken", said + after, "get the file again: gzip -t FILE says whether it is whole");
+    fail("the gzip data is damaged", said + after, "download the file again (gzip -t FILE checks it)");
   return false;
 }
 

@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// greedy: the model writes its answer. rank: each label word is scored and the likeliest is the answer.
+// greedy: the model generates its answer. rank: each label word is scored, and the most likely one is the answer.
 enum class EvaluationMode { greedy, rank };
 // How rank classification compares label words of unequal length.
 enum class RankScore { sum, mean };
@@ -31,19 +31,19 @@ struct EvaluationConfig {
   RankScore rank_score = RankScore::sum;
 };
 
-// Each option with its key and its help, for whoever reads, writes or documents them: visitor(key, field, OptionInfo).
+// Visits each option with its key and help, for reading, writing and documentation: visitor(key, field, OptionInfo).
 template <class Config, class Visitor>
 void visit_evaluation(Config& c, Visitor&& visitor) {
   visitor("evaluation.mode", c.mode,
-          any("greedy: generate the answer; rank: score each label word and take the likeliest"));
-  visitor("evaluation.batch_size", c.batch_size, at_least(1, "examples evaluated together"));
-  visitor("evaluation.beams", c.beams, between(1, 1024, "beams of generation; 1 is greedy"));
+          any("greedy: generate the answer; rank: score each label word and choose the most likely"));
+  visitor("evaluation.batch_size", c.batch_size, at_least(1, "examples per evaluation batch"));
+  visitor("evaluation.beams", c.beams, between(1, 1024, "number of beams; 1: greedy decoding"));
   visitor("evaluation.max_tokens", c.max_tokens,
-          at_least(0, "longest generated answer; 0: the task's max_target_tokens"));
+          at_least(0, "maximum length of a generated answer; 0: the task's max_target_tokens"));
   visitor("evaluation.length_penalty", c.length_penalty,
-          between(-100, 100, "beam search divides a score by length^penalty"));
+          between(-100, 100, "beam search divides scores by length^penalty"));
   visitor("evaluation.rank_score", c.rank_score,
-          any("sum of log-probabilities of a label word's tokens, or their mean"));
+          any("score of a label word: sum or mean of its tokens' log-probabilities"));
 }
 
 }  // namespace peftbench

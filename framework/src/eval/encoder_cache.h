@@ -13,8 +13,8 @@ struct EncoderCacheCounts {
   std::int64_t hits = 0, misses = 0, entries = 0, bytes = 0;
 };
 
-// Frozen encoder outputs, each computed from its example alone, so what is kept makes no difference to any result.
-// First come, first kept: in passes over shuffled data that hits more often than dropping the oldest.
+// Frozen encoder outputs, each computed from its example alone, so caching does not affect results.
+// The first entries are kept: in passes over shuffled data this has more hits than dropping the oldest.
 class EncoderCache {
  public:
   EncoderCache(const Backbone& backbone, std::int64_t most_bytes) : backbone_(backbone), most_bytes_(most_bytes) {}

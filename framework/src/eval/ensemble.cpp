@@ -14,8 +14,8 @@ EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evalua
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
                                      ProgressSink* progress) {
   if (replicas_of(plan) != 1)
-    throw ConfigError({"a method with replicas votes among its own copies and cannot be a member", plan.only()->method,
-                       "methods without", "leave it out: `peft-bench eval` gives its own vote"});
+    throw ConfigError({"a method with replicas cannot be a member: its copies already vote", plan.only()->method,
+                       "methods without replicas", "leave it out: `peft-bench eval` gives the vote of its copies"});
   const Stopwatch watch;
   const std::size_t members = questions.encoded.size();
   const std::size_t n = questions.texts.size();

@@ -206,7 +206,7 @@ std::vector<Answer> Evaluator::choose_classes(const Batch& batch) {
   const Tensor scores = class_log_probabilities(backbone, batch.encoder, batch.plan, RunContext::inference());
   for (const Evaluator* reader : batch.readers) {
     if (scores.size(1) == static_cast<std::int64_t>(reader->classes_.size())) continue;
-    throw ConfigError({"the method's head does not score the task's classes",
+    throw ConfigError({"the method's head does not match the task's classes",
                        std::to_string(scores.size(1)) + " classes",
                        std::to_string(reader->classes_.size()) + ", the label words of '" + reader->task_.name + "'",
                        "set the method's number of classes"});
@@ -250,9 +250,9 @@ Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, s
   const auto first = answers.begin() + static_cast<std::int64_t>(example) * copies;
   const std::vector<double> weights = replica_hook(batch.plan)->votes();
   if (static_cast<std::int64_t>(weights.size()) != copies) {
-    throw ConfigError({"the method's replicas do not fit its votes",
+    throw ConfigError({"the number of replicas does not match the number of votes",
                        std::to_string(weights.size()) + " votes",
-                       std::to_string(copies) + ", one a replica",
+                       std::to_string(copies) + ", one per replica",
                        {}});
   }
   return majority_vote({first, first + copies}, weights, task_.labels, Tie::lowest_label);
@@ -308,7 +308,7 @@ LossSum loss_of(const Backbone& backbone, const CompiledPlan& plan, const Exampl
     const Tensor scores = class_log_probabilities(backbone, encoder, plan, RunContext::inference());
     for (const auto label : labels) {
       if (label < 0 || label >= scores.size(1)) {
-        throw ConfigError("a head that scores classes was given an example whose label is none of them");
+        throw ConfigError("a classification head got an example whose label is not one of its classes");
       }
     }
     log_likelihood = scores.gather(1, at::tensor(labels, at::kLong).to(scores.device()).unsqueeze(1));

@@ -10,8 +10,8 @@ LabelMap::LabelMap(const std::vector<std::string>& pairs) {
   for (const std::string& pair : pairs) {
     const std::size_t colon = pair.find(':');
     if (colon == 0 || colon == std::string::npos || pair.find(':', colon + 1) != std::string::npos)
-      throw ConfigError({"eval.label_map has an entry that maps nothing", "'" + pair + "'",
-                         "from:to, as duplicate:equivalent", "write one ':' between the two"});
+      throw ConfigError({"invalid entry in eval.label_map", "'" + pair + "'", "from:to, such as duplicate:equivalent",
+                         "write one ':' between the two words"});
     std::string from = pair.substr(0, colon);
     if (std::any_of(pairs_.begin(), pairs_.end(), [&](const auto& other) { return other.first == from; }))
       throw ConfigError({"eval.label_map maps a word twice", "'" + from + "'", "each word once", {}});

@@ -35,8 +35,8 @@ class Line {
   std::string text(const char* key) const {
     const auto found = json_.find(key);
     if (found == json_.end())
-      fail(std::string("'") + key + "' is missing", names(), std::string("a text '") + key + "'");
-    if (!found->is_string()) fail(std::string("'") + key + "' is not a text", found->dump(), "a text");
+      fail(std::string("'") + key + "' is missing", names(), std::string("a string '") + key + "'");
+    if (!found->is_string()) fail(std::string("'") + key + "' is not a string", found->dump(), "a string");
     return found->get<std::string>();
   }
   bool has(const char* key) const { return json_.contains(key); }
@@ -46,7 +46,7 @@ class Line {
     const Json& list = json_.at(key);
     const auto is_text = [](const Json& item) { return item.is_string(); };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_text))
-      fail(std::string("'") + key + "' is not a list of texts", list.dump(), R"(["…"])");
+      fail(std::string("'") + key + "' is not a list of strings", list.dump(), R"(["…"])");
     for (const Json& item : list) result.push_back(item.get<std::string>());
     return result;
   }
@@ -66,11 +66,11 @@ class Line {
     if (!has("index")) return std::nullopt;
     const std::optional<std::int64_t> value = json_integer(json_.at("index"));
     if (!value || *value < 0)
-      fail("'index' is not the place of an example", json_.at("index").dump(), "a whole number, 0 or more");
+      fail("'index' is not a valid example index", json_.at("index").dump(), "a whole number, 0 or more");
     return value;
   }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected) const {
-    throw DataError({place_ + ": " + what, printable(found), expected, "docs/results-schema.md shows a line"});
+    throw DataError({place_ + ": " + what, printable(found), expected, "see docs/results-schema.md for the format"});
   }
 
  private:
@@ -111,7 +111,7 @@ class Indices {
                        "index " + std::to_string(twice->first) + ", as on line " + std::to_string(twice->second) +
                            (task.empty() ? "" : ", of task " + printable(task)),
                        "each example once",
-                       "score the predictions of one run; or, where 'index' is no place in a split, leave it out"});
+                       "score the predictions of one run; if 'index' is not a position in a split, leave it out"});
     }
   }
 
@@ -129,11 +129,11 @@ Prediction prediction_of(const Line& line, std::int64_t index, const std::vector
   p.label = line.label("label", p.prediction, labels);
   p.target_label = line.label("target_label", p.target, labels);
   if (!labels.empty() && p.target_label < 0)
-    line.fail("the target is none of the label words", spelled(p.target), "one of " + spelled_list(labels));
+    line.fail("the target is not a label word", spelled(p.target), "one of " + spelled_list(labels));
   // Another program's numbers may follow another order, and the scores would be of other classes.
   if (const int own = place_among(labels, p.target); own >= 0 && own != p.target_label)
-    line.fail("'target_label' is not the target's", std::to_string(p.target_label) + " for '" + p.target + "'",
-              std::to_string(own) + ", its place in " + join(labels));
+    line.fail("'target_label' does not match the target", std::to_string(p.target_label) + " for '" + p.target + "'",
+              std::to_string(own) + ", its index in " + join(labels));
   return p;
 }
 
@@ -151,8 +151,8 @@ Json to_json(const Prediction& p) {
 PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels, const std::string& task) {
   std::error_code error;
   if (fs::is_directory(file, error))
-    throw DataError({"cannot read " + file.string(), "a folder", "a file of predictions, a line of JSON each",
-                     "name the predictions.jsonl in it"});
+    throw DataError({"cannot read " + file.string(), "a folder", "a predictions file with one JSON object per line",
+                     "give the predictions.jsonl in it"});
   PredictionFile result{file, {}, {}};
   std::vector<Prediction>& predictions = result.predictions;
   Indices indices;
@@ -178,9 +178,9 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
   }
   indices.check(file);
   if (predictions.empty())
-    throw DataError({file.string() + " holds no predictions" + (task.empty() ? "" : " of the task " + task),
-                     "no line",
-                     "a line for each",
+    throw DataError({file.string() + " contains no predictions" + (task.empty() ? "" : " of the task " + task),
+                     "no lines",
+                     "one line per prediction",
                      {}});
   return result;
 }
@@ -197,10 +197,10 @@ void check_scorable(const PredictionFile& file, const std::vector<std::string>& 
       if (metric->judges == MetricInfo::Judges::referent && p.target_label != 0 && p.target_label != 1)
         lacks = "a 'target_label' of 0 or 1";
       if (lacks.empty()) continue;
-      throw DataError(
-          {file.file.string() + ":" + std::to_string(file.lines[i]) + ": the metric '" + name + "' cannot score this",
-           "the prediction '" + printable(p.prediction) + "' with the target '" + printable(p.target) + "'", lacks,
-           "choose another metric, or add what is missing"});
+      throw DataError({file.file.string() + ":" + std::to_string(file.lines[i]) + ": the metric '" + name +
+                           "' cannot score this line",
+                       "the prediction '" + printable(p.prediction) + "' with the target '" + printable(p.target) + "'",
+                       lacks, "choose another metric, or add what is missing"});
     }
   }
 }

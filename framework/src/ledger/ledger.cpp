@@ -56,9 +56,9 @@ auto run_for_sizes(const PlanGroup& group, const std::string& site, Function&& f
     throw;
   } catch (const std::exception& failure) {
     const std::string reason = failure.what();
-    throw ConfigError({"the hook of " + group.method + " at " + site + " cannot be run for its sizes alone",
-                       reason.substr(0, reason.find('\n')), "a hook that reads no values of its tensors",
-                       "fix the hook: no .item() and no data pointers in it"});
+    throw ConfigError({"the hook of " + group.method + " at " + site + " cannot run on sizes without values",
+                       reason.substr(0, reason.find('\n')), "a hook that does not read tensor values",
+                       "fix the hook: it must not use .item() or data pointers"});
   }
 }
 

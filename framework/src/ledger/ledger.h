@@ -15,14 +15,14 @@ namespace peftbench {
 
 // Elements of tensors, under the names of the record.
 struct Counts {
-  std::int64_t trained = 0;                        // handed to the optimizer
-  std::int64_t stored = 0;                         // saved at the end, derived values in place of what they came from
+  std::int64_t trained = 0;                        // given to the optimizer
+  std::int64_t stored = 0;                         // saved at the end, derived values instead of their sources
   std::int64_t inference = 0;                      // used by a trained method
-  std::int64_t after_merge = 0;                    // left once what can be merged into frozen tensors is merged
-  std::optional<std::int64_t> receiving_gradient;  // had a gradient in the first steps; not known before training
+  std::int64_t after_merge = 0;                    // remaining after merging into frozen tensors
+  std::optional<std::int64_t> receiving_gradient;  // with a gradient in the first steps; unknown before training
 };
 
-// What one site's tensors of one role come to.
+// The counts of one site's tensors of one role.
 struct LedgerRow {
   std::string method, site, role;  // role: trained, buffer, derived
   Counts counts;
@@ -40,11 +40,11 @@ struct FlopCounts {
   double prediction = 0;                  // of one example of it, on average: a forward pass
 };
 
-// All of it measured on the plan's tensors; a method has no way to report a number of its own.
+// All values are measured on the plan's tensors; a method cannot report numbers itself.
 struct Ledger {
   std::int64_t backbone_parameters = 0;
   Counts total;
-  double percent = 0;  // 100 · trained / (backbone + what is trained beside it), as Lester et al. count
+  double percent = 0;  // 100 · trained / (backbone + additional trained elements), as in Lester et al.
   std::int64_t bytes_stored = 0;
   std::optional<std::int64_t> optimizer_state_bytes;  // Optimizer::state_bytes
   // Rows that the method adds to each sequence, found by running its hooks. What a layout hook adds is found on
@@ -64,7 +64,7 @@ struct Ledger {
   void set_receiving_gradient(const CompiledPlan& plan, const std::map<std::string, std::int64_t>& by_parameter);
 };
 
-// On what a layout hook is run.
+// The inputs for running a layout hook.
 struct LedgerExample {
   TextExample example;
   std::vector<TextExample> training_set;

@@ -53,7 +53,7 @@ CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
   CompiledPlan out;
   for (const CompiledPlan& plan : plans) {
     if (plan.groups_.empty()) {
-      throw ConfigError({"an empty plan cannot be stacked", {}, "plans that a method made", {}});
+      throw ConfigError({"an empty plan cannot be stacked", {}, "at least one plan of a method", {}});
     }
     out.groups_.insert(out.groups_.end(), plan.groups_.begin(), plan.groups_.end());
     out.derive_ = out.derive_ && plan.derive_;
@@ -65,15 +65,15 @@ CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
     if (group->spec.name != first.spec.name || group->linear.size() != first.linear.size()) {
       throw ConfigError({"plans of different backbones cannot share a batch",
                          group->method + " was planned for " + group->spec.name, "plans for " + first.spec.name,
-                         "stack runs of one backbone"});
+                         "use runs with the same backbone"});
     }
     if (classes(*group) != classes(first)) {
-      throw ConfigError({"plans that score classes and plans that write text cannot share a batch",
-                         group->method + " and " + first.method, "heads of one kind", "run them apart"});
+      throw ConfigError({"plans with a classification head and plans that generate text cannot share a batch",
+                         group->method + " and " + first.method, "heads of one kind", "run them separately"});
     }
     if (group->replica && out.groups_.size() > 1) {
       throw ConfigError({"a plan with replicas cannot share a batch", group->method + " claims replicas",
-                         "plans without", "run it apart"});
+                         "plans without replicas", "run it separately"});
     }
   }
   return out;
@@ -87,7 +87,7 @@ void CompiledPlan::initialise(const ContextFactory& contexts) {
       at::NoGradGuard no_grad;
       const Tensor value = slot->init(*context, slot->shape);
       if (value.sizes() != at::IntArrayRef(slot->shape)) {
-        throw ConfigError({"the first value of " + slot->name + " has the wrong shape", show(value.sizes()),
+        throw ConfigError({"the initial value of " + slot->name + " has the wrong shape", show(value.sizes()),
                            show(slot->shape), "fix the initialiser in the method " + group->method});
       }
       set_value(*slot, value);
@@ -148,7 +148,7 @@ void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap
   if (!faults.empty()) {
     throw CheckpointError({"the stored tensors do not fit the plan", some(faults, "; "),
                            std::to_string(known.size()) + " tensors: " + some(known, ", "),
-                           "use the method, its values and the backbone that the file was made with"});
+                           "use the method, parameters and backbone that the file was made with"});
   }
   for (const auto& [slot, tensor] : pairs) set_value(*slot, *tensor);
 }
@@ -203,7 +203,7 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
       const Tensor original = frozen(static_cast<int>(i));
       Tensor value = group->parameter[i]->value(original);
       if (value.sizes() != original.sizes()) {
-        throw ConfigError({"the stand-in of a frozen tensor has the wrong shape", show(value.sizes()),
+        throw ConfigError({"the replacement of a frozen tensor has the wrong shape", show(value.sizes()),
                            show(original.sizes()), "fix the parameter hook in the method " + group->method});
       }
       group->stand_in[i] = std::move(value);

@@ -11,7 +11,7 @@
 namespace peftbench {
 
 namespace detail {
-// One method's plan: hooks by site index, null where nothing is claimed.
+// One method's plan: hooks by site index, null for unclaimed sites.
 struct PlanGroup {
   BackboneSpec spec;
   TaskShape task;
@@ -36,8 +36,8 @@ struct PlanGroup {
 
 using TensorMap = std::map<std::string, Tensor>;
 
-// The plan of one method, or of several whose sequences share a batch. Data: what it touches is known before
-// anything runs.
+// The plan of one method, or of several whose sequences share a batch. A data structure: all claims are known before
+// execution.
 class CompiledPlan {
  public:
   CompiledPlan() = default;  // claims nothing: the frozen backbone
@@ -49,25 +49,25 @@ class CompiledPlan {
   const std::vector<std::shared_ptr<detail::PlanGroup>>& groups() const { return groups_; }
   const detail::PlanGroup* only() const { return groups_.empty() ? nullptr : groups_.front().get(); }
 
-  // First values of all parameters; the context of a parameter is made from its name. Derived values follow.
+  // Initialises all parameters; the context of a parameter is made from its name. Computes derived values.
   using ContextFactory = std::function<std::unique_ptr<InitContext>(const std::string& parameter)>;
   void initialise(const ContextFactory& contexts);
-  // Values without storage, for a plan of which only sizes matter.
+  // Values without storage, if only sizes are needed.
   void initialise_on_meta();
-  // What `stored()` gave, in a plan fresh from compile. Throws CheckpointError naming every missing, surplus and
-  // misshapen tensor. Derived values are taken as they are and no longer recomputed.
+  // Loads the result of `stored()` into a new plan. Throws CheckpointError naming every missing, unexpected and
+  // misshapen tensor. Derived values are used as stored and not recomputed.
   void load_stored(const TensorMap& tensors);
   // For resuming: trained and buffer values, sources of derived ones included.
   void load_training(const TensorMap& tensors);
 
-  TensorMap stored() const;    // what an adapter file holds: derived values in place of their sources
-  TensorMap training() const;  // what a checkpoint holds
+  TensorMap stored() const;    // the contents of an adapter file: derived values instead of their sources
+  TensorMap training() const;  // the contents of a checkpoint
 
   std::vector<std::shared_ptr<detail::ParameterSlot>> trained() const;
   std::vector<std::shared_ptr<detail::ParameterSlot>> slots() const;
 
-  // Before every forward pass whose parameters changed: derived values and stand-ins for frozen tensors.
-  // `frozen` gives the fp32 tensor by ParameterSite index.
+  // Must be called before a forward pass with changed parameters: computes derived values and replacements of frozen
+  // tensors. `frozen` gives the fp32 tensor by ParameterSite index.
   void refresh(const std::function<Tensor(int)>& frozen) const;
 
   // No claim can change an encoder state: encoder outputs may be cached.

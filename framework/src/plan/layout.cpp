@@ -25,7 +25,7 @@ struct SlotRows {
 
 SlotRows slot_rows(const TokenLayout& layout, const Tensor& values) {
   if (!layout.has_slots()) {
-    throw ConfigError({"a hook writes to slots of a batch that has none",
+    throw ConfigError({"a hook writes to slots, but the batch has none",
                        {},
                        "slots made by a layout or input hook",
                        "claim the layout site or prepend a prompt in the same method"});
@@ -53,8 +53,10 @@ TokenLayout TokenLayout::of(std::vector<int64_t> lengths, std::vector<int64_t> g
          {}});
   }
   if (!std::is_sorted(layout.groups.begin(), layout.groups.end())) {
-    throw Error(
-        {"sequences of a batch must be sorted by group", {}, "groups that never decrease", "sort the batch by group"});
+    throw Error({"sequences of a batch must be sorted by group",
+                 {},
+                 "non-decreasing group numbers",
+                 "sort the batch by group"});
   }
   return layout;
 }

@@ -12,9 +12,9 @@ InitContext::~InitContext() = default;
 
 const Tensor& Parameter::operator()() const {
   if (!slot_ || !slot_->value.defined()) {
-    throw Error({"parameter " + (slot_ ? slot_->name : std::string("(none)")) + " was used before it had a value",
+    throw Error({"parameter " + (slot_ ? slot_->name : std::string("(none)")) + " is used before it has a value",
                  {},
-                 "a parameter is read in hooks and derive functions, not in Method::plan",
+                 "reads in hooks and derive functions only, not in Method::plan",
                  "move the use into the hook"});
   }
   return slot_->value;

@@ -41,9 +41,8 @@ const Site& checked(const std::vector<Site>& sites, const Site& claimed, const s
     throw ConfigError(
         {"the backbone has no site " + name, "a claim to " + name, "a site of " + backbone, did_you_mean(name, names)});
   }
-  throw ConfigError({"site " + name + " is of another backbone", "index " + std::to_string(claimed.index),
-                     "index " + std::to_string(found->index),
-                     "take sites from the BackboneSpec given to Method::plan"});
+  throw ConfigError({"site " + name + " belongs to another backbone", "index " + std::to_string(claimed.index),
+                     "index " + std::to_string(found->index), "use sites of the BackboneSpec given to Method::plan"});
 }
 
 }  // namespace
@@ -100,12 +99,12 @@ Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Ini
   }
   if (!countable(shape)) {
     throw ConfigError({"parameter " + slot->name + " of " + group_->method + " would be too large", show(shape),
-                       "at most 2^40 numbers", "take smaller sizes for the method (length, rank, bottleneck)"});
+                       "at most 2^40 numbers", "choose smaller sizes for the method (length, rank, bottleneck)"});
   }
   slot->shape = std::move(shape);
   if (!draft(group_).slot_names.insert(slot->name).second) {
     throw ConfigError(
-        {group_->method + " declares parameter " + slot->name + " twice", {}, "a name of its own for each", {}});
+        {group_->method + " declares parameter " + slot->name + " twice", {}, "unique parameter names", {}});
   }
   group_->slots.push_back(slot);
   return Parameter(slot);
@@ -140,8 +139,8 @@ namespace {
 void take(detail::PlanGroup& group, const std::string& site) {
   const auto [at, fresh] = group.claimed.emplace(site, group.method);
   if (!fresh) {
-    throw ConfigError({"site " + site + " is claimed twice", "claimed by " + at->second + " already", "one hook a site",
-                       "do both things in one hook"});
+    throw ConfigError({"site " + site + " is claimed twice", "already claimed by " + at->second, "one hook per site",
+                       "combine both hooks into one"});
   }
 }
 
@@ -187,7 +186,8 @@ void PlanBuilder::claim(const HeadSite& site, std::shared_ptr<HeadHook> hook) {
 }
 void PlanBuilder::claim(const ReplicaSite& site, std::shared_ptr<ReplicaHook> hook) {
   if (hook->replicas() < 1) {
-    throw ConfigError({group_->method + " asks for no replicas", std::to_string(hook->replicas()), "at least 1", {}});
+    throw ConfigError(
+        {group_->method + " has an invalid number of replicas", std::to_string(hook->replicas()), "at least 1", {}});
   }
   take(*group_, site.name());
   group_->replica = std::move(hook);

@@ -13,12 +13,12 @@ namespace {
 ConfigError fault(const std::string& text, const std::string& what) {
   return ConfigError({"the template '" + text + "' " + what,
                       {},
-                      "[n] for n slots, {input} or {field} for the example, and words",
-                      "write for example [3] {input} [3]"});
+                      "[n] for n slots, {input} or {field} for the example, and plain text",
+                      "for example: [3] {input} [3]"});
 }
 
 ConfigError no_field(const std::string& text, const std::string& field, const std::vector<std::string>& there) {
-  return ConfigError({"the template '" + text + "' asks for a field that the task does not have", "{" + field + "}",
+  return ConfigError({"the template '" + text + "' uses a field that the task does not have", "{" + field + "}",
                       there.empty() ? "{input}" : "{input}, or one of " + join(there), "correct the template"});
 }
 
@@ -55,7 +55,7 @@ SlotTemplate::SlotTemplate(const std::string& text) : text_(text) {
       after_slots = true;
       pieces_.push_back(Piece::of_slots(parse_number<int64_t>(inner).value()));
     } else {
-      if (inner.empty()) throw fault(text, "has a brace without a field's name");
+      if (inner.empty()) throw fault(text, "has a brace without a field name");
       end_words(false);
       after_slots = false;
       pieces_.push_back(Piece::of_text({}, inner));
@@ -65,7 +65,7 @@ SlotTemplate::SlotTemplate(const std::string& text) : text_(text) {
     i = end;
   }
   end_words(false);
-  if (!has_input) throw fault(text, "leaves the example out");
+  if (!has_input) throw fault(text, "does not contain the example");
 }
 
 int64_t SlotTemplate::slots() const {

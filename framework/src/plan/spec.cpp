@@ -63,12 +63,12 @@ void refuse_map(const BackboneSpec& spec, const std::string& map) {
   const std::string subject = spec.name.empty() ? "this backbone" : "backbone '" + spec.name + "'";
   if (map == "wi" && spec.gated) {
     throw ConfigError(Problem{subject + " has no linear map 'wi'", "its feed-forward layers are gated (T5 v1.1)",
-                              "wi_0 (the gate) and wi_1", "write wi_0 and wi_1 in place of wi"});
+                              "wi_0 (the gate) and wi_1", "use wi_0 and wi_1 instead of wi"});
   }
   if ((map == "wi_0" || map == "wi_1") && !spec.gated) {
     throw ConfigError(Problem{subject + " has no linear map '" + map + "'",
                               "its feed-forward layers are not gated (T5 v1.0)", "wi",
-                              "write wi in place of wi_0 and wi_1"});
+                              "use wi instead of wi_0 and wi_1"});
   }
   throw ConfigError(Problem{subject + " has no linear map '" + map + "'", {}, {}, did_you_mean(map, all)});
 }
@@ -251,11 +251,10 @@ ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
   for (const ParameterSite& site : all) names.push_back(site.tensor);
   const std::optional<std::string> guess = nearest(tensor_name, names);
   names.resize(std::min<std::size_t>(names.size(), 6));
-  throw ConfigError(
-      Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
-              {},
-              "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
-              guess ? "did you mean '" + *guess + "'?" : "use a name of the model's Hugging Face folder"});
+  throw ConfigError(Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
+                            {},
+                            "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
+                            guess ? "did you mean '" + *guess + "'?" : "use a tensor name of the Hugging Face model"});
 }
 
 }  // namespace peftbench

@@ -6,7 +6,7 @@
 
 namespace peftbench::detail {
 
-// What PlanBuilder::train puts in the place of a frozen tensor. It needs no sight of that tensor, of which an fp32 copy
+// The hook of PlanBuilder::train, which replaces a frozen tensor. It does not read that tensor, of which an fp32 copy
 // may have to be made.
 class TrainedCopy final : public ParameterHook {
  public:

@@ -13,10 +13,11 @@ const T* entry(const ForeignAdapter& adapter, const std::string& key, const char
   const auto found = adapter.config.find(key);
   if (found == adapter.config.end() || std::holds_alternative<std::monostate>(found->second)) return nullptr;
   if (const T* value = std::get_if<T>(&found->second)) return value;
-  throw CheckpointError({"adapter_config.json: '" + key + "' is of another type than this program reads",
-                         {},
-                         expected,
-                         "look at the file, or save the adapter with a current version of its program"});
+  throw CheckpointError(
+      {"adapter_config.json: '" + key + "' has the wrong type",
+       {},
+       expected,
+       "check the file, or save the adapter again with a current version of the program that made it"});
 }
 
 }  // namespace
@@ -25,7 +26,7 @@ AdapterFormat::~AdapterFormat() = default;
 std::optional<Names> AdapterFormat::entries() const { return std::nullopt; }
 
 std::string ForeignAdapter::text(const std::string& key, const std::string& otherwise) const {
-  const auto* value = entry<std::string>(*this, key, "a text");
+  const auto* value = entry<std::string>(*this, key, "a string");
   return value ? *value : otherwise;
 }
 
@@ -51,7 +52,7 @@ Names ForeignAdapter::names(const std::string& key) const {
   const auto found = config.find(key);
   if (found != config.end() && std::holds_alternative<std::string>(found->second))
     return {std::get<std::string>(found->second)};
-  const auto* value = entry<Names>(*this, key, "a list of texts");
+  const auto* value = entry<Names>(*this, key, "a list of strings");
   return value ? *value : Names{};
 }
 
@@ -61,12 +62,12 @@ std::vector<int64_t> ForeignAdapter::integers(const std::string& key) const {
     if (const auto* one = std::get_if<int64_t>(&found->second)) return {*one};
     if (const auto* none = std::get_if<Names>(&found->second); none && none->empty()) return {};  // []
   }
-  const auto* value = entry<std::vector<int64_t>>(*this, key, "a whole number or a list of them");
+  const auto* value = entry<std::vector<int64_t>>(*this, key, "an integer or a list of integers");
   return value ? *value : std::vector<int64_t>{};
 }
 
 ForeignNumbers ForeignAdapter::numbers(const std::string& key) const {
-  const auto* value = entry<ForeignNumbers>(*this, key, "texts with numbers");
+  const auto* value = entry<ForeignNumbers>(*this, key, "a map from strings to numbers");
   return value ? *value : ForeignNumbers{};
 }
 
@@ -112,7 +113,7 @@ const Tensor& ForeignAdapter::tensor(const std::string& name) const {
   std::string there;
   for (const auto& [other, tensor] : tensors) there += (there.empty() ? "" : ", ") + other;
   throw CheckpointError({"the adapter has no tensor " + name, there.empty() ? "no tensors at all" : there, name,
-                         "look whether the file belongs to this kind of backbone"});
+                         "check that the file was made for this kind of backbone"});
 }
 
 }  // namespace peftbench

@@ -73,9 +73,9 @@ PluginHandle PluginFinder::load_method(const std::string& name, const NamedBy& b
   const std::string where = by.file.empty() ? "" : by.file + ": ";
   if (name.find('/') != std::string::npos || is_library(name))
     throw PluginError(PluginStep::find,
-                      Problem{where + "this is a path, not the name of a method", "'" + name + "'", method_name_rule,
-                              "opening a library runs its code, so its path is taken from the "
-                              "command line alone: give --plugin FILE if you trust that file"});
+                      Problem{where + "this is a path, not a method name", "'" + name + "'", method_name_rule,
+                              "loading a library runs its code, so a path is accepted only on the "
+                              "command line: use --plugin FILE if you trust the file"});
   std::vector<std::string> names, places;
   const std::vector<Candidate> all = candidates();
   for (const Candidate& candidate : all) {
@@ -96,13 +96,12 @@ PluginHandle PluginFinder::load_method(const std::string& name, const NamedBy& b
   }
   std::sort(names.begin(), names.end());
   std::string remedy =
-      did_you_mean(name, names) + "; for a library elsewhere give --plugin FILE or set PEFTBENCH_PLUGIN_PATH";
+      did_you_mean(name, names) + "; for a library in another folder, use --plugin FILE or set PEFTBENCH_PLUGIN_PATH";
   if (!by.library.empty())
-    remedy = "it was trained with " + by.library + ": if you trust that file, add --plugin " + by.library;
-  throw PluginError(PluginStep::find,
-                    Problem{where + "there is no method '" + name + "'",
-                            "looked in\n" + (places.empty() ? "no folder at all" : join(places, "\n")),
-                            name + ".so in one of them", remedy});
+    remedy = "it was trained with " + by.library + ": if you trust the file, add --plugin " + by.library;
+  throw PluginError(PluginStep::find, Problem{where + "there is no method '" + name + "'",
+                                              "looked in\n" + (places.empty() ? "no folders" : join(places, "\n")),
+                                              name + ".so in one of them", remedy});
 }
 
 std::vector<FoundPlugin> PluginFinder::list() const {

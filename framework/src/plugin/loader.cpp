@@ -63,13 +63,13 @@ PluginError open_error(const fs::path& file, const std::string& text) {
     const std::string name = boost::core::demangle(mangled.c_str());
     const bool ours = name.find("peftbench::") != std::string::npos;
     return refusal(PluginStep::open, file, "it uses a symbol that no library defines", name,
-                   "all symbols are defined when it is loaded",
+                   "all symbols defined when the plugin is loaded",
                    ours ? "define it in the plugin, or use only what <peftbench/plugin.h> declares with PEFTBENCH_API"
                         : "add the source file or library that defines it to the plugin's CMakeLists.txt");
   }
   if (const std::size_t at = message.find(missing); at != std::string::npos) {
-    return refusal(PluginStep::open, file, "it needs a library that is not there", message.substr(0, at), {},
-                   "install that library, or link the plugin so that its RPATH says where it is");
+    return refusal(PluginStep::open, file, "a library that it needs is missing", message.substr(0, at), {},
+                   "install that library, or set the plugin's RPATH to its folder");
   }
   return refusal(PluginStep::open, file, "it cannot be loaded", message,
                  "a shared library that the dynamic loader accepts", "build it again with peftbench_add_plugin(…)");
@@ -95,11 +95,11 @@ const PluginHeader& header_of(const Library& library, const fs::path& file, cons
                    "let PEFTBENCH_PLUGIN(…) write the header, and build it against this peft-bench");
   };
   if (header.struct_size != sizeof(PluginHeader)) {
-    throw refuse("its header has another size", fmt::format("{} bytes", header.struct_size),
+    throw refuse("its header has the wrong size", fmt::format("{} bytes", header.struct_size),
                  fmt::format("{} bytes", sizeof(PluginHeader)));
   }
   if (header.api_version != PEFTBENCH_API_VERSION) {
-    throw refuse("its header is of another version of the plugin interface", std::to_string(header.api_version),
+    throw refuse("its header has another plugin interface version", std::to_string(header.api_version),
                  std::to_string(PEFTBENCH_API_VERSION));
   }
   std::vector<std::string> absent;
@@ -113,7 +113,7 @@ const PluginHeader& header_of(const Library& library, const fs::path& file, cons
   need(header.reference, "reference");
   need(reinterpret_cast<const void*>(header.torch_identity), "torch_identity");
   need(reinterpret_cast<const void*>(header.register_method), "register_method");
-  if (!absent.empty()) throw refuse("its header has null fields", join(absent), "every field is set");
+  if (!absent.empty()) throw refuse("its header has null fields", join(absent), "no null fields");
   check_note(file, find_note(header.abi_note).value_or(std::string()), note, false);
   return header;
 }
@@ -130,18 +130,18 @@ void check_torch(const PluginHeader& header, const fs::path& file) {
 void check_name(const PluginHeader& header, const fs::path& file) {
   const std::string name = header.name;
   if (!is_method_name(name)) {
-    throw refusal(PluginStep::name, file, "its name has other characters than a method's may have", "'" + name + "'",
-                  method_name_rule, "rename the method in PEFTBENCH_PLUGIN(…), and its file");
+    throw refusal(PluginStep::name, file, "invalid method name", "'" + name + "'", method_name_rule,
+                  "rename the method in PEFTBENCH_PLUGIN(…), and its file");
   }
   if (name != file.stem()) {
-    throw refusal(PluginStep::name, file, "its name is not its file's", "the name '" + name + "'",
+    throw refusal(PluginStep::name, file, "the method name differs from the file name", "the name '" + name + "'",
                   "'" + file.stem().string() + "'",
                   "rename the file to " + name + ".so, or the method in PEFTBENCH_PLUGIN(…)");
   }
   for (const auto& [path, plugin] : registry().plugins) {
     if (plugin->name == name) {
-      throw refusal(PluginStep::name, file, "a method '" + name + "' is loaded already", "from " + path.string(),
-                    "one library for a method", "name only one of the two files, or rename one method");
+      throw refusal(PluginStep::name, file, "method '" + name + "' is already loaded", "from " + path.string(),
+                    "one library per method", "give only one of the two files, or rename one method");
     }
   }
 }
@@ -160,16 +160,17 @@ std::string without_trace(const std::string& text) {
 void run_guarded(const std::string& name, const fs::path& file, PluginStep step, const std::string& doing,
                  const std::function<void()>& code) {
   const auto fault = [&](const std::string& found) {
-    return PluginError(step, Problem{fmt::format("method '{}' failed while {}", name, doing),
-                                     found,
-                                     {},
-                                     "this is a fault of the plugin " + file.string() + ": fix it or tell its author"});
+    return PluginError(step,
+                       Problem{fmt::format("method '{}' failed while {}", name, doing),
+                               found,
+                               {},
+                               "this is a bug in the plugin " + file.string() + ": fix it or report it to its author"});
   };
   const auto no_memory = [&](const std::string& asked) {  // nobody's fault but the sizes'
-    return Error({fmt::format("there is not enough memory for method '{}' while {}", name, doing),
+    return Error({fmt::format("not enough memory for method '{}' while {}", name, doing),
                   asked,
                   {},
-                  "take smaller sizes for the method (length, rank, hidden), or a smaller backbone"});
+                  "choose smaller sizes for the method (length, rank, hidden), or a smaller backbone"});
   };
   try {
     code();
@@ -183,7 +184,7 @@ void run_guarded(const std::string& name, const fs::path& file, PluginStep step,
       throw no_memory(text.substr(std::min(text.find("you tried"), text.size())));
     throw fault(thrown_type() + ": " + text);
   } catch (...) {
-    throw fault("an exception of type " + thrown_type() + ", which is no std::exception");
+    throw fault("an exception of type " + thrown_type() + ", which is not a std::exception");
   }
 }
 
@@ -192,11 +193,11 @@ MethodRegistrar registered(const PluginHeader& header, const fs::path& file) {
   run_guarded(header.name, file, PluginStep::registration, "registering itself",
               [&] { header.register_method(registrar); });
   if (!registrar.factory()) {
-    throw refusal(PluginStep::registration, file, "its registrar names no method", "a registrar that returned",
+    throw refusal(PluginStep::registration, file, "its registrar registers no method", "a registrar that returned",
                   "a call of registrar.method<YourMethod>()", "call it in the function given to PEFTBENCH_PLUGIN(…)");
   }
   if (const auto faults = schema_faults(registrar.schema()); !faults.empty()) {
-    throw refusal(PluginStep::registration, file, "the parameters it declares are at fault", join(faults, "\n"), {},
+    throw refusal(PluginStep::registration, file, "invalid parameter declarations", join(faults, "\n"), {},
                   "fix the .param(…) lines of its registrar");
   }
   return registrar;
@@ -213,15 +214,16 @@ PluginHandle load_plugin(const fs::path& file) {
   const fs::path path = fs::absolute(file).lexically_normal();
   const fs::path key = fs::canonical(path, error);
   if (error || fs::is_directory(key)) {
-    throw refusal(PluginStep::find, file, error ? "there is no such file" : "it is a folder", {},
-                  "the path of a method's library, NAME.so",
-                  "check the path; `peft-bench methods` lists the methods that are found");
+    throw refusal(PluginStep::find, file, error ? "no such file" : "it is a folder", {},
+                  "the path of a method library, NAME.so",
+                  "check the path; `peft-bench methods` lists the available methods");
   }
   const std::lock_guard lock(registry().mutex);
   if (const auto known = registry().plugins.find(key); known != registry().plugins.end()) {
     if (known->second->name != path.stem()) {
-      throw refusal(PluginStep::name, file, "its name is not its file's", "the name '" + known->second->name + "'",
-                    "'" + path.stem().string() + "'", "rename the file to " + known->second->name + ".so");
+      throw refusal(PluginStep::name, file, "the method name differs from the file name",
+                    "the name '" + known->second->name + "'", "'" + path.stem().string() + "'",
+                    "rename the file to " + known->second->name + ".so");
     }
     return known->second;
   }
@@ -248,9 +250,9 @@ void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string&
 
 std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& values) {
   std::unique_ptr<Method> method;
-  call_plugin(plugin, PluginStep::planning, "taking its parameters", [&] { method = plugin.factory(values); });
+  call_plugin(plugin, PluginStep::planning, "reading its parameters", [&] { method = plugin.factory(values); });
   if (method == nullptr) {
-    throw refusal(PluginStep::planning, plugin.path, "its factory made no method", "a null pointer", {},
+    throw refusal(PluginStep::planning, plugin.path, "its factory returned no method", "a null pointer", {},
                   "fix the plugin");
   }
   return method;

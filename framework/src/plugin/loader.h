@@ -24,7 +24,7 @@ struct LoadedPlugin {
 };
 using PluginHandle = std::shared_ptr<const LoadedPlugin>;
 
-// What a method and its library may be called, so that a name read from a file is never a path.
+// The valid names of methods and libraries; a name read from a file can never be a path.
 bool is_method_name(const std::string& name);
 inline constexpr const char* method_name_rule = "a name of the letters a-z, digits and '_'";
 
@@ -32,8 +32,8 @@ inline constexpr const char* method_name_rule = "a name of the letters a-z, digi
 // PluginError with the step that failed.
 PluginHandle load_plugin(const fs::path& file);
 
-// Runs code of a plugin. What it throws comes out as PluginError(step): peft-bench's own UserErrors under the
-// method's name, anything else, std::exception or not, as a fault of the plugin. `doing`: "making it", "planning".
+// Runs code of a plugin. Its exceptions become PluginError(step): peft-bench's own UserErrors with the
+// method's name, anything else as a bug in the plugin. `doing`: "making it", "planning".
 void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string& doing,
                  const std::function<void()>& code);
 

@@ -15,10 +15,10 @@ MethodSchema& MethodSchema::add(std::string name, Value standard, std::string he
 
 ParameterSchema& MethodSchema::last(const char* caller) {
   if (parameters_.empty()) {
-    throw ConfigError(Problem{std::string(caller) + "() stands before the first parameter",
+    throw ConfigError(Problem{std::string(caller) + "() is called before the first .param()",
                               {},
-                              "it follows the .param() that it is about",
-                              "put it behind that .param()"});
+                              "a call after the .param() that it describes",
+                              "move it after that .param()"});
   }
   return parameters_.back();
 }
@@ -75,8 +75,8 @@ MethodSchema& MethodRegistrar::add(MethodFactory factory) {
   if (factory_) {
     throw ConfigError(Problem{"the library registers a second method",
                               {},
-                              "one method in a library",
-                              "move the second one into a library of its own"});
+                              "one method per library",
+                              "move the second one into its own library"});
   }
   factory_ = std::move(factory);
   return schema_;

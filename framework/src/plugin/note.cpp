@@ -33,8 +33,9 @@ PluginError refusal(const fs::path& file, std::string what, std::string found, s
 }
 
 constexpr const char* rebuild =
-    "build it against this peft-bench (cmake -S . -B build -DCMAKE_PREFIX_PATH=<where peft-bench is installed>), or "
-    "use the one that it was built for";
+    "build it against this peft-bench (cmake -S . -B build -DCMAKE_PREFIX_PATH=<prefix of the installed peft-bench>), "
+    "or "
+    "use the peft-bench that it was built for";
 
 template <class T>
 T at(std::string_view bytes, std::size_t offset) {
@@ -46,8 +47,8 @@ T at(std::string_view bytes, std::size_t offset) {
 // The loader maps what the headers announce: a file that was cut short would be killed by SIGBUS, not refused.
 void check_library(const fs::path& file, std::string_view bytes) {
   const auto refuse = [&](const std::string& found) {
-    return refusal(file, "it is not a shared library of this machine", found,
-                   "an ELF library, 64 bits, of this processor", rebuild);
+    return refusal(file, "it is not a shared library for this machine", found,
+                   "a 64-bit ELF library for this processor", rebuild);
   };
   if (bytes.size() < sizeof(Elf64_Ehdr) || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
     throw refuse(bytes.empty() ? "an empty file" : fmt::format("a file of {} bytes that is not ELF", bytes.size()));
@@ -57,7 +58,7 @@ void check_library(const fs::path& file, std::string_view bytes) {
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != data || header.e_machine != machine) {
     throw refuse(fmt::format("ELF for another machine (number {})", header.e_machine));
   }
-  if (header.e_type != ET_DYN) throw refuse(fmt::format("ELF, but no shared library (type {})", header.e_type));
+  if (header.e_type != ET_DYN) throw refuse(fmt::format("ELF, but not a shared library (type {})", header.e_type));
   std::size_t needed = sizeof(Elf64_Ehdr);
   const auto reach = [&](std::uint64_t offset, std::uint64_t size) {  // sums that would overflow reach beyond any file
     needed = std::max<std::size_t>(needed, size > SIZE_MAX - offset ? SIZE_MAX : offset + size);
@@ -70,8 +71,8 @@ void check_library(const fs::path& file, std::string_view bytes) {
     }
   }
   if (needed > bytes.size()) {
-    throw refusal(file, "it is cut short", fmt::format("{} bytes", bytes.size()),
-                  fmt::format("at least the {} bytes that its own header announces", needed), "build or copy it again");
+    throw refusal(file, "it is truncated", fmt::format("{} bytes", bytes.size()),
+                  fmt::format("at least {} bytes, as its header says", needed), "build or copy it again");
   }
 }
 
@@ -93,7 +94,7 @@ const char* meaning(const std::string& key) {
   if (key == "compiler") return "compiler";
   if (key == "sanitizers") return "sanitizers";
   if (key == "rtti") return "run-time type information";
-  return "a field that the other side does not know";
+  return "a field unknown to the other side";
 }
 
 }  // namespace
@@ -136,7 +137,7 @@ std::string read_note(const fs::path& file) {
   check_library(file, mapped->text());
   const std::optional<std::string> note = find_note(mapped->text());
   if (!note) {
-    throw refusal(file, "it is a shared library, but no plugin of peft-bench", "no ABI note in it",
+    throw refusal(file, "it is a shared library, but not a peft-bench plugin", "no ABI note in it",
                   "the note that PEFTBENCH_PLUGIN(…) writes",
                   "write PEFTBENCH_PLUGIN(…) once in its source, outside any namespace (docs/writing-a-method.md)");
   }
@@ -162,7 +163,7 @@ void check_note(const fs::path& file, std::string_view plugin_fields, std::strin
   }
   const std::string what = fmt::format(
       "plugin {}: {}", file.string(),
-      in_file ? "it was built for another peft-bench" : "once loaded, it tells another ABI than its file does");
+      in_file ? "it was built for another peft-bench" : "once loaded, it reports another ABI than its file");
   throw PluginError(in_file ? PluginStep::note : PluginStep::header,
                     Problem{what, join(found, "\n"), join(expected, "\n"), rebuild});
 }

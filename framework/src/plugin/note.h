@@ -19,10 +19,10 @@ std::string host_note_fields();
 // The fields of "key=value;key=value;"; nothing if the text is not of that form.
 std::optional<NoteFields> parse_note_fields(std::string_view fields);
 
-// The first whole note in these bytes, marks left out. A mark without a well-formed note behind it is passed over.
+// The first complete note in these bytes, without marks. A mark without a well-formed note is skipped.
 std::optional<std::string> find_note(std::string_view bytes);
 
-// Of a plugin file that is not loaded: checks that it is a whole shared library for this machine and returns the
+// For a plugin file before loading: checks that it is a complete shared library for this machine and returns the
 // fields of its note. Throws PluginError(PluginStep::note).
 std::string read_note(const fs::path& file);
 

@@ -33,9 +33,9 @@ class Dialect {
   char next(std::size_t ahead = 1) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 
   [[noreturn]] void refuse(const std::string& what, std::size_t length) const {
-    throw ConfigError(Problem{"the expression '" + text_ + "' has " + what + ", which cannot be honoured here",
+    throw ConfigError(Problem{"the expression '" + text_ + "' has " + what + ", which is not supported",
                               "'" + text_.substr(at_, length) + "'",
-                              "characters, classes, groups, alternatives and repetition, as Python has them",
+                              "characters, classes, groups, alternatives and repetition, as in Python",
                               "write the expression without it, or list the names"});
   }
 
@@ -46,7 +46,7 @@ class Dialect {
     if (letter && c >= '1' && c <= '9') refuse("a backreference", 2);
     if (c == 'x' && next(2) == '{') refuse("an escape that Python does not have", 3);
     if (letter && alike.find(c) == std::string_view::npos && (in_class || outside.find(c) == std::string_view::npos))
-      refuse("an escape of another meaning", 2);
+      refuse("an escape that means something else in RE2", 2);
     at_ += 2;
   }
 
@@ -55,7 +55,7 @@ class Dialect {
     if (at_ < text_.size() && text_[at_] == '^') ++at_;
     for (bool first = true; at_ < text_.size(); first = false) {
       if (text_[at_] == ']' && !first) break;
-      if (text_[at_] == '[' && next() == ':') refuse("a class of another meaning", 2);
+      if (text_[at_] == '[' && next() == ':') refuse("a class that means something else in RE2", 2);
       if (text_[at_] == '\\') {
         escape(/*in_class=*/true);
       } else {
@@ -78,7 +78,7 @@ class Dialect {
       return;
     }
     const std::size_t end = rest.find_first_not_of("ims-");
-    if (end == std::string_view::npos || rest[end] != ':') refuse("flags, or a group of another kind", end + 3);
+    if (end == std::string_view::npos || rest[end] != ':') refuse("flags, or an unsupported kind of group", end + 3);
     at_ += end + 3;
   }
 
@@ -89,7 +89,7 @@ class Dialect {
     if (c != '{') return 0;
     const std::size_t end = text_.find_first_not_of("0123456789,", at_ + 1);
     const bool counts = end != std::string::npos && text_[end] == '}' && end > at_ + 1;
-    if (counts && next() == ',' && end > at_ + 2) refuse("a repetition without its least count", end - at_ + 1);
+    if (counts && next() == ',' && end > at_ + 2) refuse("a repetition without a minimum", end - at_ + 1);
     return counts && next() != ',' ? end - at_ + 1 : 0;
   }
 

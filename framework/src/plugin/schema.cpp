@@ -47,7 +47,7 @@ std::optional<std::string> refusal(const ParameterSchema& parameter, const Value
   if (const auto* real = std::get_if<double>(&value)) number = *real;
   if (number && !std::isfinite(*number)) return "is not a finite number";
   if (number && parameter.range && !(parameter.range->first <= *number && *number <= parameter.range->second)) {
-    return fmt::format("is {}, allowed is {}", to_text(value), range_text(parameter));
+    return fmt::format("is {}; allowed: {}", to_text(value), range_text(parameter));
   }
   Names entries;
   if (const auto* text = std::get_if<std::string>(&value)) entries = {*text};
@@ -55,7 +55,7 @@ std::optional<std::string> refusal(const ParameterSchema& parameter, const Value
   std::set<std::string> seen;
   for (const std::string& entry : entries) {
     if (!chosen(parameter, entry)) return fmt::format("is '{}'; {}", entry, did_you_mean(entry, parameter.choices));
-    if (!seen.insert(entry).second) return fmt::format("has '{}' twice", entry);
+    if (!seen.insert(entry).second) return fmt::format("contains '{}' twice", entry);
   }
   return std::nullopt;
 }
@@ -128,15 +128,15 @@ std::vector<std::string> schema_faults(const MethodSchema& schema) {
     if (parameter.range && !(parameter.range->first <= parameter.range->second)) fault("has an empty range");
     if (!parameter.choices.empty() && !text)
       fault(fmt::format("has choices, but its type is {}", type_name(parameter.standard)));
-    if (const auto reason = refusal(parameter, parameter.standard))
-      fault("has a default that it does not allow: it " + *reason);
+    if (const auto reason = refusal(parameter, parameter.standard)) fault("has an invalid default: it " + *reason);
   }
   std::set<std::string> keys;
   for (const auto& [key, value] : schema.recommendations()) {
     if (!keys.insert(key).second) faults.push_back("'" + key + "' is recommended twice");
     // Rows of a table would be evaluated each in its own way, or see other data.
     if (!key.starts_with("train."))
-      faults.push_back("'" + key + "' is recommended, but a method recommends training alone (keys of 'train.')");
+      faults.push_back("'" + key +
+                       "' cannot be recommended: a method may recommend only training settings (keys of 'train.')");
   }
   return faults;
 }
@@ -159,7 +159,7 @@ Values parse_values(const std::string& method, const MethodSchema& schema, const
     const std::optional<Value> value = converted(found->second, parameter.standard);
     if (!value) {
       const std::string allowed = allowed_text(parameter);
-      faults.push_back(fmt::format("'{}' is {}, expected is a value of type {}{}", parameter.name, shown(found->second),
+      faults.push_back(fmt::format("'{}' is {}; expected a value of type {}{}", parameter.name, shown(found->second),
                                    type_name(parameter.standard), allowed.empty() ? "" : " (" + allowed + ")"));
     } else if (const auto reason = refusal(parameter, *value)) {
       faults.push_back("'" + parameter.name + "' " + *reason);
@@ -168,7 +168,7 @@ Values parse_values(const std::string& method, const MethodSchema& schema, const
     }
   }
   if (!faults.empty()) {
-    throw ConfigError(Problem{"method '" + method + "' cannot take these parameters",
+    throw ConfigError(Problem{"invalid parameters for method '" + method + "'",
                               join(faults, "\n"),
                               {},
                               "`peft-bench methods " + method + "` lists its parameters"});
@@ -181,7 +181,7 @@ Value parse_value(const ParameterSchema& parameter, const GivenValue& given, con
   const std::string expected = type_name(parameter.standard) + (allowed.empty() ? "" : ": " + allowed);
   const std::optional<Value> value = converted(given, parameter.standard);
   if (!value) {
-    throw ConfigError(Problem{origin + ": the value of '" + parameter.name + "' is of another type", shown(given),
+    throw ConfigError(Problem{origin + ": the value of '" + parameter.name + "' has the wrong type", shown(given),
                               expected, "correct the value"});
   }
   if (const auto reason = refusal(parameter, *value)) {

@@ -11,24 +11,24 @@
 
 namespace peftbench {
 
-// What is wrong with a schema, a line each; empty if nothing is.
+// The errors of a schema, one per line; empty if valid.
 std::vector<std::string> schema_faults(const MethodSchema& schema);
 
-// A value as a user wrote it: the text behind `key=`, or the entries of a YAML list.
+// A value as given by the user: the text after `key=`, or the entries of a YAML list.
 using GivenValue = std::variant<std::string, Names>;
 using GivenValues = std::map<std::string, GivenValue>;
 
 // Every parameter of the schema with its given value or its default. An unknown name, a text that is not of the
-// parameter's type, or a value outside its range or choices is a ConfigError; all of them are told at once.
+// parameter's type, or a value outside its range or choices is a ConfigError, which lists all of them.
 Values parse_values(const std::string& method, const MethodSchema& schema, const GivenValues& given);
 
 // One value of one parameter; `origin` ("file.yaml:12", "--set length=x") begins the message of the ConfigError.
 Value parse_value(const ParameterSchema& parameter, const GivenValue& given, const std::string& origin);
 
-// Equal values have equal texts: for the hash that names a run.
+// Equal values have equal texts: for the hash of a run's identity.
 nlohmann::json to_json(const Values& values);
 
-// A value as one would type it behind `key=`.
+// A value as typed after `key=`.
 std::string to_text(const Value& value);
 
 // What `methods NAME` prints of a parameter.

@@ -15,7 +15,7 @@ const T& Values::get(const std::string& key) const {
   if (found == values_.end()) {
     std::string known;
     for (const auto& [name, value] : values_) known += (known.empty() ? "" : ", ") + name;
-    throw ConfigError(Problem{"the method asks for its parameter '" + key + "', which its schema does not have",
+    throw ConfigError(Problem{"the method reads parameter '" + key + "', which its schema does not declare",
                               known.empty() ? "no parameters" : known,
                               {},
                               "declare it with .param() in the registrar"});
@@ -24,8 +24,8 @@ const T& Values::get(const std::string& key) const {
   if (value == nullptr) {
     const std::string type = type_name(found->second);
     throw ConfigError(Problem{
-        "the method asks for its parameter '" + key + "' as another type than its schema gives it",
-        std::string("asked for: ") + type_name(Value(T{})), "its default's type, " + type,
+        "the method reads parameter '" + key + "' with the wrong type",
+        std::string("read as: ") + type_name(Value(T{})), "the type of its default, " + type,
         type == "list" ? "read it with values.names()" : "read it with values." + type + "(), or change its default"});
   }
   return *value;

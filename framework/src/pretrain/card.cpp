@@ -106,13 +106,13 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
       with_thousands(s.parameter_count()), s.d_model, s.num_heads, s.d_kv, s.d_ff, s.encoder_layers, s.decoder_layers,
       with_thousands(s.vocab_size),
       code(config.command.empty() ? "peft-bench pretrain " + config.file.string() : config.command),
-      facts.step < train.steps ? fmt::format(", as it was after {} of {} steps", facts.step, train.steps) : "");
+      facts.step < train.steps ? fmt::format(", after {} of {} steps", facts.step, train.steps) : "");
   text += "| | |\n|---|---|\n";
-  text += "| begins with | " + start(config) + " |\n";
+  text += "| initial weights | " + start(config) + " |\n";
   text += "| objectives | " + objectives(config) + " |\n";
   text += fmt::format("| steps | {} of {} input tokens, packed; inputs up to {} tokens |\n", with_thousands(facts.step),
                       with_thousands(config.tokens * train.gradient_accumulation), config.input_tokens);
-  text += fmt::format("| tokens seen | {}, of inputs and targets |\n", with_thousands(facts.tokens));
+  text += fmt::format("| tokens seen | {}, inputs and targets |\n", with_thousands(facts.tokens));
   text += fmt::format("| optimizer | {}, learning rate {}, {}, {} steps of warm-up{} |\n", enum_name(train.optimizer),
                       train.learning_rate, enum_name(train.schedule), train.warmup_steps,
                       train.optimizer == OptimizerKind::adamw && train.adamw.multiply_by_parameter_scale
@@ -124,7 +124,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   if (config.held_out > 0 && !facts.text.empty())
     text += fmt::format("| held out | {} of the documents |\n", percent(config.held_out));
   if (!facts.text.empty()) {
-    Table table({"source", "documents", "tokens", "times an epoch"});
+    Table table({"source", "documents", "tokens", "times per epoch"});
     for (const CardFacts::Text& t : facts.text)
       table.add({t.name, count_cell(t.documents), count_cell(t.tokens), fmt::format("{}", t.weight)});
     text += "\n## Text\n" + render_markdown(table);
@@ -136,7 +136,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
     text += "\n## Supervised tasks\n" + render_markdown(table);
   }
   if (!points.empty()) {
-    text += "\n## Loss on held-out examples, nats a target token\n" + loss_table(points) + "\n![loss](loss.svg)\n";
+    text += "\n## Loss on held-out examples, nats per target token\n" + loss_table(points) + "\n![loss](loss.svg)\n";
     std::map<std::string, LossCurve> curves;
     for (const Point& point : points)
       for (const auto& [objective, loss] : point.losses)
@@ -145,7 +145,7 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
     for (auto& [objective, curve] : curves) lines.push_back({objective, std::move(curve.points)});
     write_atomically(folder / "loss.svg", draw_curves(lines, name + ": loss on held-out examples"));
   }
-  if (!facts.from_card.empty()) text += "\n---\nWhat it began with:\n\n" + nested(facts.from_card);
+  if (!facts.from_card.empty()) text += "\n---\nInitial model:\n\n" + nested(facts.from_card);
   write_atomically(folder / "README.md", text);
 }
 

@@ -27,14 +27,14 @@ constexpr std::int64_t longest_inputs = 65536;  // tokens; no longer part of a d
 double positive(const Yaml& yaml, bool zero_allowed = false) {
   const double value = yaml.number();
   if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed))
-    yaml.fail("not a share or weight", yaml.text(), zero_allowed ? "0 or more" : "a number above 0");
+    yaml.fail("invalid share or weight", yaml.text(), zero_allowed ? "0 or more" : "a number above 0");
   return value;
 }
 
 std::int64_t count(const Yaml& yaml, std::int64_t least, std::int64_t most = INT64_MAX) {
   const std::int64_t value = yaml.integer();
-  if (value < least) yaml.fail("too small a number", std::to_string(value), std::to_string(least) + " or more");
-  if (value > most) yaml.fail("too large a number", std::to_string(value), std::to_string(most) + " or less");
+  if (value < least) yaml.fail("number too small", std::to_string(value), std::to_string(least) + " or more");
+  if (value > most) yaml.fail("number too large", std::to_string(value), std::to_string(most) + " or less");
   return value;
 }
 
@@ -65,7 +65,7 @@ void read_text_shares(const Yaml& yaml, PretrainConfig& config) {
     config.text.push_back({name, positive(weight)});
     if (config.text.back().weight > most_times)
       weight.fail("the weight of a text is out of range", weight.text(),
-                  "0 to 1000: how often an epoch has each document");
+                  "0 to 1000: how often each document occurs per epoch");
   }
 }
 
@@ -101,10 +101,10 @@ void read_objectives(const Yaml& yaml, PretrainConfig& config) {
        [&](const Yaml& part) { config.mixture = parse_mixture(part, {"share"}); });
   ObjectiveShares& shares = config.shares;
   const double sum = shares.span_corruption + shares.prefix_lm + shares.tasks;
-  if (sum <= 0) yaml.fail("nothing is to be learnt", "no objective with a share above 0", "span_corruption: 1");
+  if (sum <= 0) yaml.fail("no training objective", "no objective with a share above 0", "span_corruption: 1");
   for (double* share : {&shares.span_corruption, &shares.prefix_lm, &shares.tasks}) *share /= sum;
   if (shares.tasks > 0 && config.mixture.names.empty())
-    yaml.fail("the share of tasks names none", yaml.at("tasks").text(), "tasks: {share: 0.5, tasks: [a, b]}");
+    yaml.fail("the share of tasks has no tasks", yaml.at("tasks").text(), "tasks: {share: 0.5, tasks: [a, b]}");
 }
 
 // Keys of `train:` may stand in sections (adafactor: {…}) or with dots.
@@ -142,7 +142,7 @@ void read_train(const Yaml& yaml, TrainConfig& train) {
       const auto named = enum_from<Field>(value.text());
       if (!named) {
         const std::vector<std::string> choices = enum_choices<Field>();
-        value.fail("'" + key + "' has no such value", value.text(), "one of " + join(choices));
+        value.fail("'" + key + "' has an invalid value", value.text(), "one of " + join(choices));
       }
       field = *named;
     } else if constexpr (std::is_same_v<Field, bool>) {
@@ -156,7 +156,7 @@ void read_train(const Yaml& yaml, TrainConfig& train) {
   });
   if (!values.empty()) {
     const auto& [key, value] = *values.begin();
-    value.fail("unknown key 'train." + key + "'", key, "an option of training", did_you_mean(key, known));
+    value.fail("unknown key 'train." + key + "'", key, "a training option", did_you_mean(key, known));
   }
   check(train);
 }
@@ -173,13 +173,13 @@ std::vector<Snapshot> read_snapshots(const Yaml& yaml, const std::string& model,
   for (const auto& [name, at] : yaml.entries()) {
     if (!may_name_a_model(name) || name == model)
       at.fail("invalid snapshot name", "'" + name + "'",
-              "the name of a folder beside those of the checkpoint and of the model '" + model + "'");
+              "a folder name other than those of the checkpoint and of the model '" + model + "'");
     const double part = positive(at);
     if (part >= 1 && part != std::floor(part))
-      at.fail("a snapshot is at no step", at.text(), "a part of the steps below 1, or a whole number");
+      at.fail("invalid snapshot step", at.text(), "a fraction of the steps below 1, or a whole number");
     if (steps < 2 || part >= static_cast<double>(steps))
-      at.fail("a snapshot is not within training", at.text() + " of " + std::to_string(steps) + " steps",
-              "a part of the steps below 1, or a step before " + std::to_string(steps));
+      at.fail("the snapshot step is outside training", at.text() + " of " + std::to_string(steps) + " steps",
+              "a fraction of the steps below 1, or a step before " + std::to_string(steps));
     // A part of few steps is the first or the last but one, never none.
     const auto step = part < 1 ? std::clamp<std::int64_t>(std::llround(part * static_cast<double>(steps)), 1, steps - 1)
                                : static_cast<std::int64_t>(part);
@@ -202,9 +202,9 @@ void check_spans(const Yaml& yaml, const PretrainConfig& config) {
   }();
   if (lengths.spans > sentinels)
     place.fail(
-        "span corruption needs more sentinels than there are",
+        "span corruption needs more sentinels than available",
         std::to_string(lengths.spans) + " spans in an input of " + std::to_string(config.input_tokens) + " tokens",
-        "at most " + std::to_string(sentinels), "take shorter inputs, a smaller noise_density or longer spans");
+        "at most " + std::to_string(sentinels), "use shorter inputs, a smaller noise_density or longer spans");
 }
 
 }  // namespace
@@ -217,19 +217,19 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
   config.name = file.stem().string();
   config.file = file;
   if (!may_name_a_model(config.name))
-    yaml.fail("the model takes the file's name, which is invalid", "'" + config.name + "'",
-              "the name of a folder beside that of the checkpoint", "rename the file");
+    yaml.fail("the file name is not a valid model name", "'" + config.name + "'",
+              "a folder name other than that of the checkpoint", "rename the file");
   if (yaml.has("summary")) config.summary = yaml.at("summary").text();
   read_model(yaml.at("model"), config);
   if (yaml.has("vocabulary")) config.vocabulary = yaml.at("vocabulary").text();
   if (config.from.empty() && config.vocabulary.empty())
-    yaml.fail("no vocabulary is named", "a model of random weights", "vocabulary: PATH of a spiece.model",
+    yaml.fail("no vocabulary given", "a model with random weights", "vocabulary: PATH of a spiece.model",
               "train one with `peft-bench vocab`");
   read_objectives(yaml.at("objectives"), config);
   if (yaml.has("text")) read_text_shares(yaml.at("text"), config);
   if (config.text.empty() && config.shares.tasks < 1)
-    yaml.fail("there is no text", "no key 'text'", "text: {sotu: 1, …}",
-              "`peft-bench tasks --recipes` shows what there is");
+    yaml.fail("no text given", "no key 'text'", "text: {sotu: 1, …}",
+              "`peft-bench tasks --recipes` lists the available texts");
   if (yaml.has("lengths")) {
     yaml.at("lengths").only({"inputs"});
     config.input_tokens = count(yaml.at("lengths").at("inputs"), 8, longest_inputs);
@@ -241,7 +241,7 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
     held_out.only({"documents", "examples"});
     if (held_out.has("documents")) config.held_out = held_out.at("documents").number();
     if (!(config.held_out >= 0 && config.held_out < 1))
-      held_out.fail("not a part of the documents", std::to_string(config.held_out), "0 or more, below 1");
+      held_out.fail("invalid fraction of held-out documents", std::to_string(config.held_out), "0 or more, below 1");
     if (held_out.has("examples")) config.held_out_examples = count(held_out.at("examples"), 1);
   }
   if (yaml.has("precision")) {

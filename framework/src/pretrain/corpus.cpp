@@ -149,7 +149,7 @@ void make(const fs::path& path, const std::string& key, const Documents& source,
     }
     if (writer.tokens() == 0) {
       throw DataError(Problem{"the text '" + source.name + "' is empty",
-                              std::to_string(source.files.size()) + " files without a word",
+                              std::to_string(source.files.size()) + " files without words",
                               "documents",
                               {}});
     }

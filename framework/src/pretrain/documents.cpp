@@ -52,23 +52,23 @@ Documents find_text(const std::string& what, const fs::path& data_root) {
   if (file_exists(place)) {
     if (has_documents(place)) return {what, {place}};
     throw DataError(Problem{"the text " + place.string() + " has no known format",
-                            place.has_extension() ? "the ending " + place.extension().string() : "no ending",
+                            place.has_extension() ? "the extension " + place.extension().string() : "no extension",
                             "one of " + join({endings.begin(), endings.end()}),
                             {}});
   }
   if (fs::is_directory(place, ignored)) {
     std::vector<fs::path> files = files_of(place);
     if (!files.empty()) return {what, std::move(files)};
-    throw DataError(Problem{"the folder " + place.string() + " holds no text", "no file of a known format",
+    throw DataError(Problem{"the folder " + place.string() + " contains no text", "no file of a known format",
                             "files that end in " + join({endings.begin(), endings.end()}),
-                            "JSONL has one document a line: {\"text\": \"…\"}"});
+                            "JSONL has one document per line: {\"text\": \"…\"}"});
   }
   const std::vector<std::string> fetched = fetched_texts(data_root / "text");
-  throw DataError(Problem{"the text '" + what + "' is not there",
+  throw DataError(Problem{"the text '" + what + "' is missing",
                           "neither a file or folder of that name nor " + (data_root / "text" / what).string(),
-                          fetched.empty() ? std::string() : "one of those fetched: " + join(fetched),
-                          "give a file's path, or fetch it: peft-bench tasks --fetch text/" +
-                              fs::path(what).filename().string() + " (peft-bench tasks --recipes has all names)"});
+                          fetched.empty() ? std::string() : "one of the downloaded texts: " + join(fetched),
+                          "give the path of a file, or download it: peft-bench tasks --fetch text/" +
+                              fs::path(what).filename().string() + " (peft-bench tasks --recipes lists all names)"});
 }
 
 DocumentReader::DocumentReader(Documents source) : source_(std::move(source)) {}

@@ -8,7 +8,7 @@ namespace peftbench {
 
 EncodedExample prefix_lm(std::span<const int64_t> ids, int64_t eos, Random& random) {
   if (ids.size() < 2) {
-    throw Error(Problem{"a piece of text is too short for a prefix and a rest",
+    throw Error(Problem{"a piece of text is too short for a prefix and a continuation",
                         std::to_string(ids.size()) + " tokens",
                         "two or more",
                         {}});

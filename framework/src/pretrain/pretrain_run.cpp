@@ -76,13 +76,13 @@ void open_vocabulary(const PretrainConfig& config, const std::optional<ResolvedB
   bench.vocabulary =
       config.vocabulary.empty() ? from->folder.value() / "spiece.model" : config.file.parent_path() / config.vocabulary;
   if (!file_exists(bench.vocabulary))
-    throw ConfigError({config.file.string() + ": the vocabulary is not there", "no " + bench.vocabulary.string(),
+    throw ConfigError({config.file.string() + ": the vocabulary is missing", "no " + bench.vocabulary.string(),
                        "the spiece.model of the model", "train one with `peft-bench vocab`"});
   bench.tokenizer = Tokenizer::load(bench.vocabulary);
   bench.facts.spec = bench.spec;
   if (bench.tokenizer->size() > bench.spec.vocab_size)
     throw ConfigError({config.file.string() + ": the vocabulary does not fit the model",
-                       std::to_string(bench.tokenizer->size()) + " ids, sentinels and added tokens among them",
+                       std::to_string(bench.tokenizer->size()) + " ids, including sentinels and added tokens",
                        "at most " + std::to_string(bench.spec.vocab_size) + ", the model's vocab_size",
                        "raise vocab_size, or train a smaller vocabulary with `peft-bench vocab`"});
   check_vocabulary(*bench.tokenizer, bench.spec, bench.vocabulary.string());
@@ -174,9 +174,9 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
     progress.update({"prepare", std::ssize(*tasks), std::ssize(configs), task.name});
     const TaskData data = load_task(task, request.places.data, storage);
     if (data.train.size() == 0)
-      throw ConfigError({config.mixture.place + ": the task '" + task.name + "' has no examples to train on",
+      throw ConfigError({config.mixture.place + ": the task '" + task.name + "' has no training examples",
                          "none in its training split (" + task.file.string() + ")", "1 or more",
-                         "look at the task with `peft-bench tasks`, or leave it out"});
+                         "check the task with `peft-bench tasks`, or remove it"});
     tasks->push_back(encode_task(data, bench, storage, each));
     sizes.push_back(static_cast<std::int64_t>(tasks->back().train->size()));
     for (EncodedExample& example : tasks->back().held_out) pool.held_out.push_back(std::move(example));

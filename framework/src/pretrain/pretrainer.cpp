@@ -93,7 +93,7 @@ Pretrainer::Pretrainer(PretrainJob job)
 }
 
 PretrainResult Pretrainer::run() {
-  LoopSetup setup{config_.train, *backbone_, plan_, "pre-training", "train anew with --again"};
+  LoopSetup setup{config_.train, *backbone_, plan_, "pre-training", "train again with --again"};
   setup.evaluate_at_start = true;
   setup.checkpoints = &job_.checkpoints;
   setup.log = &job_.log;

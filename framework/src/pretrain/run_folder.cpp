@@ -69,14 +69,15 @@ void refuse_other_settings(const fs::path& file, const nlohmann::json& identity)
   std::vector<std::string> found;
   differences(identity.at("config"), before.value("config", nlohmann::json::object()), "", found);
   // What these are follows from the configuration, and from files that may have changed.
-  for (const auto& [key, what] : {std::pair{"start", "the weights to begin with"},
+  for (const auto& [key, what] : {std::pair{"start", "the initial weights"},
                                   {"vocabulary", "the vocabulary"},
                                   {"sources", "the text or the tasks"}})
-    if (before.value(key, nlohmann::json()) != identity.at(key)) found.push_back(std::string(what) + ": other bytes");
+    if (before.value(key, nlohmann::json()) != identity.at(key))
+      found.push_back(std::string(what) + ": changed contents");
   if (found.empty()) return;
-  throw ConfigError({"the run in " + file.parent_path().string() + " was begun with other settings", join(found, "; "),
-                     "those of its " + file.filename().string(),
-                     "give those again, begin anew with --again, or take another folder with --out"});
+  throw ConfigError({"the run in " + file.parent_path().string() + " was started with other settings",
+                     join(found, "; "), "the settings in its " + file.filename().string(),
+                     "use those settings, start again with --again, or use another folder with --out"});
 }
 
 bool holds_model(const fs::path& folder, Precision stored) {
@@ -103,8 +104,7 @@ void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, st
   for (const Snapshot& snapshot : config.snapshots) {
     if (snapshot.step > step || holds_model(out / snapshot.name, config.stored)) continue;
     notes.note("warning: the snapshot '" + snapshot.name + "' of step " + std::to_string(snapshot.step) +
-               " cannot be written as it is now set: the run is at step " + std::to_string(step) +
-               "; --again trains it anew");
+               " cannot be written: the run is already at step " + std::to_string(step) + "; --again trains it again");
   }
 }
 

@@ -91,10 +91,10 @@ SegmentStream::SegmentStream(std::vector<WeightedCorpus> corpora, const SpecialI
     const SpanLengths lengths = span_lengths(options.input_tokens, options.density, options.mean_span);
     if (lengths.spans > special.sentinels) {
       throw ConfigError(Problem{
-          "span corruption needs more sentinels than there are",
+          "span corruption needs more sentinels than available",
           std::to_string(lengths.spans) + " spans in an input of " + std::to_string(options.input_tokens) + " tokens",
           "at most " + std::to_string(special.sentinels),
-          "take shorter inputs, a smaller density or a larger mean span"});
+          "use shorter inputs, a smaller density or a larger mean span"});
     }
     raw_ = lengths.raw;
   } else {
@@ -102,15 +102,15 @@ SegmentStream::SegmentStream(std::vector<WeightedCorpus> corpora, const SpecialI
     if (raw_ < 2) {
       throw ConfigError(Problem{"the inputs are too short for a prefix LM",
                                 std::to_string(options.input_tokens),
-                                "3 tokens or more; T5 has 512",
+                                "3 tokens or more; T5 uses 512",
                                 {}});
     }
   }
   for (const WeightedCorpus& c : corpora_) {
     if (!(c.weight >= 0 && c.weight <= 1000)) {
-      throw ConfigError(Problem{"the weight of the text '" + c.corpus->name() + "' is not a number of times",
+      throw ConfigError(Problem{"the weight of the text '" + c.corpus->name() + "' is out of range",
                                 std::to_string(c.weight),
-                                "0 to 1000: how often an epoch has each document",
+                                "0 to 1000: how often each document occurs per epoch",
                                 {}});
     }
   }
@@ -118,9 +118,9 @@ SegmentStream::SegmentStream(std::vector<WeightedCorpus> corpora, const SpecialI
   bool any = false;
   for (int64_t e = 0; e < 1000 && !any; ++e) any = epoch_size(e) > 0;
   if (!any) {
-    throw DataError(Problem{"there is no text to learn from", std::to_string(corpora_.size()) + " sources",
-                            "documents of two tokens or more that are not held out",
-                            "give more text, larger weights, or hold out less"});
+    throw DataError(Problem{"there is no training text", std::to_string(corpora_.size()) + " sources",
+                            "documents of two or more tokens that are not held out",
+                            "add more text, use larger weights, or hold out less"});
   }
 }
 
@@ -189,9 +189,9 @@ std::vector<EncodedExample> SegmentStream::held_out(int64_t limit) const {
   }
   const Epoch pieces(*this, std::move(documents), held_out_seed, 0);
   if (pieces.size() == 0) {
-    throw DataError(Problem{"no text is held out to measure the loss on",
-                            "a part of " + std::to_string(options_.held_out) + " of few documents",
-                            "at least one document", "hold out a larger part, or give more documents"});
+    throw DataError(Problem{"no text is held out for measuring the loss",
+                            "a fraction of " + std::to_string(options_.held_out) + " of few documents",
+                            "at least one document", "hold out a larger fraction, or add more documents"});
   }
   std::vector<EncodedExample> result;
   for (int64_t i = 0; i < std::min(limit, pieces.size()); ++i) {

@@ -19,13 +19,13 @@ void check(double density, double mean_span) {
   if (!(density > 0 && density < 1)) {
     throw ConfigError(Problem{"the noise density of span corruption is not between 0 and 1",
                               std::to_string(density),
-                              "the part of the tokens that is hidden; T5 has 0.15",
+                              "the fraction of masked tokens; T5 uses 0.15",
                               {}});
   }
   if (!(mean_span >= 1)) {
     throw ConfigError(Problem{"the mean span of span corruption is less than one token",
                               std::to_string(mean_span),
-                              "1 or more; T5 has 3",
+                              "1 or more; T5 uses 3",
                               {}});
   }
 }
@@ -69,9 +69,9 @@ std::vector<int64_t> with_sentinels(std::span<const int64_t> ids, const std::vec
     }
   }
   if (runs > special.sentinels) {
-    throw ConfigError(Problem{"span corruption needs more sentinels than there are", std::to_string(runs) + " spans",
+    throw ConfigError(Problem{"span corruption needs more sentinels than available", std::to_string(runs) + " spans",
                               "at most " + std::to_string(special.sentinels),
-                              "take shorter inputs, a smaller density or a larger mean span"});
+                              "use shorter inputs, a smaller density or a larger mean span"});
   }
   result.push_back(special.eos);
   return result;
@@ -88,13 +88,13 @@ SpanLengths span_lengths(int64_t inputs, double density, double mean_span) {
     throw ConfigError(Problem{"segments for span corruption would be too long",
                               std::to_string(inputs) + " tokens of input at a density of " + std::to_string(density),
                               "segments of less than " + std::to_string(longest_segment) + " tokens",
-                              "take a lower density or shorter inputs"});
+                              "use a lower density or shorter inputs"});
   }
   while (raw > 0 && corrupted(raw, density, mean_span).inputs > inputs) --raw;
   if (raw < 2) {
     throw ConfigError(Problem{"the inputs are too short for span corruption",
                               std::to_string(inputs) + " tokens",
-                              "room for two words, a sentinel and EOS; T5 has 512 tokens",
+                              "room for two words, a sentinel and EOS; T5 uses 512 tokens",
                               {}});
   }
   Lengths lengths = corrupted(raw, density, mean_span);

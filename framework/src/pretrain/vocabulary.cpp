@@ -93,16 +93,15 @@ int64_t number_after(const std::string& message, std::string_view before) {
 [[noreturn]] void refuse(const std::string& message, int64_t pieces) {
   const std::string what = "SentencePiece cannot make " + with_thousands(pieces) + " pieces of this text";
   if (const int64_t most = number_after(message, "set it to a value <= "); most > 0) {
-    throw DataError(Problem{what, "no more than " + with_thousands(most) + " that are worth a place",
-                            "more text, or fewer pieces", "give more texts, or --size " + std::to_string(most)});
+    throw DataError(Problem{what, "enough text for at most " + with_thousands(most) + " pieces",
+                            "more text, or fewer pieces", "add more text, or use --size " + std::to_string(most)});
   }
   if (const int64_t least = number_after(message, " vs ");
       least > 0 && message.find("required_chars") != std::string::npos) {
-    throw DataError(Problem{what, with_thousands(least) + " characters and special pieces that each need a place",
-                            "room for them and for pieces of words",
-                            "give a --size well above " + std::to_string(least)});
+    throw DataError(Problem{what, with_thousands(least) + " required characters and special pieces",
+                            "more pieces than that", "use a --size well above " + std::to_string(least)});
   }
-  throw DataError(Problem{what, printable(message, 400), {}, "give more text, or another --size"});
+  throw DataError(Problem{what, printable(message, 400), {}, "add more text, or use another --size"});
 }
 
 std::string train(const std::vector<std::string>& sentences, int64_t pieces) {
@@ -139,19 +138,17 @@ double characters_per_token(const Tokenizer& tokenizer, const std::vector<std::s
 
 void check(const fs::path& file, const VocabularyOptions& options) {
   if (options.pieces < 4 || options.pieces > most_pieces) {
-    throw ConfigError(Problem{"a vocabulary cannot have so many pieces",
+    throw ConfigError(Problem{"invalid vocabulary size",
                               with_thousands(options.pieces),
-                              "4 to " + with_thousands(most_pieces) + "; T5 has 32,000",
+                              "4 to " + with_thousands(most_pieces) + "; T5 uses 32,000",
                               {}});
   }
   if (options.sentences < 1) {
-    throw ConfigError(
-        Problem{"there are no sentences to learn from", std::to_string(options.sentences), "1 or more", {}});
+    throw ConfigError(Problem{"no sentences to train on", std::to_string(options.sentences), "1 or more", {}});
   }
   if (fs::exists(file)) {
-    throw ConfigError(Problem{"there is something at " + file.string(),
-                              "models that were trained with it would not know its pieces any more", "a new file",
-                              "remove it first, or give another --out"});
+    throw ConfigError(Problem{file.string() + " already exists", "models trained with it could no longer use it",
+                              "a new file", "remove it first, or use another --out"});
   }
 }
 
@@ -172,7 +169,7 @@ VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs
   outcome.sentences = static_cast<int64_t>(sample.seen());
   const std::vector<std::string> sentences = sample.take();
   outcome.learnt_from = static_cast<int64_t>(sentences.size());
-  if (sentences.empty()) throw DataError(Problem{"the texts are empty", "no word in them", "documents", {}});
+  if (sentences.empty()) throw DataError(Problem{"the texts are empty", "no words", "documents", {}});
   progress.update(
       {"train the vocabulary", 0, 0,
        with_thousands(options.pieces) + " pieces from " + with_thousands(outcome.learnt_from) + " sentences"});

@@ -22,7 +22,7 @@ struct Section {
 
   // What was scored, if all rows agree in it.
   std::string title() const {
-    if (unreadable()) return "records that cannot be read (a run's own command goes on from its checkpoint)";
+    if (unreadable()) return "unreadable records (the command of the run continues from its checkpoint)";
     std::string text = first().task + " on " + first().backbone, scored;
     for (const ComparisonRow* row : rows) {
       if (row->score.n == 0) continue;
@@ -83,7 +83,7 @@ Table table_of(const Section& section) {
     add("", unfinished(section));
   } else {
     table = comparison_table(section.rows, Form::page);
-    add("* evaluated otherwise than the rest of the table", otherwise(section));
+    add("* evaluated differently from the rest of the table", otherwise(section));
     add("warnings", warnings(section));
     add("without a score", unfinished(section));
   }

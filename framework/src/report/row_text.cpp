@@ -22,7 +22,7 @@ std::string first_lines(const std::string& message) {
 std::vector<std::string> warnings_of(const ComparisonRow& row) {
   std::vector<std::string> warnings = row.warnings;
   if (!row.otherwise.empty())
-    warnings.push_back("evaluated otherwise than the rest of its table: " + join(row.otherwise));
+    warnings.push_back("evaluated differently from the rest of its table: " + join(row.otherwise));
   return warnings;
 }
 

@@ -43,8 +43,7 @@ void add_counts(TextSheet& sheet, const Json& ledger) {
   sheet.add("", fmt::format("{} stored, {} at inference, {} after merging", count(ledger, "stored"),
                             count(ledger, "inference"), count(ledger, "after_merge")));
   if (ledger.value("prompt_tokens", Json(0)) != 0)
-    sheet.add("",
-              count(ledger, "prompt_tokens") + " token ids of a prompt, which Lester et al. count as its parameters");
+    sheet.add("", count(ledger, "prompt_tokens") + " prompt token ids, which Lester et al. count as parameters");
 }
 
 void add_scores(TextSheet& sheet, const RunRecord& record) {
@@ -81,7 +80,7 @@ void add_costs(TextSheet& sheet, const RunRecord& record) {
   const RunRecord::Machine& machine = record.machine;
   sheet.add("machine", fmt::format("{}{} thread{}; no GPU is used", machine.cpu.empty() ? "" : machine.cpu + ", ",
                                    machine.threads, machine.threads == 1 ? "" : "s"));
-  sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at its peak" + (exact ? "" : " (since the start)"));
+  sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at peak" + (exact ? "" : " (since the start)"));
 }
 
 }  // namespace
@@ -140,7 +139,7 @@ std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters
   sheet.add("inference", count(ledger, "inference"));
   sheet.add("after merging", count(ledger, "after_merge"));
   if (const Json tokens = ledger.value("prompt_tokens", Json(0)); tokens.is_null())
-    sheet.add("prompt ids", "unknown without an example: a run measures them");
+    sheet.add("prompt ids", "unknown without an example; a run measures them");
   else if (tokens != 0)
     sheet.add("prompt ids", count(ledger, "prompt_tokens"));
   return sheet.text(width);

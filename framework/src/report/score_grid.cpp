@@ -39,7 +39,7 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
   }
   if (tasks.empty()) return std::nullopt;
   Table grid({"trained on", "method"});
-  grid.title = trained ? "tasks of mixtures" : "scores on other tasks than the one that was trained on";
+  grid.title = trained ? "tasks of mixtures" : "scores on tasks other than the training task";
   grid.title += " (" + rows.front()->backbone + ")";
   for (const std::string& task : tasks) grid.columns.push_back(right_column(task));
   for (const ComparisonRow* row : rows) {

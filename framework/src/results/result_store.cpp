@@ -49,9 +49,9 @@ void check_predictions(const fs::path& file) {
     if (!task.predictions.empty() && file.filename() == task.predictions) recorded = task.predictions_hash;
   if (recorded.empty()) return;
   if (const std::string found = sha256_file(file); found != recorded)
-    throw DataError({file.string() + " is not what the run wrote", "SHA-256 " + found,
-                     recorded + ", as " + folder.record().string() + " has it",
-                     "get the file again, or score a copy outside the run's folder if the change is meant"});
+    throw DataError({file.string() + " was changed after the run", "SHA-256 " + found,
+                     recorded + ", as in " + folder.record().string(),
+                     "restore the file, or score a copy outside the run's folder if the change is intended"});
 }
 
 std::optional<RunRecord> ResultStore::find(const std::string& id) const {
@@ -60,8 +60,8 @@ std::optional<RunRecord> ResultStore::find(const std::string& id) const {
   if (!fs::exists(file, error)) return std::nullopt;
   RunRecord record = read_record(file);
   if (record.id != id)
-    throw DataError({"a run's folder holds the record of another run", file.string() + " is of " + record.id, id,
-                     "move that folder away, or give it the name of its run"});
+    throw DataError({"a run's folder contains the record of another run", file.string() + " is of " + record.id, id,
+                     "move that folder, or rename it to the id of its run"});
   return record;
 }
 
@@ -79,21 +79,22 @@ std::optional<Problem> not_a_run(const std::string& name) {
   std::error_code error;
   const auto holds = [&](const char* file) { return fs::exists(path / file, error); };
   const auto problem = [&](const std::string& is, const std::string& remedy) {
-    return Problem{"'" + name + "' is not a run", is, "a run's folder, which holds record.json, or its id", remedy};
+    return Problem{"'" + name + "' is not a run", is, "a run's folder, which contains record.json, or a run id",
+                   remedy};
   };
   if (name.empty() || !fs::exists(path, error)) return std::nullopt;
-  if (!fs::is_directory(path, error)) return problem("a file", "name the folder that `peft-bench` printed for the run");
+  if (!fs::is_directory(path, error)) return problem("a file", "use the folder that `peft-bench` printed for the run");
   if (holds(adapter_file::description))
-    return problem("an adapter without its run", "`peft-bench eval " + name + "` scores it");
+    return problem("an adapter without its run", "`peft-bench eval " + name + "` evaluates it");
   if (holds(adapter_file::peft_config))
     return problem("an adapter of Hugging Face PEFT",
-                   "`peft-bench eval " + name + " --backbone NAME --task NAME` scores it");
+                   "`peft-bench eval " + name + " --backbone NAME --task NAME` evaluates it");
   if (holds("config.yaml") || holds("lock"))
-    return problem("a run's folder without record.json", "start the command of the run again");
-  if (holds("config.json")) return problem("a model's folder", "name it with --backbone");
+    return problem("a run's folder without record.json", "run the command of the run again");
+  if (holds("config.json")) return problem("a model's folder", "use it with --backbone");
   if (const std::vector<std::string> ids = run_folders(path); !ids.empty())
-    return problem("a folder of " + std::to_string(ids.size()) + " runs: " + join(ids), "name one of them");
-  return problem("another folder", "name the folder that `peft-bench` printed for the run");
+    return problem("a folder of " + std::to_string(ids.size()) + " runs: " + join(ids), "choose one of them");
+  return problem("another folder", "use the folder that `peft-bench` printed for the run");
 }
 
 }  // namespace
@@ -114,11 +115,11 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
     if (!name.empty() && id.rfind(name, 0) == 0) begins.push_back(id);
   if (begins.size() == 1) return {folder / begins.front()};
   if (begins.size() > 1)
-    throw DataError({"more than one run begins with '" + name + "'", join(begins), "one run", "write more of its id"});
+    throw DataError({"ambiguous run id '" + name + "'", join(begins), "one run", "give more characters of the id"});
   if (const auto problem = not_a_run(name)) throw DataError(*problem);
-  throw DataError({"there is no run '" + name + "'", "not a run's folder, nor an id in " + folder.string(),
+  throw DataError({"there is no run '" + name + "'", "neither a run's folder nor an id in " + folder.string(),
                    "a folder with a record.json",
-                   ids.empty() ? "name the folder of the runs with --out DIR" : did_you_mean(name, ids)});
+                   ids.empty() ? "give the folder of the runs with --out DIR" : did_you_mean(name, ids)});
 }
 
 }  // namespace peftbench

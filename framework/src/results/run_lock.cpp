@@ -21,10 +21,10 @@ fs::path lock_of(const RunFolder& folder) { return folder.path / "lock"; }
 
 [[noreturn]] void refuse(const RunFolder& folder, int reason) {
   if (reason == EWOULDBLOCK)
-    throw UserError({"another process is working on this run", folder.path.string(), "one process for each run",
-                     "wait until it has ended, or run into another folder with --out DIR"});
+    throw UserError({"another process is working on this run", folder.path.string(), "one process per run",
+                     "wait until it has ended, or use another folder with --out DIR"});
   throw UserError({"the run's folder cannot be locked", folder.path.string() + ": " + system_reason(reason),
-                   "a file system with locks", "name a folder on a local disk with --out DIR"});
+                   "a file system with locks", "use a folder on a local disk with --out DIR"});
 }
 
 // 0, or errno. is_running holds a lock for a moment: that is waited for.
@@ -54,7 +54,7 @@ std::string damage_of_file(const fs::path& file, const std::string& hash) {
   if (!file_exists(file)) return file.filename().string() + " is missing";
   return sha256(MappedFile::open(file)->text()) == hash
              ? ""
-             : file.filename().string() + " has other bytes than its record says";
+             : file.filename().string() + " does not match the hash in the record";
 }
 
 }  // namespace

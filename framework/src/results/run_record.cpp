@@ -23,7 +23,7 @@ void whole(const Json& json, const char* key, T& value) {
   const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<std::uint64_t>())
                     : json.is_number_integer() ? std::in_range<T>(json.get<std::int64_t>())
                                                : false;
-  if (!fits) throw Damage{std::string("'") + key + "' is " + json.dump() + ", not a whole number that can be"};
+  if (!fits) throw Damage{std::string("'") + key + "' is " + json.dump() + ", not a valid whole number"};
   value =
       json.is_number_unsigned() ? static_cast<T>(json.get<std::uint64_t>()) : static_cast<T>(json.get<std::int64_t>());
 }
@@ -111,9 +111,9 @@ class RecordReader {
 }  // namespace
 
 DamagedRecord::DamagedRecord(const std::string& where, const std::string& fault)
-    : DataError({where + " is not a run's record", fault, "JSON with the fields of docs/results-schema.md",
-                 "give the command of the run again, or peft-bench --config with the config.yaml beside the record: it "
-                 "goes on from the run's checkpoint and writes the record anew"}) {}
+    : DataError({where + " is not a run record", fault, "JSON with the fields in docs/results-schema.md",
+                 "run the command of the run again, or peft-bench --config with the config.yaml next to the record: it "
+                 "continues from the run's checkpoint and rewrites the record"}) {}
 
 double RunRecord::wall_seconds() const {
   double sum = 0;
@@ -138,7 +138,7 @@ RunRecord record_from_json(const Json& json, const std::string& where) try {
   int version = 0;
   whole(json.at(schema_version_field.key), schema_version_field.key, version);
   if (version != RunRecord::schema)
-    throw DataError({where + " has a schema version that this program does not know", std::to_string(version),
+    throw DataError({where + " has an unknown schema version", std::to_string(version),
                      std::to_string(RunRecord::schema), "use the peft-bench that wrote it, or run again"});
   RunRecord record;
   RecordReader reader(json);

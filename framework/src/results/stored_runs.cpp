@@ -27,9 +27,9 @@ const Copy& counted(const std::string& id, const std::vector<Copy>& copies) {
 std::string note_of(const Copy& copy, const Copy& counted) {
   const std::string folder = copy.folder.path.filename().string(), kept = counted.folder.path.filename().string();
   if (to_json(copy.record) == to_json(counted.record))
-    return "'" + folder + "' is a copy of the run in '" + kept + "', which counts once";
-  return "'" + folder + "' has another record of the run in '" + kept + "' (" + copy.record.status + ", not " +
-         counted.record.status + "; or other figures): it is not counted";
+    return "'" + folder + "' is a copy of the run in '" + kept + "', and is not counted again";
+  return "'" + folder + "' contains a different record of the run in '" + kept + "' (" + copy.record.status + ", not " +
+         counted.record.status + ", or with other numbers): it is not counted";
 }
 
 }  // namespace

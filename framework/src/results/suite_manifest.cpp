@@ -47,7 +47,7 @@ Json json_of(const SuiteManifest& manifest) {
 
 SuiteManifest manifest_from(const Json& json, const fs::path& file) {
   if (const int version = json.at("schema_version").get<int>(); version != SuiteManifest::schema)
-    throw DataError({file.string() + " has a schema version that this program does not know", std::to_string(version),
+    throw DataError({file.string() + " has an unknown schema version", std::to_string(version),
                      std::to_string(SuiteManifest::schema), "use the peft-bench that wrote it"});
   SuiteManifest manifest{json.at("name")};
   for (const Json& cell : json.at("cells"))
@@ -90,10 +90,10 @@ std::optional<SuiteManifest> find_manifest(const fs::path& runs, const std::stri
   const fs::path file = suite_folder(runs, name) / "suite.json";
   if (!file_exists(file)) return std::nullopt;
   try {
-    return manifest_from(read_json<Json>(file, "start the suite again: its finished runs are kept"), file);
+    return manifest_from(read_json<Json>(file, "run the suite again: its finished runs are kept"), file);
   } catch (const nlohmann::json::exception& fault) {
-    throw DataError({file.string() + " is not a suite's list of runs", fault.what(), "what `peft-bench suite` writes",
-                     "start the suite again: its finished runs are kept"});
+    throw DataError({file.string() + " is not a suite manifest", fault.what(), "a file written by `peft-bench suite`",
+                     "run the suite again: its finished runs are kept"});
   }
 }
 

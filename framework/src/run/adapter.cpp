@@ -19,7 +19,7 @@ namespace peftbench {
 namespace {
 
 constexpr int format_version = 1;
-constexpr const char* damaged = "copy the adapter again from where it is whole, or train its run again (--again)";
+constexpr const char* damaged = "copy the undamaged adapter again, or repeat its training run with --again";
 
 // Values from outside go by way of their texts, so that the schema checks them as it checks a user's.
 GivenValue given(const nlohmann::json& value) {
@@ -36,14 +36,14 @@ nlohmann::json description_in(const fs::path& folder) {
   if (!file_exists(file)) throw CheckpointError(not_an_adapter(folder));
   auto json = read_json<nlohmann::ordered_json, CheckpointError>(file, damaged);
   if (!json.is_object() || json.value("format_version", nlohmann::ordered_json()) != format_version)
-    throw CheckpointError({file.string() + " is not an adapter's description",
-                           json.is_object() ? "another version" : "no object",
+    throw CheckpointError({file.string() + " is not an adapter description",
+                           json.is_object() ? "another version" : "not an object",
                            "JSON with format_version " + std::to_string(format_version), damaged});
   if (const nlohmann::ordered_json kept = json.value("description_hash", nlohmann::ordered_json()); !kept.is_null()) {
     json.erase("description_hash");
     if (const std::string found = hash_of(json); kept != found)
       throw CheckpointError(
-          {file.string() + " is not the description that was written", "SHA-256 " + found, kept.dump(), damaged});
+          {file.string() + " was changed after it was written", "SHA-256 " + found, kept.dump(), damaged});
   }
   return json;
 }
@@ -97,10 +97,10 @@ Adapter read_foreign(const fs::path& path, const PluginFinder& finder, const Bac
                   imported.notes};
   if (const auto known = format->entries())
     for (const std::string& key : foreign.set_beyond(*known))
-      adapter.notes.push_back("adapter_config.json: '" + key + "' is not known here and was left out of account");
+      adapter.notes.push_back("adapter_config.json: '" + key + "' is unknown and was ignored");
   if (foreign.is_set("task_type") && foreign.text("task_type") != "SEQ_2_SEQ_LM")
     adapter.notes.push_back("the adapter was made for task_type " + foreign.text("task_type") +
-                            ", and is used as one for SEQ_2_SEQ_LM");
+                            ", and is used for SEQ_2_SEQ_LM");
   for (auto& [name, tensor] : imported.tensors) adapter.tensors.emplace(name, tensor);
   return adapter;
 }
@@ -146,7 +146,7 @@ TensorMap read_adapter_tensors(const fs::path& folder) {
   const std::string found = known.empty() ? std::string() : sha256(MappedFile::open(file)->text());
   for (const auto& [source, hash] : known)
     if (hash != found)
-      throw CheckpointError({file.string() + " is not the file that was written", "SHA-256 " + found,
+      throw CheckpointError({file.string() + " was changed after it was written", "SHA-256 " + found,
                              hash + " (" + source.string() + ")", damaged});
   return read_safetensors(file).tensors;
 }
@@ -162,7 +162,7 @@ std::optional<MadeFrom> adapter_made_from(const fs::path& folder) try {
   return json.contains("made_from") ? std::optional(made_from_json(json.at("made_from"))) : std::nullopt;
 } catch (const nlohmann::json::exception& error) {
   throw CheckpointError(
-      {(folder / adapter_file::description).string() + " is not an adapter's description", error.what(), {}, damaged});
+      {(folder / adapter_file::description).string() + " is not an adapter description", error.what(), {}, damaged});
 }
 
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
@@ -181,7 +181,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
   return info;
 } catch (const nlohmann::json::exception& error) {
   throw CheckpointError(
-      {(folder / adapter_file::description).string() + " is not an adapter's description", error.what(), {}, damaged});
+      {(folder / adapter_file::description).string() + " is not an adapter description", error.what(), {}, damaged});
 }
 
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
@@ -206,10 +206,10 @@ void check_frozen(const Adapter& adapter, const Backbone& backbone) {
     if (own.sizes() == tensor.sizes() && at::allclose(tensor, own, rounding, 1e-6)) continue;
     const bool sized = own.sizes() == tensor.sizes();
     throw CheckpointError(
-        {"the adapter's file holds another " + name + " than the backbone, and nothing here would put it in",
+        {"the adapter file contains a different " + name + " than the backbone, which peft-bench cannot use",
          c10::str(tensor.sizes(), sized ? " with other values" : ""),
          c10::str(own.sizes()) + " of " + backbone.spec().name,
-         "take the backbone that the adapter was trained for; where the table itself was trained, or tokens were "
+         "use the backbone that the adapter was trained for; if the table itself was trained, or tokens were "
          "added, "
          "merge the adapter into its model with the program that made it"});
   }

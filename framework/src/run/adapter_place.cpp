@@ -59,7 +59,7 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
     throw DataError({"the run has not finished, so it has no adapter yet",
                      "status " + record.status,
                      {},
-                     "start its command again: it continues"});
+                     "run its command again to continue it"});
   // A backbone in a folder of the user's is found by its path, others by their names.
   place.backbone = file_exists(fs::path(record.backbone.folder) / "config.json") ? record.backbone.folder : "";
   place.made_from = made_from(record);
@@ -73,8 +73,8 @@ ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given
   if (name.empty() && file_exists(place.folder / adapter_file::description))
     name = read_adapter_info(place.folder, PluginFinder(places.plugin_files)).backbone;
   if (name.empty()) {
-    throw ConfigError({"the backbone of the adapter is not known", place.folder.string(), "--backbone NAME",
-                       "`peft-bench backbones` lists what there is"});
+    throw ConfigError({"the backbone of the adapter is unknown", place.folder.string(), "--backbone NAME",
+                       "`peft-bench backbones` lists the available backbones"});
   }
   return resolve_backbone(name, backbone_search(places), need);
 }

@@ -28,7 +28,7 @@ void check_same_task(const RunRecord& first, const RunRecord& other) {
   const auto differ = [](const std::string& x, const std::string& y) { return !x.empty() && !y.empty() && x != y; };
   if (!differ(a.name, b.name) && !differ(a.definition, b.definition) && !differ(a.data, b.data)) return;
   throw ConfigError({"the runs have different tasks", other.id + ": " + text(b), first.id + ": " + text(a),
-                     "take runs of one task, or name one with --task"});
+                     "use runs of one task, or choose one with --task"});
 }
 
 void check_same_backbone(const RunRecord& first, const RunRecord& other) {
@@ -37,7 +37,7 @@ void check_same_backbone(const RunRecord& first, const RunRecord& other) {
     return record.id + ": " + record.backbone.name + ", " + record.backbone.precision + ", checksum " +
            record.backbone.checksum_before.substr(0, 16);
   };
-  throw ConfigError({"the runs have different backbones", text(other), text(first), "take runs of one backbone"});
+  throw ConfigError({"the runs have different backbones", text(other), text(first), "use runs of one backbone"});
 }
 
 // The settings of evaluation that decide something: none where a head scores the classes, and of generation none where
@@ -63,8 +63,8 @@ Json settings_in_force(const ScoredRun& run) {
 void check_alike(const ScoredRun& first, const ScoredRun& other) {
   const Json a = settings_in_force(first), b = settings_in_force(other);
   if (a == b) return;
-  throw ConfigError({"the runs have different settings of evaluation", other.record().id + ": " + b.dump(),
-                     first.record().id + ": " + a.dump(), "take runs that are evaluated in the same way"});
+  throw ConfigError({"the runs have different evaluation settings", other.record().id + ": " + b.dump(),
+                     first.record().id + ": " + a.dump(), "use runs with the same evaluation settings"});
 }
 
 using Members = std::vector<std::unique_ptr<ScoredRun>>;
@@ -113,7 +113,8 @@ void write_votes(const Workbench& bench, const EnsembleEvaluation& evaluation, c
 }  // namespace
 
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress) {
-  if (request.runs.empty()) throw ConfigError({"an ensemble needs runs", {}, "one or more", "name their folders"});
+  if (request.runs.empty())
+    throw ConfigError({"no runs given for the ensemble", {}, "one or more", "give the folders of the runs"});
   const Stopwatch watch;
   Resources resources(request.places);
   std::vector<FinishedRun> finished;
@@ -124,9 +125,9 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
                                     [&](const FinishedRun& other) { return other.record.id == added.id; });
     if (const auto place = static_cast<std::size_t>(known - finished.begin()); place + 1 < finished.size())
       throw ConfigError(
-          {"a run would vote twice",
+          {"duplicate run in the ensemble",
            request.runs[place].path.string() + " and " + run.path.string() + " are both the run " + added.id,
-           "each run once, whatever its folder is called", "leave one of them out"});
+           "each run once", "remove one of them"});
     check_same_backbone(finished.front().record, finished.back().record);
     if (request.asked.task.empty()) check_same_task(finished.front().record, finished.back().record);
   }
@@ -137,7 +138,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
     throw ConfigError({"an ensemble votes on one task",
                        bench.task.config.name + " is a mixture",
                        {},
-                       "name one of its tasks with --task"});
+                       "choose one of its tasks with --task"});
   Members members;
   std::vector<CompiledPlan> plans;
   std::vector<const Evaluator*> evaluators;

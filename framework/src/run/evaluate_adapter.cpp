@@ -18,8 +18,8 @@ std::vector<Setting> checked(const std::vector<Setting>& settings) {
   for (const Setting& setting : settings) {
     const auto of = [&](const char* section) { return setting.key.starts_with(section); };
     if (of("eval.") || of("task.") || of("backbone.") || of("data.")) continue;
-    throw ConfigError({setting.origin + ": an adapter that is scored has its parameters, and is not trained",
-                       setting.key, "a setting of eval, task, backbone or data", "leave it out"});
+    throw ConfigError({setting.origin + ": only evaluation settings can be set for a trained adapter", setting.key,
+                       "a setting of eval, task, backbone or data", "remove it"});
   }
   return settings;
 }
@@ -32,8 +32,8 @@ ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adap
   const auto flag = [&](const char* key, const GivenValue& value) { config.flags.push_back({key, value, "eval"}); };
   const std::string task = request.asked.task.empty() ? adapter.info.task : request.asked.task;
   if (task.empty())
-    throw ConfigError({"the adapter does not say on which task it is to be scored", request.adapter.string(),
-                       "--task NAME", "`peft-bench tasks` lists what there is"});
+    throw ConfigError({"the adapter does not record its task", request.adapter.string(), "--task NAME",
+                       "`peft-bench tasks` lists the available tasks"});
   flag(option_key::task, task);
   flag(option_key::backbone, backbone);
   flag(option_key::init_from, "");
@@ -72,9 +72,9 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   if (!ours) adapter.info.shape = shape;  // another program's file says nothing of its task
   const bool others = ours && adapter.info.shape.labels != shape.labels;
   if (!others && !request.asked.label_map.empty())
-    throw ConfigError({"a label map, but no label words that it could be from",
+    throw ConfigError({"--label-map needs an adapter that records its label words",
                        "--label-map " + join(request.asked.label_map),
-                       "an adapter that was trained on another task's label words", "leave the map out"});
+                       "an adapter trained on another task with label words", "remove --label-map"});
   const CompiledPlan plan = plan_of(adapter, finder, bench.backbone->spec());
   std::optional<Elsewhere> elsewhere;
   if (others)

@@ -15,10 +15,10 @@ namespace peftbench {
 RunRecord finished_record(const RunFolder& run) {
   RunRecord record = read_record(run.record());
   if (record.status != "finished")
-    throw DataError({"the run has not finished, so there is nothing to score",
+    throw DataError({"the run has not finished, so it cannot be evaluated",
                      record.id + ", status " + record.status,
                      {},
-                     "start its command again: it continues"});
+                     "run its command again to continue it"});
   return record;
 }
 

@@ -24,10 +24,8 @@ namespace {
 void refuse_filled(const fs::path& target) {
   std::error_code error;
   if (!fs::exists(target, error) || (fs::is_directory(target, error) && fs::is_empty(target, error))) return;
-  throw ConfigError({"there is something at " + target.string() + " already",
-                     {},
-                     "a new or an empty folder",
-                     "name another, or remove it first"});
+  throw ConfigError(
+      {target.string() + " already exists", {}, "a new or empty folder", "choose another folder, or remove it first"});
 }
 
 // The file that `write` names, in the folder that it then lies in. One array is a file of its own.
@@ -49,7 +47,7 @@ ForeignAdapter in_form(const Adapter& adapter, const LoadedPlugin& plugin, const
 // Sizes alone do not say whether a frozen tensor that lies beside is the backbone's.
 void note_uncompared(Adapter& adapter) {
   for (const auto& [name, tensor] : adapter.frozen)
-    adapter.notes.push_back("the adapter's file holds " + name + " too, which was not compared with the backbone's");
+    adapter.notes.push_back("the adapter file also contains " + name + ", which was not compared with the backbone's");
 }
 
 // No two equal, since some forms hold equal values alone; of a whole backbone's tensors one value without memory.
@@ -65,7 +63,8 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   if (request.out) refuse_filled(*request.out);
   const PluginFinder finder(request.places.plugin_files);
   if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / adapter_file::description))
-    throw ConfigError({"the adapter is one of this program already", request.adapter.string(), {}, "use it as it is"});
+    throw ConfigError(
+        {"the adapter is already in peft-bench's format", request.adapter.string(), {}, "use it as it is"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(request.places),
                                                      request.out ? BackboneNeed::weights : BackboneNeed::sizes);
   std::shared_ptr<const Backbone> backbone;
@@ -96,7 +95,7 @@ std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Va
     if (!slot->training_only) example.emplace(slot->name, unlike_values(slot->shape));
   for (const auto& format : plugin.schema.formats()) {
     try {
-      call_plugin(plugin, PluginStep::planning, "looking whether its adapter could be exported",
+      call_plugin(plugin, PluginStep::planning, "checking whether its adapter can be exported",
                   [&] { format->write(values, backbone, example); });
       return {};
     } catch (const Error& error) {

@@ -76,8 +76,8 @@ ordered_json as_json(const ForeignValue& value) {
 std::map<std::string, ForeignValue> read_config(const fs::path& file) {
   const auto object = read_json<ordered_json, CheckpointError>(file, "save the adapter again");
   if (!object.is_object())
-    throw CheckpointError({file.string() + " is not a description of an adapter", "JSON that is not an object",
-                           "what Hugging Face PEFT's save_pretrained writes", "save the adapter again"});
+    throw CheckpointError({file.string() + " is not an adapter description", "JSON that is not an object",
+                           "a file written by Hugging Face PEFT's save_pretrained", "save the adapter again"});
   std::map<std::string, ForeignValue> config;
   for (const auto& [key, value] : object.items()) config.emplace(key, foreign_value(value));
   return config;
@@ -102,23 +102,23 @@ std::vector<std::string> adapters_below(const fs::path& path) {
 
 void check_values(const std::map<std::string, Tensor>& tensors, const fs::path& path) {
   if (tensors.empty())
-    throw CheckpointError({"the adapter in " + path.string() + " holds no tensors",
+    throw CheckpointError({"the adapter in " + path.string() + " contains no tensors",
                            "an empty file",
                            {},
                            "save it again with peft's save_pretrained, while the model still has the adapter"});
   for (const auto& [name, tensor] : tensors) {
     if (tensor.numel() == 0)
       throw CheckpointError(
-          {"the adapter in " + path.string() + " holds tensors without elements",
+          {"the adapter in " + path.string() + " contains empty tensors",
            name + " of shape " + c10::str(tensor.sizes()),
            {},
-           "DeepSpeed ZeRO-3 leaves such where the parts were not gathered before saving: save it "
+           "DeepSpeed ZeRO-3 leaves empty tensors if the shards were not gathered before saving: save it "
            "again with stage3_gather_16bit_weights_on_model_save, or gather it with zero_to_fp32.py"});
     if (at::isfinite(tensor).all().item<bool>()) continue;
     throw CheckpointError({"the adapter in " + path.string() + " holds numbers that are not finite",
                            name.empty() ? "in its array" : "in " + name,
                            {},
-                           "take another file"});
+                           "use another file"});
   }
 }
 
@@ -144,22 +144,21 @@ std::vector<fs::path> foreign_files(const fs::path& path) {
 
 Problem not_an_adapter(const fs::path& path) {
   std::error_code error;
-  if (!fs::exists(path, error))
-    return {"there is no such folder or file", path.string(), "an adapter", "correct the path"};
+  if (!fs::exists(path, error)) return {"no such folder or file", path.string(), "an adapter", "correct the path"};
   if (file_exists(path / "pytorch_adapter.bin") || file_exists(path / adapter_file::peft_config))
-    return {path.string() + " is an adapter of AdapterHub's program, which keeps its own kinds in its own form",
+    return {path.string() + " is an AdapterHub adapter, whose format is not supported",
             {},
             "a folder of Hugging Face PEFT: adapter_config.json with a peft_type",
-            "merge it into its model there and use that as a backbone, or train a method of this program "
+            "merge it into its model with AdapterHub and use the result as a backbone, or train a method of peft-bench "
             "(`peft-bench methods`)"};
   if (const std::vector<std::string> below = adapters_below(path); !below.empty())
-    return {path.string() + " is a folder of several adapters", join(below), "one of them", "name " + below.front()};
+    return {path.string() + " is a folder of several adapters", join(below), "one of them", "use " + below.front()};
   if (file_exists(path / "config.json"))
     return {path.string() + " is a whole model, not an adapter", {}, "an adapter", "use it as --backbone"};
   return {"the folder is not an adapter", path.string(),
           std::string("adapter.json and adapter.safetensors, as in a run's adapter/; ") + adapter_file::peft_config +
               " and " + adapter_file::peft_weights + " of Hugging Face PEFT; or a .npy",
-          "name a finished run's folder or an adapter's"};
+          "give the folder of a finished run or of an adapter"};
 }
 
 ForeignAdapter read_foreign_adapter(const fs::path& path) {
@@ -171,11 +170,11 @@ ForeignAdapter read_foreign_adapter(const fs::path& path) {
     const fs::path weights = foreign_files(path).back();
     std::error_code error;
     if (file_exists(weights) && fs::file_size(weights, error) == 0)
-      throw CheckpointError({"the adapter's file is empty", weights.string(), {}, "fetch or save it again"});
+      throw CheckpointError({"the adapter file is empty", weights.string(), {}, "download or save it again"});
     if (!file_exists(weights))
       throw CheckpointError({"the adapter has a description but no tensors", path.string(),
                              std::string(adapter_file::peft_weights) + " or " + adapter_file::peft_older_weights,
-                             "fetch the whole folder"});
+                             "download the complete folder"});
     tensors = weights.extension() == ".bin" ? read_torch_pickle(weights) : read_safetensors(weights).tensors;
   } else if (const auto array = array_of(path)) {
     tensors.emplace("", read_npy(*array));
@@ -223,7 +222,7 @@ ForeignMatch match_foreign_adapter(const ForeignAdapter& adapter, const fs::path
     for (const auto& format : found.plugin->schema.formats()) {
       formats.push_back(found.name + " (" + format->name() + ")");
       bool recognised = false;
-      call_plugin(*found.plugin, PluginStep::planning, "looking at an adapter",
+      call_plugin(*found.plugin, PluginStep::planning, "inspecting an adapter",
                   [&] { recognised = format->recognises(adapter); });
       if (!recognised) continue;
       matches.push_back({found.plugin, format});
@@ -232,11 +231,12 @@ ForeignMatch match_foreign_adapter(const ForeignAdapter& adapter, const fs::path
   }
   if (matches.size() == 1) return matches.front();
   if (matches.empty())
-    throw CheckpointError({"no method takes the adapter in " + path.string(), kind_of(adapter),
-                           formats.empty() ? "a method with a form of another program" : "one of " + join(formats),
-                           "train a method of this program, or find a plugin that reads this kind"});
-  throw CheckpointError({"several methods take the adapter in " + path.string(), join(methods), "one of them",
-                         "choose: peft-bench import " + path.string() + " --method NAME"});
+    throw CheckpointError(
+        {"no method supports the adapter in " + path.string(), kind_of(adapter),
+         formats.empty() ? "a method that supports another program's format" : "one of " + join(formats),
+         "train a method of peft-bench, or use a plugin that reads this kind"});
+  throw CheckpointError({"several methods support the adapter in " + path.string(), join(methods), "one of them",
+                         "choose one: peft-bench import " + path.string() + " --method NAME"});
 }
 
 std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, const std::string& format) {
@@ -245,10 +245,10 @@ std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, co
     if (known->name() == format) return known;
     names.push_back(known->name());
   }
-  throw ConfigError({"the method " + plugin.name + " has no form '" + format + "'",
+  throw ConfigError({"the method " + plugin.name + " does not support the format '" + format + "'",
                      {},
-                     names.empty() ? "merged: this method has no form of another program" : join(names) + " or merged",
-                     names.empty() ? "--format merged writes a whole model, where the method can be merged"
+                     names.empty() ? "merged: this method supports no other format" : join(names) + " or merged",
+                     names.empty() ? "--format merged writes a complete model, if the method can be merged"
                                    : did_you_mean(format, names)});
 }
 

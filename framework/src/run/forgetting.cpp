@@ -31,10 +31,10 @@ std::vector<std::string> texts_of_file(const fs::path& file) {
     if (line.size() > longest_text)
       throw DataError({file.string() + ":" + std::to_string(lines.number()) + ": the text is too long",
                        std::to_string(line.size()) + " bytes", "at most " + std::to_string(longest_text) + " bytes",
-                       "write it on several lines"});
+                       "split it into several lines"});
     if (line.find_first_not_of(" \t") != std::string::npos) texts.push_back(line);
   }
-  if (texts.empty()) throw DataError({"there is no text in " + file.string(), {}, "a text on each line", {}});
+  if (texts.empty()) throw DataError({"no text in " + file.string(), {}, "one text per line", {}});
   return texts;
 }
 
@@ -49,8 +49,8 @@ std::vector<std::string> texts_of_task(const TaskData& task) {
   if (texts.empty())
     throw DataError({"the task " + task.config.name + " has neither test nor validation examples",
                      {},
-                     "text that was not trained on",
-                     "name a file of texts with --text"});
+                     "text that was not used for training",
+                     "give a text file with --text"});
   return texts;
 }
 
@@ -185,7 +185,8 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
     texts.resize(static_cast<std::size_t>(request.examples));
   const std::vector<Halves> halves =
       halves_of(texts, *bench.tokenizer, request.max_tokens, bench.task.config.max_input_tokens);
-  if (halves.empty()) throw DataError({"no text has two tokens", outcome.source, {}, "name another with --text"});
+  if (halves.empty())
+    throw DataError({"no text has two or more tokens", outcome.source, {}, "give another file with --text"});
 
   const LanguageModel model(bench, halves, progress);
   outcome.pieces = static_cast<std::int64_t>(halves.size());

@@ -36,10 +36,10 @@ Ids read_ids(const fs::path& file, const BackboneSpec& spec, bool labels) {
   const auto fault = [&](const std::string& what, const std::string& found) {
     return DataError({file.string() + ": " + what, found,
                       "a list of lists of ids from 0 to " + std::to_string(spec.vocab_size - 1),
-                      "write for example [[12, 7, 1], [5, 1]]"});
+                      "for example: [[12, 7, 1], [5, 1]]"});
   };
-  const auto json = read_json<nlohmann::json>(file, "write for example [[12, 7, 1], [5, 1]]");
-  if (!json.is_array() || json.empty()) throw fault("this is not a list of lists of ids", {});
+  const auto json = read_json<nlohmann::json>(file, "for example: [[12, 7, 1], [5, 1]]");
+  if (!json.is_array() || json.empty()) throw fault("not a list of lists of ids", {});
   Ids rows;
   for (const auto& list : json) {
     const std::string place = "row " + std::to_string(rows.size());
@@ -47,14 +47,14 @@ Ids read_ids(const fs::path& file, const BackboneSpec& spec, bool labels) {
     std::vector<int64_t> row;
     for (const auto& id : list) {
       const std::optional<int64_t> number = json_integer(id);
-      if (!number) throw fault(place + " holds something that is not an id", printable(id.dump()));
+      if (!number) throw fault(place + " contains something that is not an id", printable(id.dump()));
       row.push_back(*number);
     }
     while (labels && !row.empty() && row.back() == -100) row.pop_back();  // how others pad labels
     if (row.empty()) throw fault(place + " is empty", "[]");
     for (const int64_t id : row)
       if (id < 0 || id >= spec.vocab_size)
-        throw fault(place + " holds an id that the backbone does not have", std::to_string(id));
+        throw fault(place + " contains an id outside the backbone's vocabulary", std::to_string(id));
     rows.push_back(std::move(row));
   }
   return rows;
@@ -75,12 +75,12 @@ std::vector<int64_t> read_groups(const fs::path& file, std::size_t rows, std::si
     return DataError({file.string() + ": " + what, found,
                       "a list of " + std::to_string(rows) + " numbers from 0 to " + std::to_string(adapters - 1) +
                           ", or -1 for no adapter",
-                      "write for example [0, 1, -1]"});
+                      "for example: [0, 1, -1]"});
   };
-  const auto json = read_json<nlohmann::json>(file, "write for example [0, 1, -1]");
+  const auto json = read_json<nlohmann::json>(file, "for example: [0, 1, -1]");
   if (!json.is_array()) throw fault("not a list", printable(json.dump()));
   if (json.size() != rows)
-    throw fault("the list is not as long as the inputs", std::to_string(json.size()) + " entries");
+    throw fault("the list and the inputs have different lengths", std::to_string(json.size()) + " entries");
   std::vector<int64_t> groups;
   for (const auto& entry : json) {
     const bool known = entry.is_number_unsigned() ? entry.get<std::uint64_t>() < adapters
@@ -202,25 +202,27 @@ void refuse_what_writes_no_tokens(const CompiledPlan& plan, const ForwardRequest
   if (plan.groups().empty()) return;
   const std::string method = plan.only()->method;
   if (replicas_of(plan) > 1)
-    throw ConfigError({method + " runs several copies of each example, and makes one outcome of theirs",
+    throw ConfigError({method + " runs several copies of each example and combines their outputs",
                        std::to_string(replicas_of(plan)) + " copies", "a method that runs each row once",
                        "use `peft-bench eval`"});
   if (scores_classes(plan) && (request.labels || request.generate))
-    throw ConfigError({method + " scores classes and writes no tokens", request.generate ? "--generate" : "--labels",
-                       "--output alone: it gets class_log_probabilities", "use `peft-bench eval`"});
+    throw ConfigError({method + " scores classes and does not generate tokens",
+                       request.generate ? "--generate" : "--labels",
+                       "--output only, which receives class_log_probabilities", "use `peft-bench eval`"});
 }
 
 }  // namespace
 
 ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   if (!request.output && !request.generate)
-    throw ConfigError({"nothing is asked for", {}, "--output FILE, --generate FILE or both", "name a file to write"});
+    throw ConfigError({"no output requested", {}, "--output FILE, --generate FILE or both", "give a file to write"});
   if (request.gradient && !request.labels)
-    throw ConfigError({"--grad needs --labels: the gradient is of their loss", {}, {}, "name the labels' file"});
+    throw ConfigError({"--grad needs --labels, because the gradient is of their loss", {}, {}, "give the labels file"});
   if (request.adapters.size() > 1 && !request.groups)
-    throw ConfigError({"several adapters need --groups: which row belongs to which", {}, {}, "name the groups' file"});
+    throw ConfigError(
+        {"several adapters need --groups, which assigns rows to adapters", {}, {}, "give the groups file"});
   if (request.adapters.empty() && request.groups)
-    throw ConfigError({"--groups needs --adapter", {}, {}, "name the adapters"});
+    throw ConfigError({"--groups needs --adapter", {}, {}, "give the adapters"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(places));
   const auto backbone = Backbone::load(resolved.folder.value(), request.load);
   const BackboneSpec& spec = backbone->spec();
@@ -230,7 +232,7 @@ ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   if (request.labels) {
     labels = read_ids(*request.labels, spec, true);
     if (labels->size() != rows.size())
-      throw DataError({"inputs and labels are not of the same number",
+      throw DataError({"inputs and labels have different numbers of rows",
                        std::to_string(rows.size()) + " inputs, " + std::to_string(labels->size()) + " labels",
                        "a row of labels for each row of inputs", "correct one of the files"});
   }

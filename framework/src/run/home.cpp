@@ -16,7 +16,7 @@ fs::path find_home() {
   if (const char* home = std::getenv("PEFTBENCH_HOME"); home && *home) {
     if (!holds_configs(home))
       throw UserError({"PEFTBENCH_HOME names a folder without configs/tasks", home,
-                       "a checkout of peft-bench, or its share folder", "correct the variable or unset it"});
+                       "a peft-bench checkout, or its share folder", "correct or unset the variable"});
     return fs::absolute(home);
   }
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -25,7 +25,7 @@ fs::path find_home() {
     if (holds_configs(folder / "share" / "peft-bench")) return folder / "share" / "peft-bench";
     if (folder == folder.parent_path()) break;
   }
-  throw UserError({"the folder with peft-bench's configs is not found", "none above " + program.string(),
+  throw UserError({"the configs folder of peft-bench was not found", "none above " + program.string(),
                    "configs/tasks beside or above the program, or <prefix>/share/peft-bench/configs",
                    "set PEFTBENCH_HOME to the checkout"});
 }

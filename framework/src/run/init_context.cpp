@@ -29,9 +29,9 @@ class RunInitContext final : public InitContext {
 
   std::vector<int64_t> tokenize(std::string_view text) override {
     if (!sources_.tokenizer)
-      throw ConfigError({"a first value asks for token ids, and this backbone has no vocabulary",
+      throw ConfigError({"initialisation needs token ids, but this backbone has no vocabulary",
                          "no spiece.model in the folder of " + sources_.backbone.spec().name, "a spiece.model",
-                         "put the vocabulary into the folder, or choose another way to begin"});
+                         "put the vocabulary into the folder, or choose another initialisation"});
     return sources_.tokenizer->encode(text);
   }
 

@@ -89,9 +89,9 @@ void refuse_lost_sources(const fs::path& path, const TensorMap& tensors, const C
   }
   if (derived.empty() || missing.empty()) return;
   throw CheckpointError(
-      {path.string() + " holds a computed value without what it was computed from", join(derived),
-       "the tensors that are trained: " + join(missing),
-       "name the folder of the run itself, whose checkpoint has them, or set the method so that it trains the value "
+      {path.string() + " contains a computed value without the parameters it was computed from", join(derived),
+       "the trained tensors: " + join(missing),
+       "give the folder of the run, whose checkpoint contains them, or configure the method to train the value "
        "directly (`peft-bench methods` lists its parameters)"});
 }
 
@@ -103,8 +103,7 @@ TensorMap first_buffers(const Workbench& bench, const Values& values, const Task
   CompiledPlan plan = compile_plan(plugin, values, bench.backbone->spec(), task);
   for (const auto& slot : plan.slots())
     if (slot->role != Role::buffer) slot->init = [](InitContext&, const Shape& shape) { return at::zeros(shape); };
-  call_plugin(plugin, PluginStep::planning, "giving its buffers their first values",
-              [&] { plan.initialise(contexts); });
+  call_plugin(plugin, PluginStep::planning, "initialising its buffers", [&] { plan.initialise(contexts); });
   for (const auto& slot : plan.slots())
     if (slot->role == Role::buffer) buffers.emplace(slot->name, slot->value);
   return buffers;
@@ -136,10 +135,10 @@ void refuse_other_buffers(const fs::path& path, const Start& start, const Workbe
   }
   if (others.empty()) return;
   const std::string set = start.info ? differing(start.info->values, bench.setup.config.values) : std::string();
-  throw CheckpointError({path.string() + " holds other values of what is not trained than this configuration gives",
-                         join(others), "the same, since training would leave them as they are",
-                         set.empty() ? "set the method as it was for the start, or begin without it"
-                                     : "it was made with other parameters: " + set});
+  throw CheckpointError(
+      {path.string() + " has other values of untrained buffers than this configuration", join(others),
+       "the same values, because training does not change them",
+       set.empty() ? "use the method's original parameters, or do not use --init-from" : "use its parameters: " + set});
 }
 
 // A class is a place in the head, so other words or another order would be other classes.
@@ -148,7 +147,7 @@ void refuse_other_classes(const fs::path& path, const Start& start, const Workbe
   const Names labels = shape_of(bench.task.config).labels;
   if (start.info->shape.labels == labels) return;
   throw CheckpointError({path.string() + " scores other classes", join(start.info->shape.labels), join(labels),
-                         "begin from a run of a task with the same labels in the same order"});
+                         "initialise from a run on a task with the same labels in the same order"});
 }
 
 }  // namespace
@@ -167,7 +166,7 @@ std::string hash_of_start(const fs::path& path) {
   Sha256 hash;
   for (const fs::path& file : files) {
     if (!file_exists(file))
-      throw CheckpointError({"there is nothing to begin from", path.string(),
+      throw CheckpointError({"nothing to initialise from", path.string(),
                              "the folder of a run or of an adapter, a .safetensors or a .npy", "correct --init-from"});
     hash.update(MappedFile::open(file)->text());
   }
@@ -180,8 +179,8 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
   for (const std::string& note : start.notes) warn(note);
   const std::string& method = bench.setup.plugin->name;
   if (start.info && start.info->method != method)
-    throw CheckpointError({path.string() + " is of another method", start.info->method, method,
-                           "name an adapter of " + method + ", or train " + start.info->method});
+    throw CheckpointError({path.string() + " was made by another method", start.info->method, method,
+                           "use an adapter of " + method + ", or train " + start.info->method});
   refuse_lost_sources(path, start.tensors, plan);
   refuse_other_classes(path, start, bench, plan);
   if (start.info && start.info->made_from)
@@ -195,16 +194,16 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
   } catch (const CheckpointError& error) {
     const std::string set = start.info ? differing(start.info->values, bench.setup.config.values) : std::string();
     if (set.empty()) throw;
-    throw CheckpointError({error.what(), {}, {}, "it was made with other parameters: " + set});
+    throw CheckpointError({error.what(), {}, {}, "use its parameters: " + set});
   }
   refuse_other_buffers(path, start, bench, plan, contexts);
   if (start.info) {
     if (const std::string set = differing(start.info->values, bench.setup.config.values); !set.empty())
-      warn("the values that training begins from were made with other parameters: " + set);
+      warn("the initial values were trained with other method parameters: " + set);
   }
   const std::string& checksum = start.info ? start.info->backbone_checksum : std::string();
   if (!checksum.empty() && checksum != bench.checksum)
-    warn("training begins from an adapter of another backbone, " + start.info->backbone + ", checksum " +
+    warn("training is initialised from an adapter of another backbone, " + start.info->backbone + ", checksum " +
          checksum.substr(0, 16) + "; here " + bench.checksum.substr(0, 16));
 }
 

@@ -117,9 +117,9 @@ void check_settings(const RunRecord& record, const RunConfig& config, const std:
     if (!record.config.contains(place)) continue;  // the record is older than the setting
     const nlohmann::json then = record.config.at(place);
     if (then == value) continue;
-    throw DataError({"the run's config.yaml is not what the run was made with", key + ": " + value.dump(),
+    throw DataError({"the run's config.yaml was changed after the run", key + ": " + value.dump(),
                      key + ": " + then.dump() + ", as in record.json of " + record.id,
-                     "put the file back; a run of its own has other settings"});
+                     "restore the file; start a new run for other settings"});
   }
 }
 
@@ -129,20 +129,19 @@ void check_task(const MadeFrom& made, const TaskData& now, const std::string& wh
   const std::vector<std::string> labels = label_words(now.config);
   const bool reordered = !made.labels.empty() && labels != made.labels;
   throw DataError(
-      {"the task '" + now.config.name + "' is not the one that " + who +
-           " was trained on: its file or its rows changed",
+      {"the task '" + now.config.name + "' changed since " + who + " was trained: its file or its rows differ",
        other.now + (reordered ? ", labels " + join(labels) : "") + ", of " + now.config.file.string(),
        other.then + (reordered ? ", labels " + join(made.labels) : ""),
-       "put file and rows back as they were, or train again; `peft-bench eval RUN --task " + now.config.file.string() +
-           "` scores it openly as another task, answers matched by their words. Rows that are set aside by a seed are "
-           "others once rows are added, so some of those that are scored now may have been trained on"});
+       "restore the file and the rows, or train again; `peft-bench eval RUN --task " + now.config.file.string() +
+           "` evaluates it as a different task, with answers matched by their words. Random splits "
+           "change when rows are added, so some of the rows scored now may have been used for training"});
 }
 
 void check_same_vocabulary(const MadeFrom& made, const Tokenizer& vocabulary, const std::string& who) {
   if (made.vocabulary.empty() || made.vocabulary == vocabulary.hash()) return;
-  throw CheckpointError({"the backbone's vocabulary is not the one that " + who + " was trained with",
+  throw CheckpointError({"the backbone's vocabulary changed since " + who + " was trained",
                          "spiece.model, hash " + short_hash(vocabulary.hash()), "hash " + short_hash(made.vocabulary),
-                         "put the vocabulary back that belongs to the backbone"});
+                         "restore the backbone's original vocabulary"});
 }
 
 namespace {
@@ -164,8 +163,8 @@ std::optional<TaskData> still_there(const MadeFrom& made, const Places& places) 
 void check_start(const MadeFrom& made, const NewRun& now, const std::string& start, const Places& places,
                  const std::function<void(std::string)>& warn) {
   if (!made.vocabulary.empty() && made.vocabulary != now.vocabulary.hash())
-    warn("training begins from values that were made with another vocabulary, hash " + short_hash(made.vocabulary) +
-         "; here " + short_hash(now.vocabulary.hash()));
+    warn("the initial values were trained with another vocabulary, hash " + short_hash(made.vocabulary) + "; here " +
+         short_hash(now.vocabulary.hash()));
   if (was_trained_on(made, now.task)) return;
   std::vector<MadeFrom::Task> then = made.parts;
   then.push_back(made.task);
@@ -174,19 +173,19 @@ void check_start(const MadeFrom& made, const NewRun& now, const std::string& sta
     for (const MadeFrom::Task& task : then) {
       const Difference other = difference(task, *part);
       if (task.name != part->config.name || other.empty()) continue;
-      throw DataError(
-          {"training would begin from values that were trained on another '" + task.name +
-               "': its file or its rows "
-               "changed since",
-           other.now + ", of " + part->config.file.string(), other.then + ", in " + start,
-           "rows that are scored now may have been trained on then. Put the task back as it was, begin anew, or give "
-           "the task another name, which says openly that it is another"});
+      throw DataError({"the initial values were trained on an earlier version of '" + task.name +
+                           "': its file or its rows "
+                           "changed since",
+                       other.now + ", of " + part->config.file.string(), other.then + ", in " + start,
+                       "rows that are scored now may have been used for training then. Restore the task, train from "
+                       "scratch, or give "
+                       "the task another name"});
     }
   }
   if (const auto trained = still_there(made, places))
     for (const TaskData* part : parts_of(now.task))
       if (const std::string seen = seen_rows(*trained, *part, now.options.eval.split); !seen.empty())
-        warn("training begins from values that have seen what is scored: " + seen);
+        warn("the initial values were trained on rows that are scored: " + seen);
 }
 
 std::string unknown_hashes(const MadeFrom& made) {
@@ -194,7 +193,8 @@ std::string unknown_hashes(const MadeFrom& made) {
   if (made.task.definition.empty()) unknown.emplace_back("the task's definition");
   if (made.task.data.empty()) unknown.emplace_back("the task's data");
   if (made.vocabulary.empty()) unknown.emplace_back("the vocabulary");
-  return unknown.empty() ? "" : "an older program did not keep hashes of " + join(unknown) + ": not compared";
+  return unknown.empty() ? ""
+                         : "an older version did not record hashes of " + join(unknown) + ", so they are not compared";
 }
 
 }  // namespace peftbench

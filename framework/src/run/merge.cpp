@@ -51,9 +51,9 @@ TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan) {
     }
     if (left.empty()) continue;
     const std::vector<std::string> names(left.begin(), left.end());
-    throw ConfigError({group->method + " cannot be merged into the backbone whole", "left at " + join(names),
-                       "a method that changes weights alone",
-                       "export it in a form of its own (--format huggingface), or keep the adapter beside the model"});
+    throw ConfigError({group->method + " cannot be merged completely into the backbone",
+                       "remaining hooks at " + join(names), "a method that changes only weights",
+                       "export it in another format (--format huggingface), or keep the adapter separate"});
   }
   return tensors;
 }

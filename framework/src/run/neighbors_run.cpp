@@ -95,10 +95,10 @@ std::string choose(const TensorMap& prompts, const std::string& wanted, const st
   std::vector<std::string> names;
   for (const auto& [name, tensor] : prompts) names.push_back(name);
   if (names.empty())
-    throw ConfigError({method + " has no prompt whose rows could be compared with words",
+    throw ConfigError({method + " has no prompt whose rows can be compared with words",
                        {},
                        "a stored tensor of two dimensions, as wide as the model, at encoder.input or decoder.input",
-                       "take a run of a method that puts vectors among the words, such as prompt tuning"});
+                       "use a run of a method that adds vectors to the input, such as prompt tuning"});
   if (!wanted.empty()) {
     if (prompts.contains(wanted)) return wanted;
     throw ConfigError({"there is no prompt '" + wanted + "'", {}, {}, did_you_mean(wanted, names)});
@@ -153,8 +153,8 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   const Tensor table = table_in_force(*backbone, plan, outcome.words);
   if (!all_finite(prompt) || !all_finite(table)) {
     const NotFiniteCause cause = why_not_finite(*backbone, plan);
-    throw Error({"no distance to words can be had from numbers that are not finite", cause.found, "finite numbers",
-                 cause.remedy});
+    throw Error(
+        {"nearest words cannot be computed from non-finite numbers", cause.found, "finite numbers", cause.remedy});
   }
   outcome.notes = adapter.notes;
   const auto labels = labels_as_ids(request.labels.empty() ? adapter.info.shape.labels : request.labels, *tokenizer);

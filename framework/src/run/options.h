@@ -72,36 +72,37 @@ template <class Options, class Visitor>
 void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::task, o.task.name, any("name of a task, or the path of its YAML file"));
   visitor("task.max_input_tokens", o.task.max_input_tokens,
-          at_least(0, "longer inputs are cut; 0: as the task's file has it"));
+          at_least(0, "maximum input length; longer inputs are truncated; 0: the task file's limit"));
   visitor("task.max_target_tokens", o.task.max_target_tokens,
-          at_least(0, "longest target or answer; 0: as the task's file has it"));
+          at_least(0, "maximum target or answer length; 0: the task file's limit"));
   visitor("task.train_examples", o.task.train_examples,
-          at_least(0, "train on only N examples (of a mixture: of each task), drawn by the seed; 0: all"));
+          at_least(0, "train on only N examples (of a mixture: N of each task), sampled with the seed; 0: all"));
   visitor("task.prefix", o.task.prefix,
-          any("write the task's name before its inputs where its file has one, as T5 does; false: leave it out"));
+          any("put the task prefix of the task file before the inputs, as T5 does; false: no prefix"));
   visitor("task.sentinel", o.task.sentinel,
-          any("begin every target with <extra_id_0>, as a backbone after span corruption has learnt to answer; it is "
+          any("start every target with <extra_id_0>, as a backbone trained with span corruption expects; it is "
               "stripped before scoring"));
   visitor("data.cache", o.data.cache,
-          any("keep prepared data that does not stay in memory under .cache/ in the data folder, for the next run"));
+          any("keep prepared data that does not fit in memory under .cache/ in the data folder, for the next run"));
   visitor("data.memory_bytes", o.data.memory_bytes,
-          at_least(0, "texts, or ids, of a task that take more than this go to a file"));
+          at_least(0, "texts or token ids of a task that need more memory than this are kept in a file"));
   visitor(option_key::backbone, o.backbone.name, any("name of a backbone, or the path of a Hugging Face folder"));
-  visitor("backbone.precision", o.backbone.precision, any("of the frozen weights"));
+  visitor("backbone.precision", o.backbone.precision, any("precision of the frozen weights"));
   visitor("backbone.quantization", o.backbone.quantization,
-          any("of the blocks' linear maps: nf4 keeps them as QLoRA does, int8 with a scale for each output row"));
+          any("quantization of the blocks' linear maps: nf4 as in QLoRA, int8 with one scale per output row"));
   visitor(option_key::init_from, o.init_from,
-          any("initialise from: an adapter's folder (ours, Hugging Face's or a .npy), a run's "
-              "folder, or a .safetensors; empty: with the method's own"));
-  visitor(option_key::split, o.eval.split, any("split of the final score"));
-  visitor("eval.examples", o.eval.examples, at_least(0, "score only the first N examples at the end; 0: all"));
-  visitor("eval.max_input_tokens", o.eval.max_input_tokens,
-          at_least(0,
-                   "longer inputs are cut where they are scored; 0: as in training. T5 trains on 512 and scores all of "
-                   "an input"));
-  visitor(option_key::eval_tasks, o.eval.tasks, any("other tasks that what was trained is scored on at the end"));
+          any("initialise from an adapter (of peft-bench, Hugging Face or a .npy), a run's "
+              "folder, or a .safetensors; empty: the method's own initialisation"));
+  visitor(option_key::split, o.eval.split, any("split for the final score"));
+  visitor("eval.examples", o.eval.examples, at_least(0, "evaluate only the first N examples at the end; 0: all"));
+  visitor(
+      "eval.max_input_tokens", o.eval.max_input_tokens,
+      at_least(0,
+               "maximum input length in evaluation; 0: as in training. T5 trains on 512 tokens and evaluates on whole "
+               "inputs"));
+  visitor(option_key::eval_tasks, o.eval.tasks, any("other tasks on which the trained method is evaluated at the end"));
   visitor(option_key::label_map, o.eval.label_map,
-          any("from:to, parts of answers that are replaced where another task is scored: duplicate:equivalent"));
+          any("from:to, replaced in answers when another task is evaluated: duplicate:equivalent"));
   visit(o.train, [&](const std::string& key, auto& field, const OptionInfo& info) {
     visitor(name_of_option(key), field, info);
   });

@@ -78,7 +78,7 @@ class Resolver {
     const auto check = [&](const std::string& text) {
       if (invalid_utf8(text))
         throw ConfigError({setting.origin + ": the value of '" + setting.key + "' is not UTF-8", in_one_line(text),
-                           "UTF-8 text", "a file of that name: rename it, or name a link to it"});
+                           "UTF-8 text", "if it is a file name, rename the file or use a link to it"});
     };
     if (const auto* list = std::get_if<Names>(&setting.value))
       for (const std::string& text : *list) check(text);
@@ -122,10 +122,10 @@ class Resolver {
     std::string remedy = did_you_mean(name, names_of(schema_));
     if (const auto meant = setting_of_alias(name); meant && elsewhere.empty()) elsewhere.push_back("'" + *meant + "'");
     if (!elsewhere.empty())
-      remedy = "did you mean " + join(elsewhere, " or ") + "? Of the method: " + join(names_of(schema_));
+      remedy = "did you mean " + join(elsewhere, " or ") + "? Parameters of the method: " + join(names_of(schema_));
     if (name == option_key::seed || name == option_key::threads)
-      remedy = "it is not the method's: write --" + name + " N";
-    if (name == option_key::init_from) remedy = "it is not the method's: write --init-from PATH";
+      remedy = "not a method parameter: use --" + name + " N";
+    if (name == option_key::init_from) remedy = "not a method parameter: use --init-from PATH";
     return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
   }
 
@@ -139,13 +139,13 @@ class Resolver {
       near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
               "set",    "train", "eval",     "data", "on"};
     std::string remedy = did_you_mean(setting.key, near);
-    if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("there are"))
-      remedy = "did you mean '" + *guess + "'? T" + remedy.substr(1);
+    if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("available"))
+      remedy = "did you mean '" + *guess + "'? A" + remedy.substr(1);
     // The field's usual word for it comes before words that are spelt alike: train.lr is not train.loss.
     const std::size_t dot = setting.key.rfind('.');
     if (const auto meant = setting_of_alias(setting.key.substr(dot == std::string::npos ? 0 : dot + 1)))
-      remedy = "did you mean '" + *meant + "'? There are: " + join(near);
-    return ConfigError({setting.origin + ": there is no setting '" + setting.key + "'", {}, {}, remedy});
+      remedy = "did you mean '" + *meant + "'? Available: " + join(near);
+    return ConfigError({setting.origin + ": unknown setting '" + setting.key + "'", {}, {}, remedy});
   }
 
   std::string method_;
@@ -175,10 +175,10 @@ void refuse_evaluation(const SettingsBlock& block) {
   for (const Setting& setting : block.settings)
     if (decides_evaluation(setting.key))
       throw ConfigError(
-          {setting.origin + ": '" + setting.key + "' decides how runs are scored, and the file is one method's",
+          {setting.origin + ": '" + setting.key + "' is an evaluation setting, which a method's file cannot set",
            {},
-           "settings of 'set' and 'train', so that all methods of a table are scored alike",
-           "set it for all: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
+           "settings of 'set' and 'train', so that all methods in a table are evaluated equally",
+           "set it for all methods: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
   for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
 }
 
@@ -192,10 +192,11 @@ void check_conditions(const SettingsBlock& block, ConfigSources& sources, const 
     if (const auto place = existing_path(condition->name, condition->base);
         place && (place->extension() == ".yaml" || place->extension() == ".yml" || file_exists(*place / "config.json")))
       continue;
-    throw ConfigError({condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
-                       {},
-                       "a name of `peft-bench tasks` or `peft-bench backbones`, the run's own, or a path that is there",
-                       did_you_mean(condition->name, names)});
+    throw ConfigError(
+        {condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
+         {},
+         "a name listed by `peft-bench tasks` or `peft-bench backbones`, the run's own, or an existing path",
+         did_you_mean(condition->name, names)});
   }
 }
 
@@ -213,10 +214,10 @@ RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& so
     for (const Setting& setting : sources.settings(*request.file).settings)
       if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text)
         return {*text, {setting.origin, {}}};
-  throw ConfigError({"no method is named",
+  throw ConfigError({"no method given",
                      {},
                      "--method NAME, or 'method: NAME' in the file of --config",
-                     "`peft-bench methods` lists what there is"});
+                     "`peft-bench methods` lists the available methods"});
 }
 
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,

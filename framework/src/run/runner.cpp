@@ -108,7 +108,7 @@ RunOutcome Runner::run() {
     if (earlier->status == "finished") {
       const std::string fault = damage_of_finished(folder_, *earlier, resources_.finder());
       if (fault.empty()) return {*earlier, folder_, true};
-      warn("the run had finished, but " + fault + ": it is made again, from its checkpoint where that is whole");
+      warn("the run had finished, but " + fault + ": it is repeated, from its checkpoint if that is intact");
     }
     record_.started = earlier->started;
     record_.training.times_resumed = earlier->training.times_resumed + 1;
@@ -137,7 +137,7 @@ std::optional<RunRecord> Runner::find_earlier() {
     return store_.find(bench_.run_id());
   } catch (const DamagedRecord& fault) {
     const std::string what = fault.what();
-    warn("the record is written anew, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
+    warn("the record is rewritten, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
     return std::nullopt;
   }
 }
@@ -188,7 +188,7 @@ void Runner::describe() {
   r.config = Json(identity);
   write_atomically(
       folder_.config(),
-      to_yaml(config_, {"What this run was made from: peft-bench --config FILE repeats it.", "run " + r.id}));
+      to_yaml(config_, {"Configuration of this run; peft-bench --config FILE repeats it.", "run " + r.id}));
 }
 
 void Runner::work() {
@@ -198,14 +198,14 @@ void Runner::work() {
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
   if (!plan.trained().empty() && sizes_of(bench_.task).train == 0) {
-    throw ConfigError({"the task " + bench_.task.config.name + " has nothing to train on",
-                       "rows for scoring alone",
+    throw ConfigError({"the task " + bench_.task.config.name + " has no training rows",
+                       "evaluation rows only",
                        {},
-                       "train on another task and score this one with --eval-task " + bench_.task.config.name});
+                       "train on another task and evaluate this one with --eval-task " + bench_.task.config.name});
   }
   check_mixture(plan);
   for (const std::string& reason : why_not_exportable(plugin, config_.values, backbone.spec(), plan.only()->task))
-    progress_.note("note: what is trained could not be exported as " + reason);
+    progress_.note("note: the trained method cannot be exported as " + reason);
   for (const std::string& note : bench_.task.notes) warn(bench_.task.config.name + ": " + note);
   for (const TaskData& other : bench_.eval_tasks)
     for (const std::string& note : other.notes) warn(other.config.name + ": " + note);
@@ -273,7 +273,7 @@ void Runner::work() {
   costs_.end();
   if (record_.backbone.checksum_after != bench_.checksum) require_unchanged_files();
   if (record_.backbone.checksum_after != bench_.checksum)
-    throw Error({"the backbone was changed, so nothing of this run can be trusted",
+    throw Error({"the backbone was changed, so the results of this run are invalid",
                  "checksum " + record_.backbone.checksum_after, bench_.checksum,
                  "the method " + plugin.name + " writes to frozen tensors: report it to its author"});
 }
@@ -282,7 +282,7 @@ void Runner::work() {
 void Runner::check_mixture(const CompiledPlan& plan) {
   if (!bench_.task.config.mixture || plan.trained().empty()) return;
   if (compares_choices(config_.options.train))
-    throw ConfigError({"losses over label words are of one task",
+    throw ConfigError({"losses over label words need a single task",
                        bench_.task.config.name + " is a mixture",
                        {},
                        "set train.unlikelihood_weight and train.length_normalised_weight to 0"});
@@ -305,7 +305,7 @@ void Runner::give_first_values(CompiledPlan& plan) {
     sources.warn = [](const std::string&) {};  // these first values are only compared with the start's
     return begin_from(start, bench_, resources_, plan, init_contexts(sources), note);
   }
-  call_plugin(*bench_.setup.plugin, PluginStep::planning, "giving its parameters their first values",
+  call_plugin(*bench_.setup.plugin, PluginStep::planning, "initialising its parameters",
               [&] { plan.initialise(init_contexts(sources)); });
 }
 
@@ -372,8 +372,7 @@ void Runner::keep_failure(const std::string& status, const std::string& message)
     save(status, message);
   } catch (const std::exception& second) {
     const std::string what = second.what();
-    progress_.note("warning: the record does not say that the run is " + status + ": " +
-                   what.substr(0, what.find('\n')));
+    progress_.note("warning: cannot record that the run is " + status + ": " + what.substr(0, what.find('\n')));
   }
 }
 
@@ -396,9 +395,9 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   }
   use_threads(setup.config.options.train.threads);
   const std::int64_t threads = setup.config.options.train.threads;
-  progress.update({"load", 0, 0,
-                   fmt::format("backbone and data; on the processor, {} thread{}, no GPU is used", threads,
-                               threads == 1 ? "" : "s")});
+  progress.update(
+      {"load", 0, 0,
+       fmt::format("backbone and data; on the CPU, {} thread{}, no GPU is used", threads, threads == 1 ? "" : "s")});
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(resources, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();

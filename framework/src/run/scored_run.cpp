@@ -58,15 +58,15 @@ ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resour
     warnings_.push_back(record_.id + ": " + unknown);
   if (const std::string& version = bench_.setup.plugin->version; version != record_.method.version)
     warnings_.push_back(who + " was trained with " + record_.method.name + " " + record_.method.version +
-                        ", and is scored with " + version);
+                        ", and is evaluated with " + version);
   plan_ = load_adapter(folder_.adapter(), resources.finder(), *bench_.backbone, bench_.checksum);
   if (asked.task.empty()) check_task(made_, bench_.task, who);
   const bool own = asked.task.empty() || was_trained_on(made_, bench_.task);
   const std::string& task = bench_.task.config.name;
   if (own && !asked.label_map.empty())
-    throw ConfigError({"--label-map needs --task of another task",
+    throw ConfigError({"--label-map needs --task with another task",
                        "--label-map " + join(asked.label_map) + ", and " + who + " was trained on '" + task + "'",
-                       "--task of another beside it", "name that task, or leave the map out"});
+                       "--task with another task", "add --task, or remove --label-map"});
   const bool shows = plan_.only() && plan_.only()->layout;
   if (!own) tell_of_other_task();
   if (own && (!shows || draws_alike(shared.setup.config, bench_.setup.config))) {
@@ -83,8 +83,8 @@ void ScoredRun::tell_of_other_task() {
     if (score.trained || score.task != task) continue;
     const Difference other = difference({score.task, score.definition, score.hash}, bench_.task);
     if (!other.empty())
-      warnings_.push_back("the run " + record_.id + " scored another '" + task + "' when it ended: " + other.then +
-                          ", and here " + other.now);
+      warnings_.push_back("the run " + record_.id + " was evaluated on another version of '" + task +
+                          "': " + other.then + ", now " + other.now);
   }
 }
 
@@ -95,8 +95,9 @@ Elsewhere ScoredRun::elsewhere(bool own, Resources& resources, ProgressSink& pro
   const std::string& task = bench_.task.config.name;
   if (!own && (task == made_.task.name || is_same_file(made_.file, bench_.task.config.file))) {
     const Difference other = difference(made_.task, bench_.task);
-    warnings_.push_back("'" + task + "' is scored as another task than the run " + record_.id + " was trained on: " +
-                        other.now + ", and it had " + other.then + "; rows that are scored may have been trained on");
+    warnings_.push_back("'" + task + "' is evaluated as a different task than the run " + record_.id +
+                        " was trained on: " + other.now + ", then " + other.then +
+                        "; some of the scored rows may have been used for training");
   }
   try {
     trained_ = trained_data(folder_, record_, resources, &progress);

@@ -42,7 +42,7 @@ std::string seen_rows(const TaskData& trained, const TaskData& scored, const std
   for (const TextExample& example : asked) seen += found.contains(key_of(example));
   return with_thousands(static_cast<long long>(seen)) + " of the " +
          with_thousands(static_cast<long long>(asked.size())) + " rows of '" + scored.config.name +
-         "' that are scored are among those that '" + trained.config.name + "' is trained or selected on";
+         "' that are scored are also used to train or select on '" + trained.config.name + "'";
 }
 
 }  // namespace peftbench

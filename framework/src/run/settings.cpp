@@ -10,7 +10,7 @@
 namespace peftbench {
 namespace {
 
-const std::string advice = "correct the line; docs/cli.md shows the format";
+const std::string advice = "correct the line; see docs/cli.md for the format";
 
 void add(SettingsBlock& block, const std::string& key, const Yaml& value, const fs::path& base) {
   if (value.is_map()) {
@@ -20,10 +20,10 @@ void add(SettingsBlock& block, const std::string& key, const Yaml& value, const 
   } else if (value.is_list()) {
     for (const Yaml& item : value.items())
       if (!item.is_scalar())
-        value.fail("the list of '" + key + "' holds more than words and numbers", {}, "[a, b]", advice);
+        value.fail("the list of '" + key + "' contains something other than strings and numbers", {}, "[a, b]", advice);
     block.settings.push_back({key, value.texts(), value.key_place(), base});
   } else {
-    value.fail("'" + key + "' has no value", {}, "a word, a number or a list of them", advice);
+    value.fail("'" + key + "' has no value", {}, "a string, a number or a list of them", advice);
   }
 }
 
@@ -55,7 +55,7 @@ Setting parse_set(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw ConfigError({"--set takes key=value", "'" + text + "'", "--set length=20 or --set train.batch_size=16",
-                       "write the key, '=' and the value without spaces around '='"});
+                       "write key=value without spaces around '='"});
   std::string key = text.substr(0, equals);
   if (key.find('.') == std::string::npos) key = "set." + key;
   return {key, text.substr(equals + 1), "--set " + text};

@@ -29,10 +29,9 @@ std::string file_of(const SuiteLookup& lookup, const std::optional<SuiteManifest
   if (file_exists(lookup.suite) || file_exists(named) || !earlier || earlier->commands.empty()) return lookup.suite;
   const std::string& file = earlier->commands.back().file;
   if (!file_exists(file))
-    throw ConfigError({"the file of the suite '" + lookup.suite + "' is gone", file,
-                       "the YAML file that it was run from",
-                       "name it where it is now, or give `peft-bench report " + lookup.out.string() +
-                           "` alone for all runs of the folder"});
+    throw ConfigError({"the file of the suite '" + lookup.suite + "' is missing", file, "the YAML file of the suite",
+                       "give its new path, or run `peft-bench report " + lookup.out.string() +
+                           "` without --suite for all runs in the folder"});
   notes.push_back("the suite's rows are those of " + file);
   return file;
 }
@@ -53,7 +52,8 @@ FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored) {
   request.settings = lookup.settings;
   if (request.settings.empty() && !earlier->commands.empty() && !earlier->commands.back().settings.empty()) {
     for (const std::string& text : earlier->commands.back().settings) request.settings.push_back(parse_set(text));
-    found.notes.push_back("as the suite was last run: --set " + join(earlier->commands.back().settings, " --set "));
+    found.notes.push_back("with the settings of the last suite command: --set " +
+                          join(earlier->commands.back().settings, " --set "));
   }
   const std::vector<std::string> settings = texts_of(request.settings);
   std::erase_if(earlier->commands, [&](const auto& command) { return command.settings != settings; });

@@ -139,7 +139,7 @@ class Pool {
   // Another command works on the run, such as the same suite in another terminal.
   void wait_for(std::size_t index) {
     elsewhere_.push_back(index);
-    progress_.note(named(index) + ": another process is working on this run, which is waited for");
+    progress_.note(named(index) + ": waiting for another process that is working on this run");
   }
 
   void look_elsewhere() {

@@ -26,10 +26,10 @@ const char* axis_of(const std::string& key) {
 void refuse_axes(const SettingsBlock& block) {
   for (const Setting& setting : block.settings) {
     if (const char* axis = axis_of(setting.key))
-      throw ConfigError({setting.origin + ": '" + setting.key + "' is not for one row of a suite",
+      throw ConfigError({setting.origin + ": '" + setting.key + "' cannot be set for one row of a suite",
                          {},
                          {},
-                         std::string("name it under '") + axis + "' at the top of the file"});
+                         std::string("set it under '") + axis + "' at the top of the file"});
   }
   for (const auto& condition : block.conditions) refuse_axes(condition.block);
 }
@@ -51,11 +51,10 @@ std::vector<SuiteRow> read_rows(const Yaml& yaml) {
     row.method = item.at("method").text();
     row.name = item.has("name") ? item.at("name").text() : row.method;
     if (row.name.empty() || in_one_line(row.name) != row.name)
-      item.fail("the name of a row is not a line of text", in_one_line(row.name),
-                "letters, digits and signs, without line breaks and control characters", "give it another 'name'");
+      item.fail("invalid row name", in_one_line(row.name),
+                "letters, digits and punctuation, without line breaks and control characters", "choose another 'name'");
     if (!names.insert(row.name).second)
-      item.fail("two rows are called '" + row.name + "'", {}, "a name of its own for each row",
-                "give this one another 'name'");
+      item.fail("duplicate row name '" + row.name + "'", {}, "unique row names", "choose another 'name' for this row");
     row.settings = settings_of(item, {"method", "name"});
     rows.push_back(std::move(row));
   }
@@ -67,7 +66,7 @@ std::vector<std::string> distinct(const Yaml& yaml) {
   const std::vector<std::string> texts = yaml.texts();
   std::set<std::string> seen;
   for (const std::string& text : texts)
-    if (!seen.insert(text).second) yaml.fail("'" + text + "' stands here twice", {}, "each once");
+    if (!seen.insert(text).second) yaml.fail("duplicate entry '" + text + "'", {}, "each entry once");
   if (texts.empty()) yaml.fail("the list is empty", {}, "at least one entry");
   return texts;
 }
@@ -88,10 +87,10 @@ void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
                                                                      : suite.seeds.size();
     if (axis && size > 1)
       throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
-                             ", and every run would have this one",
+                             ", but this setting would give every run the same one",
                          {},
-                         "a setting that leaves the suite's grid as it is",
-                         std::string("leave it out, or shorten '") + axis + "' in " + suite.file.string()});
+                         "a setting that does not change the suite's grid",
+                         std::string("remove it, or shorten '") + axis + "' in " + suite.file.string()});
   }
 }
 
@@ -105,9 +104,9 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
     const std::uint64_t first = seed_from(part.substr(0, dash), text, origin);
     const std::uint64_t last = dash == std::string::npos ? first : seed_from(part.substr(dash + 1), text, origin);
     if (last < first || last - first >= 10000)
-      throw ConfigError({origin + ": this range of seeds is not right",
+      throw ConfigError({origin + ": invalid range of seeds",
                          "'" + part + "'",
-                         "the smaller number first, and at most 10,000 seeds",
+                         "FIRST-LAST with FIRST ≤ LAST, and at most 10,000 seeds",
                          {}});
     for (std::uint64_t seed = first;; ++seed) {
       if (seen.insert(seed).second) seeds.push_back(seed);

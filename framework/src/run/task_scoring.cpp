@@ -102,10 +102,11 @@ void TaskScoring::check_learnt() const {
       if (ids != tokenizer.encode(learnt[b])) continue;
       const std::string to_a = subject_.transfer.map.apply(learnt[a]), to_b = subject_.transfer.map.apply(learnt[b]);
       if (evaluator_.label_of(to_a) == evaluator_.label_of(to_b)) continue;
-      throw ConfigError({"two label words that were learnt are one to the model, and are mapped to different answers",
+      throw ConfigError({"two training label words are identical to the model, but are mapped to different answers",
                          spelled(learnt[a]) + " to '" + to_a + "', " + spelled(learnt[b]) + " to '" + to_b +
                              "': both are the ids " + ids_text(ids),
-                         "one answer for both", "map both to one, or train on words that the vocabulary tells apart"});
+                         "one answer for both",
+                         "map both to one answer, or train on words that the vocabulary distinguishes"});
     }
   }
 }
@@ -121,16 +122,19 @@ void TaskScoring::check_transfer() {
       reached[static_cast<std::size_t>(label)] = true;
   const auto unreached = std::count(reached.begin(), reached.end(), false);
   const bool ranked = subject_.bench.setup.config.options.train.evaluation.mode == EvaluationMode::rank && !map.empty();
-  const std::string found = spelled_list(learnt) + " was learnt; " + spelled_list(labels) + " are the answers of '" +
+  const std::string found = spelled_list(learnt) + " in training; " + spelled_list(labels) + " in '" +
                             subject_.task.config.name + "'",
-                    remedy = "map each learnt word to one of them: --label-map " + learnt.front() + ":" +
-                             labels.front() + (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
+                    remedy = "map each training label to one of the task's labels: --label-map " + learnt.front() +
+                             ":" + labels.front() + (learnt.size() > 1 ? " --label-map " + learnt[1] + ":…" : "");
   const bool none = unreached == static_cast<std::ptrdiff_t>(labels.size());
   if ((ranked && none) || (classes_ && unreached > 0))
     throw ConfigError({"the training task's labels do not map to this task's labels", found,
-                       classes_ ? "a learnt word for each answer" : "learnt words that are mapped to answers", remedy});
+                       classes_ ? "one training label for each of the task's labels"
+                                : "training labels that are mapped to the task's labels",
+                       remedy});
   if (none && !ranked && subject_.bench.setup.config.options.train.evaluation.mode != EvaluationMode::rank)
-    warnings_.push_back("no learnt answer is one of '" + subject_.task.config.name + "': " + found + "; " + remedy);
+    warnings_.push_back("no training label is a label of '" + subject_.task.config.name + "': " + found + "; " +
+                        remedy);
 }
 
 const std::vector<TextExample>& TaskScoring::pool() const {
@@ -173,7 +177,7 @@ const TextList& TaskScoring::split(const std::string& name) const {
 std::string TaskScoring::split_for(const std::string& wanted) const {
   for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
     if (!split(name).empty() && (name != "test" || task().test_labelled)) return name;
-  throw DataError({"task '" + task().config.name + "' has nothing to score on",
+  throw DataError({"task '" + task().config.name + "' has no rows to evaluate",
                    "neither test nor validation examples with labels",
                    {},
                    "give the task a test split: docs/tasks.md shows how"});
@@ -309,8 +313,8 @@ std::vector<std::string> TaskScoring::remarks(const Evaluation& evaluation, cons
   });
   if (longer > 0)
     result.push_back(of + with_thousands(longer) + " of the " + whole +
-                     " are longer than answers may become, eval.max_tokens=" + std::to_string(most) +
-                     ": no answer can equal them");
+                     " exceed the answer length limit eval.max_tokens=" + std::to_string(most) +
+                     ", so no answer can match them");
   Unwritable bare;
   for (std::int64_t i = 0; i < evaluation.examples; ++i)
     bare.add(asked.texts[static_cast<std::size_t>(i)], *bench.tokenizer);

@@ -102,7 +102,7 @@ TaskSurvey survey_task(const TaskData& task, const Places& places, const std::op
       check_labels(config, *vocabulary->tokenizer);
     } catch (const ConfigError& error) {
       survey.warnings.push_back("with the vocabulary of " + vocabulary->backbone +
-                                " runs are refused: " + one_line_of(error.what()));
+                                " runs fail: " + one_line_of(error.what()));
     }
     append(survey.warnings, label_warnings(config, *vocabulary->tokenizer));
   }

@@ -39,11 +39,11 @@ Found read_any(const fs::path& path, const AdapterReaders& readers, const std::f
   std::error_code error;
   if (fs::is_directory(path, error)) {
     if (const auto file = value_file_in(path)) return read_any(*file, readers, warn);
-    throw CheckpointError({"the folder holds no trained values", path.string(), join(value_file_names()),
-                           "name the folder of a run or of an adapter, or a .npy or .safetensors file"});
+    throw CheckpointError({"the folder contains no trained values", path.string(), join(value_file_names()),
+                           "give the folder of a run or of an adapter, or a .npy or .safetensors file"});
   }
   if (!fs::is_regular_file(path, error))
-    throw CheckpointError({"the file to begin from is not there", path.string(),
+    throw CheckpointError({"the file to initialise from does not exist", path.string(),
                            "a .npy or .safetensors file, or the folder of a run or of an adapter", "correct the path"});
   if (path.extension() == ".npy") return {path, {{"array", read_npy(path)}}};
   if (path.filename() == adapter_file::tensors && file_exists(path.parent_path() / adapter_file::description))
@@ -71,8 +71,8 @@ Tensor read_parameter(const fs::path& path, const std::string& parameter, const 
     std::vector<std::string> names;
     for (const auto& entry : found.tensors) names.push_back(entry.first);
     throw CheckpointError({found.file.string() + " has no tensor for '" + parameter + "'", join(names),
-                           "a tensor of that name, or one tensor only",
-                           "name a file that was written for this method"});
+                           "a tensor with that name, or a single tensor",
+                           "use a file that was written for this method"});
   }
   return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }

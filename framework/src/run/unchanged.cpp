@@ -11,10 +11,10 @@ void require_unchanged_files() {
   std::vector<std::string> files;
   for (const fs::path& path : mapped_files::changed()) files.push_back(path.string());
   if (files.empty()) return;
-  throw Error({"a file changed while it was in use, so nothing that was computed can be trusted", join(files, "\n"),
-               "files that stay as they are until the end",
-               "give the command again with the files as they should be (a new file under the old name does no harm: "
-               "write beside it and rename)"});
+  throw Error({"a file changed while it was in use, so the results are invalid", join(files, "\n"),
+               "files that do not change during the run",
+               "run the command again with the correct files (to replace a file safely, "
+               "write a new one and rename it)"});
 }
 
 void require_unchanged_files(const Backbone& backbone, const std::string& checksum) {

@@ -131,14 +131,15 @@ Setup set_up(Resources& resources, const ConfigRequest& request, BackboneNeed ne
   const PluginHandle plugin = resources.method(method.name, method.by);
   RunConfig config = resolve_config(request, plugin->schema, resources.places().configs(), resources);
   if (config.backbone().empty())
-    throw ConfigError({"no backbone is named", {}, "--backbone NAME", "`peft-bench backbones` lists what there is"});
+    throw ConfigError(
+        {"no backbone given", {}, "--backbone NAME", "`peft-bench backbones` lists the available backbones"});
   const ResolvedBackbone& backbone = resources.backbone(config.backbone(), need);
   return {plugin, std::move(config), backbone};
 }
 
 TaskConfig configured_task(Resources& resources, const RunConfig& config) {
   if (config.task().empty())
-    throw ConfigError({"no task is named", {}, "--task NAME", "`peft-bench tasks` lists what there is"});
+    throw ConfigError({"no task given", {}, "--task NAME", "`peft-bench tasks` lists the available tasks"});
   return read_configured(resources, config, config.task());
 }
 
@@ -150,7 +151,7 @@ std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task
   if (!plugin.schema.can(Capability::classification_only) || !task.labels.empty()) return std::nullopt;
   if (task.mixture) return mixture_has_no_classes(plugin.name, task);
   return Problem{plugin.name + " needs a task with label words",
-                 task.name + " has free text for its answers",
+                 task.name + " has free-text answers",
                  {},
                  "choose a classification task: `peft-bench tasks` lists them"};
 }
@@ -159,7 +160,7 @@ Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixt
   std::vector<std::string> names;
   for (const TaskConfig& task : mixture.mixture->tasks) names.push_back(task.name);
   return {method + " scores the classes of one task", mixture.name + " is a mixture: " + join(names),
-          "a method that writes its answers, as model_tuning does", "choose one of the tasks"};
+          "a method that generates text, such as model_tuning", "choose one of the tasks"};
 }
 
 void describe_task(const TaskData& task, RunRecord& record) {
@@ -192,11 +193,11 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
   for (const std::string& name : config.options.eval.tasks) {
     tasks.push_back(read_configured(resources, config, name));
     if (tasks.back().mixture)
-      throw ConfigError({"eval.tasks cannot contain a mixture", "'" + name + "' in eval.tasks",
-                         "tasks that have a source", "name its tasks"});
+      throw ConfigError({"eval.tasks cannot contain a mixture", "'" + name + "' in eval.tasks", "tasks with a source",
+                         "list its tasks instead"});
     if (std::find(taken.begin(), taken.end(), tasks.back().name) != taken.end())
       throw ConfigError({"eval.tasks repeats a task that is already evaluated", "'" + tasks.back().name + "'",
-                         "other tasks than those that are trained on, each once", "leave it out"});
+                         "tasks other than the training task, each once", "remove it"});
     taken.push_back(tasks.back().name);
   }
   return tasks;
@@ -205,8 +206,8 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
 void refuse_idle_label_map(const RunConfig& config) {
   const Names& map = config.options.eval.label_map;
   if (map.empty() || !config.options.eval.tasks.empty()) return;
-  throw ConfigError({"--label-map needs --eval-task", "eval.label_map: " + join(map), "--eval-task NAME beside it",
-                     "name that task, or leave the map out: the run's own task needs none"});
+  throw ConfigError({"--label-map needs --eval-task", "eval.label_map: " + join(map), "--eval-task NAME with it",
+                     "add --eval-task, or remove --label-map: it does not apply to the training task"});
 }
 
 std::vector<std::string> check_label_words(Resources& resources, const Setup& setup) {

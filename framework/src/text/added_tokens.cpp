@@ -73,8 +73,8 @@ class Reader {
 json Reader::object(const char* name) const {
   const fs::path file = folder_ / name;
   if (!file_exists(file)) return {};
-  json value = read_json<json>(file, "fetch the file again");
-  if (!value.is_object()) refuse(file, "not a JSON object", value.type_name(), "an object", "fetch the file again");
+  json value = read_json<json>(file, "download the file again");
+  if (!value.is_object()) refuse(file, "not a JSON object", value.type_name(), "an object", "download the file again");
   return value;
 }
 
@@ -126,14 +126,14 @@ void Reader::read_config() {
   if (const auto type = config_.find("tokenizer_class"); type != config_.end() && type->is_string()) {
     const std::string name = type->get<std::string>();
     if (name.find("T5Tokenizer") == std::string::npos || name.starts_with("ByT5"))
-      refuse(folder_ / file, "a tokenizer that is not T5's", name, "T5Tokenizer or MT5Tokenizer",
-             "use a backbone whose vocabulary is a spiece.model of T5's kind");
+      refuse(folder_ / file, "unsupported tokenizer class", name, "T5Tokenizer or MT5Tokenizer",
+             "use a backbone with a SentencePiece vocabulary (spiece.model) in T5's layout");
   }
   if (const auto split = config_.find("split_special_tokens"); split != config_.end() && *split == true)
     refuse(folder_ / file, "split_special_tokens is not supported", "true", "false", "remove the key");
   if (const auto count = config_.find("extra_ids"); count != config_.end() && !count->is_null()) {
     if (!count->is_number_integer() || *count < 0 || *count > 1'000'000)
-      refuse(folder_ / file, "extra_ids is not a number of sentinels", count->dump(), "0 to 1000000",
+      refuse(folder_ / file, "extra_ids is not a valid number of sentinels", count->dump(), "0 to 1000000",
              "correct the file");
     extra_ids_ = count->get<std::int64_t>();
   }
@@ -159,8 +159,8 @@ void Reader::read_config() {
   }
   if (const json* decoder = find("added_tokens_decoder")) {
     if (!decoder->is_object())
-      refuse(folder_ / file, "added_tokens_decoder is not an object", decoder->type_name(), "ids and their tokens",
-             "correct the file");
+      refuse(folder_ / file, "added_tokens_decoder is not an object", decoder->type_name(),
+             "an object that maps ids to tokens", "correct the file");
     has_decoder_ = true;
     for (const auto& [id, value] : decoder->items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos)
@@ -210,7 +210,7 @@ void Reader::read_added() {
     const auto id = value.is_object() ? value.find("id") : value.end();
     if (!value.is_object() || id == value.end() || !id->is_number_integer() || *id < 0)
       refuse(folder_ / json_file, "an added token has no id", value.dump(), "an object with id and content",
-             "fetch the file again");
+             "download the file again");
     numbered_[id->get<std::int64_t>()] = {json_file, token(json_file, value, false)};
   }
 }
@@ -221,7 +221,7 @@ void Reader::read_vocabulary() {
     constexpr const char* file = "tokenizer.json";
     const fs::path path = folder_ / file;
     const json vocabulary = whole_.value("/model/vocab"_json_pointer, json());
-    const std::string remedy = "take both files from the same model, or remove " + std::string(file);
+    const std::string remedy = "use both files of the same model, or remove " + std::string(file);
     if (!vocabulary.is_array())
       refuse(path, "not a unigram vocabulary", vocabulary.type_name(), "model.vocab: a list of pieces and scores",
              remedy);
@@ -235,10 +235,10 @@ void Reader::read_vocabulary() {
       if (id >= pieces_.pieces.size())
         result_.tail.push_back(piece);
       else if (!entry || piece != pieces_.pieces[id])
-        refuse(path, "another vocabulary than spiece.model beside it",
+        refuse(path, "its vocabulary differs from spiece.model",
                entry ? "piece " + std::to_string(id) + " is " + quoted(piece.first)
                      : std::to_string(vocabulary.size()) + " pieces",
-               entry ? quoted(pieces_.pieces[id].first) + " of the same score"
+               entry ? quoted(pieces_.pieces[id].first) + " with the same score"
                      : std::to_string(pieces_.pieces.size()) + " or more",
                remedy);
     }
@@ -251,11 +251,11 @@ void Reader::read_vocabulary() {
   const auto in_pieces = own(pieces_.pieces, [](const auto& piece) -> const std::string& { return piece.first; });
   const auto marked = own(pieces_.marked, [](const std::string& name) -> const std::string& { return name; });
   if (!extra_ids_ && in_pieces > 0 && marked == 0)
-    refuse(folder_ / "spiece.model", "it holds sentinels of its own, and no file says whether others follow it",
-           std::to_string(in_pieces) + " pieces with " + sentinel_begin, "extra_ids in tokenizer_config.json beside it",
-           "write {\"extra_ids\": 0} there where these are the sentinels, as in mT5");
+    refuse(folder_ / "spiece.model", "it contains sentinels, and no file says whether more are added",
+           std::to_string(in_pieces) + " pieces with " + sentinel_begin, "extra_ids in tokenizer_config.json",
+           "write {\"extra_ids\": 0} there if these are all sentinels, as in mT5");
   if (extra_ids_ && *extra_ids_ > 0 && marked > 0 && *extra_ids_ != marked)
-    refuse(folder_ / "tokenizer_config.json", "extra_ids contradicts the sentinels that spiece.model holds",
+    refuse(folder_ / "tokenizer_config.json", "extra_ids does not match the sentinels in spiece.model",
            "extra_ids " + std::to_string(*extra_ids_) + ", " + std::to_string(marked) + " in spiece.model",
            "0, or the same number", "correct the file");
   const std::int64_t count = extra_ids_.value_or(marked > 0 ? 0 : usual_sentinels);
@@ -272,8 +272,8 @@ void Reader::check_named() const {
     if (found == named_.end()) continue;
     const std::string name = token(file, found->second, true).content;
     if (name != own)
-      refuse(folder_ / file, std::string(key) + " is not that of spiece.model", quoted(name), quoted(own),
-             "take spiece.model and the files beside it from the same model");
+      refuse(folder_ / file, std::string(key) + " differs from spiece.model", quoted(name), quoted(own),
+             "use spiece.model and tokenizer files of the same model");
   }
 }
 
@@ -335,23 +335,23 @@ FolderTokens Reader::read() {
     if (fresh) ++next;
     if (each.content == pieces_.eos || each.content == pieces_.pad || each.content == pieces_.unk) continue;
     if (each.single_word)
-      refuse(folder_, "a token with single_word", quoted(each.content), "tokens that may stand anywhere",
+      refuse(folder_, "a token with single_word is not supported", quoted(each.content), "tokens without single_word",
              "set single_word to false, or remove the token");
     if (each.normalized && each.content.find_first_of(" \t\n\r") != std::string::npos)
-      refuse(folder_, "a token with white space that is looked for in normalized text", quoted(each.content),
-             "normalized: false", "set normalized to false, or remove the token");
+      refuse(folder_, "a normalized token with white space is not supported", quoted(each.content), "normalized: false",
+             "set normalized to false, or remove the token");
     result_.added.push_back({each.content, place->second, each.normalized});
   }
   for (const auto& [id, entry] : numbered_) {
     const auto& [file, each] = entry;
     if (each.content.empty())
-      refuse(folder_ / file, "an added token without text", "the id " + std::to_string(id), "a text",
+      refuse(folder_ / file, "an added token is empty", "the id " + std::to_string(id), "a non-empty string",
              "remove the token");
     const std::int64_t given = ids.at(each.content);
     if (given != id)
-      refuse(folder_ / file, "the id of " + quoted(each.content) + " is not the one that it gets", std::to_string(id),
-             std::to_string(given) + ", as transformers numbers added tokens: one after another behind the vocabulary",
-             "write the number that it gets, and move its row of the embedding table there");
+      refuse(folder_ / file, "the id of " + quoted(each.content) + " does not match its position", std::to_string(id),
+             std::to_string(given) + ": transformers numbers added tokens consecutively after the vocabulary",
+             "write the expected id, and move its row in the embedding table accordingly");
   }
   return std::move(result_);
 }

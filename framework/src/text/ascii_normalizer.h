@@ -12,11 +12,11 @@ namespace peftbench {
 
 constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁, SentencePiece's space
 
-// What SentencePiece's normalizer makes of texts of printable ASCII, tabs and line ends: words with ▁ before each.
-// Where a vocabulary's normalizer does so, most texts need not be segmented by the library to be normalized by it.
+// SentencePiece's normalisation of texts of printable ASCII, tabs and line ends: words with ▁ before each.
+// If a vocabulary's normalizer does this, most texts can be normalized without the library.
 class AsciiNormalizer {
  public:
-  // Nothing where the processor treats some character, or two beside each other, in another way.
+  // Nothing if the processor treats a character, or two adjacent ones, differently.
   static std::optional<AsciiNormalizer> of(const sentencepiece::SentencePieceProcessor& processor);
   // False for other texts.
   bool normalize(std::string_view text, std::string& normalized) const;

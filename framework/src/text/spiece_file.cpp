@@ -79,7 +79,7 @@ std::string fault_of_charsmap(std::string_view map) {
   std::vector<Unit> units(size / sizeof(Unit));
   std::memcpy(units.data(), map.data(), size);
   const std::string_view replacements = map.substr(size);
-  if (replacements.back() != '\0') return "its last replacement has no end";
+  if (replacements.back() != '\0') return "its last replacement is not terminated";
   std::vector<bool> seen(units.size(), false);
   std::vector<std::size_t> queue = {0};
   seen[0] = true;
@@ -87,8 +87,9 @@ std::string fault_of_charsmap(std::string_view map) {
     const std::size_t at = queue.back();
     queue.pop_back();
     const std::size_t children = at ^ units[at].offset();
-    if (children >= units.size()) return "an offset that leads out of its trie";
-    if (units[at].has_leaf() && units[children].value() >= replacements.size()) return "a replacement behind its end";
+    if (children >= units.size()) return "an offset outside its trie";
+    if (units[at].has_leaf() && units[children].value() >= replacements.size())
+      return "a replacement outside the table";
     for (std::size_t label = 0; label < 256; ++label) {
       const std::size_t child = children ^ label;
       if (units[child].label() != label || seen[child]) continue;
@@ -108,12 +109,12 @@ class SpieceReader {
     Fields fields(bytes_);
     while (fields.next()) {
       if (fields.number < 1 || fields.number > 5) continue;
-      if (fields.kind != 2) refuse("field " + std::to_string(fields.number) + " of a wrong type");
+      if (fields.kind != 2) refuse("field " + std::to_string(fields.number) + " of the wrong type");
       if (fields.number == 1) add_piece(fields.text);
       if (fields.number == 2) read_trainer(fields.text);
       if (fields.number == 3 || fields.number == 5) check_normalizer(fields.text);
     }
-    if (!fields.intact()) refuse("a field that does not end");
+    if (!fields.intact()) refuse("a truncated field");
     if (file_.pieces.empty()) refuse("no pieces");
     return std::move(file_);
   }
@@ -136,12 +137,12 @@ class SpieceReader {
         piece.type = static_cast<PieceType>(fields.value);
       }
     }
-    if (!fields.intact()) refuse(name + " does not end");
+    if (!fields.intact()) refuse(name + " is truncated");
     if (piece.text.empty()) refuse(name + " without text");
     if (piece.text.size() > longest_piece) refuse(name + " of " + std::to_string(piece.text.size()) + " bytes");
     if (piece.text.find('\0') != std::string::npos) refuse(name + " with a zero byte");
     if (!std::isfinite(piece.score)) refuse(name + " with a score that is not finite");
-    if (!texts_.insert(piece.text).second) refuse(name + ", '" + printable(piece.text) + "', a second time");
+    if (!texts_.insert(piece.text).second) refuse(name + ", '" + printable(piece.text) + "', is a duplicate");
     file_.pieces.push_back(std::move(piece));
   }
 
@@ -152,7 +153,7 @@ class SpieceReader {
       if (fields.value < 1 || fields.value > 4) refuse("a model of type " + std::to_string(fields.value));
       file_.unigram = fields.value == 1;
     }
-    if (!fields.intact()) refuse("a description of its training that does not end");
+    if (!fields.intact()) refuse("a truncated trainer specification");
   }
 
   void check_normalizer(std::string_view message) const {
@@ -160,9 +161,9 @@ class SpieceReader {
     while (fields.next()) {
       if (fields.number != 2 || fields.kind != 2) continue;
       if (const std::string fault = fault_of_charsmap(fields.text); !fault.empty())
-        refuse("a damaged table of its normalizer: " + fault);
+        refuse("a damaged normalizer table: " + fault);
     }
-    if (!fields.intact()) refuse("a normalizer that does not end");
+    if (!fields.intact()) refuse("a truncated normalizer specification");
   }
 
   std::string_view bytes_;

@@ -16,13 +16,13 @@ struct SpiecePiece {
   PieceType type = PieceType::normal;
 };
 
-// What is needed of a SentencePiece model (sentencepiece_model.proto).
+// The required parts of a SentencePiece model (sentencepiece_model.proto).
 struct SpieceFile {
   std::vector<SpiecePiece> pieces;  // by id
   bool unigram = true;              // its kind
 };
 
-// Reads a model and checks what the library takes on trust and crashes on: sizes, types, scores, and the tables of its
+// Reads a model and checks the parts that the library does not validate: sizes, types, scores, and the tables of its
 // normalizer. Throws DataError.
 SpieceFile read_spiece(std::string_view bytes, const fs::path& origin);
 

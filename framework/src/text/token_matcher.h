@@ -10,7 +10,7 @@
 
 namespace peftbench {
 
-// Finds tokens that are one id wherever they stand in a text.
+// Finds tokens that are one id anywhere in a text.
 class TokenMatcher {
  public:
   struct Match {
@@ -19,7 +19,7 @@ class TokenMatcher {
   };
   void add(const std::string& content, std::int64_t id);
   bool empty() const { return ids_.empty(); }
-  // The leftmost from `from` on; of several there the longest.
+  // The leftmost match from `from` on; of several there, the longest.
   std::optional<Match> next(std::string_view text, std::size_t from) const;
 
  private:

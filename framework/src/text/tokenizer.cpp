@@ -85,7 +85,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
   }
   const sentencepiece::SentencePieceProcessor& processor = *tokenizer->processor_;
   if (processor.pad_id() < 0 || processor.eos_id() < 0 || processor.unk_id() < 0) {
-    throw DataError(Problem{"the vocabulary " + spiece_model.string() + " is not one of T5's",
+    throw DataError(Problem{"the vocabulary " + spiece_model.string() + " is not a T5 vocabulary",
                             "pad id " + std::to_string(processor.pad_id()) + ", EOS id " +
                                 std::to_string(processor.eos_id()) + ", unknown id " +
                                 std::to_string(processor.unk_id()),
@@ -216,7 +216,7 @@ int64_t Tokenizer::sentinel(int k) const {
   if (id >= 0) return id;
   const int64_t count = sentinels();
   throw ConfigError(
-      Problem{"there is no such sentinel",
+      Problem{"unknown sentinel",
               sentinel_name(k),
               count > 0 ? sentinel_name(0) + " to " + sentinel_name(count - 1) : "none in this vocabulary",
               {}});

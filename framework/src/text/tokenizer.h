@@ -19,30 +19,30 @@ class SentencePieceProcessor;
 namespace peftbench {
 
 inline constexpr const char* vocabulary_remedy =
-    "take spiece.model from the Hugging Face folder that the weights came from (T5, T5 v1.1 and Flan share one)";
+    "use spiece.model from the Hugging Face folder of the weights (T5, T5 v1.1 and Flan share one)";
 
-// T5's vocabulary: SentencePiece pieces, then sentinels whose ids fall (<extra_id_0> is the highest), then tokens that
-// the files beside it add. Rows of the embedding table beyond them never occur.
+// T5's vocabulary: SentencePiece pieces, then sentinels in descending order (<extra_id_0> is the highest), then tokens
+// that the tokenizer files add. Rows of the embedding table beyond them are never used.
 class Tokenizer {
  public:
-  // From a Hugging Face folder's spiece.model and the tokenizer_files beside it. Throws DataError with the remedy where
-  // it is absent or damaged.
+  // From the spiece.model and tokenizer_files of a Hugging Face folder. Throws DataError if
+  // it is missing or damaged.
   static std::shared_ptr<const Tokenizer> load(const fs::path& spiece_model);
   ~Tokenizer();
 
-  // Ids without EOS. Sentinels written <extra_id_k> and added tokens become their one id; white space beside them goes
-  // as in Hugging Face's T5 tokenizer.
+  // Ids without EOS. Sentinels written <extra_id_k> and added tokens become their one id; white space around them is
+  // removed, as in Hugging Face's T5 tokenizer.
   std::vector<int64_t> encode(std::string_view text) const;
   // Text of the ids; pad, EOS and what follows EOS are dropped, sentinels and added tokens are written out.
   std::string decode(const std::vector<int64_t>& ids) const;
   std::string piece(int64_t id) const;  // for display
-  int64_t sentinel(int k) const;        // Throws ConfigError where the vocabulary has none of that number
-  int64_t sentinels() const;            // how many there are: 0 up to it are known, and their ids fall one by one
+  int64_t sentinel(int k) const;        // Throws ConfigError if the vocabulary has no such sentinel
+  int64_t sentinels() const;            // number of sentinels, from 0, with descending ids
   int64_t size() const;                 // the highest id + 1
   int64_t eos_id() const;
   int64_t pad_id() const;
-  int64_t unk_id() const;                            // of what no piece has
-  const std::string& hash() const { return hash_; }  // SHA-256 of what decides the ids
+  int64_t unk_id() const;                            // for characters without a piece
+  const std::string& hash() const { return hash_; }  // SHA-256 of everything that affects the ids
 
  private:
   Tokenizer();
@@ -53,7 +53,7 @@ class Tokenizer {
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   std::optional<Unigram> unigram_;
   TokenMatcher raw_, normalized_;   // tokens that are one id in a text, and in a normalized text
-  std::vector<std::string> names_;  // of the ids behind the pieces
+  std::vector<std::string> names_;  // of the ids after the pieces
   std::string hash_;
   int64_t pieces_ = 0;
 };

@@ -12,14 +12,14 @@ namespace peftbench {
 
 struct SpieceFile;  // text/spiece_file.h
 
-// The likeliest way to cut a text into pieces of a unigram vocabulary, as sentencepiece 0.2 finds it: path scores
+// The most likely segmentation of a text into pieces of a unigram vocabulary, as in sentencepiece 0.2: path scores
 // are summed and compared as floats. Version 0.1.97, which Debian 12 has, compares a double with a float, so that of
-// ways equally likely but for rounding ("99 9999" or "9999 99", or any near tie far into a long text) it takes
-// another one now and then.
+// segmentations that are equally likely except for rounding ("99 9999" or "9999 99", or a near tie late in a long text)
+// it sometimes chooses another one.
 class Unigram {
  public:
-  // Nothing for a model of another kind, or with pieces of bytes: the library's own search serves. `tail`: what stands
-  // behind the pieces, with scores.
+  // Nothing for a model of another kind, or with byte pieces: use the library's search. `tail`: the tokens
+  // after the pieces, with scores.
   static std::optional<Unigram> of(const SpieceFile& file, const std::vector<std::pair<std::string, float>>& tail = {});
 
   // Adds the ids. The text is the normalizer's output, spaces written ▁.
@@ -38,7 +38,7 @@ class Unigram {
   const Node* child(const Node& node, std::uint8_t byte) const;
 
   std::vector<Node> nodes_;
-  std::vector<std::array<std::uint32_t, 256>> tables_;  // byte → child; 0 (the root, nobody's child) for none
+  std::vector<std::array<std::uint32_t, 256>> tables_;  // byte → child; 0 (the root) for none
   std::vector<float> scores_;
   float unknown_score_ = 0;
   std::int32_t unknown_ = -1;

@@ -48,10 +48,10 @@ void BestOf::consider(EvaluationPoint point, const CompiledPlan& plan) {
 void BestOf::choose(CompiledPlan& plan, std::int64_t steps) {
   if (!parameters_.empty()) return plan.load_training(parameters_);
   if (!evaluations_.empty() && evaluations_.back().step > 0) {
-    throw Error({"no evaluation gave a finite score and loss, so no step can be chosen",
+    throw Error({"no evaluation has a finite score and loss, so no checkpoint can be selected",
                  std::to_string(evaluations_.size()) + " evaluations, the last after step " +
                      std::to_string(evaluations_.back().step),
-                 "finite numbers", "look at the validation split and the method's settings"});
+                 "finite numbers", "check the validation split and the method's settings"});
   }
   step_ = steps;
 }

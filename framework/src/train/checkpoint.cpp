@@ -104,8 +104,8 @@ TensorFile read_checkpoint(const fs::path& file) {
   };
   if (is(first_format) && hash.empty()) return content;
   if (is(format) && hash == hash_of(about, content.tensors)) return content;
-  throw CheckpointError({file.string() + " is damaged", "bytes that do not give the SHA-256 that it carries",
-                         "a checkpoint as it was written", "take a copy of it, or train the run again"});
+  throw CheckpointError({file.string() + " is damaged", "bytes that do not match its SHA-256",
+                         "an unchanged checkpoint", "restore it from a copy, or train the run again"});
 }
 
 std::vector<fs::path> checkpoint_files(const fs::path& folder) {
@@ -144,8 +144,10 @@ TrainState CheckpointStore::read(const fs::path& file) const {
   try {
     const auto about = parse_json<nlohmann::json, CheckpointError>(metadata_of(content, about_key), file.string());
     if (about.at("run") != run_)
-      throw CheckpointError(
-          {file.string() + " is not of this run", "a checkpoint of " + about.at("run").dump(), "one of " + run_, {}});
+      throw CheckpointError({file.string() + " belongs to another run",
+                             "a checkpoint of " + about.at("run").dump(),
+                             "one of " + run_,
+                             {}});
     TrainState state;
     state.step = about.at("step").get<std::int64_t>();
     state.progress = about.at("progress");
@@ -156,7 +158,7 @@ TrainState CheckpointStore::read(const fs::path& file) const {
     state.seen = take(content.tensors, "seen");
     return state;
   } catch (const nlohmann::json::exception& fault) {
-    throw CheckpointError({file.string() + " is damaged", fault.what(), "a checkpoint as it was written", {}});
+    throw CheckpointError({file.string() + " is damaged", fault.what(), "an unchanged checkpoint", {}});
   }
 }
 
@@ -172,7 +174,7 @@ std::optional<TrainState> CheckpointStore::load() {
       if (file == next()) replace_file(next(), current());  // as the process would have that was killed
       if (file != previous()) current_is_whole_ = true;
       if (!faults.empty())
-        state.warning = "a checkpoint cannot be used, so the run goes on from the one before it, step " +
+        state.warning = "a checkpoint cannot be used; the run continues from the previous one, step " +
                         std::to_string(state.step) + ": " + faults;
       return state;
     } catch (const CheckpointError& fault) {
@@ -180,8 +182,8 @@ std::optional<TrainState> CheckpointStore::load() {
     }
   }
   if (faults.empty()) return std::nullopt;
-  throw CheckpointError({"no checkpoint of this run can be used", faults, "one that is whole and of this run",
-                         "put back a copy if you have one; else remove the folder " + folder_.string() +
+  throw CheckpointError({"no checkpoint of this run can be used", faults, "an undamaged checkpoint of this run",
+                         "restore a copy if you have one; otherwise remove the folder " + folder_.string() +
                              ", and the same command trains from the first step"});
 }
 

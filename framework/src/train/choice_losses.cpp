@@ -17,8 +17,8 @@ namespace {
 constexpr double least_unlikelihood = 1e-2;
 
 [[noreturn]] void refuse(const std::string& found, const std::string& remedy) {
-  throw ConfigError({"the losses over choices cannot be computed", found,
-                     "label words, of which the decoder writes the right one",
+  throw ConfigError({"the losses over label words cannot be computed", found,
+                     "a task with label words, and a method whose decoder writes them",
                      remedy + ", or set train.unlikelihood_weight and train.length_normalised_weight to 0"});
 }
 
@@ -45,8 +45,8 @@ void check_choices(const CompiledPlan& plan, const Choices& choices, const Examp
     refuse(choices.empty() ? "a task with free-text targets" : "a task with one label word",
            "use a task with label words");
   }
-  if (scores_classes(plan)) refuse("a method whose head scores classes", "use a method that writes its answers");
-  if (replicas_of(plan) > 1) refuse("a method with replicas", "use a method without");
+  if (scores_classes(plan)) refuse("a method whose head scores classes", "use a method that generates text");
+  if (replicas_of(plan) > 1) refuse("a method with replicas", "use a method without replicas");
   constexpr std::size_t most = 100'000;  // reading all of a large file first would take minutes
   for (std::size_t i = 0; i < std::min(examples.size(), most); ++i) check_choice(choices, examples[i]);
 }
@@ -54,7 +54,7 @@ void check_choices(const CompiledPlan& plan, const Choices& choices, const Examp
 void check_choice(const Choices& choices, const EncodedExample& example) {
   const bool known = example.label >= 0 && static_cast<std::size_t>(example.label) < choices.size();
   if (!known || example.target != choices[static_cast<std::size_t>(example.label)])
-    refuse("an example whose target is not its label word, or is cut", "raise task.max_target_tokens");
+    refuse("an example whose target is not its label word, or is truncated", "raise task.max_target_tokens");
 }
 
 std::int64_t wrong_tokens(const Choices& choices, int label) {

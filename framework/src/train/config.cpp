@@ -17,7 +17,7 @@ namespace {
   found << name << " = " << value;
   expected << (above ? "more than " : "at least ") << least;
   if (most != std::numeric_limits<double>::infinity()) expected << " and at most " << most;
-  throw ConfigError({"a training option is out of its range", found.str(), expected.str(), "change " + name});
+  throw ConfigError({"a training option is out of range", found.str(), expected.str(), "change " + name});
 }
 
 }  // namespace
@@ -34,11 +34,11 @@ std::vector<std::string> doubts(const TrainConfig& c, bool can_validate) {
   if (c.steps > 0 && c.warmup_steps >= c.steps)
     result.push_back("the warm-up is as long as the run or longer: train.warmup_steps=" + number(c.warmup_steps) +
                      " of " + number(c.steps) +
-                     " steps, so the learning rate never stays at its peak; set train.warmup_steps lower");
+                     " steps, so the learning rate never stays at its peak; lower train.warmup_steps");
   if (c.steps > 0 && c.patience > 0) {
     const bool evaluates = can_validate && c.evaluate_every > 0 && c.evaluate_every < c.steps;
     if (!evaluates)
-      result.push_back("train.patience=" + number(c.patience) + " stops nothing: " +
+      result.push_back("train.patience=" + number(c.patience) + " has no effect: " +
                        (can_validate ? "there is no evaluation before the last step (train.evaluate_every=" +
                                            number(c.evaluate_every) + ")"
                                      : "there are no validation examples to evaluate on"));

@@ -100,66 +100,63 @@ void visit(Config& c, Visitor&& visitor) {
   constexpr double largest = std::numeric_limits<double>::max();  // not infinity
   constexpr double below_one = 1 - std::numeric_limits<double>::epsilon() / 2;
   visitor("steps", c.steps, at_least(0, "optimizer steps"));
-  visitor("batch_size", c.batch_size, at_least(1, "examples of one forward pass"));
+  visitor("batch_size", c.batch_size, at_least(1, "examples per forward pass"));
   visitor("gradient_accumulation", c.gradient_accumulation,
-          at_least(1, "forward passes of one step; a step sees batch_size times as many examples"));
-  visitor("optimizer", c.optimizer, any("adafactor as T5X runs it, or adamw as torch.optim"));
-  visitor("learning_rate", c.learning_rate, between(0, largest, "the schedule's peak"));
+          at_least(1, "forward passes per step; a step uses batch_size times this many examples"));
+  visitor("optimizer", c.optimizer, any("adafactor as in T5X, or adamw as in torch.optim"));
+  visitor("learning_rate", c.learning_rate, between(0, largest, "peak learning rate of the schedule"));
   visitor("schedule", c.schedule,
-          any("what follows the warm-up: constant, linear or cosine to 0 at `steps`, or inverse_sqrt"));
-  visitor("warmup_steps", c.warmup_steps, at_least(0, "steps over which the rate rises linearly from 0"));
-  visitor("clip_norm", c.clip_norm, at_least(0, "largest global norm of the gradient; 0 is off"));
-  visitor("dropout", c.dropout, between(0, 0.999999, "dropout rate of the frozen backbone while training"));
+          any("schedule after the warm-up: constant, linear or cosine decay to 0 at `steps`, or inverse_sqrt"));
+  visitor("warmup_steps", c.warmup_steps, at_least(0, "steps of linear warm-up from 0"));
+  visitor("clip_norm", c.clip_norm, at_least(0, "maximum global gradient norm; 0: off"));
+  visitor("dropout", c.dropout, between(0, 0.999999, "dropout rate of the frozen backbone during training"));
   visitor("dropout_shape", c.dropout_shape,
-          any("per_sequence: one mask for all positions of a sequence, as T5X; elementwise: as Hugging Face"));
+          any("per_sequence: one mask for all positions of a sequence, as in T5X; elementwise: as in Hugging Face"));
   visitor("encoder_dropout", c.encoder_dropout,
-          any("dropout in the encoder too; off, a method that leaves the encoder alone gets its outputs cached"));
-  visitor("loss", c.loss, any("token_mean: mean over the label tokens of a step; sum: their sum"));
-  visitor("z_loss", c.z_loss, between(0, largest, "weight of log²Z of each label token; Lester et al. use 1e-4"));
+          any("dropout in the encoder too; if off, encoder outputs are cached for methods that do not change them"));
+  visitor("loss", c.loss, any("token_mean: mean over the target tokens of a step; sum: their sum"));
+  visitor("z_loss", c.z_loss, between(0, largest, "weight of log²Z per target token; Lester et al. use 1e-4"));
   visitor("unlikelihood_weight", c.unlikelihood_weight,
-          between(0, largest, "weight of -log(1 - p) of the tokens of the wrong label words; 0 is off, T-Few uses 1"));
-  visitor(
-      "length_normalised_weight", c.length_normalised_weight,
-      between(
-          0, largest,
-          "weight of the cross-entropy among all label words by their mean log-likelihood of a token; 0 is off, T-Few "
-          "uses 1"));
+          between(0, largest, "weight of -log(1 - p) of the tokens of the wrong label words; 0: off; T-Few uses 1"));
+  visitor("length_normalised_weight", c.length_normalised_weight,
+          between(0, largest,
+                  "weight of the cross-entropy over label words, from their mean token log-likelihood; 0: off; T-Few "
+                  "uses 1"));
   visitor("evaluate_every", c.evaluate_every,
           at_least(0, "steps between evaluations on the validation split; 0: only at the end"));
   visitor("evaluate_at_start", c.evaluate_at_start, any("evaluate once before the first step, for comparison"));
-  visitor("validation_limit", c.validation_limit, at_least(0, "validation examples used while training; 0: all"));
-  visitor("patience", c.patience, at_least(0, "stop after N evaluations without a better one; 0: never"));
+  visitor("validation_limit", c.validation_limit, at_least(0, "validation examples used during training; 0: all"));
+  visitor("patience", c.patience, at_least(0, "stop after N evaluations without improvement; 0: never"));
   visitor("checkpoint_every", c.checkpoint_every,
           at_least(0, "steps between checkpoints for resuming; 0: only at the end"));
   visitor("log_every", c.log_every, at_least(1, "steps between lines of log.jsonl"));
   visitor("encoder_cache_bytes", c.encoder_cache_bytes,
-          at_least(0, "most memory for cached encoder outputs; results do not depend on it"));
-  visitor("threads", c.threads,
-          between(0, 4096, "processor threads; 0: OMP_NUM_THREADS, else one for each processor that may be used"));
+          at_least(0, "maximum memory for cached encoder outputs; does not affect results"));
+  visitor("threads", c.threads, between(0, 4096, "CPU threads; 0: OMP_NUM_THREADS, else one per available processor"));
   visitor("seed", c.seed, at_least(0, "random seed"));
   visitor("adafactor.initial_step", c.adafactor.initial_step,
-          at_least(0, "step count from which the optimizer starts; T5X resumes Lester's backbone at 1100000"));
+          at_least(0, "initial step count of the optimizer; T5X resumes Lester et al.'s backbone at 1100000"));
   visitor("adafactor.step_offset", c.adafactor.step_offset,
           at_least(0, "subtracted from the step before the decay is computed"));
   visitor("adafactor.multiply_by_parameter_scale", c.adafactor.multiply_by_parameter_scale,
           any("multiply the rate by max(epsilon2, RMS of the parameter)"));
-  visitor("adafactor.decay_rate", c.adafactor.decay_rate, above(0, "second moment decays by 1 - (t+1)^-rate"));
+  visitor("adafactor.decay_rate", c.adafactor.decay_rate,
+          above(0, "decay of the second moment at step t: 1 - (t+1)^-rate"));
   visitor("adafactor.clipping_threshold", c.adafactor.clipping_threshold,
-          at_least(0, "largest RMS of an update; 0 is off"));
+          at_least(0, "maximum RMS of an update; 0: off"));
   visitor("adafactor.epsilon1", c.adafactor.epsilon1, between(0, 1, "added to the squared gradient"));
-  visitor("adafactor.epsilon2", c.adafactor.epsilon2, between(0, 1, "least parameter scale"));
+  visitor("adafactor.epsilon2", c.adafactor.epsilon2, between(0, 1, "minimum parameter scale"));
   visitor("adafactor.weight_decay_rate", c.adafactor.weight_decay_rate,
-          between(0, 1, "part of a parameter taken off each step; not multiplied by the learning rate"));
+          between(0, 1, "fraction subtracted from a parameter per step; not multiplied by the learning rate"));
   visitor("adafactor.min_dim_size_to_factor", c.adafactor.min_dim_size_to_factor,
           at_least(1, "the second moment is factored if the second-largest dimension is at least this"));
-  visitor("adamw.beta1", c.adamw.beta1, between(0, below_one, "decay of the mean of the gradient"));
-  visitor("adamw.beta2", c.adamw.beta2, between(0, below_one, "decay of the mean of its square"));
+  visitor("adamw.beta1", c.adamw.beta1, between(0, below_one, "decay rate of the first moment"));
+  visitor("adamw.beta2", c.adamw.beta2, between(0, below_one, "decay rate of the second moment"));
   visitor("adamw.epsilon", c.adamw.epsilon, between(0, 1, "added to the root of the second moment"));
   visitor("adamw.weight_decay", c.adamw.weight_decay, at_least(0, "decoupled; multiplied by the learning rate"));
-  visitor(
-      "adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
-      any("multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps where T5 is trained from the "
-          "start"));
+  visitor("adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
+          any("multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps if T5 is trained from the "
+              "start"));
   visit_evaluation(c.evaluation, visitor);
 }
 

@@ -6,7 +6,7 @@
 namespace peftbench {
 namespace {
 
-constexpr const char* slower = "lower train.learning_rate, set train.clip_norm, or warm up with train.warmup_steps";
+constexpr const char* slower = "lower train.learning_rate, set train.clip_norm, or increase train.warmup_steps";
 
 std::string show(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf"; }
 
@@ -21,14 +21,14 @@ void require_finite_step(const std::string& run, std::int64_t step, double loss,
       (std::isfinite(loss) ? "gradients of norm " + show(gradient_norm) : "a loss of " + show(loss)) + " " + where +
       "\n" + cause.found;
   if (cause.kind == NotFiniteCause::Kind::backbone)
-    throw Error({run + " cannot go on: the weights are not finite", found, "finite numbers", cause.remedy});
+    throw Error({run + " cannot continue: the weights are not finite", found, "finite numbers", cause.remedy});
   if (step > 1) throw Error({run + " diverged", found, "finite numbers", slower});
   // Nothing was updated yet, so no learning rate can be the cause.
   const bool first_values = cause.kind == NotFiniteCause::Kind::method;
-  throw Error({run + " cannot begin: its first step is not finite", found, "finite numbers",
-               first_values ? "give the method other first values, or take the adapter that init_from names from its "
-                              "source again"
-                            : "give the method smaller first values, or look at the settings of its loss"});
+  throw Error({run + " cannot start: its first step is not finite", found, "finite numbers",
+               first_values ? "choose other initial values for the method, or download the adapter of init_from "
+                              "again"
+                            : "choose smaller initial values for the method, or check the settings of its loss"});
 }
 
 void refuse_evaluation(const std::string& run, std::int64_t step, const NotFiniteError& error) {

@@ -88,9 +88,9 @@ std::string EventLog::go_back_to(const LogPosition& position) {
   position_ = kept.bytes;
   hash_ = kept.hash;
   if (whole) return {};
-  return path_.string() + " does not hold what the checkpoint counts on: the events from byte " +
+  return path_.string() + " is shorter than the checkpoint expects: the events from byte " +
          std::to_string(kept.bytes) + " to " + std::to_string(position.bytes) +
-         " are lost (did the machine lose its power?); the training itself is not changed by that";
+         " are lost (was there a power failure?); training is not affected";
 }
 
 }  // namespace peftbench

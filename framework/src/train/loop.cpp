@@ -176,7 +176,7 @@ void TrainLoop::resume(const TrainState& state) try {
   optimizer_->load(state.optimizer, state.step);
 } catch (const nlohmann::json::exception& fault) {
   throw CheckpointError({"the checkpoint of this run was written by another version", fault.what(),
-                         "all that this version needs to go on", setup_.anew});
+                         "all fields that this version needs to continue", setup_.anew});
 }
 
 void TrainLoop::append(const nlohmann::json& event) const {

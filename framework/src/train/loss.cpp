@@ -19,8 +19,8 @@ using Targets = std::vector<std::vector<std::int64_t>>;
 const LossHook* loss_hook(const CompiledPlan& plan) {
   for (const auto& group : plan.groups()) {
     if (group->loss && plan.groups().size() > 1) {
-      throw ConfigError({"a plan with a loss of its own cannot share a batch", group->method,
-                         "plans without a loss hook", "train it apart"});
+      throw ConfigError({"a plan with its own loss cannot share a batch", group->method, "plans without a loss hook",
+                         "train it separately"});
     }
     if (group->loss) return group->loss.get();
   }
@@ -39,7 +39,7 @@ SequenceScores class_scores(const Backbone& backbone, const EncoderState& encode
   std::vector<std::int64_t> labels;
   for (const auto* example : batch.examples) {
     if (example->label < 0 || example->label >= scores.size(1)) {
-      throw ConfigError({"the method scores classes, and an example has none of them",
+      throw ConfigError({"the method scores classes, but an example has no valid class",
                          "label " + std::to_string(example->label), "a label below " + std::to_string(scores.size(1)),
                          "use a task with that many label words"});
     }
@@ -72,7 +72,7 @@ Tensor hooked_loss(const TrainConfig& config, const LossHook& hook, const Tensor
 void backward(const Tensor& loss) {
   if (!loss.requires_grad()) {
     throw ConfigError({"no trained parameter of the method reaches the loss", "a loss without a gradient",
-                       "hooks that use the plan's parameters", "look at the sites that the method claims"});
+                       "hooks that use the plan's parameters", "check the sites that the method claims"});
   }
   loss.backward();
 }

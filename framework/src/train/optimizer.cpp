@@ -22,7 +22,7 @@ Tensor& Optimizer::Entry::operator[](const char* name) {
   for (auto& [key, tensor] : state) {
     if (key == name) return tensor;
   }
-  throw Error("optimizer state '" + std::string(name) + "' was never made");
+  throw Error("optimizer state '" + std::string(name) + "' does not exist");
 }
 
 Optimizer::Optimizer(const ParameterSlots& parameters) {
@@ -57,8 +57,7 @@ void Optimizer::load(const TensorMap& state, std::int64_t steps_taken) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != tensor.sizes() || state.size() != own.size()) {
       throw CheckpointError({"the checkpoint's optimizer state does not fit this optimizer",
-                             "a difference at '" + name + "'",
-                             "the same parameters and optimizer as when it was written",
+                             "a difference at '" + name + "'", "the parameters and optimizer that it was written with",
                              "remove the run's checkpoint folder to train from the start"});
     }
     Tensor(tensor).copy_(found->second);

@@ -79,15 +79,14 @@ Trainer::Trainer(const TrainConfig& config, const TrainingJob& job)
       parameters_(job.plan.trained()) {
   check(config);
   if (job.examples.empty() && !parameters_.empty()) {
-    throw DataError(
-        {"there is nothing to train on", "0 training examples", "at least one", "look at the task's split sizes"});
+    throw DataError({"no training examples", "0 training examples", "at least one", "check the task's split sizes"});
   }
   if (choices_ && !parameters_.empty()) check_choices(job.plan, job.choices, job.examples);
   for (const auto& slot : parameters_) seen_.push_back(at::zeros_like(slot->value, at::kByte).detach());
 }
 
 TrainingResult Trainer::run() {
-  LoopSetup setup{config_, job_.backbone, job_.plan, "training", "train the run anew with --again"};
+  LoopSetup setup{config_, job_.backbone, job_.plan, "training", "train the run again with --again"};
   setup.evaluate_at_start = config_.evaluate_at_start;
   setup.chooses_best = true;
   setup.checkpoints = job_.checkpoints;

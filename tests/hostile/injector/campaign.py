@@ -206,8 +206,8 @@ def plain_record(text):
         record.pop(key, None)
     for key in ("times_resumed", "resumed_from", "encoder_cache"):
         record["training"].pop(key, None)
-    told = ("a checkpoint cannot be used", "the record is written anew", "the run had finished, but")
-    record["warnings"] = [w for w in record["warnings"] if not w.startswith(told) and "does not hold what" not in w]
+    told = ("a checkpoint cannot be used", "the record is rewritten", "the run had finished, but")
+    record["warnings"] = [w for w in record["warnings"] if not w.startswith(told) and "is shorter than the checkpoint expects" not in w]
     return json.dumps(record)
 
 
@@ -291,7 +291,7 @@ class Campaign:
         # Before the program listens, a signal does what it does to any.
         if status not in (0, 128 + number, -number):
             faults.append(f"exit {status}: {text[-400:]}")
-        elif status == 128 + number and "the same command continues" not in text:
+        elif status == 128 + number and "run the same command again" not in text:
             faults.append(f"it does not say that it goes on: {text[-400:]}")
         elif status == 0 and differences(bytes_of(world), expected):
             faults.append(f"success with other files: {differences(bytes_of(world), expected)[:4]}")

@@ -74,7 +74,7 @@ TEST(ConfigJson, TheGenerationConfigDecidesWhereDecodingBeginsAndEnds) {
   EXPECT_THAT(refusal_with("{}", R"(,"eos_token_id":[1,7])"), HasSubstr("eos_token_id is [1,7]; it must be one id"));
   EXPECT_THAT(refusal_with(R"({"decoder_start_token_id":0})", R"(,"decoder_start_token_id":3)"),
               AllOf(HasSubstr("generation_config.json: decoder_start_token_id is 0"), HasSubstr("config.json, 3")));
-  EXPECT_THAT(refusal_with("[1]"), HasSubstr("x/generation_config.json is not a configuration"));
+  EXPECT_THAT(refusal_with("[1]"), HasSubstr("x/generation_config.json is not a model configuration"));
   EXPECT_THAT(refusal_with(R"({"eos_token_id":999999})"), HasSubstr("eos_token_id is 999999"));
 }
 

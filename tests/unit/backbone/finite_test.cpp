@@ -100,8 +100,9 @@ TEST(Finite, AWeightIsNamedWhereverItIs) {
       ASSERT_TRUE(error) << tensor << " " << value;
       EXPECT_EQ(error->exit_code(), 1);
       EXPECT_EQ(error->cause().kind, Kind::backbone);
-      EXPECT_THAT(error->what(), AllOf(HasSubstr(std::string(tensor) + " of the backbone holds 1 "),
-                                       HasSubstr(std::isnan(value) ? "1 NaN" : "1 inf"), HasSubstr("fetch the model")));
+      EXPECT_THAT(error->what(),
+                  AllOf(HasSubstr(std::string(tensor) + " of the backbone holds 1 "),
+                        HasSubstr(std::isnan(value) ? "1 NaN" : "1 inf"), HasSubstr("download the model")));
     }
   }
 }

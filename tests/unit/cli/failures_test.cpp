@@ -35,7 +35,7 @@ std::pair<int, std::string> told(Code&& code) {
 TEST(Failures, OfLibrariesAreToldInOurWords) {
   const auto [json_status, json] = told([] { (void)nlohmann::json("caf\xe9").dump(); });
   EXPECT_EQ(json_status, 1);
-  EXPECT_THAT(json, AllOf(HasSubstr("peft-bench: peft-bench has failed"), HasSubstr("found:"), HasSubstr("report it")));
+  EXPECT_THAT(json, AllOf(HasSubstr("peft-bench: internal error"), HasSubstr("found:"), HasSubstr("report it")));
   const auto [folder_status, folder] = told([] { std::filesystem::create_directories("/proc/none/x"); });
   EXPECT_EQ(folder_status, 1);
   EXPECT_THAT(folder, AllOf(HasSubstr("/proc/none"), HasSubstr("No such file"), Not(HasSubstr("filesystem error"))));
@@ -50,7 +50,7 @@ TEST(Failures, OfMemoryArePlain) {
         told([] {
           TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes");
         }).second})
-    EXPECT_THAT(said, AllOf(HasSubstr("there is not enough memory"), Not(HasSubstr("frame #"))));
+    EXPECT_THAT(said, AllOf(HasSubstr("not enough memory"), Not(HasSubstr("frame #"))));
 }
 
 TEST(Failures, OursKeepTheirStatus) {

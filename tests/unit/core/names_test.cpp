@@ -26,9 +26,9 @@ TEST(Names, StaysSilentWhenNothingIsNear) {
 }
 
 TEST(Names, SpeaksInARemedy) {
-  EXPECT_EQ(did_you_mean("lorra", {"lora", "ia3"}), "did you mean 'lora'? There are: lora, ia3");
-  EXPECT_EQ(did_you_mean("zzzz", {"lora", "ia3"}), "there are: lora, ia3");
-  EXPECT_EQ(did_you_mean("zzzz", {}), "there are none");
+  EXPECT_EQ(did_you_mean("lorra", {"lora", "ia3"}), "did you mean 'lora'? Available: lora, ia3");
+  EXPECT_EQ(did_you_mean("zzzz", {"lora", "ia3"}), "available: lora, ia3");
+  EXPECT_EQ(did_you_mean("zzzz", {}), "none are available");
 }
 
 TEST(Names, Joins) {

@@ -103,7 +103,7 @@ TEST_F(Writing, PipesDevicesAndFoldersAreNotReplaced) {
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   EXPECT_THAT(fault_of([&] { write_atomically(folder_ / "pipe", "x"); }), HasSubstr("a pipe or a device"));
   EXPECT_THAT(fault_of([&] { write_atomically("/dev/null", "x"); }), HasSubstr("a pipe or a device"));
-  EXPECT_THAT(fault_of([&] { write_atomically(folder_, "x"); }), HasSubstr("a folder of this name"));
+  EXPECT_THAT(fault_of([&] { write_atomically(folder_, "x"); }), HasSubstr("a folder with this name"));
   EXPECT_THAT(fault_of([&] { open_own_file(folder_ / "pipe", O_WRONLY); }), HasSubstr("a pipe or a device"));
 }
 
@@ -116,7 +116,7 @@ TEST_F(Writing, AFolderThatCannotBeMadeIsNamedWithTheReason) {
   EXPECT_THAT(fault_of([&] { make_folder(folder_ / "file"); }), HasSubstr("a file or a broken link"));
   EXPECT_THAT(fault_of([&] { make_folder(folder_ / "file" / "x"); }),
               HasSubstr("folder " + (folder_ / "file").string()));
-  EXPECT_THAT(fault_of([&] { make_folder("/proc/nothing/x"); }), HasSubstr("cannot make the folder /proc/nothing"));
+  EXPECT_THAT(fault_of([&] { make_folder("/proc/nothing/x"); }), HasSubstr("cannot create the folder /proc/nothing"));
   EXPECT_THROW(make_folder(folder_ / std::string(300, 'x')), UserError);
   fs::create_symlink(folder_ / "a", folder_ / "link");
   EXPECT_THAT(fault_of([&] { refuse_link(folder_ / "link"); }), HasSubstr("symbolic link"));

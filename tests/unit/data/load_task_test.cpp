@@ -65,8 +65,8 @@ TEST_F(LoadTaskTest, SaysWhatShortAndLongRowsCost) {
   const std::string yaml = "source: {file: r.csv, short_rows: skip}\n" + templates;
   write("r.csv", csv(0, 40) + "short\nshorter\nlong,yes,more\n");
   const TaskData data = load(yaml);
-  EXPECT_THAT(data.notes, ElementsAre("2 rows of r.csv with too few columns left out",
-                                      "1 row of r.csv with too many columns: the surplus is left out"));
+  EXPECT_THAT(data.notes, ElementsAre("2 rows of r.csv with too few columns skipped",
+                                      "1 row of r.csv with too many columns: the extra ones are ignored"));
   EXPECT_EQ(data.train.size() + data.validation.size() + data.test.size(), 41u);
   write("r.csv", csv(0, 40));
   EXPECT_THAT(load(yaml).notes, testing::IsEmpty());
@@ -153,8 +153,8 @@ TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatAreScored) {
   EXPECT_EQ(data.train.size(), 50u);
   EXPECT_EQ(data.validation.size(), 25u);
   EXPECT_EQ(data.test.size(), 15u);
-  EXPECT_THAT(data.notes, ElementsAre("10 rows left out of train that are in validation too",
-                                      "5 rows left out of validation that are in test too"));
+  EXPECT_THAT(data.notes, ElementsAre("10 rows removed from train that are in validation too",
+                                      "5 rows removed from validation that are in test too"));
 }
 
 // Kept on purpose, and told. S18
@@ -166,7 +166,7 @@ TEST_F(LoadTaskTest, RowsThatAreKeptInTwoSplitsAreCounted) {
       "keep}\n");
   EXPECT_EQ(data.train.size() + data.validation.size(), 3u);
   EXPECT_EQ(data.test.size(), 3u);
-  EXPECT_THAT(data.notes, ElementsAre("2 rows of train are in test too, and stay in both ('overlap: keep')"));
+  EXPECT_THAT(data.notes, ElementsAre("2 rows of train are in test too, and are kept in both ('overlap: keep')"));
 }
 
 TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatBelongToScoredOnes) {
@@ -185,16 +185,16 @@ TEST_F(LoadTaskTest, GivenSplitsLoseTrainingRowsThatBelongToScoredOnes) {
       "source: {train: a.csv, validation: b.csv, test: c.csv}\ninput: '{text}'\ntarget: '{label}'\n";
   TaskData data = load(source + "split: {by: author}\n");
   EXPECT_EQ(data.train.size(), 32u);
-  EXPECT_THAT(data.notes, ElementsAre("8 rows left out of train that agree in 'author' with rows of validation"));
+  EXPECT_THAT(data.notes, ElementsAre("8 rows removed from train that agree in 'author' with rows of validation"));
   data = load(source + "group: page\nsplit: {by: author}\n");
   EXPECT_EQ(data.train.size(), 28u);  // authors 4 and 9 write page 4, authors 8 and 9 stand in validation
-  EXPECT_THAT(data.notes, ElementsAre("8 rows left out of train that are of a group that is in test too",
-                                      "4 rows left out of train that agree in 'author' with rows of validation"));
+  EXPECT_THAT(data.notes, ElementsAre("8 rows removed from train that belong to a group that is in test too",
+                                      "4 rows removed from train that agree in 'author' with rows of validation"));
   EXPECT_EQ(load(source + "group: page\nsplit: {by: author, overlap: keep}\n").train.size(), 40u);
   write("c.csv", rows(200, 240, 0, 0));
-  EXPECT_THAT(
-      load_error(source + "split: {by: author}\n"),
-      AllOf(HasSubstr("no row is left for train"), HasSubstr("40 rows left out of train"), HasSubstr("overlap: keep")));
+  EXPECT_THAT(load_error(source + "split: {by: author}\n"),
+              AllOf(HasSubstr("no row is left for train"), HasSubstr("40 rows removed from train"),
+                    HasSubstr("overlap: keep")));
 }
 
 // MultiRC's numbers begin anew in each file.
@@ -312,8 +312,8 @@ TEST_F(LoadTaskTest, AFilterSaysHowManyRowsItTook) {
   EXPECT_THAT(load("source: a.csv\nfilter: {label: [no, yes]}\n" + templates).notes, testing::IsEmpty());
   const TaskData data =
       load("source: {train: a.csv, test: b.csv}\nfilter: {text: {not_in: [text 3, text 4, text 101]}}\n" + templates);
-  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter left out 2 of 100 rows of the source")));
-  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter left out 1 of 30 rows of test")));
+  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter removed 2 of 100 rows of the source")));
+  EXPECT_THAT(data.notes, testing::Contains(HasSubstr("the filter removed 1 of 30 rows of test")));
 }
 
 // S14: uuid.int of Python has 128 bits.
@@ -336,7 +336,7 @@ TEST_F(LoadTaskTest, QuotesOfPandasInATsvAreNoted) {
     rows += (i % 4 == 0 ? "\"he said \"\"no\"\" " + std::to_string(i) + "\"" : "\"plain\" " + std::to_string(i)) +
             "\tyes\n";
   write("r.tsv", rows);
-  EXPECT_THAT(load("source: r.tsv\n" + templates).notes, ElementsAre(HasSubstr("10 values of r.tsv stand in quotes")));
+  EXPECT_THAT(load("source: r.tsv\n" + templates).notes, ElementsAre(HasSubstr("10 values of r.tsv are in quotes")));
   EXPECT_THAT(load("source: {file: r.tsv, quote: none}\n" + templates).notes, testing::IsEmpty());
 }
 
@@ -355,20 +355,20 @@ TEST_F(LoadTaskTest, NumbersAreTheTextThatTheFileHas) {
 TEST_F(LoadTaskTest, ATemplateWithoutAFieldIsNamed) {
   write("r.csv", csv(0, 20));
   EXPECT_THAT(load_error<ConfigError>("source: r.csv\ninput: 'review: text'\ntarget: '{label}'\n"),
-              AllOf(HasSubstr("task.yaml:2: 'input' names no field"), HasSubstr("in braces")));
+              AllOf(HasSubstr("task.yaml:2: 'input' contains no field"), HasSubstr("in braces")));
 }
 
 TEST_F(LoadTaskTest, AbsentAndEmptySourcesSayWhatToDo) {
   EXPECT_THAT(load_error("source: r.csv\n" + templates),
-              AllOf(HasSubstr("task.yaml:1: the data of task 'task' is not there"),
+              AllOf(HasSubstr("task.yaml:1: the data of task 'task' is missing"),
                     HasSubstr((folder_ / "r.csv").string()), HasSubstr((folder_ / "data/task/r.csv").string())));
   EXPECT_THAT(load_error("fetch: reviews\nsource: r.csv\n" + templates),
               HasSubstr("run peft-bench tasks --fetch reviews"));
   write("r.csv", "text,label\n\n");
-  EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file holds no rows"));
+  EXPECT_THAT(load_error("source: r.csv\n" + templates), HasSubstr("the file contains no rows"));
   write("r.csv", csv(0, 20));
   EXPECT_THAT(load_error<ConfigError>("source: r.csv\nfilter: {label: maybe}\n" + templates),
-              HasSubstr("refuses every row"));
+              HasSubstr("removes every row"));
   write("r.csv", csv(0, 2));
   EXPECT_THAT(load_error<ConfigError>("source: r.csv\n" + templates), HasSubstr("leaves no rows for train"));
 }
@@ -377,7 +377,7 @@ TEST_F(LoadTaskTest, FetchedDataCountsOnlyWhenItIsWhole) {
   fs::create_directories(folder_ / "data/reviews");
   write("data/reviews/r.csv", csv(0, 40));
   const std::string yaml = "fetch: reviews\nsource: r.csv\n" + templates;
-  EXPECT_THAT(load_error(yaml), HasSubstr("a fetch that did not end"));
+  EXPECT_THAT(load_error(yaml), HasSubstr("an incomplete download"));
   write("data/reviews/.ready", "");
   EXPECT_EQ(load(yaml).train.size(), 32u);
 }

@@ -72,7 +72,7 @@ TEST_F(LocateTest, TakesTheFirstLayoutThatIsWhole) {
   const TaskConfig task = with(superglue);
   touch("data/BoolQ/train.jsonl");
   touch("data/BoolQ/dev32.jsonl");  // without val.jsonl it is not FewGLUE's
-  EXPECT_THAT(refusal(task), AllOf(HasSubstr("the data of task 'boolq' is not there"), HasSubstr("BoolQ/val.jsonl"),
+  EXPECT_THAT(refusal(task), AllOf(HasSubstr("the data of task 'boolq' is missing"), HasSubstr("BoolQ/val.jsonl"),
                                    HasSubstr("BoolQ/train.jsonl, BoolQ/dev32.jsonl, but no BoolQ/val.jsonl"),
                                    HasSubstr("or boolq/train-*.parquet, boolq/validation-*.parquet"),
                                    HasSubstr("download BoolQ.zip of SuperGLUE")));
@@ -153,7 +153,7 @@ TEST_F(LocateTest, NamesTheShardsThatAreMissing) {
   for (const char* shard : {"train-00000-of-00003", "train-00002-of-00003", "val-00000-of-00001"})
     touch("data/x/" + std::string(shard) + ".csv");
   EXPECT_THAT(refusal(task), AllOf(HasSubstr("x/train-*.csv, x/val-*.csv, but no x/train-00001-of-00003.csv\n"),
-                                   HasSubstr("get the missing parts"), HasSubstr("list them in 'source'")));
+                                   HasSubstr("download the missing parts"), HasSubstr("list them in 'source'")));
   touch("data/x/train-00001-of-00003.csv");
   EXPECT_THAT(found(task), testing::SizeIs(4));
   // Of many the first are named; a second set beside a whole one is none the less a part.
@@ -200,7 +200,7 @@ TEST_F(LocateTest, AFetchThatBrokeOffIsNoData) {
   const TaskConfig task = with("  file: rows.csv\n", "fetch: some/recipe\n");
   touch("data/some/recipe/rows.csv");
   EXPECT_THAT(refusal(task),
-              AllOf(HasSubstr("a fetch that did not end"), HasSubstr("peft-bench tasks --fetch some/recipe")));
+              AllOf(HasSubstr("an incomplete download"), HasSubstr("peft-bench tasks --fetch some/recipe")));
   touch("data/some/recipe/.ready");
   EXPECT_THAT(found(task), ElementsAre("data/some/recipe/rows.csv"));
 }
@@ -238,19 +238,19 @@ TEST_F(LocateTest, FaultsOfASource) {
   EXPECT_THAT(source_error("  any: []\n"), HasSubstr("'any' is empty"));
   EXPECT_THAT(source_error("  any: x.csv\n"), HasSubstr("'any' must be a list"));
   EXPECT_THAT(source_error("  any: [{file: a.csv}]\n  train: b.csv\n"),
-              AllOf(HasSubstr("boolq.yaml:3"), HasSubstr("beside 'any'")));
+              AllOf(HasSubstr("boolq.yaml:3"), HasSubstr("cannot be combined with 'any'")));
   EXPECT_THAT(source_error("  any:\n    - {file: a.csv}\n    - {files: a.csv}\n"), HasSubstr("boolq.yaml:4"));
   EXPECT_THAT(source_error("  {train: {any: [a.csv, b.csv]}, test: {any: [c.csv, d.csv, e.csv]}}\n"),
               HasSubstr("different numbers of alternatives"));
-  EXPECT_THAT(source_error("  {train: {any: [a.csv]}}\n"), HasSubstr("no choice"));
-  EXPECT_THAT(source_error("  {file: a.csv, records: a..b}\n"), HasSubstr("not the way to a list"));
-  EXPECT_THAT(source_error("  {file: a.csv, hub: ../x}\n"), HasSubstr("not the name of a data set"));
-  EXPECT_THAT(source_error("  {file: a.csv, folders: [../x]}\n"), HasSubstr("not a folder of the data folder"));
+  EXPECT_THAT(source_error("  {train: {any: [a.csv]}}\n"), HasSubstr("at least two alternatives"));
+  EXPECT_THAT(source_error("  {file: a.csv, records: a..b}\n"), HasSubstr("invalid path to a list"));
+  EXPECT_THAT(source_error("  {file: a.csv, hub: ../x}\n"), HasSubstr("invalid name of a data set"));
+  EXPECT_THAT(source_error("  {file: a.csv, folders: [../x]}\n"), HasSubstr("invalid folder in the data folder"));
   EXPECT_THAT(source_error("  {file: a.csv, format: xml}\n"), HasSubstr("csv, tsv, jsonl, json, parquet"));
   EXPECT_THAT(source_error("  {file: a.csv, short_rows: drop}\n"), HasSubstr("skip or refuse"));
-  EXPECT_THAT(source_error("  {validation: a.csv}\n"), HasSubstr("must name its rows once"));
+  EXPECT_THAT(source_error("  {validation: a.csv}\n"), HasSubstr("either 'file' or 'train'"));
   EXPECT_THAT(source_error("  {train: {any: [a.csv, b.csv]}, test: {any: [c.csv, b.csv]}}\n"),
-              HasSubstr("a file serves two splits"));
+              HasSubstr("used for two splits"));
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ TEST_F(MetricNamesTest, OfATaskThatAreWrongAreToldWithTheirLine) {
                                                   HasSubstr("free text"), HasSubstr("exact_match")));
   EXPECT_THAT(error("labels: [x, y, z]\nmetrics: [f1]\n"),
               AllOf(HasSubstr(":5: "), HasSubstr("two label words"), HasSubstr("3 label words: x, y, z")));
-  EXPECT_THAT(error("labels: [x, y]\nmetrics: [wsc_simple]\n"), HasSubstr("judges free text"));
+  EXPECT_THAT(error("labels: [x, y]\nmetrics: [wsc_simple]\n"), HasSubstr("scores free text"));
   EXPECT_THAT(error("labels: [x, y]\nmetrics: [mean, accuracy]\n"), HasSubstr("two other metrics"));
-  EXPECT_THAT(error("metrics: [squad_em, squad_em]\n"), HasSubstr("stands twice"));
+  EXPECT_THAT(error("metrics: [squad_em, squad_em]\n"), HasSubstr("is listed twice"));
   EXPECT_EQ(task(std::string(rest) + "labels: [x, y]\nmetrics: [mean, f1, accuracy]\n").metrics.size(), 3u);
 }
 

@@ -101,7 +101,7 @@ TEST_F(RowsTest, FaultsInJsonNameLineAndRecord) {
       fault("a.json", "[\n{\"a\": 1},\n{\"a\": }\n]"),
       AllOf(HasSubstr("a.json:3, item 2: not JSON"), HasSubstr("expected: a list of objects"), HasSubstr("fix:")));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1,\n\"b\": x}]"), HasSubstr("a.json:2, item 1: not JSON"));
-  EXPECT_THAT(fault("a.json", "[{\"a\": 1} {\"a\": 2}]"), AllOf(HasSubstr("'{' after an item"), HasSubstr("','")));
+  EXPECT_THAT(fault("a.json", "[{\"a\": 1} {\"a\": 2}]"), AllOf(HasSubstr("'{' after a list item"), HasSubstr("','")));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1},\n3]"), HasSubstr("a.json:2, item 2: a record is not a JSON object"));
   EXPECT_THAT(fault("a.json", "[{\"a\": \"\n\xff\"}]"), HasSubstr("not UTF-8"));
   EXPECT_THAT(fault("a.json", "[{\"a\": 1}]\nx"), HasSubstr("a.json:2, item 1: text after the end of the list"));
@@ -176,7 +176,7 @@ TEST_F(RowsTest, BrokenPackedFilesAreNamedWithTheLine) {
   EXPECT_THAT(fault("broken.csv.gz", broken), HasSubstr("gzip data"));
   EXPECT_THAT(fault("plain.csv.gz", "a\n1\n"), AllOf(HasSubstr("plain.csv.gz:1"), HasSubstr("is not gzip data")));
   EXPECT_THAT(fault("sum.csv.gz", packed.substr(0, packed.size() - 8) + "12345678"),
-              HasSubstr("the gzip data is broken"));
+              HasSubstr("the gzip data is damaged"));
 }
 
 TEST_F(RowsTest, ShortRowsAreLeftOutWhereTheTaskSaysSo) {

@@ -108,9 +108,9 @@ TEST_F(ParquetTest, HasTheFieldsOfTheSameRowsInJsonl) {
 TEST_F(ParquetTest, FaultsNameFileAndRow) {
   const Rows rows = make_rows(50);
   const std::string whole = bytes(write_parquet("a.parquet", *rows.table, 16));
-  EXPECT_THAT(
-      fault("cut.parquet", whole.substr(0, whole.size() / 2)),
-      AllOf(HasSubstr("cut.parquet:1: the parquet file cannot be read"), HasSubstr("fix:      get the file again")));
+  EXPECT_THAT(fault("cut.parquet", whole.substr(0, whole.size() / 2)),
+              AllOf(HasSubstr("cut.parquet:1: the parquet file cannot be read"),
+                    HasSubstr("fix:      download the file again")));
   EXPECT_THAT(fault("no.parquet", "id,text\n1,x\n"), HasSubstr("no.parquet:1: the parquet file cannot be read"));
   arrow::BinaryBuilder latin;
   ASSERT_TRUE(latin.Append("fine").ok() && latin.Append("caf\xe9").ok());
@@ -124,7 +124,7 @@ TEST_F(ParquetTest, FaultsNameFileAndRow) {
   const auto wrong =
       arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}), {claimed.Finish().ValueOrDie()});
   EXPECT_THAT(message<DataError>([&] { read(write_parquet("wrong.parquet", *wrong, 10), {}, {"text"}); }),
-              AllOf(HasSubstr("text that is not UTF-8"), HasSubstr("write the file anew")));
+              AllOf(HasSubstr("text that is not UTF-8"), HasSubstr("write the file again")));
 }
 
 // Sets of pictures with captions: {image: {bytes, path}, caption}.

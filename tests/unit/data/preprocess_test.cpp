@@ -117,7 +117,7 @@ TEST_F(PreprocessTest, RecordWithoutAnswersIsOfATest) {
   Json row = record_row();
   row.erase("answers");
   EXPECT_EQ(format(record, row, Split::test).example.target, "<unk>");
-  EXPECT_THAT(fault(record, row), HasSubstr("the row has no right answer"));
+  EXPECT_THAT(fault(record, row), HasSubstr("the row has no correct answer"));
   row.erase("entities");
   EXPECT_THAT(fault(record, row, Split::test), HasSubstr("the row has no entities"));
 }
@@ -142,8 +142,8 @@ TEST_F(PreprocessTest, StsbRoundsHalvesToEven) {
                                     std::pair{3.75, "3.8"}, std::pair{0.0, "0.0"}, std::pair{5.0, "5.0"}})
     EXPECT_EQ(format(stsb, {{"a", "x"}, {"score", score}}).example.target, text) << score;
   EXPECT_EQ(format(stsb, {{"a", "x"}, {"score", -1.0}}, Split::test).example.target, "<unk>");
-  EXPECT_THAT(fault(stsb, {{"a", "x"}, {"score", -1.0}}), HasSubstr("the row has no right answer"));
-  EXPECT_THAT(fault(stsb, {{"a", "x"}, {"score", 5.5}}), HasSubstr("out of its range"));
+  EXPECT_THAT(fault(stsb, {{"a", "x"}, {"score", -1.0}}), HasSubstr("the row has no correct answer"));
+  EXPECT_THAT(fault(stsb, {{"a", "x"}, {"score", 5.5}}), HasSubstr("out of range"));
   EXPECT_THAT(fault(stsb, {{"a", "x"}, {"score", "nan"}}), HasSubstr("is not a number"));
 }
 
@@ -191,7 +191,7 @@ TEST_F(PreprocessTest, WscTrainsOnTrueReferentsAlone) {
   EXPECT_EQ(data.validation.size(), 2u);
   EXPECT_THAT(fault(wsc, wsc_row(text, "Ann", 0, "she", 3)), HasSubstr("the pronoun is not where"));
   EXPECT_THAT(fault(wsc, wsc_row(text, "Ann", 0, "she", 99)), HasSubstr("no word 99"));
-  EXPECT_THAT(fault(wsc, wsc_row(text, "Ann", 0, "she", -4)), HasSubstr("'span2_index' is not a place"));
+  EXPECT_THAT(fault(wsc, wsc_row(text, "Ann", 0, "she", -4)), HasSubstr("'span2_index' is not a word index"));
   EXPECT_THAT(fault(wsc, wsc_row(text, "Ann", 0, "she", 4, "maybe")), HasSubstr("neither true nor false"));
 }
 
@@ -232,9 +232,9 @@ TEST_F(PreprocessTest, AnyTaskMayHaveReferencesAndGroups) {
   EXPECT_THAT(row.example.references, ElementsAre("a", "b"));
   EXPECT_EQ(row.example.group, "4/q");
   EXPECT_THAT(fault(yaml, {{"question", "q"}, {"page", 4}, {"answers", Json::array()}}),
-              HasSubstr("the row has no right answer"));
+              HasSubstr("the row has no correct answer"));
   EXPECT_THAT(config_error("source: a.csv\ninput: a\ntarget: b\nlabels: [b, c]\nreferences: x\n"),
-              HasSubstr("task.yaml:5: a row with label words has one right answer"));
+              HasSubstr("task.yaml:5: 'labels' and 'references' cannot be combined"));
 }
 
 TEST_F(PreprocessTest, TestsHaveAllOfTheirLabelsOrNone) {
@@ -246,7 +246,7 @@ TEST_F(PreprocessTest, TestsHaveAllOfTheirLabelsOrNone) {
   EXPECT_THAT(data.notes, ElementsAre(HasSubstr("no labels"), HasSubstr("2 rows of train are in validation too")));
   EXPECT_TRUE(load_rows(yaml, train, train).test_labelled);
   EXPECT_THAT(message<DataError>([&] { load_rows(yaml, train, train + "{\"a\": \"3\"}\n"); }),
-              HasSubstr("test.jsonl:3: the row has no label, but others"));
+              HasSubstr("test.jsonl:3: the row has no label, but other rows"));
 }
 
 TEST_F(PreprocessTest, BadKeysAreRefused) {
@@ -254,9 +254,9 @@ TEST_F(PreprocessTest, BadKeysAreRefused) {
   EXPECT_THAT(config_error(rest + "preprocess: sqad\n"), HasSubstr("did you mean 'squad'?"));
   EXPECT_THAT(config_error(rest + "prefix: two words\n"), HasSubstr("more than one word"));
   EXPECT_THAT(config_error(rest + "split: {overlap: maybe}\n"), HasSubstr("keep or drop"));
-  EXPECT_THAT(config_error(rest + "split: {validation: 0}\n"), HasSubstr("a split's size"));
+  EXPECT_THAT(config_error(rest + "split: {validation: 0}\n"), HasSubstr("a split size"));
   for (const char* name : {"/a", "a/", "../a", "a//b", "a/./b", "a b", ".a"})
-    EXPECT_THAT(config_error(rest + "name: " + name + "\n"), HasSubstr("not a name for a task")) << name;
+    EXPECT_THAT(config_error(rest + "name: " + name + "\n"), HasSubstr("invalid task name")) << name;
 }
 
 TEST(Preprocessors, DescribeThemselves) {

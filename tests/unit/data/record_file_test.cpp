@@ -59,7 +59,7 @@ TEST_F(RecordFileTest, SaysWhyAFileIsNotTheOne) {
   EXPECT_FALSE(RecordFile::open(folder_ / "absent", "x").file);
   EXPECT_EQ(RecordFile::open(written({"a"}), "another").damage, "it was made from something else");
   EXPECT_EQ(RecordFile::open(write("empty", ""), "x").damage, "it is too short");
-  EXPECT_EQ(RecordFile::open(write("text", std::string(200, 'x')), "x").damage, "it does not begin as it should");
+  EXPECT_EQ(RecordFile::open(write("text", std::string(200, 'x')), "x").damage, "its header is invalid");
   fs::create_directory(folder_ / "folder");
   EXPECT_FALSE(RecordFile::open(folder_ / "folder", "x").file);
 }
@@ -99,7 +99,7 @@ TEST_F(RecordFileTest, DamageIsNoticedWhereItIsReadAndTheFileRemoved) {
     RecordFile::Cursor cursor(*opened.file);
     for (std::size_t i = 0; i < records.size(); ++i) EXPECT_EQ(cursor.at(i), records[i]);
   };
-  EXPECT_THAT(message<DataError>(read_all), testing::HasSubstr("start the same command again"));
+  EXPECT_THAT(message<DataError>(read_all), testing::HasSubstr("run the same command again"));
   EXPECT_FALSE(fs::exists(path));
 }
 

@@ -59,17 +59,17 @@ TEST_F(RowsTest, FaultsNameFileAndLine) {
                                                      HasSubstr("found:    1"), HasSubstr("2 (a, b)")));
   EXPECT_THAT(fault("a.csv", "a,b\n1,2,3\n"), HasSubstr("a.csv:2: the wrong number of columns"));
   EXPECT_THAT(fault("a.csv", "a\n\"x\ny\n"),
-              AllOf(HasSubstr("a.csv:2: a quoted field has no end"), HasSubstr("x\\ny")));
+              AllOf(HasSubstr("a.csv:2: unterminated quoted field"), HasSubstr("x\\ny")));
   EXPECT_THAT(fault("a.csv", "a\n\"x\"y\n"), HasSubstr("a.csv:2: text after a closing quote"));
   EXPECT_THAT(fault("a.csv", "a\nok\nb\xffz\n"),
               AllOf(HasSubstr("a.csv:3: not UTF-8"), HasSubstr("byte 2"), HasSubstr("iconv")));
-  EXPECT_THAT(fault("a.csv", "a,a\n"), HasSubstr("a.csv:1: two columns have one name"));
+  EXPECT_THAT(fault("a.csv", "a,a\n"), HasSubstr("a.csv:1: duplicate column name"));
   EXPECT_THAT(fault("a.csv", "\n\n"), HasSubstr("the file is empty"));
   EXPECT_THAT(fault("a.csv", ""), HasSubstr("the file is empty"));
   EXPECT_THAT(fault("a.jsonl", "{\"a\": 1}\n{\"a\": }\n"),
               AllOf(HasSubstr("a.jsonl:2: not JSON"), HasSubstr("column 7")));
   EXPECT_THAT(fault("a.jsonl", "[{\"a\": 1}]\n"), HasSubstr("a.jsonl:1: the line is not a JSON object"));
-  EXPECT_THAT(fault("a.jsonl", "[\n"), HasSubstr("on a line of its own"));
+  EXPECT_THAT(fault("a.jsonl", "[\n"), HasSubstr("on its own line"));
   EXPECT_THAT(fault("a.jsonl", "{\"a\": \"\xff\"}\n"), HasSubstr("a.jsonl:1: not UTF-8"));
   SourceSpec csv;
   csv.format = SourceFormat::csv;
@@ -127,7 +127,7 @@ TEST_F(RowsTest, OtherEncodingsAreCalledWhatTheyAre) {
                     testing::AllOf(testing::HasSubstr("the file is UTF-16"), testing::HasSubstr("iconv -f UTF-16")));
   EXPECT_THAT(fault("r.csv", "a,b\nna\xefve,c\n"), testing::HasSubstr("iconv -f latin1"));
   EXPECT_THAT(fault("r.csv", std::string("text,la\0bel\nx,y\n", 17)),
-              testing::AllOf(testing::HasSubstr("a column's name holds a NUL"), testing::HasSubstr("la\\x00bel")));
+              testing::AllOf(testing::HasSubstr("a column name contains a NUL"), testing::HasSubstr("la\\x00bel")));
 }
 
 TEST_F(RowsTest, RandomTablesComeBackFromCsv) {

@@ -154,7 +154,7 @@ TEST(SplitTest, RefusesEmptySplits) {
     split_rows(one_group, spec(0.1, 0.1), {true, true});
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("all of them stay together"),
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("all of them are in one group"),
                                              testing::HasSubstr("100 rows in 1 group\n")));
   }
 }

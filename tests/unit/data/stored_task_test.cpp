@@ -224,7 +224,7 @@ TEST_F(StoredTaskTest, DamagedFilesAreMadeAnewWithANote) {
     std::ofstream(file, std::ios::binary) << bytes;
     sink_.notes.clear();
     expect_same(stored(yaml_), memory);
-    EXPECT_THAT(sink_.notes, HasSubstr("is made anew: "));
+    EXPECT_THAT(sink_.notes, HasSubstr("is rebuilt: "));
     ++noted;
     sink_.notes.clear();
     expect_same(stored(yaml_), memory);

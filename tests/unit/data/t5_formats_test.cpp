@@ -284,7 +284,7 @@ TEST_F(DataTest, AFoldersNameIsPartOfItsTasks) {
   EXPECT_EQ(read_task_config("mine/a", {folder_}).name, "mine/a");
   write("mine/b.yaml", "name: b\nsource: a.csv\ninput: '{a}'\ntarget: b\n");
   EXPECT_THAT(message<ConfigError>([&] { read_task_config("mine/b", {folder_}); }),
-              HasSubstr("the task's name is not the file's"));
+              HasSubstr("the task name differs from the file name"));
 }
 
 TEST(TaskPrefix, OfAMixtureGoesWithItsTasks) {

@@ -118,27 +118,27 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"NotAMap", "- a\n- b\n", ":1:", "not a map"}, Slip{"Empty", "", ":1:", "not a map"},
         Slip{"EmptySource", "source:\n" REST, ":1:", "must be a list"},
         Slip{"BothFiles", "source: {file: a, train: b}\n" REST, ":1:", "both 'file' and 'train'"},
-        Slip{"FileAndTest", "source: {file: a, test: b}\n" REST, ":1:", "'train' in place of 'file'"},
-        Slip{"OneFileTwice", "source: {train: a, test: a}\n" REST, ":1:", "serves two splits"},
+        Slip{"FileAndTest", "source: {file: a, test: b}\n" REST, ":1:", "'train' instead of 'file'"},
+        Slip{"OneFileTwice", "source: {train: a, test: a}\n" REST, ":1:", "used for two splits"},
         Slip{"Format", "source: {file: a, format: cvs}\n" REST, ":1:", "did you mean 'csv'"},
         Slip{"RowBytes", "source: {file: a, max_row_bytes: 0}\n" REST, ":1:", "1 to 1,073,741,824"},
         Slip{"Columns", "source: {file: a, max_columns: many}\n" REST, ":1:", "max_columns"},
         Slip{"Headerless", "source: {file: a, header: false}\n" REST, ":1:", "columns: [name"},
         Slip{"Delimiter", "source: {file: a, delimiter: '||'}\n" REST, ":1:", "one character"},
-        Slip{"OpenBrace", "source: a\ninput: 'x {a'\ntarget: b\n", ":2:", "opens no field"},
-        Slip{"CloseBrace", "source: a\ninput: 'x a}'\ntarget: b\n", ":2:", "closes no field"},
-        Slip{"EmptyBraces", "source: a\ninput: '{}'\ntarget: b\n", ":2:", "opens no field"},
+        Slip{"OpenBrace", "source: a\ninput: 'x {a'\ntarget: b\n", ":2:", "unmatched '{'"},
+        Slip{"CloseBrace", "source: a\ninput: 'x a}'\ntarget: b\n", ":2:", "unmatched '}'"},
+        Slip{"EmptyBraces", "source: a\ninput: '{}'\ntarget: b\n", ":2:", "unmatched '{'"},
         Slip{"EmptyTemplate", "source: a\ninput: ''\ntarget: b\n", ":2:", "template is empty"},
         Slip{"NoLabels", "source: a\n" REST "labels: []\n", ":4:", "at least two words"},
         Slip{"OneLabel", "source: a\n" REST "labels: [x]\n", ":4:", "at least two words"},
-        Slip{"LabelTwice", "source: a\n" REST "labels: [x, y, x]\n", ":4:", "stands twice"},
+        Slip{"LabelTwice", "source: a\n" REST "labels: [x, y, x]\n", ":4:", "duplicate label word"},
         Slip{"EmptyLabel", "source: a\n" REST "labels: [x, '']\n", ":4:", "one line of text"},
-        Slip{"SpacedLabel", "source: a\n" REST "labels:\n - x\n - ' y'\n", ":6:", "surplus spaces"},
-        Slip{"NoMetrics", "source: a\n" REST "metrics: []\n", ":4:", "no metric"},
+        Slip{"SpacedLabel", "source: a\n" REST "labels:\n - x\n - ' y'\n", ":6:", "extra spaces"},
+        Slip{"NoMetrics", "source: a\n" REST "metrics: []\n", ":4:", "no metrics given"},
         Slip{"CutWithoutWords", "source: a\nfields: {b: {from: c, cut: [1]}}\n" REST, ":2:", "belong together"},
         Slip{"WordCount", "source: a\nfields: {b: {from: c, cut: [1], words: [x]}}\n" REST, ":2:", "2, one more"},
         Slip{"FallingCuts", "source: a\nfields: {b: {from: c, cut: [2, 1], words: [x, y, z]}}\n" REST,
-             ":2:", "must rise"},
+             ":2:", "must be increasing"},
         Slip{"NotANumber", "source: a\nfilter: {b: {min: low}}\n" REST, ":2:", "must be a number"},
         Slip{"Outside", "source: a\nfilter: {b: {outside: [1]}}\n" REST, ":2:", "two numbers"},
         Slip{"SplitPart", "source: a\nsplit: {test: 1.5}\n" REST, ":2:", "fraction or a number of rows"},
@@ -193,11 +193,11 @@ TEST_F(TaskConfigTest, FindsTasksByNameInTheFirstFolder) {
   ASSERT_EQ(list_tasks(folders).size(), 2u);
   EXPECT_EQ(list_tasks(folders)[1].name, "b_task");
   EXPECT_THAT(message<ConfigError>([&] { read_task_config("b_taks", folders); }),
-              AllOf(HasSubstr("unknown task 'b_taks'"), HasSubstr("did you mean 'b_task'? There are: a, b_task")));
+              AllOf(HasSubstr("unknown task 'b_taks'"), HasSubstr("did you mean 'b_task'? Available: a, b_task")));
   EXPECT_THAT(message<ConfigError>([&] { read_task_config("no/where.yaml", folders); }), HasSubstr("no/where.yaml"));
   write("second/c.yaml", "name: d\nsource: a.csv\ninput: '{a}'\ntarget: b\n");
   EXPECT_THAT(message<ConfigError>([&] { list_tasks(folders); }),
-              HasSubstr("c.yaml: the task's name is not the file's"));
+              HasSubstr("c.yaml: the task name differs from the file name"));
 }
 
 TEST_F(TaskConfigTest, TheTasksOfTheProjectAreSound) {

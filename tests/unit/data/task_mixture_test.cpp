@@ -96,24 +96,25 @@ TEST_F(TaskMixtureTest, DescribesItsRates) {
 TEST_F(TaskMixtureTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(refusal("  tasks: []\n"), AllOf(HasSubstr("both.yaml:2: a mixture without tasks")));
   EXPECT_THAT(refusal("  task: [moods]\n"), HasSubstr("both.yaml:2"));
-  EXPECT_THAT(refusal("  tasks: [moods, moods]\n"), HasSubstr("a task stands twice"));
+  EXPECT_THAT(refusal("  tasks: [moods, moods]\n"), HasSubstr("duplicate task"));
   EXPECT_THAT(refusal("  tasks: [mods, topics]\n"),
               AllOf(HasSubstr("both.yaml:"), HasSubstr("unknown task 'mods'"), HasSubstr("'moods'")));
-  EXPECT_THAT(refusal("  tasks: [moods, both]\n"), HasSubstr("the mixture is one of its own tasks"));
+  EXPECT_THAT(refusal("  tasks: [moods, both]\n"), HasSubstr("the mixture contains itself"));
   EXPECT_THAT(refusal("  tasks: [moods]\n  rate: evenly\n"),
               AllOf(HasSubstr("both.yaml:3"), HasSubstr("'evenly'"), HasSubstr("temperature")));
-  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: {temperature: 0}\n"), HasSubstr("not a temperature"));
+  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: {temperature: 0}\n"), HasSubstr("invalid temperature"));
   EXPECT_THAT(refusal("  tasks: [moods, topics]\n  rate: {moods: 2}\n"), HasSubstr("none for 'topics'"));
   EXPECT_THAT(refusal("  tasks: [moods]\n  rate: {mood: 2}\n"), HasSubstr("did you mean 'moods'"));
-  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: {moods: -1}\n"), HasSubstr("not a rate"));
-  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: equal\n  cap: 7\n"), HasSubstr("both.yaml:4: a cap is of rates"));
-  EXPECT_THAT(refusal("  tasks: [moods]\n  cap: 0\n"), HasSubstr("not a number of examples"));
+  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: {moods: -1}\n"), HasSubstr("invalid rate"));
+  EXPECT_THAT(refusal("  tasks: [moods]\n  rate: equal\n  cap: 7\n"), HasSubstr("both.yaml:4: 'cap' needs rates"));
+  EXPECT_THAT(refusal("  tasks: [moods]\n  cap: 0\n"), HasSubstr("invalid number of examples"));
   EXPECT_THAT(refusal("  tasks: [moods]\nsource: moods.csv\n"), HasSubstr("'source'"));
 }
 
 TEST_F(TaskMixtureTest, HoldsNoOtherMixture) {
   write("inner.yaml", "mixture: {tasks: [moods]}\n");
-  EXPECT_THAT(refusal("  tasks: [inner, topics]\n"), AllOf(HasSubstr("a mixture in a mixture"), HasSubstr("'inner'")));
+  EXPECT_THAT(refusal("  tasks: [inner, topics]\n"),
+              AllOf(HasSubstr("the mixture contains a mixture"), HasSubstr("'inner'")));
 }
 
 }  // namespace

@@ -39,9 +39,9 @@ TEST(TextCountsTest, RemarksSayHowManyAndWhatToDo) {
   counts.add({true, true, 90, {"question"}}, 1);
   counts.add({true, true, 70, {}}, 1);
   EXPECT_THAT(cut_remarks(counts, "test", 64, 8),
-              testing::ElementsAre("2 of 3 test inputs are cut at the limit of 64 tokens",
+              testing::ElementsAre("2 of 3 test inputs are truncated at the limit of 64 tokens",
                                    testing::HasSubstr("1 of 3 test inputs lose all of the field 'question'"),
-                                   testing::AllOf(testing::HasSubstr("2 of 3 test targets are cut"),
+                                   testing::AllOf(testing::HasSubstr("2 of 3 test targets are truncated"),
                                                   testing::HasSubstr("task.max_target_tokens=90"))));
   const TextCounts again = text_counts_from(to_json(counts));
   EXPECT_EQ(to_json(again), to_json(counts));

@@ -70,15 +70,15 @@ TEST_F(PredictionFileTest, SaysWhichLineIsWrong) {
   EXPECT_THAT(fault(good + "\n{\"prediction\": "), AllOf(HasSubstr(".jsonl:2: not JSON"), HasSubstr("on each line")));
   EXPECT_THAT(fault("[1]"), HasSubstr(":1: not a prediction"));
   EXPECT_THAT(fault(R"({"target": "b"})"), AllOf(HasSubstr("'prediction' is missing"), HasSubstr("the fields target")));
-  EXPECT_THAT(fault(R"({"prediction": 3, "target": "b"})"), HasSubstr("'prediction' is not a text"));
-  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "references": "c"})"), HasSubstr("not a list of texts"));
+  EXPECT_THAT(fault(R"({"prediction": 3, "target": "b"})"), HasSubstr("'prediction' is not a string"));
+  EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "references": "c"})"), HasSubstr("not a list of strings"));
   EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "label": 2})", {"b", "c"}), HasSubstr("-1 (none) to 1"));
   EXPECT_THAT(fault(R"({"prediction": "a", "target": "b", "target_label": -2})"), HasSubstr("is not a label"));
   EXPECT_THAT(
       fault(R"({"prediction": "a", "target": "b", "target_label": 0})", {"a", "b"}),
-      AllOf(HasSubstr("'target_label' is not the target's"), HasSubstr("0 for 'b'"), HasSubstr("1, its place")));
-  EXPECT_THAT(fault(good, {"x", "y"}), HasSubstr("none of the label words"));
-  EXPECT_THAT(fault(" \n"), HasSubstr("holds no predictions"));
+      AllOf(HasSubstr("'target_label' does not match the target"), HasSubstr("0 for 'b'"), HasSubstr("1, its index")));
+  EXPECT_THAT(fault(good, {"x", "y"}), HasSubstr("the target is not a label word"));
+  EXPECT_THAT(fault(" \n"), HasSubstr("contains no predictions"));
 }
 
 // S14: a file with examples twice doubles n and narrows the interval.
@@ -92,7 +92,7 @@ TEST_F(PredictionFileTest, AnExampleStandsOnce) {
   EXPECT_THAT(fault(line(R"(, "index": 2, "task": "x")") + line(R"(, "index": 2, "task": "x")")),
               HasSubstr("of task x"));
   for (const char* index : {"-1", "1.5", "\"1\"", "18446744073709551615", "1e3", "null"})
-    EXPECT_THAT(fault(line(std::string(R"(, "index": )") + index)), HasSubstr("'index' is not the place")) << index;
+    EXPECT_THAT(fault(line(std::string(R"(, "index": )") + index)), HasSubstr("'index' is not a valid")) << index;
 }
 
 // hostile 19

@@ -46,9 +46,9 @@ TEST(SlotTemplate, ABracketOfWordsIsText) {
 }
 
 TEST(SlotTemplate, WhatCannotBeIsRefused) {
-  EXPECT_THAT(refusal("[3] words"), HasSubstr("leaves the example out"));
-  EXPECT_THAT(refusal("[3] {input"), HasSubstr("brace without a field's name"));
-  EXPECT_THAT(refusal("[3] {}"), HasSubstr("brace without a field's name"));
+  EXPECT_THAT(refusal("[3] words"), HasSubstr("does not contain the example"));
+  EXPECT_THAT(refusal("[3] {input"), HasSubstr("brace without a field name"));
+  EXPECT_THAT(refusal("[3] {}"), HasSubstr("brace without a field name"));
   EXPECT_THAT(refusal("[3] {question}"), HasSubstr("{input}, or one of premise, claim"));
 }
 

@@ -112,8 +112,8 @@ TEST(PretrainFolder, NamesTheSettingsThatDiffer) {
     FAIL() << "other settings were taken";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("train.steps: 4, now 8"), HasSubstr("more: nothing, now true"),
-                                    HasSubstr("the weights to begin with"), HasSubstr("--again"),
-                                    Not(HasSubstr("seed")), Not(HasSubstr("vocabulary"))));
+                                    HasSubstr("the initial weights"), HasSubstr("--again"), Not(HasSubstr("seed")),
+                                    Not(HasSubstr("vocabulary"))));
   }
 }
 

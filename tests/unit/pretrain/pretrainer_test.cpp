@@ -220,9 +220,9 @@ TEST(Card, TellsWhatTheModelIs) {
   write_card(folder, "some-half", config, facts, log);
   const std::string card = read_text(folder / "README.md");
   for (const char* part :
-       {"# some-half", "`t5-nano-span`: 13.8 M tokens |", "Written by `peft-bench pretrain some --seed 3`, as it was",
-        "| tokens seen | 1,239,999, of", "\n## t5-nano-span\n\n### Text\n```\n# code\n```\n", "| held out | 2 %",
-        "prefix LM 100 %", "as it was after 10 of 20 steps", "| sotu | 96 | 1,006,772 | 0.5 |",
+       {"# some-half", "`t5-nano-span`: 13.8 M tokens |", "Written by `peft-bench pretrain some --seed 3`, after",
+        "| tokens seen | 1,239,999, inputs", "\n## t5-nano-span\n\n### Text\n```\n# code\n```\n", "| held out | 2 %",
+        "prefix LM 100 %", "after 10 of 20 steps", "| sotu | 96 | 1,006,772 | 0.5 |",
         "| antonym | which word means the opposite | 4,864 | 25 % |", "| 10 | 1,234,567 | 4.250 |", "a processor",
         "2 min"})
     EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
@@ -251,7 +251,7 @@ TEST(Card, NamesAreNoMarkup) {
   write_card(folder, "<name>", config, facts, folder / "log.jsonl");
   const std::string card = read_text(folder / "README.md");
   for (const char* part : {"| a \\| b\\\\n# title |", "| &lt;script&gt; | \\[x\\](javascript:y) |", "# &lt;name&gt;\n",
-                           "| begins with | a\\|b", "some\\`&lt;i&gt;.yaml"})
+                           "| initial weights | a\\|b", "some\\`&lt;i&gt;.yaml"})
     EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
   for (const std::string& text : {card, read_text(folder / "loss.svg")}) {
     EXPECT_EQ(text.find("<script>"), std::string::npos);

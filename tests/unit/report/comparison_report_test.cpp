@@ -119,7 +119,7 @@ TEST(Comparison, ARowThatIsEvaluatedOtherwiseIsMarkedInEveryForm) {
   const std::string differs = "soft: eval.mode=rank (else greedy), eval.rank_score=mean";
   EXPECT_THAT(comparison_text(some),
               AllOf(ContainsRegex("method +score +answers"), ContainsRegex("\nsoft \\* +missing +ranked by mean "),
-                    HasSubstr("* evaluated otherwise than the rest of the table:\n  " + differs + "\n")));
+                    HasSubstr("* evaluated differently from the rest of the table:\n  " + differs + "\n")));
   EXPECT_LE(widest(comparison_text(some, 120)), 120u);
   EXPECT_THAT(comparison_markdown(some), AllOf(HasSubstr("| soft \\* |"), HasSubstr("\n- " + differs)));
   EXPECT_THAT(comparison_csv(some),
@@ -127,7 +127,7 @@ TEST(Comparison, ARowThatIsEvaluatedOtherwiseIsMarkedInEveryForm) {
   const Json json = comparison_json(some);
   EXPECT_EQ(json.at(1).at("evaluated_otherwise"), Json(some[1].otherwise));
   EXPECT_THAT(json.at(1).at("warnings").dump(),
-              HasSubstr("evaluated otherwise than the rest of its table: eval.mode=rank"));
+              HasSubstr("evaluated differently from the rest of its table: eval.mode=rank"));
   EXPECT_EQ(json.at(0).at("warnings"), Json::array());
   EXPECT_EQ(json.at(0).at("evaluated_otherwise"), Json::array());
 }
@@ -135,15 +135,15 @@ TEST(Comparison, ARowThatIsEvaluatedOtherwiseIsMarkedInEveryForm) {
 // hostile 6, S5
 TEST(Comparison, WhatCannotBeReadAndWarningsStandBelowTheTables) {
   std::vector<ComparisonRow> some = rows();
-  some[0].warnings = {"'lora-backup' is a copy of the run in 'lora-1', which counts once"};
+  some[0].warnings = {"'lora-backup' is a copy of the run in 'lora-1', and is not counted again"};
   ComparisonRow damaged;
   damaged.label = "ia3-movies-s1-12";
-  damaged.runs = {{0, damaged.label, "unreadable", "record.json is not a run's record\n  found:    end of input", {}}};
+  damaged.runs = {{0, damaged.label, "unreadable", "record.json is not a run record\n  found:    end of input", {}}};
   some.push_back(damaged);
   for (const std::string& text : {comparison_text(some), comparison_text(some, 120), comparison_markdown(some)}) {
     EXPECT_THAT(text, HasSubstr("0.750 ± 0.071"));
     EXPECT_THAT(text, HasSubstr("lora-backup"));
-    EXPECT_THAT(text, HasSubstr("ia3-movies-s1-12: record.json is not a run's record (end of input)"));
+    EXPECT_THAT(text, HasSubstr("ia3-movies-s1-12: record.json is not a run record (end of input)"));
   }
   EXPECT_THAT(comparison_csv(some), HasSubstr("\nia3-movies-s1-12,"));
   EXPECT_EQ(comparison_json(some).at(2).at("runs").at(0).at("status"), "unreadable");

@@ -85,7 +85,7 @@ TEST(RunReport, ShowsWhatTheReaderLooksFor) {
   text = describe_run(record, "runs/x");
   EXPECT_THAT(text, HasSubstr("CHANGED"));
   EXPECT_THAT(text, HasSubstr("(since the start)"));
-  EXPECT_THAT(text, HasSubstr("1,234 token ids of a prompt"));
+  EXPECT_THAT(text, HasSubstr("1,234 prompt token ids"));
   EXPECT_THAT(text, HasSubstr("ranked by the mean of their log-probabilities"));
   EXPECT_THAT(text, Not(HasSubstr("unchanged")));
 }

@@ -51,7 +51,7 @@ TEST(ScoreGridTest, HasAColumnForEachTask) {
   const auto grids = score_grids({row("lora", "films", 0.9, {on("tweets", 0.7)}),
                                   row("lora", "tweets", 0.8, {on("films", 0.75)}), row("ia3", "films", 0.6, {})});
   ASSERT_THAT(grids, SizeIs(1));
-  EXPECT_EQ(grids[0].title, "scores on other tasks than the one that was trained on (t5)");
+  EXPECT_EQ(grids[0].title, "scores on tasks other than the training task (t5)");
   EXPECT_THAT(titles(grids[0]), ElementsAre("trained on", "method", ">films", ">tweets"));
   EXPECT_THAT(lines(grids[0]), ElementsAre(ElementsAre("films", "lora", "0.900 ± 0.010", "0.700 ± 0.020"),
                                            ElementsAre("tweets", "lora", "0.750 ± 0.020", "0.800 ± 0.010"),

@@ -197,7 +197,7 @@ TEST_F(Runs, ADamagedRecordIsNamed) {
   write_atomically(folder_ / "x" / "record.json", "{\"schema_version\": 1");
   EXPECT_THROW(
       try { ResultStore(folder_).find("x"); } catch (const DamagedRecord& error) {
-        EXPECT_THAT(error.what(), HasSubstr("record.json is not a run's record"));
+        EXPECT_THAT(error.what(), HasSubstr("record.json is not a run record"));
         EXPECT_THAT(error.what(), Not(HasSubstr("delete")));  // hostile 6: the run would go on
         throw;
       },

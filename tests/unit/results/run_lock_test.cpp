@@ -81,7 +81,7 @@ TEST_F(Locks, AFolderThatCannotBeMadeIsToldWithItsReason) {
     const RunLock lock(RunFolder{folder_.path.parent_path() / "file" / "run"});
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("cannot make the folder"));
+    EXPECT_THAT(error.what(), HasSubstr("cannot create the folder"));
     EXPECT_THAT(error.what(), HasSubstr("file"));
   }
 }
@@ -120,7 +120,7 @@ TEST_F(Locks, AFinishedRunsFilesAreComparedWithItsRecord) {
     const std::string before = read_text(file);
     if (file.extension() != ".json") {
       write_atomically(file, before + "x");
-      EXPECT_THAT(damage_of(folder_, record), HasSubstr(file.filename().string() + " has other bytes"));
+      EXPECT_THAT(damage_of(folder_, record), HasSubstr(file.filename().string() + " does not match the hash"));
     }
     fs::remove(file);
     EXPECT_THAT(damage_of(folder_, record), HasSubstr(file.filename().string() + " is missing"));

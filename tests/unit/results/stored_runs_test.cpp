@@ -36,7 +36,8 @@ TEST_F(StoredRunsTest, AnIdIsThereOnce) {
   ASSERT_EQ(stored.runs.size(), 2u);
   EXPECT_EQ(stored.find("a-1")->record.status, "finished");
   EXPECT_THAT(stored.find("a-1")->notes,
-              ElementsAre(AllOf(HasSubstr("'0-copy' has another record of the run in 'a-1'"), HasSubstr("interrupted")),
+              ElementsAre(AllOf(HasSubstr("'0-copy' contains a different record of the run in 'a-1'"),
+                                HasSubstr("interrupted")),
                           HasSubstr("'a-1-backup' is a copy of the run in 'a-1'")));
   EXPECT_TRUE(stored.has_finished("b-1"));
   EXPECT_THAT(stored.find("b-1")->notes, IsEmpty());

@@ -102,7 +102,7 @@ TEST_F(Config, AMethodsFileDecidesNothingOfEvaluation) {
   for (const char* text :
        {"eval: {mode: rank}\n", "on: {nano: {eval: {beams: 4}}}\n", "task: {max_input_tokens: 9}\n"}) {
     write("methods/soft.yaml", text);
-    expect_refused(AllOf(HasSubstr("soft.yaml:1: '"), HasSubstr("decides how runs are scored")));
+    expect_refused(AllOf(HasSubstr("soft.yaml:1: '"), HasSubstr("is an evaluation setting")));
   }
   write("methods/soft.yaml", "train: {unlikelihood_weight: 1}\n");
   EXPECT_EQ(resolve().options.train.unlikelihood_weight, 1);
@@ -229,8 +229,8 @@ TEST_F(Config, TheFieldsOtherWordsAreKnown) {
 
 TEST_F(Config, MistakesNameTheirPlaceAndTheNearestName) {
   write("methods/soft.yaml", "train:\n  steps: 3\n  batch_sze: 3\n");
-  expect_refused(AllOf(HasSubstr("soft.yaml:3: there is no setting 'train.batch_sze'"),
-                       HasSubstr("did you mean 'train.batch_size'")));
+  expect_refused(
+      AllOf(HasSubstr("soft.yaml:3: unknown setting 'train.batch_sze'"), HasSubstr("did you mean 'train.batch_size'")));
   write("methods/soft.yaml", "trian:\n  steps: 3\n");
   expect_refused(AllOf(HasSubstr("soft.yaml:2"), HasSubstr("train")));
   write("methods/soft.yaml", "set: {lenght: 3}\n");
@@ -255,7 +255,7 @@ TEST_F(Config, SetIsCheckedToo) {
            {"train.optimizer=adam", "did you mean 'adamw'"},
            {"train.steps=1.5", "integer"},
            {"eval.mode=", "greedy"},
-           {"model.x=1", "there is no setting 'model.x'"}}) {
+           {"model.x=1", "unknown setting 'model.x'"}}) {
     request_.settings = {parse_set(text)};
     expect_refused(AllOf(HasSubstr("--set " + text), HasSubstr(hint)));
   }

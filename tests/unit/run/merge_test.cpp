@@ -80,13 +80,14 @@ TEST(Merge, WhatWouldBeLeftIsNamed) {
     claim(builder, spec.linears({"k"}).front());
     claim(builder, spec.linears({"v"}).front(), false);
   });
-  EXPECT_THAT(refusal(*backbone, plan), AllOf(HasSubstr("left at encoder.0.self.v"), Not(HasSubstr("self.k"))));
+  EXPECT_THAT(refusal(*backbone, plan),
+              AllOf(HasSubstr("remaining hooks at encoder.0.self.v"), Not(HasSubstr("self.k"))));
 }
 
 TEST(Merge, OneTableCannotTakeTheChangesOfTwoSites) {
   const auto backbone = tiny_backbone({.tied = true});
   const auto claims = [](const BackboneSpec& spec, PlanBuilder& builder) { claim(builder, spec.lm_head()); };
-  EXPECT_THAT(refusal(*backbone, plan_of(*backbone, claims)), HasSubstr("left at lm_head"));
+  EXPECT_THAT(refusal(*backbone, plan_of(*backbone, claims)), HasSubstr("remaining hooks at lm_head"));
   const auto own = tiny_backbone();
   EXPECT_EQ(refusal(*own, plan_of(*own, claims)), "merged");
 }

@@ -78,15 +78,15 @@ TEST_F(Suite, RefusesWhatIsNoGrid) {
   EXPECT_THAT(fault("rows: []\n"), HasSubstr("'rows' is empty"));
   EXPECT_THAT(fault("rows: [{name: a}]\n"), HasSubstr("'method' is missing"));
   EXPECT_THAT(fault("rows:\n  - {method: lora}\n  - {method: lora, set: {rank: 2}}\n"),
-              HasSubstr("mine.yaml:3: two rows are called 'lora'"));
+              HasSubstr("mine.yaml:3: duplicate row name 'lora'"));
   // hostile 21
-  EXPECT_THAT(fault("rows: [{method: lora, name: \"a\\nb: c\"}]\n"), HasSubstr("mine.yaml:1: the name of a row"));
+  EXPECT_THAT(fault("rows: [{method: lora, name: \"a\\nb: c\"}]\n"), HasSubstr("mine.yaml:1: invalid row name"));
   EXPECT_THAT(fault("rows: [{method: lora, name: \"a\\e[31m\"}]\n"), HasSubstr("a\\x1b[31m"));
-  EXPECT_THAT(fault("rows: [{method: lora, name: ''}]\n"), HasSubstr("the name of a row"));
-  EXPECT_THAT(fault("tasks: [a, a]\nrows: [{method: lora}]\n"), HasSubstr("'a' stands here twice"));
-  EXPECT_THAT(fault("rows: [{method: lora, seed: 3}]\n"), HasSubstr("name it under 'seeds'"));
-  EXPECT_THAT(fault("rows: [{method: lora, on: {t5: {task: movies}}}]\n"), HasSubstr("name it under 'tasks'"));
-  EXPECT_THAT(fault("defaults: {backbone: t5}\nrows: [{method: lora}]\n"), HasSubstr("name it under 'backbones'"));
+  EXPECT_THAT(fault("rows: [{method: lora, name: ''}]\n"), HasSubstr("invalid row name"));
+  EXPECT_THAT(fault("tasks: [a, a]\nrows: [{method: lora}]\n"), HasSubstr("duplicate entry 'a'"));
+  EXPECT_THAT(fault("rows: [{method: lora, seed: 3}]\n"), HasSubstr("set it under 'seeds'"));
+  EXPECT_THAT(fault("rows: [{method: lora, on: {t5: {task: movies}}}]\n"), HasSubstr("set it under 'tasks'"));
+  EXPECT_THAT(fault("defaults: {backbone: t5}\nrows: [{method: lora}]\n"), HasSubstr("set it under 'backbones'"));
   EXPECT_THAT(fault("seeds: [one]\nrows: [{method: lora}]\n"), HasSubstr("mine.yaml:1: invalid seed list"));
 }
 

@@ -94,7 +94,7 @@ TEST_F(AddedTokens, OfTokenizerJson) {
   const auto tokenizer = load();
   EXPECT_EQ(tokenizer->encode("a<extra_id_0><hl>b"), (Ids{4, 12, 13, 5}));
   write("tokenizer.json", whole(vocabulary.replace(vocabulary.find("-2.0"), 4, "-2.5")));
-  EXPECT_THAT(refusal(), AllOf(HasSubstr("another vocabulary than spiece.model"), HasSubstr("'▁'")));
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("differs from spiece.model"), HasSubstr("'▁'")));
 }
 
 TEST_F(AddedTokens, AnyNumberOfSentinels) {
@@ -129,7 +129,7 @@ TEST_F(AddedTokens, SentinelsOfTheVocabularyItself) {
     if (type == 4)
       EXPECT_EQ(load()->encode("a <extra_id_0> b"), (Ids{104, 102, 105}));
     else
-      EXPECT_THAT(refusal(), HasSubstr("sentinels of its own"));
+      EXPECT_THAT(refusal(), HasSubstr("it contains sentinels"));
   }
 }
 
@@ -152,12 +152,12 @@ TEST_F(AddedTokens, WhatCannotBeHonouredIsRefused) {
     return message;
   };
   EXPECT_THAT(with("added_tokens.json", R"({"<hl>": 150})"),
-              AllOf(HasSubstr("the id of '<hl>'"), HasSubstr("found:    150"), HasSubstr("112, as transformers")));
+              AllOf(HasSubstr("the id of '<hl>'"), HasSubstr("found:    150"), HasSubstr("112: transformers")));
   const char* config = "tokenizer_config.json";
   EXPECT_THAT(with(config, R"({"added_tokens_decoder": {"112": {"content": "hl", "single_word": true}}})"),
               HasSubstr("single_word"));
   EXPECT_THAT(with(config, R"({"eos_token": "<eos>"})"), AllOf(HasSubstr("eos_token"), HasSubstr("'</s>'")));
-  EXPECT_THAT(with(config, R"({"tokenizer_class": "LlamaTokenizer"})"), HasSubstr("not T5's"));
+  EXPECT_THAT(with(config, R"({"tokenizer_class": "LlamaTokenizer"})"), HasSubstr("unsupported tokenizer class"));
   EXPECT_THAT(with(config, R"({"extra_ids": -1})"), HasSubstr("extra_ids"));
   EXPECT_THAT(with(config, R"({"split_special_tokens": true})"), HasSubstr("split_special_tokens"));
   EXPECT_THAT(with(config, "[1]"), HasSubstr("not a JSON object"));

@@ -56,8 +56,8 @@ TEST_F(DivergenceTest, BeforeTheFirstUpdateNoLearningRateIsToBlame) {
   auto plan = prompt_plan(*backbone);
   plan.load_training({{"encoder.input.prompt", at::full({3, 20}, nan, at::kFloat)}});
   EXPECT_THAT(message(small_config(), *backbone, plan),
-              AllOf(HasSubstr("cannot begin"), HasSubstr("encoder.input.prompt of "), HasSubstr("60 NaN"),
-                    HasSubstr("first values"), Not(HasSubstr("learning_rate"))));
+              AllOf(HasSubstr("cannot start"), HasSubstr("encoder.input.prompt of "), HasSubstr("60 NaN"),
+                    HasSubstr("initial values"), Not(HasSubstr("learning_rate"))));
 }
 
 TEST_F(DivergenceTest, TheLastUpdateIsLookedAt) {
@@ -144,7 +144,8 @@ TEST_F(DivergenceTest, WithoutAnyFiniteEvaluationThereIsNoBestStep) {
   TrainConfig config = small_config();
   config.steps = 2;
   config.evaluate_every = 1;
-  EXPECT_THAT(message(config, *backbone, plan, scripted({{nan, 1}, {0.5, nan}})), HasSubstr("no step can be chosen"));
+  EXPECT_THAT(message(config, *backbone, plan, scripted({{nan, 1}, {0.5, nan}})),
+              HasSubstr("no checkpoint can be selected"));
 }
 
 }  // namespace
