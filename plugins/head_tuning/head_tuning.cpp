@@ -56,10 +56,9 @@ class HeadTuning final : public pb::Method {
   int64_t number_of_classes(const pb::TaskShape& task) const {
     const auto labels = static_cast<int64_t>(task.labels.size());
     if (labels == 0 && classes_ == 0) {
-      throw pb::ConfigError(pb::Problem{"the number of classes is unknown",
-                                        "no task with label words, and classes=0",
-                                        {},
-                                        "choose a classification task, or set classes=2"});
+      throw pb::ConfigError(pb::Problem{.what = "the number of classes is unknown",
+                                        .found = "no task with label words, and classes=0",
+                                        .remedy = "choose a classification task, or set classes=2"});
     }
     if (labels > 0 && classes_ > 0 && labels != classes_) {
       throw pb::ConfigError(pb::Problem{"classes differs from the number of label words of the task",

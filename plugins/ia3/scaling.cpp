@@ -15,14 +15,15 @@ std::vector<Scaling> scalings(const pb::Values& values, const pb::BackboneSpec& 
   const std::string map = ffn == "none" ? "" : ffn == "wo_input" ? "wo" : "wi_1";
   pb::Names maps = values.names("targets");
   if (std::find(maps.begin(), maps.end(), map) != maps.end()) {
-    throw pb::ConfigError(pb::Problem{"targets has " + map + ", which ffn=" + values.text("ffn") + " scales already",
-                                      {},
-                                      "each map once",
-                                      "remove " + map + " from targets, or set ffn=none"});
+    throw pb::ConfigError(
+        pb::Problem{.what = "targets has " + map + ", which ffn=" + values.text("ffn") + " scales already",
+                    .expected = "each map once",
+                    .remedy = "remove " + map + " from targets, or set ffn=none"});
   }
   if (!map.empty()) maps.push_back(map);
   if (maps.empty()) {
-    throw pb::ConfigError(pb::Problem{"targets is empty and ffn=none: nothing is scaled", {}, {}, "set one of them"});
+    throw pb::ConfigError(
+        pb::Problem{.what = "targets is empty and ffn=none: nothing is scaled", .remedy = "set one of them"});
   }
   std::vector<Scaling> result;
   for (pb::LinearSite& site : backbone.linears(maps)) {

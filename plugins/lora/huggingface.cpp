@@ -19,10 +19,9 @@ const std::string prefix = "base_model.model.";
 const std::string end_of_a = ".lora_A.weight", end_of_b = ".lora_B.weight";
 
 [[noreturn]] void refuse(const std::string& key, const std::string& why) {
-  throw pb::CheckpointError(pb::Problem{"adapter_config.json: " + key + " is set, and " + why,
-                                        {},
-                                        "a plain LoRA adapter: matrices A and B and a scale",
-                                        "merge the adapter into its model with the program that made it"});
+  throw pb::CheckpointError(pb::Problem{.what = "adapter_config.json: " + key + " is set, and " + why,
+                                        .expected = "a plain LoRA adapter: matrices A and B and a scale",
+                                        .remedy = "merge the adapter into its model with the program that made it"});
 }
 
 // What changes the forward pass and is not W₀ + s·BA.

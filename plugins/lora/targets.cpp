@@ -21,16 +21,16 @@ bool fits(const EndPattern& pattern, const pb::LinearSite& site) {
   std::string maps;
   for (const std::string& map : backbone.linear_names()) maps += map + ", ";
   throw pb::ConfigError(
-      pb::Problem{key + ": '" + pattern + "' matches no linear map" + (key == "targets" ? "" : " in targets"),
-                  {},
-                  maps + "lm_head, or a pattern for names like " + backbone.linears().front().name() + " and " +
-                      module_of(backbone.linears().front()),
-                  "correct the pattern, or remove it"});
+      pb::Problem{.what = key + ": '" + pattern + "' matches no linear map" + (key == "targets" ? "" : " in targets"),
+                  .expected = maps + "lm_head, or a pattern for names like " + backbone.linears().front().name() +
+                              " and " + module_of(backbone.linears().front()),
+                  .remedy = "correct the pattern, or remove it"});
 }
 
 std::vector<pb::LinearSite> selected(const pb::Names& patterns, const pb::BackboneSpec& backbone) {
   if (patterns.empty()) {
-    throw pb::ConfigError(pb::Problem{"targets is empty", {}, "linear maps, such as q,v", "name at least one"});
+    throw pb::ConfigError(
+        pb::Problem{.what = "targets is empty", .expected = "linear maps, such as q,v", .remedy = "name at least one"});
   }
   // The embedding is a table that is looked up, not a map of vectors.
   std::vector<pb::LinearSite> all = backbone.linears();
@@ -114,20 +114,19 @@ std::vector<Target> targets(const pb::Values& values, const pb::BackboneSpec& ba
   }
   assign(result, values, "rank_pattern", backbone, [](Target& target, double value) {
     if (value < 1 || value != std::floor(value) || value > 1e6) {
-      throw pb::ConfigError(pb::Problem{"rank_pattern: " + target.site.name() + " would have a rank of " + show(value),
-                                        {},
-                                        "a whole number, at least 1",
-                                        "correct the number"});
+      throw pb::ConfigError(
+          pb::Problem{.what = "rank_pattern: " + target.site.name() + " would have a rank of " + show(value),
+                      .expected = "a whole number, at least 1",
+                      .remedy = "correct the number"});
     }
     target.rank = static_cast<int64_t>(value);
   });
   assign(result, values, "alpha_pattern", backbone, [](Target& target, double value) {
     if (!std::isfinite(value) || value < 0) {
       throw pb::ConfigError(
-          pb::Problem{"alpha_pattern: " + target.site.name() + " would have an alpha of " + show(value),
-                      {},
-                      "a number, at least 0",
-                      "correct the number"});
+          pb::Problem{.what = "alpha_pattern: " + target.site.name() + " would have an alpha of " + show(value),
+                      .expected = "a number, at least 0",
+                      .remedy = "correct the number"});
     }
     target.alpha = value;
   });

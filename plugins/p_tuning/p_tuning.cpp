@@ -209,10 +209,9 @@ class PTuning final : public pb::Method {
   }
 
   [[noreturn]] void fixed(const std::string& key, const std::string& value) const {
-    throw pb::ConfigError(pb::Problem{"encoder=" + encoder_ + " has a fixed value of " + key,
-                                      {},
-                                      value,
-                                      "remove " + key + ", or use one of Hugging Face's encoders"});
+    throw pb::ConfigError(pb::Problem{.what = "encoder=" + encoder_ + " has a fixed value of " + key,
+                                      .expected = value,
+                                      .remedy = "remove " + key + ", or use one of Hugging Face's encoders"});
   }
 
   std::string text_;

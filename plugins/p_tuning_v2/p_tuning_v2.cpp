@@ -78,8 +78,9 @@ class PTuningV2 final : public pb::Method {
         dropout_(values.real("prefix_dropout")),
         deviation_(values.real("init_deviation")) {
     if (attentions_.empty()) {
-      throw pb::ConfigError(
-          pb::Problem{"no attention gets a prompt", "attentions=", "one or more of encoder, decoder and cross", {}});
+      throw pb::ConfigError(pb::Problem{.what = "no attention gets a prompt",
+                                        .found = "attentions=",
+                                        .expected = "one or more of encoder, decoder and cross"});
     }
   }
 

@@ -124,12 +124,11 @@ pb::ForeignAdapter Format::write(const pb::Values& values, const pb::BackboneSpe
                                  const std::map<std::string, pb::Tensor>& stored) const {
   for (const std::string& attention : values.names("attentions")) {
     if (attention == "decoder") continue;
-    throw pb::ConfigError(pb::Problem{attention == "cross"
-                                          ? "peft's format cannot express the prefix of cross-attention"
-                                          : "peft's format cannot express the prefix of the encoder",
-                                      {},
-                                      "a prefix only in the decoder's self-attention",
-                                      "train with attentions=decoder, or keep the adapter in peft-bench's format"});
+    throw pb::ConfigError(
+        pb::Problem{.what = attention == "cross" ? "peft's format cannot express the prefix of cross-attention"
+                                                 : "peft's format cannot express the prefix of the encoder",
+                    .expected = "a prefix only in the decoder's self-attention",
+                    .remedy = "train with attentions=decoder, or keep the adapter in peft-bench's format"});
   }
   check(backbone);
   const pb::Tensor& prefix = stored.at(prefix_name);

@@ -75,8 +75,9 @@ class PrefixTuning final : public pb::Method {
         dropout_(values.real("prefix_dropout")),
         deviation_(values.real("init_deviation")) {
     if (attentions_.empty()) {
-      throw pb::ConfigError(
-          pb::Problem{"no attention gets a prefix", "attentions=", "one or more of encoder, decoder and cross", {}});
+      throw pb::ConfigError(pb::Problem{.what = "no attention gets a prefix",
+                                        .found = "attentions=",
+                                        .expected = "one or more of encoder, decoder and cross"});
     }
     if (huggingface_ && !(has("decoder") && !has("encoder") && !has("cross"))) {
       throw pb::ConfigError(

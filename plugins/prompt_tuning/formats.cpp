@@ -50,11 +50,10 @@ pb::ImportedAdapter HuggingFacePrompt::read(const pb::ForeignAdapter& adapter, c
   const pb::Tensor& rows = adapter.tensor(theirs);
   const int64_t width = rows.dim() == 2 ? rows.size(1) : 0;
   if (adapter.integer("token_dim", width) != width) {
-    throw pb::CheckpointError(pb::Problem{theirs + " is " + std::to_string(width) + " wide, and token_dim is " +
-                                              std::to_string(adapter.integer("token_dim", width)),
-                                          {},
-                                          "equal widths",
-                                          "use the adapter_config.json that was saved with this prompt"});
+    throw pb::CheckpointError(pb::Problem{.what = theirs + " is " + std::to_string(width) + " wide, and token_dim is " +
+                                                  std::to_string(adapter.integer("token_dim", width)),
+                                          .expected = "equal widths",
+                                          .remedy = "use the adapter_config.json that was saved with this prompt"});
   }
   const int64_t stored = rows.dim() == 2 ? rows.size(0) : 0;
   const int64_t length = adapter.integer("num_virtual_tokens", stored);

@@ -108,7 +108,7 @@ pb::Tensor from_file(pb::InitContext& context, const pb::Shape& shape, const std
   }
   if (!at::isfinite(prompt).all().item<bool>()) {
     throw pb::ConfigError(
-        pb::Problem{"the prompt in " + path + " has values that are not finite", {}, {}, "use another file"});
+        pb::Problem{.what = "the prompt in " + path + " has values that are not finite", .remedy = "use another file"});
   }
   return prompt;
 }
@@ -149,13 +149,13 @@ class PromptTuning final : public pb::Method {
   void needed(const std::string& key, const std::string& value, const std::string& init) const {
     if (init_ == init && value.empty()) {
       throw pb::ConfigError(
-          pb::Problem{"init=" + init + " needs " + key, {}, {}, "set " + key + "=…, or another init"});
+          pb::Problem{.what = "init=" + init + " needs " + key, .remedy = "set " + key + "=…, or another init"});
     }
     if (init_ != init && !value.empty()) unused(key, init);
   }
   void unused(const std::string& key, const std::string& init) const {
-    throw pb::ConfigError(pb::Problem{
-        key + " is given, but init=" + init_ + " does not use it", {}, {}, "set init=" + init + ", or remove " + key});
+    throw pb::ConfigError(pb::Problem{.what = key + " is given, but init=" + init_ + " does not use it",
+                                      .remedy = "set init=" + init + ", or remove " + key});
   }
 
   int64_t length_, population_;

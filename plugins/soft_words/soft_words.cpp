@@ -33,10 +33,9 @@ struct Prompt {
 };
 
 pb::ConfigError fault(const std::string& prompt, const std::string& what) {
-  return pb::ConfigError(pb::Problem{"the prompt '" + prompt + "' " + what,
-                                     {},
-                                     "[n: words], n slots initialised with these words",
-                                     "for example: {input} [2: It was] <extra_id_0>."});
+  return pb::ConfigError(pb::Problem{.what = "the prompt '" + prompt + "' " + what,
+                                     .expected = "[n: words], n slots initialised with these words",
+                                     .remedy = "for example: {input} [2: It was] <extra_id_0>."});
 }
 
 std::string trimmed(const std::string& text) {

@@ -9,17 +9,17 @@ namespace peftbench {
 
 // The parts of an error message. Empty parts are omitted.
 struct Problem {
-  std::string what;      // what is wrong: one sentence without a full stop
-  std::string found;     // the actual value or state
-  std::string expected;  // the valid values
-  std::string remedy;    // how to fix it, as an imperative
+  std::string what;           // what is wrong: one sentence without a full stop
+  std::string found = {};     // the actual value or state
+  std::string expected = {};  // the valid values
+  std::string remedy = {};    // how to fix it, as an imperative
 };
 
 // Root of every exception that the library throws. The library never prints or aborts.
 class PEFTBENCH_API Error : public std::runtime_error {
  public:
   explicit Error(const Problem& problem);
-  explicit Error(const std::string& what) : Error(Problem{what, {}, {}, {}}) {}
+  explicit Error(const std::string& what) : Error(Problem{.what = what}) {}
   ~Error() override;
 
   // 2: the user can fix it (input, data, plugin, checkpoint, configuration). 1: a failure of the program or the

@@ -162,10 +162,9 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
 std::vector<Ids> generate(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,
                           const GenerationOptions& options, int64_t vocabulary) {
   if (options.max_tokens < 1 || options.beams < 1) {
-    throw ConfigError({"generation needs at least one token and one beam",
-                       std::to_string(options.max_tokens) + " tokens, " + std::to_string(options.beams) + " beams",
-                       {},
-                       {}});
+    throw ConfigError(
+        {.what = "generation needs at least one token and one beam",
+         .found = std::to_string(options.max_tokens) + " tokens, " + std::to_string(options.beams) + " beams"});
   }
   const at::NoGradGuard no_grad;
   const BackboneSpec& spec = backbone.spec();

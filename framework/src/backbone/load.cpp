@@ -87,10 +87,9 @@ TensorMap read_shards(const fs::path& index) {
     const auto found = shards[file].find(name);
     if (found == shards[file].end()) {
       throw CheckpointError(
-          Problem{(index.parent_path() / file).string() + " does not contain '" + printable(name) + "'",
-                  {},
-                  "every tensor listed in " + index.filename().string(),
-                  "download the model again"});
+          Problem{.what = (index.parent_path() / file).string() + " does not contain '" + printable(name) + "'",
+                  .expected = "every tensor listed in " + index.filename().string(),
+                  .remedy = "download the model again"});
     }
     result.insert(*found);
   }
@@ -261,10 +260,9 @@ std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tens
       continue;
     }
     if (!all_finite(source)) {
-      throw CheckpointError(Problem{entries[i].name + " of " + origin + " holds numbers that are not finite",
-                                    {},
-                                    "weights that can be quantised",
-                                    finite_weights_remedy});
+      throw CheckpointError(Problem{.what = entries[i].name + " of " + origin + " holds numbers that are not finite",
+                                    .expected = "weights that can be quantised",
+                                    .remedy = finite_weights_remedy});
     }
     backbone->quantized_[i] = quantize(source, options.quantization);
   }
@@ -309,10 +307,8 @@ int64_t Backbone::rows(int parameter_index) const {
 Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
   for (const int64_t id : ids) {
     if (id >= 0 && id < spec_.vocab_size) continue;
-    throw ConfigError(Problem{"token " + std::to_string(id) + " has no row in the embedding table",
-                              {},
-                              "an id from 0 to " + std::to_string(spec_.vocab_size - 1),
-                              {}});
+    throw ConfigError(Problem{.what = "token " + std::to_string(id) + " has no row in the embedding table",
+                              .expected = "an id from 0 to " + std::to_string(spec_.vocab_size - 1)});
   }
   const Tensor table = frozen(spec_.parameter(embedding).index);
   return table.index_select(0, at::tensor(ids, at::kLong).to(table.device())).to(at::kFloat);

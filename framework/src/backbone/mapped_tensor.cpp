@@ -49,10 +49,9 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
   const std::size_t width = c10::elementSize(type);
   const std::size_t bytes = static_cast<std::size_t>(extent(shape, strides)) * width;
   if (type == at::kBool && std::any_of(data, data + bytes, [](std::byte b) { return b > std::byte{1}; })) {
-    throw CheckpointError(Problem{file->path().string() + ": invalid value in a boolean tensor",
-                                  {},
-                                  "0 or 1 in each byte",
-                                  "the file is damaged: download or write it again"});
+    throw CheckpointError(Problem{.what = file->path().string() + ": invalid value in a boolean tensor",
+                                  .expected = "0 or 1 in each byte",
+                                  .remedy = "the file is damaged: download or write it again"});
   }
   const at::TensorOptions options = at::TensorOptions(type);
   if (reinterpret_cast<std::uintptr_t>(data) % width != 0) {

@@ -135,10 +135,9 @@ const Dtype& dtype_of(const Tensor& tensor, const std::string& name) {
   for (const Dtype& dtype : dtypes) {
     if (dtype.type == tensor.scalar_type()) return dtype;
   }
-  throw Error(Problem{"tensor '" + name + "' cannot be written as safetensors",
-                      c10::toString(tensor.scalar_type()),
-                      "a safetensors dtype",
-                      {}});
+  throw Error(Problem{.what = "tensor '" + name + "' cannot be written as safetensors",
+                      .found = c10::toString(tensor.scalar_type()),
+                      .expected = "a safetensors dtype"});
 }
 
 }  // namespace

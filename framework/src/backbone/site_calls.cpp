@@ -46,10 +46,9 @@ Rows::Rows(TokenLayout batch, const CompiledPlan& plan) : layout(std::move(batch
     int64_t last = first;
     while (last < layout.sequences() && layout.groups[static_cast<std::size_t>(last)] == number) ++last;
     if (number < 0 || (number > 0 && number >= static_cast<int64_t>(groups.size()))) {
-      throw Error({"a sequence belongs to an unknown plan",
-                   "group " + std::to_string(number),
-                   "0 to " + std::to_string(static_cast<int64_t>(groups.size()) - 1),
-                   {}});
+      throw Error({.what = "a sequence belongs to an unknown plan",
+                   .found = "group " + std::to_string(number),
+                   .expected = "0 to " + std::to_string(static_cast<int64_t>(groups.size()) - 1)});
     }
     const detail::PlanGroup* group = groups.empty() ? nullptr : groups[static_cast<std::size_t>(number)].get();
     const bool all = first == 0 && last == layout.sequences();

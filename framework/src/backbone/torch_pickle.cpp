@@ -133,8 +133,9 @@ class Rebuilder {
                                   "use the model's safetensors file, or load and save it with a newer PyTorch: "
                                   "torch.save(torch.load(f, weights_only=True), f)"});
   }
-  throw CheckpointError(
-      Problem{path + " is not a torch.save file", {}, "a zip archive with data.pkl", "download the file again"});
+  throw CheckpointError(Problem{.what = path + " is not a torch.save file",
+                                .expected = "a zip archive with data.pkl",
+                                .remedy = "download the file again"});
 }
 
 }  // namespace

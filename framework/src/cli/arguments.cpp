@@ -78,10 +78,8 @@ bool Arguments::parse(std::vector<std::string> words) {
       if (option->count() > 1 && option->get_items_expected_max() == 1)
         throw ConfigError({"the flag " + option->get_name() + " is given " + std::to_string(option->count()) + " times",
                            join(option->results()), "once", "remove the others"});
-    throw ConfigError({std::string("invalid command line: ") + error.what(),
-                       {},
-                       {},
-                       "`peft-bench " + command_ + " --help` lists its flags"});
+    throw ConfigError({.what = std::string("invalid command line: ") + error.what(),
+                       .remedy = "`peft-bench " + command_ + " --help` lists its flags"});
   }
   return true;
 }
@@ -91,20 +89,16 @@ ConfigError Arguments::unknown(const std::string& word) const {
   for (const CLI::Option* option : app_.get_options())
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   if (!word.starts_with("-"))
-    return ConfigError({"unexpected argument '" + word + "' of `peft-bench " + command_ + "`",
-                        {},
-                        {},
-                        "`peft-bench " + command_ + " --help` lists its arguments"});
+    return ConfigError({.what = "unexpected argument '" + word + "' of `peft-bench " + command_ + "`",
+                        .remedy = "`peft-bench " + command_ + " --help` lists its arguments"});
   const std::string flag = word.substr(0, word.find('='));
   std::string bare = flag.substr(std::min(flag.size(), flag.find_first_not_of('-')));
   std::replace(bare.begin(), bare.end(), '-', '_');
   const auto meant = setting_of_alias(bare);
   const bool takes_settings = std::count(flags.begin(), flags.end(), "--set") > 0;
   return ConfigError(
-      {"`peft-bench " + command_ + "` has no flag " + flag,
-       {},
-       {},
-       meant && takes_settings ? "did you mean --set " + *meant + "=VALUE?" : did_you_mean(flag, flags)});
+      {.what = "`peft-bench " + command_ + "` has no flag " + flag,
+       .remedy = meant && takes_settings ? "did you mean --set " + *meant + "=VALUE?" : did_you_mean(flag, flags)});
 }
 
 Places Arguments::places() const {

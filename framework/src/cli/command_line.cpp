@@ -74,7 +74,7 @@ int dispatch(std::vector<std::string> words) {
     if (word == command.name) return command.run(words);
     names.emplace_back(command.name);
   }
-  throw ConfigError({"there is no command '" + word + "'", {}, {}, did_you_mean(word, names)});
+  throw ConfigError({.what = "there is no command '" + word + "'", .remedy = did_you_mean(word, names)});
 }
 
 volatile std::sig_atomic_t received = 0;

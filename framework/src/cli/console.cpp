@@ -36,7 +36,7 @@ void write(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
   const int reason = errno;
   if (reason == EPIPE) throw ReaderGone();
-  throw Error({"the output cannot be written", std::strerror(reason), {}, {}});
+  throw Error({.what = "the output cannot be written", .found = std::strerror(reason)});
 }
 
 template <class Json>

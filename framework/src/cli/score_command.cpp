@@ -126,12 +126,12 @@ std::string as_text(const Scored& scored) {
 
 void check(const Rules& rules) {
   if (rules.metrics.empty())
-    throw ConfigError({"no metrics given", {}, "--task NAME, or --metrics of " + join(metric_names()), {}});
+    throw ConfigError({.what = "no metrics given", .expected = "--task NAME, or --metrics of " + join(metric_names())});
   for (const std::string& metric : rules.metrics)
     if (const auto problem = metric_problem(metric, rules.metrics, rules.labels)) throw ConfigError(*problem);
   for (auto word = rules.labels.begin(); word != rules.labels.end(); ++word)
     if (std::find(rules.labels.begin(), word, *word) != word)
-      throw ConfigError({"duplicate label word", "'" + *word + "'", "each word once", {}});
+      throw ConfigError({.what = "duplicate label word", .found = "'" + *word + "'", .expected = "each word once"});
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ int report_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    throw DataError({"there is no folder " + folder, {}, "the folder of --out, default: runs", {}});
+    throw DataError({.what = "there is no folder " + folder, .expected = "the folder of --out, default: runs"});
   const StoredRuns stored = read_runs(folder);
   std::vector<ComparisonRow> rows;
   if (suite.empty()) {
@@ -192,7 +192,9 @@ int report_command(const std::vector<std::string>& words) {
     rows = compare(found.manifest, stored);
   }
   if (rows.empty())
-    throw DataError({"there are no runs in " + folder, {}, "folders with a record.json", "give the folder of --out"});
+    throw DataError({.what = "there are no runs in " + folder,
+                     .expected = "folders with a record.json",
+                     .remedy = "give the folder of --out"});
   print_rows(rows, arguments.json() ? "json" : format);
   return 0;
 }

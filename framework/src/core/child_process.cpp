@@ -66,7 +66,8 @@ pid_t start(const std::vector<std::string>& command,
   std::vector<std::string> words = command, variables = joined_environment(environment);
   std::vector<char*> word_pointers = pointers(words), variable_pointers = pointers(variables);
   int pipe[2];  // carries what went wrong before the program began; closed by a good exec
-  if (::pipe2(pipe, O_CLOEXEC) != 0) throw Error({"cannot start " + command.front(), system_reason(errno), {}, {}});
+  if (::pipe2(pipe, O_CLOEXEC) != 0)
+    throw Error({.what = "cannot start " + command.front(), .found = system_reason(errno)});
   // Whoever started this process may have made it ignore SIGCHLD: then nothing would be told of how a child ended.
   ::signal(SIGCHLD, SIG_DFL);
   const pid_t parent = ::getpid();

@@ -50,7 +50,8 @@ OpenedFile open_regular_file(const fs::path& path) {
 InputFile::InputFile(fs::path path) : path_(std::move(path)) {
   OpenedFile opened = open_regular_file(path_);
   if (!opened.file.ok())
-    throw DataError(Problem{"cannot read " + path_.string(), opened.fault, "a readable regular file", {}});
+    throw DataError(
+        Problem{.what = "cannot read " + path_.string(), .found = opened.fault, .expected = "a readable regular file"});
   file_ = std::move(opened.file);
 }
 
@@ -112,7 +113,8 @@ std::string read_text(const fs::path& path, std::size_t limit) {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   const auto fail = [&](const std::string& found) {
-    throw CheckpointError(Problem{"cannot open " + path.string(), found, "a readable file", {}});
+    throw CheckpointError(
+        Problem{.what = "cannot open " + path.string(), .found = found, .expected = "a readable file"});
   };
   OpenedFile opened = open_regular_file(path);
   if (!opened.file.ok()) fail(opened.fault);

@@ -235,7 +235,7 @@ void replace_file(const fs::path& from, const fs::path& to) {
 void remove_file(const fs::path& path) {
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return;
-    throw Error({"cannot remove " + path.string(), system_reason(errno), {}, remedy_of(errno)});
+    throw Error({.what = "cannot remove " + path.string(), .found = system_reason(errno), .remedy = remedy_of(errno)});
   }
   flush_folder(folder_of(path));
 }
@@ -243,7 +243,9 @@ void remove_file(const fs::path& path) {
 void remove_folder(const fs::path& folder) {
   std::error_code error;
   fs::remove_all(folder, error);
-  if (error) throw Error({"cannot remove " + folder.string(), error.message(), {}, remedy_of(error.value())});
+  if (error)
+    throw Error(
+        {.what = "cannot remove " + folder.string(), .found = error.message(), .remedy = remedy_of(error.value())});
   if (fs::is_directory(folder_of(folder), error)) flush_folder(folder_of(folder));
 }
 

@@ -151,10 +151,9 @@ fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, cons
   for (const auto& entry : fs::directory_iterator(folder, missing))
     if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
   std::sort(names.begin(), names.end());
-  throw ConfigError({"there is no " + kind + " '" + name_or_file + "'",
-                     {},
-                     "a YAML file, or a name in " + folder.string(),
-                     names.empty() ? std::string() : did_you_mean(name_or_file, names)});
+  throw ConfigError({.what = "there is no " + kind + " '" + name_or_file + "'",
+                     .expected = "a YAML file, or a name in " + folder.string(),
+                     .remedy = names.empty() ? std::string() : did_you_mean(name_or_file, names)});
 }
 
 }  // namespace peftbench

@@ -25,15 +25,17 @@ std::string labels_text(const std::vector<std::string>& labels) {
 std::optional<Problem> missing(const MetricInfo& metric, const TextExample& example) {
   const std::string name = "the metric '" + std::string(metric.name) + "' needs ";
   if (metric.groups && example.group.empty())
-    return Problem{
-        name + "groups of rows that are scored together", "a row without a group", "a group for each row", {}};
+    return Problem{.what = name + "groups of rows that are scored together",
+                   .found = "a row without a group",
+                   .expected = "a group for each row"};
   if (metric.judges == Judges::number && !number_of(example.target))
-    return Problem{name + "numeric targets", "'" + printable(example.target) + "'", "a number such as 3.4", {}};
+    return Problem{.what = name + "numeric targets",
+                   .found = "'" + printable(example.target) + "'",
+                   .expected = "a number such as 3.4"};
   if (metric.judges == Judges::referent && example.label != 0 && example.label != 1)
-    return Problem{name + "a 0/1 label for each row: whether its target is the correct answer",
-                   "a row without such a label",
-                   "0 or 1",
-                   {}};
+    return Problem{.what = name + "a 0/1 label for each row: whether its target is the correct answer",
+                   .found = "a row without such a label",
+                   .expected = "0 or 1"};
   return std::nullopt;
 }
 
@@ -55,9 +57,7 @@ const std::vector<MetricInfo>& metric_table() {
        .summary = "share of groups (questions) with all labels correct",
        .labels = Labels::needed,
        .groups = true},
-      {.name = "squad_em",
-       .summary = "share of normalised answers equal to a correct answer",
-       .judges = Judges::squad},
+      {.name = "squad_em", .summary = "share of normalised answers equal to a correct answer", .judges = Judges::squad},
       {.name = "squad_f1",
        .summary = "mean word F1 of normalised answers with the best-matching correct answer",
        .judges = Judges::squad},
@@ -72,7 +72,9 @@ const std::vector<MetricInfo>& metric_table() {
       {.name = "pearson",
        .summary = "Pearson's correlation; an answer that is not a number counts as -1",
        .judges = Judges::number},
-      {.name = "spearman", .summary = "Spearman's rank correlation; ties get their mean rank", .judges = Judges::number},
+      {.name = "spearman",
+       .summary = "Spearman's rank correlation; ties get their mean rank",
+       .judges = Judges::number},
       {.name = "wsc_simple",
        .summary = "accuracy of whether the answer is the referent, compared with the row's label",
        .labels = Labels::none,
@@ -108,9 +110,10 @@ std::optional<Problem> metric_problem(const std::string& metric, const std::vect
                    did_you_mean(metric, metric_names())};
   }
   if (std::count(metrics.begin(), metrics.end(), metric) > 1)
-    return Problem{named + " is listed twice", join(metrics), "each metric once", {}};
+    return Problem{.what = named + " is listed twice", .found = join(metrics), .expected = "each metric once"};
   if (metric == mean_metric && metrics.size() < 3)
-    return Problem{named + " is the mean of the others", join(metrics), "at least two other metrics", {}};
+    return Problem{
+        .what = named + " is the mean of the others", .found = join(metrics), .expected = "at least two other metrics"};
   if (info->labels == Labels::needed && labels.empty())
     return Problem{named + " needs label words", labels_text(labels), "the task's 'labels'",
                    "list the labels, or use exact_match"};

@@ -67,14 +67,16 @@ std::uint64_t mixed(std::uint64_t value) { return Random(value).next(); }
 }  // namespace
 
 std::vector<double> mixture_rates(const std::vector<std::int64_t>& sizes, const MixturePolicy& policy) {
-  if (sizes.empty()) throw ConfigError({"a mixture without tasks", "an empty list", "the tasks to mix", {}});
+  if (sizes.empty())
+    throw ConfigError({.what = "a mixture without tasks", .found = "an empty list", .expected = "the tasks to mix"});
   for (const std::int64_t size : sizes)
-    if (size <= 0) throw ConfigError({"a task of the mixture has no examples", std::to_string(size), "1 or more", {}});
+    if (size <= 0)
+      throw ConfigError(
+          {.what = "a task of the mixture has no examples", .found = std::to_string(size), .expected = "1 or more"});
   if (policy.kind == MixturePolicy::Kind::given && policy.given.size() != sizes.size())
-    throw ConfigError({"the number of rates does not match the number of tasks",
-                       std::to_string(policy.given.size()) + " rates",
-                       std::to_string(sizes.size()) + ", one per task",
-                       {}});
+    throw ConfigError({.what = "the number of rates does not match the number of tasks",
+                       .found = std::to_string(policy.given.size()) + " rates",
+                       .expected = std::to_string(sizes.size()) + ", one per task"});
   if (!(policy.temperature > 0) || !std::isfinite(policy.temperature))
     throw ConfigError({"invalid temperature", std::to_string(policy.temperature), "a number above 0",
                        "1 gives examples-proportional rates, large values give equal rates"});

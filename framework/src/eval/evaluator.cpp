@@ -66,10 +66,9 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
       classes_(transfer_.labels.empty() ? task_.labels : transfer_.labels),
       ranked_(transfer_.map.empty() ? task_.labels : classes_) {
   if (config_.mode == EvaluationMode::rank && task_.labels.empty()) {
-    throw ConfigError({"rank classification needs label words",
-                       "task '" + task_.name + "' has free-text targets",
-                       {},
-                       "set eval.mode=greedy"});
+    throw ConfigError({.what = "rank classification needs label words",
+                       .found = "task '" + task_.name + "' has free-text targets",
+                       .remedy = "set eval.mode=greedy"});
   }
   for (const auto& metric : task_.metrics) {
     if (auto problem = metric_problem(metric, task_.metrics, task_.labels)) {
@@ -250,10 +249,9 @@ Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, s
   const auto first = answers.begin() + static_cast<std::int64_t>(example) * copies;
   const std::vector<double> weights = replica_hook(batch.plan)->votes();
   if (static_cast<std::int64_t>(weights.size()) != copies) {
-    throw ConfigError({"the number of replicas does not match the number of votes",
-                       std::to_string(weights.size()) + " votes",
-                       std::to_string(copies) + ", one per replica",
-                       {}});
+    throw ConfigError({.what = "the number of replicas does not match the number of votes",
+                       .found = std::to_string(weights.size()) + " votes",
+                       .expected = std::to_string(copies) + ", one per replica"});
   }
   return majority_vote({first, first + copies}, weights, task_.labels, Tie::lowest_label);
 }

@@ -14,7 +14,8 @@ LabelMap::LabelMap(const std::vector<std::string>& pairs) {
                          "write one ':' between the two words"});
     std::string from = pair.substr(0, colon);
     if (std::any_of(pairs_.begin(), pairs_.end(), [&](const auto& other) { return other.first == from; }))
-      throw ConfigError({"eval.label_map maps a word twice", "'" + from + "'", "each word once", {}});
+      throw ConfigError(
+          {.what = "eval.label_map maps a word twice", .found = "'" + from + "'", .expected = "each word once"});
     pairs_.emplace_back(std::move(from), pair.substr(colon + 1));
   }
   std::stable_sort(pairs_.begin(), pairs_.end(),

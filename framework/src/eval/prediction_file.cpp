@@ -166,10 +166,9 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
     JsonFault fault;
     std::optional<Json> json = parse_json<Json>(text, fault);
     if (!json)
-      throw DataError({place + ": not JSON",
-                       fault.what + " in " + printable(text),
-                       R"({"prediction": "…", "target": "…"} on each line)",
-                       {}});
+      throw DataError({.what = place + ": not JSON",
+                       .found = fault.what + " in " + printable(text),
+                       .expected = R"({"prediction": "…", "target": "…"} on each line)"});
     const Line line(std::move(*json), place);
     if (!task.empty() && line.text("task") != task) continue;
     predictions.push_back(prediction_of(line, static_cast<std::int64_t>(predictions.size()), labels));
@@ -178,10 +177,9 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
   }
   indices.check(file);
   if (predictions.empty())
-    throw DataError({file.string() + " contains no predictions" + (task.empty() ? "" : " of the task " + task),
-                     "no lines",
-                     "one line per prediction",
-                     {}});
+    throw DataError({.what = file.string() + " contains no predictions" + (task.empty() ? "" : " of the task " + task),
+                     .found = "no lines",
+                     .expected = "one line per prediction"});
   return result;
 }
 

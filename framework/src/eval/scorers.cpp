@@ -338,7 +338,9 @@ Scorer make_scorer(std::string_view name, const std::vector<std::string>& names,
                    int labels) {
   const bool known = find_metric(name) != nullptr;
   if (!known)
-    throw ConfigError({"unknown metric", "'" + std::string(name) + "'", {}, did_you_mean(name, metric_names())});
+    throw ConfigError({.what = "unknown metric",
+                       .found = "'" + std::string(name) + "'",
+                       .remedy = did_you_mean(name, metric_names())});
   Scorer scorer =
       name == mean_metric ? mean_of_metrics(names, predictions, labels) : makers().at(name)(predictions, labels);
   scorer.grouped |= find_metric(name)->groups;

@@ -25,10 +25,9 @@ struct SlotRows {
 
 SlotRows slot_rows(const TokenLayout& layout, const Tensor& values) {
   if (!layout.has_slots()) {
-    throw ConfigError({"a hook writes to slots, but the batch has none",
-                       {},
-                       "slots made by a layout or input hook",
-                       "claim the layout site or prepend a prompt in the same method"});
+    throw ConfigError({.what = "a hook writes to slots, but the batch has none",
+                       .expected = "slots made by a layout or input hook",
+                       .remedy = "claim the layout site or prepend a prompt in the same method"});
   }
   const Tensor rows = at::nonzero((layout.slots >= 0).logical_and(layout.slots < values.size(0))).flatten();
   return {rows, values.index_select(0, layout.slots.index_select(0, rows))};
@@ -46,17 +45,15 @@ TokenLayout TokenLayout::of(std::vector<int64_t> lengths, std::vector<int64_t> g
   layout.groups = groups.empty() ? std::vector<int64_t>(count, 0) : std::move(groups);
   layout.replicas = replicas.empty() ? std::vector<int64_t>(count, 0) : std::move(replicas);
   if (layout.groups.size() != count || layout.replicas.size() != count) {
-    throw Error(
-        {"a batch needs one group and one replica number for each sequence",
-         std::to_string(layout.groups.size()) + " groups and " + std::to_string(layout.replicas.size()) + " replicas",
-         std::to_string(count) + " of each",
-         {}});
+    throw Error({.what = "a batch needs one group and one replica number for each sequence",
+                 .found = std::to_string(layout.groups.size()) + " groups and " +
+                          std::to_string(layout.replicas.size()) + " replicas",
+                 .expected = std::to_string(count) + " of each"});
   }
   if (!std::is_sorted(layout.groups.begin(), layout.groups.end())) {
-    throw Error({"sequences of a batch must be sorted by group",
-                 {},
-                 "non-decreasing group numbers",
-                 "sort the batch by group"});
+    throw Error({.what = "sequences of a batch must be sorted by group",
+                 .expected = "non-decreasing group numbers",
+                 .remedy = "sort the batch by group"});
   }
   return layout;
 }

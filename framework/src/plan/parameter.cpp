@@ -12,20 +12,19 @@ InitContext::~InitContext() = default;
 
 const Tensor& Parameter::operator()() const {
   if (!slot_ || !slot_->value.defined()) {
-    throw Error({"parameter " + (slot_ ? slot_->name : std::string("(none)")) + " is used before it has a value",
-                 {},
-                 "reads in hooks and derive functions only, not in Method::plan",
-                 "move the use into the hook"});
+    throw Error(
+        {.what = "parameter " + (slot_ ? slot_->name : std::string("(none)")) + " is used before it has a value",
+         .expected = "reads in hooks and derive functions only, not in Method::plan",
+         .remedy = "move the use into the hook"});
   }
   return slot_->value;
 }
 
 void Parameter::set(const Tensor& value) const {
   if (slot_->role != Role::buffer) {
-    throw Error({"only a buffer can be set",
-                 slot_->name + " is trained or derived",
-                 {},
-                 "declare it with PlanBuilder::buffer"});
+    throw Error({.what = "only a buffer can be set",
+                 .found = slot_->name + " is trained or derived",
+                 .remedy = "declare it with PlanBuilder::buffer"});
   }
   slot_->value.copy_(value);
 }

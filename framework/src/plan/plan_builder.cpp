@@ -103,8 +103,8 @@ Parameter PlanBuilder::add(std::string owner, std::string name, Shape shape, Ini
   }
   slot->shape = std::move(shape);
   if (!draft(group_).slot_names.insert(slot->name).second) {
-    throw ConfigError(
-        {group_->method + " declares parameter " + slot->name + " twice", {}, "unique parameter names", {}});
+    throw ConfigError({.what = group_->method + " declares parameter " + slot->name + " twice",
+                       .expected = "unique parameter names"});
   }
   group_->slots.push_back(slot);
   return Parameter(slot);
@@ -186,8 +186,9 @@ void PlanBuilder::claim(const HeadSite& site, std::shared_ptr<HeadHook> hook) {
 }
 void PlanBuilder::claim(const ReplicaSite& site, std::shared_ptr<ReplicaHook> hook) {
   if (hook->replicas() < 1) {
-    throw ConfigError(
-        {group_->method + " has an invalid number of replicas", std::to_string(hook->replicas()), "at least 1", {}});
+    throw ConfigError({.what = group_->method + " has an invalid number of replicas",
+                       .found = std::to_string(hook->replicas()),
+                       .expected = "at least 1"});
   }
   take(*group_, site.name());
   group_->replica = std::move(hook);

@@ -11,10 +11,9 @@ namespace peftbench {
 namespace {
 
 ConfigError fault(const std::string& text, const std::string& what) {
-  return ConfigError({"the template '" + text + "' " + what,
-                      {},
-                      "[n] for n slots, {input} or {field} for the example, and plain text",
-                      "for example: [3] {input} [3]"});
+  return ConfigError({.what = "the template '" + text + "' " + what,
+                      .expected = "[n] for n slots, {input} or {field} for the example, and plain text",
+                      .remedy = "for example: [3] {input} [3]"});
 }
 
 ConfigError no_field(const std::string& text, const std::string& field, const std::vector<std::string>& there) {

@@ -70,7 +70,7 @@ void refuse_map(const BackboneSpec& spec, const std::string& map) {
                               "its feed-forward layers are not gated (T5 v1.0)", "wi",
                               "use wi instead of wi_0 and wi_1"});
   }
-  throw ConfigError(Problem{subject + " has no linear map '" + map + "'", {}, {}, did_you_mean(map, all)});
+  throw ConfigError(Problem{.what = subject + " has no linear map '" + map + "'", .remedy = did_you_mean(map, all)});
 }
 
 }  // namespace
@@ -198,11 +198,9 @@ std::vector<KvSite> BackboneSpec::key_values() const {
 
 std::vector<KvSite> BackboneSpec::key_values(Stack stack, Sublayer sublayer) const {
   if (sublayer == Sublayer::ffn || (stack == Stack::encoder && sublayer == Sublayer::cross)) {
-    throw ConfigError(Problem{"the " + std::string(name_of(stack)) + " has no keys and values in its " +
-                                  std::string(name_of(sublayer)) + " sublayer",
-                              {},
-                              "encoder self, decoder self or decoder cross",
-                              {}});
+    throw ConfigError(Problem{.what = "the " + std::string(name_of(stack)) + " has no keys and values in its " +
+                                      std::string(name_of(sublayer)) + " sublayer",
+                              .expected = "encoder self, decoder self or decoder cross"});
   }
   std::vector<KvSite> result = key_values();
   std::erase_if(result, [&](const KvSite& site) { return site.stack != stack || site.sublayer != sublayer; });
@@ -251,10 +249,10 @@ ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
   for (const ParameterSite& site : all) names.push_back(site.tensor);
   const std::optional<std::string> guess = nearest(tensor_name, names);
   names.resize(std::min<std::size_t>(names.size(), 6));
-  throw ConfigError(Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
-                            {},
-                            "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
-                            guess ? "did you mean '" + *guess + "'?" : "use a tensor name of the Hugging Face model"});
+  throw ConfigError(
+      Problem{.what = "this backbone has no tensor '" + std::string(tensor_name) + "'",
+              .expected = "one of its " + std::to_string(all.size()) + " tensors, such as " + join(names),
+              .remedy = guess ? "did you mean '" + *guess + "'?" : "use a tensor name of the Hugging Face model"});
 }
 
 }  // namespace peftbench

@@ -14,10 +14,9 @@ const T* entry(const ForeignAdapter& adapter, const std::string& key, const char
   if (found == adapter.config.end() || std::holds_alternative<std::monostate>(found->second)) return nullptr;
   if (const T* value = std::get_if<T>(&found->second)) return value;
   throw CheckpointError(
-      {"adapter_config.json: '" + key + "' has the wrong type",
-       {},
-       expected,
-       "check the file, or save the adapter again with a current version of the program that made it"});
+      {.what = "adapter_config.json: '" + key + "' has the wrong type",
+       .expected = expected,
+       .remedy = "check the file, or save the adapter again with a current version of the program that made it"});
 }
 
 }  // namespace

@@ -160,22 +160,20 @@ std::string without_trace(const std::string& text) {
 void run_guarded(const std::string& name, const fs::path& file, PluginStep step, const std::string& doing,
                  const std::function<void()>& code) {
   const auto fault = [&](const std::string& found) {
-    return PluginError(step,
-                       Problem{fmt::format("method '{}' failed while {}", name, doing),
-                               found,
-                               {},
-                               "this is a bug in the plugin " + file.string() + ": fix it or report it to its author"});
+    return PluginError(step, Problem{.what = fmt::format("method '{}' failed while {}", name, doing),
+                                     .found = found,
+                                     .remedy = "this is a bug in the plugin " + file.string() +
+                                               ": fix it or report it to its author"});
   };
   const auto no_memory = [&](const std::string& asked) {  // nobody's fault but the sizes'
-    return Error({fmt::format("not enough memory for method '{}' while {}", name, doing),
-                  asked,
-                  {},
-                  "choose smaller sizes for the method (length, rank, hidden), or a smaller backbone"});
+    return Error({.what = fmt::format("not enough memory for method '{}' while {}", name, doing),
+                  .found = asked,
+                  .remedy = "choose smaller sizes for the method (length, rank, hidden), or a smaller backbone"});
   };
   try {
     code();
   } catch (const UserError& error) {
-    throw PluginError(step, Problem{fmt::format("method '{}', while {}: {}", name, doing, error.what()), {}, {}, {}});
+    throw PluginError(step, Problem{.what = fmt::format("method '{}', while {}: {}", name, doing, error.what())});
   } catch (const std::bad_alloc&) {
     throw no_memory({});
   } catch (const std::exception& error) {

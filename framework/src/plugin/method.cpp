@@ -15,10 +15,9 @@ MethodSchema& MethodSchema::add(std::string name, Value standard, std::string he
 
 ParameterSchema& MethodSchema::last(const char* caller) {
   if (parameters_.empty()) {
-    throw ConfigError(Problem{std::string(caller) + "() is called before the first .param()",
-                              {},
-                              "a call after the .param() that it describes",
-                              "move it after that .param()"});
+    throw ConfigError(Problem{.what = std::string(caller) + "() is called before the first .param()",
+                              .expected = "a call after the .param() that it describes",
+                              .remedy = "move it after that .param()"});
   }
   return parameters_.back();
 }
@@ -73,10 +72,9 @@ bool MethodSchema::can(Capability capability) const {
 
 MethodSchema& MethodRegistrar::add(MethodFactory factory) {
   if (factory_) {
-    throw ConfigError(Problem{"the library registers a second method",
-                              {},
-                              "one method per library",
-                              "move the second one into its own library"});
+    throw ConfigError(Problem{.what = "the library registers a second method",
+                              .expected = "one method per library",
+                              .remedy = "move the second one into its own library"});
   }
   factory_ = std::move(factory);
   return schema_;

@@ -168,10 +168,9 @@ Values parse_values(const std::string& method, const MethodSchema& schema, const
     }
   }
   if (!faults.empty()) {
-    throw ConfigError(Problem{"invalid parameters for method '" + method + "'",
-                              join(faults, "\n"),
-                              {},
-                              "`peft-bench methods " + method + "` lists its parameters"});
+    throw ConfigError(Problem{.what = "invalid parameters for method '" + method + "'",
+                              .found = join(faults, "\n"),
+                              .remedy = "`peft-bench methods " + method + "` lists its parameters"});
   }
   return values;
 }

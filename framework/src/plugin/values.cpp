@@ -15,10 +15,9 @@ const T& Values::get(const std::string& key) const {
   if (found == values_.end()) {
     std::string known;
     for (const auto& [name, value] : values_) known += (known.empty() ? "" : ", ") + name;
-    throw ConfigError(Problem{"the method reads parameter '" + key + "', which its schema does not declare",
-                              known.empty() ? "no parameters" : known,
-                              {},
-                              "declare it with .param() in the registrar"});
+    throw ConfigError(Problem{.what = "the method reads parameter '" + key + "', which its schema does not declare",
+                              .found = known.empty() ? "no parameters" : known,
+                              .remedy = "declare it with .param() in the registrar"});
   }
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) {

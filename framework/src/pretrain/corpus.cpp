@@ -148,10 +148,9 @@ void make(const fs::path& path, const std::string& key, const Documents& source,
                        with_thousands(static_cast<long long>(writer.tokens())) + " tokens"});
     }
     if (writer.tokens() == 0) {
-      throw DataError(Problem{"the text '" + source.name + "' is empty",
-                              std::to_string(source.files.size()) + " files without words",
-                              "documents",
-                              {}});
+      throw DataError(Problem{.what = "the text '" + source.name + "' is empty",
+                              .found = std::to_string(source.files.size()) + " files without words",
+                              .expected = "documents"});
     }
     writer.finish();
   });
@@ -189,7 +188,9 @@ std::shared_ptr<const Corpus> Corpus::open(const Documents& source, const Tokeni
     corpus = read(path, key);
   }
   if (!corpus) {
-    throw Error(Problem{"cannot read back " + path.string(), "other bytes than were written", {}, "check the disk"});
+    throw Error(Problem{.what = "cannot read back " + path.string(),
+                        .found = "other bytes than were written",
+                        .remedy = "check the disk"});
   }
   corpus->name_ = source.name;
   return corpus;

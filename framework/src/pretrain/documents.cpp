@@ -51,10 +51,10 @@ Documents find_text(const std::string& what, const fs::path& data_root) {
   }
   if (file_exists(place)) {
     if (has_documents(place)) return {what, {place}};
-    throw DataError(Problem{"the text " + place.string() + " has no known format",
-                            place.has_extension() ? "the extension " + place.extension().string() : "no extension",
-                            "one of " + join({endings.begin(), endings.end()}),
-                            {}});
+    throw DataError(
+        Problem{.what = "the text " + place.string() + " has no known format",
+                .found = place.has_extension() ? "the extension " + place.extension().string() : "no extension",
+                .expected = "one of " + join({endings.begin(), endings.end()})});
   }
   if (fs::is_directory(place, ignored)) {
     std::vector<fs::path> files = files_of(place);

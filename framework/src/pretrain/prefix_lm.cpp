@@ -8,10 +8,9 @@ namespace peftbench {
 
 EncodedExample prefix_lm(std::span<const int64_t> ids, int64_t eos, Random& random) {
   if (ids.size() < 2) {
-    throw Error(Problem{"a piece of text is too short for a prefix and a continuation",
-                        std::to_string(ids.size()) + " tokens",
-                        "two or more",
-                        {}});
+    throw Error(Problem{.what = "a piece of text is too short for a prefix and a continuation",
+                        .found = std::to_string(ids.size()) + " tokens",
+                        .expected = "two or more"});
   }
   const std::size_t split = 1 + random.below(ids.size() - 1);
   EncodedExample example;

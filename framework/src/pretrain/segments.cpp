@@ -100,18 +100,16 @@ SegmentStream::SegmentStream(std::vector<WeightedCorpus> corpora, const SpecialI
   } else {
     raw_ = options.input_tokens - 1;
     if (raw_ < 2) {
-      throw ConfigError(Problem{"the inputs are too short for a prefix LM",
-                                std::to_string(options.input_tokens),
-                                "3 tokens or more; T5 uses 512",
-                                {}});
+      throw ConfigError(Problem{.what = "the inputs are too short for a prefix LM",
+                                .found = std::to_string(options.input_tokens),
+                                .expected = "3 tokens or more; T5 uses 512"});
     }
   }
   for (const WeightedCorpus& c : corpora_) {
     if (!(c.weight >= 0 && c.weight <= 1000)) {
-      throw ConfigError(Problem{"the weight of the text '" + c.corpus->name() + "' is out of range",
-                                std::to_string(c.weight),
-                                "0 to 1000: how often each document occurs per epoch",
-                                {}});
+      throw ConfigError(Problem{.what = "the weight of the text '" + c.corpus->name() + "' is out of range",
+                                .found = std::to_string(c.weight),
+                                .expected = "0 to 1000: how often each document occurs per epoch"});
     }
   }
   // Small weights leave an epoch empty now and then; a whole round of them must not be.

@@ -17,16 +17,14 @@ int64_t rounded(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
 
 void check(double density, double mean_span) {
   if (!(density > 0 && density < 1)) {
-    throw ConfigError(Problem{"the noise density of span corruption is not between 0 and 1",
-                              std::to_string(density),
-                              "the fraction of masked tokens; T5 uses 0.15",
-                              {}});
+    throw ConfigError(Problem{.what = "the noise density of span corruption is not between 0 and 1",
+                              .found = std::to_string(density),
+                              .expected = "the fraction of masked tokens; T5 uses 0.15"});
   }
   if (!(mean_span >= 1)) {
-    throw ConfigError(Problem{"the mean span of span corruption is less than one token",
-                              std::to_string(mean_span),
-                              "1 or more; T5 uses 3",
-                              {}});
+    throw ConfigError(Problem{.what = "the mean span of span corruption is less than one token",
+                              .found = std::to_string(mean_span),
+                              .expected = "1 or more; T5 uses 3"});
   }
 }
 
@@ -92,10 +90,9 @@ SpanLengths span_lengths(int64_t inputs, double density, double mean_span) {
   }
   while (raw > 0 && corrupted(raw, density, mean_span).inputs > inputs) --raw;
   if (raw < 2) {
-    throw ConfigError(Problem{"the inputs are too short for span corruption",
-                              std::to_string(inputs) + " tokens",
-                              "room for two words, a sentinel and EOS; T5 uses 512 tokens",
-                              {}});
+    throw ConfigError(Problem{.what = "the inputs are too short for span corruption",
+                              .found = std::to_string(inputs) + " tokens",
+                              .expected = "room for two words, a sentinel and EOS; T5 uses 512 tokens"});
   }
   Lengths lengths = corrupted(raw, density, mean_span);
   // T5 keeps targets from being longer than inputs where half of the tokens are noise.

@@ -101,7 +101,8 @@ int64_t number_after(const std::string& message, std::string_view before) {
     throw DataError(Problem{what, with_thousands(least) + " required characters and special pieces",
                             "more pieces than that", "use a --size well above " + std::to_string(least)});
   }
-  throw DataError(Problem{what, printable(message, 400), {}, "add more text, or use another --size"});
+  throw DataError(
+      Problem{.what = what, .found = printable(message, 400), .remedy = "add more text, or use another --size"});
 }
 
 std::string train(const std::vector<std::string>& sentences, int64_t pieces) {
@@ -138,13 +139,13 @@ double characters_per_token(const Tokenizer& tokenizer, const std::vector<std::s
 
 void check(const fs::path& file, const VocabularyOptions& options) {
   if (options.pieces < 4 || options.pieces > most_pieces) {
-    throw ConfigError(Problem{"invalid vocabulary size",
-                              with_thousands(options.pieces),
-                              "4 to " + with_thousands(most_pieces) + "; T5 uses 32,000",
-                              {}});
+    throw ConfigError(Problem{.what = "invalid vocabulary size",
+                              .found = with_thousands(options.pieces),
+                              .expected = "4 to " + with_thousands(most_pieces) + "; T5 uses 32,000"});
   }
   if (options.sentences < 1) {
-    throw ConfigError(Problem{"no sentences to train on", std::to_string(options.sentences), "1 or more", {}});
+    throw ConfigError(Problem{
+        .what = "no sentences to train on", .found = std::to_string(options.sentences), .expected = "1 or more"});
   }
   if (fs::exists(file)) {
     throw ConfigError(Problem{file.string() + " already exists", "models trained with it could no longer use it",
@@ -169,7 +170,8 @@ VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs
   outcome.sentences = static_cast<int64_t>(sample.seen());
   const std::vector<std::string> sentences = sample.take();
   outcome.learnt_from = static_cast<int64_t>(sentences.size());
-  if (sentences.empty()) throw DataError(Problem{"the texts are empty", "no words", "documents", {}});
+  if (sentences.empty())
+    throw DataError(Problem{.what = "the texts are empty", .found = "no words", .expected = "documents"});
   progress.update(
       {"train the vocabulary", 0, 0,
        with_thousands(options.pieces) + " pieces from " + with_thousands(outcome.learnt_from) + " sentences"});

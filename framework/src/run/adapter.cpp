@@ -161,8 +161,9 @@ std::optional<MadeFrom> adapter_made_from(const fs::path& folder) try {
   const nlohmann::json json = description_in(folder);
   return json.contains("made_from") ? std::optional(made_from_json(json.at("made_from"))) : std::nullopt;
 } catch (const nlohmann::json::exception& error) {
-  throw CheckpointError(
-      {(folder / adapter_file::description).string() + " is not an adapter description", error.what(), {}, damaged});
+  throw CheckpointError({.what = (folder / adapter_file::description).string() + " is not an adapter description",
+                         .found = error.what(),
+                         .remedy = damaged});
 }
 
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder) try {
@@ -180,8 +181,9 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
   info.values = stored_values(*finder.load_method(info.method, by), json.at("values"));
   return info;
 } catch (const nlohmann::json::exception& error) {
-  throw CheckpointError(
-      {(folder / adapter_file::description).string() + " is not an adapter description", error.what(), {}, damaged});
+  throw CheckpointError({.what = (folder / adapter_file::description).string() + " is not an adapter description",
+                         .found = error.what(),
+                         .remedy = damaged});
 }
 
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,

@@ -56,10 +56,9 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
   }
   const RunRecord record = read_record(record_file);
   if (!file_exists(place.folder / adapter_file::description))
-    throw DataError({"the run has not finished, so it has no adapter yet",
-                     "status " + record.status,
-                     {},
-                     "run its command again to continue it"});
+    throw DataError({.what = "the run has not finished, so it has no adapter yet",
+                     .found = "status " + record.status,
+                     .remedy = "run its command again to continue it"});
   // A backbone in a folder of the user's is found by its path, others by their names.
   place.backbone = file_exists(fs::path(record.backbone.folder) / "config.json") ? record.backbone.folder : "";
   place.made_from = made_from(record);

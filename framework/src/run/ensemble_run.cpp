@@ -114,7 +114,9 @@ void write_votes(const Workbench& bench, const EnsembleEvaluation& evaluation, c
 
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress) {
   if (request.runs.empty())
-    throw ConfigError({"no runs given for the ensemble", {}, "one or more", "give the folders of the runs"});
+    throw ConfigError({.what = "no runs given for the ensemble",
+                       .expected = "one or more",
+                       .remedy = "give the folders of the runs"});
   const Stopwatch watch;
   Resources resources(request.places);
   std::vector<FinishedRun> finished;
@@ -135,10 +137,9 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.front().setup, &progress);
   if (bench.task.config.mixture)
-    throw ConfigError({"an ensemble votes on one task",
-                       bench.task.config.name + " is a mixture",
-                       {},
-                       "choose one of its tasks with --task"});
+    throw ConfigError({.what = "an ensemble votes on one task",
+                       .found = bench.task.config.name + " is a mixture",
+                       .remedy = "choose one of its tasks with --task"});
   Members members;
   std::vector<CompiledPlan> plans;
   std::vector<const Evaluator*> evaluators;

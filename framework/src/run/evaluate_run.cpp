@@ -15,10 +15,9 @@ namespace peftbench {
 RunRecord finished_record(const RunFolder& run) {
   RunRecord record = read_record(run.record());
   if (record.status != "finished")
-    throw DataError({"the run has not finished, so it cannot be evaluated",
-                     record.id + ", status " + record.status,
-                     {},
-                     "run its command again to continue it"});
+    throw DataError({.what = "the run has not finished, so it cannot be evaluated",
+                     .found = record.id + ", status " + record.status,
+                     .remedy = "run its command again to continue it"});
   return record;
 }
 

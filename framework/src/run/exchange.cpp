@@ -24,8 +24,9 @@ namespace {
 void refuse_filled(const fs::path& target) {
   std::error_code error;
   if (!fs::exists(target, error) || (fs::is_directory(target, error) && fs::is_empty(target, error))) return;
-  throw ConfigError(
-      {target.string() + " already exists", {}, "a new or empty folder", "choose another folder, or remove it first"});
+  throw ConfigError({.what = target.string() + " already exists",
+                     .expected = "a new or empty folder",
+                     .remedy = "choose another folder, or remove it first"});
 }
 
 // The file that `write` names, in the folder that it then lies in. One array is a file of its own.
@@ -63,8 +64,9 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   if (request.out) refuse_filled(*request.out);
   const PluginFinder finder(request.places.plugin_files);
   if (!is_foreign_adapter(request.adapter) && file_exists(adapter_folder(request.adapter) / adapter_file::description))
-    throw ConfigError(
-        {"the adapter is already in peft-bench's format", request.adapter.string(), {}, "use it as it is"});
+    throw ConfigError({.what = "the adapter is already in peft-bench's format",
+                       .found = request.adapter.string(),
+                       .remedy = "use it as it is"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(request.places),
                                                      request.out ? BackboneNeed::weights : BackboneNeed::sizes);
   std::shared_ptr<const Backbone> backbone;

@@ -102,23 +102,21 @@ std::vector<std::string> adapters_below(const fs::path& path) {
 
 void check_values(const std::map<std::string, Tensor>& tensors, const fs::path& path) {
   if (tensors.empty())
-    throw CheckpointError({"the adapter in " + path.string() + " contains no tensors",
-                           "an empty file",
-                           {},
-                           "save it again with peft's save_pretrained, while the model still has the adapter"});
+    throw CheckpointError(
+        {.what = "the adapter in " + path.string() + " contains no tensors",
+         .found = "an empty file",
+         .remedy = "save it again with peft's save_pretrained, while the model still has the adapter"});
   for (const auto& [name, tensor] : tensors) {
     if (tensor.numel() == 0)
       throw CheckpointError(
-          {"the adapter in " + path.string() + " contains empty tensors",
-           name + " of shape " + c10::str(tensor.sizes()),
-           {},
-           "DeepSpeed ZeRO-3 leaves empty tensors if the shards were not gathered before saving: save it "
-           "again with stage3_gather_16bit_weights_on_model_save, or gather it with zero_to_fp32.py"});
+          {.what = "the adapter in " + path.string() + " contains empty tensors",
+           .found = name + " of shape " + c10::str(tensor.sizes()),
+           .remedy = "DeepSpeed ZeRO-3 leaves empty tensors if the shards were not gathered before saving: save it "
+                     "again with stage3_gather_16bit_weights_on_model_save, or gather it with zero_to_fp32.py"});
     if (at::isfinite(tensor).all().item<bool>()) continue;
-    throw CheckpointError({"the adapter in " + path.string() + " holds numbers that are not finite",
-                           name.empty() ? "in its array" : "in " + name,
-                           {},
-                           "use another file"});
+    throw CheckpointError({.what = "the adapter in " + path.string() + " holds numbers that are not finite",
+                           .found = name.empty() ? "in its array" : "in " + name,
+                           .remedy = "use another file"});
   }
 }
 
@@ -170,7 +168,8 @@ ForeignAdapter read_foreign_adapter(const fs::path& path) {
     const fs::path weights = foreign_files(path).back();
     std::error_code error;
     if (file_exists(weights) && fs::file_size(weights, error) == 0)
-      throw CheckpointError({"the adapter file is empty", weights.string(), {}, "download or save it again"});
+      throw CheckpointError(
+          {.what = "the adapter file is empty", .found = weights.string(), .remedy = "download or save it again"});
     if (!file_exists(weights))
       throw CheckpointError({"the adapter has a description but no tensors", path.string(),
                              std::string(adapter_file::peft_weights) + " or " + adapter_file::peft_older_weights,
@@ -245,11 +244,11 @@ std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, co
     if (known->name() == format) return known;
     names.push_back(known->name());
   }
-  throw ConfigError({"the method " + plugin.name + " does not support the format '" + format + "'",
-                     {},
-                     names.empty() ? "merged: this method supports no other format" : join(names) + " or merged",
-                     names.empty() ? "--format merged writes a complete model, if the method can be merged"
-                                   : did_you_mean(format, names)});
+  throw ConfigError(
+      {.what = "the method " + plugin.name + " does not support the format '" + format + "'",
+       .expected = names.empty() ? "merged: this method supports no other format" : join(names) + " or merged",
+       .remedy = names.empty() ? "--format merged writes a complete model, if the method can be merged"
+                               : did_you_mean(format, names)});
 }
 
 }  // namespace peftbench

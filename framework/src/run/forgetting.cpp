@@ -34,7 +34,7 @@ std::vector<std::string> texts_of_file(const fs::path& file) {
                        "split it into several lines"});
     if (line.find_first_not_of(" \t") != std::string::npos) texts.push_back(line);
   }
-  if (texts.empty()) throw DataError({"no text in " + file.string(), {}, "one text per line", {}});
+  if (texts.empty()) throw DataError({.what = "no text in " + file.string(), .expected = "one text per line"});
   return texts;
 }
 
@@ -47,10 +47,9 @@ std::vector<std::string> texts_of_task(const TaskData& task) {
     }
   }
   if (texts.empty())
-    throw DataError({"the task " + task.config.name + " has neither test nor validation examples",
-                     {},
-                     "text that was not used for training",
-                     "give a text file with --text"});
+    throw DataError({.what = "the task " + task.config.name + " has neither test nor validation examples",
+                     .expected = "text that was not used for training",
+                     .remedy = "give a text file with --text"});
   return texts;
 }
 
@@ -186,7 +185,8 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   const std::vector<Halves> halves =
       halves_of(texts, *bench.tokenizer, request.max_tokens, bench.task.config.max_input_tokens);
   if (halves.empty())
-    throw DataError({"no text has two or more tokens", outcome.source, {}, "give another file with --text"});
+    throw DataError(
+        {.what = "no text has two or more tokens", .found = outcome.source, .remedy = "give another file with --text"});
 
   const LanguageModel model(bench, halves, progress);
   outcome.pieces = static_cast<std::int64_t>(halves.size());

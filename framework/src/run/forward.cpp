@@ -215,14 +215,17 @@ void refuse_what_writes_no_tokens(const CompiledPlan& plan, const ForwardRequest
 
 ForwardSummary forward(const ForwardRequest& request, const Places& places) {
   if (!request.output && !request.generate)
-    throw ConfigError({"no output requested", {}, "--output FILE, --generate FILE or both", "give a file to write"});
+    throw ConfigError({.what = "no output requested",
+                       .expected = "--output FILE, --generate FILE or both",
+                       .remedy = "give a file to write"});
   if (request.gradient && !request.labels)
-    throw ConfigError({"--grad needs --labels, because the gradient is of their loss", {}, {}, "give the labels file"});
+    throw ConfigError(
+        {.what = "--grad needs --labels, because the gradient is of their loss", .remedy = "give the labels file"});
   if (request.adapters.size() > 1 && !request.groups)
     throw ConfigError(
-        {"several adapters need --groups, which assigns rows to adapters", {}, {}, "give the groups file"});
+        {.what = "several adapters need --groups, which assigns rows to adapters", .remedy = "give the groups file"});
   if (request.adapters.empty() && request.groups)
-    throw ConfigError({"--groups needs --adapter", {}, {}, "give the adapters"});
+    throw ConfigError({.what = "--groups needs --adapter", .remedy = "give the adapters"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(places));
   const auto backbone = Backbone::load(resolved.folder.value(), request.load);
   const BackboneSpec& spec = backbone->spec();

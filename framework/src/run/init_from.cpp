@@ -194,7 +194,7 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
   } catch (const CheckpointError& error) {
     const std::string set = start.info ? differing(start.info->values, bench.setup.config.values) : std::string();
     if (set.empty()) throw;
-    throw CheckpointError({error.what(), {}, {}, "use its parameters: " + set});
+    throw CheckpointError({.what = error.what(), .remedy = "use its parameters: " + set});
   }
   refuse_other_buffers(path, start, bench, plan, contexts);
   if (start.info) {

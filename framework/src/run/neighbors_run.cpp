@@ -95,13 +95,13 @@ std::string choose(const TensorMap& prompts, const std::string& wanted, const st
   std::vector<std::string> names;
   for (const auto& [name, tensor] : prompts) names.push_back(name);
   if (names.empty())
-    throw ConfigError({method + " has no prompt whose rows can be compared with words",
-                       {},
-                       "a stored tensor of two dimensions, as wide as the model, at encoder.input or decoder.input",
-                       "use a run of a method that adds vectors to the input, such as prompt tuning"});
+    throw ConfigError(
+        {.what = method + " has no prompt whose rows can be compared with words",
+         .expected = "a stored tensor of two dimensions, as wide as the model, at encoder.input or decoder.input",
+         .remedy = "use a run of a method that adds vectors to the input, such as prompt tuning"});
   if (!wanted.empty()) {
     if (prompts.contains(wanted)) return wanted;
-    throw ConfigError({"there is no prompt '" + wanted + "'", {}, {}, did_you_mean(wanted, names)});
+    throw ConfigError({.what = "there is no prompt '" + wanted + "'", .remedy = did_you_mean(wanted, names)});
   }
   if (names.size() == 1) return names.front();
   for (const Stack stack : {Stack::encoder, Stack::decoder})

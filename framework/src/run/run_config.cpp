@@ -126,7 +126,8 @@ class Resolver {
     if (name == option_key::seed || name == option_key::threads)
       remedy = "not a method parameter: use --" + name + " N";
     if (name == option_key::init_from) remedy = "not a method parameter: use --init-from PATH";
-    return ConfigError({setting.origin + ": " + method_ + " has no parameter '" + name + "'", {}, {}, remedy});
+    return ConfigError(
+        {.what = setting.origin + ": " + method_ + " has no parameter '" + name + "'", .remedy = remedy});
   }
 
   static ConfigError unknown_option(const Setting& setting) {
@@ -145,7 +146,7 @@ class Resolver {
     const std::size_t dot = setting.key.rfind('.');
     if (const auto meant = setting_of_alias(setting.key.substr(dot == std::string::npos ? 0 : dot + 1)))
       remedy = "did you mean '" + *meant + "'? Available: " + join(near);
-    return ConfigError({setting.origin + ": unknown setting '" + setting.key + "'", {}, {}, remedy});
+    return ConfigError({.what = setting.origin + ": unknown setting '" + setting.key + "'", .remedy = remedy});
   }
 
   std::string method_;
@@ -175,10 +176,10 @@ void refuse_evaluation(const SettingsBlock& block) {
   for (const Setting& setting : block.settings)
     if (decides_evaluation(setting.key))
       throw ConfigError(
-          {setting.origin + ": '" + setting.key + "' is an evaluation setting, which a method's file cannot set",
-           {},
-           "settings of 'set' and 'train', so that all methods in a table are evaluated equally",
-           "set it for all methods: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
+          {.what =
+               setting.origin + ": '" + setting.key + "' is an evaluation setting, which a method's file cannot set",
+           .expected = "settings of 'set' and 'train', so that all methods in a table are evaluated equally",
+           .remedy = "set it for all methods: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
   for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
 }
 
@@ -193,10 +194,10 @@ void check_conditions(const SettingsBlock& block, ConfigSources& sources, const 
         place && (place->extension() == ".yaml" || place->extension() == ".yml" || file_exists(*place / "config.json")))
       continue;
     throw ConfigError(
-        {condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
-         {},
-         "a name listed by `peft-bench tasks` or `peft-bench backbones`, the run's own, or an existing path",
-         did_you_mean(condition->name, names)});
+        {.what = condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
+         .expected =
+             "a name listed by `peft-bench tasks` or `peft-bench backbones`, the run's own, or an existing path",
+         .remedy = did_you_mean(condition->name, names)});
   }
 }
 
@@ -214,10 +215,9 @@ RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& so
     for (const Setting& setting : sources.settings(*request.file).settings)
       if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text)
         return {*text, {setting.origin, {}}};
-  throw ConfigError({"no method given",
-                     {},
-                     "--method NAME, or 'method: NAME' in the file of --config",
-                     "`peft-bench methods` lists the available methods"});
+  throw ConfigError({.what = "no method given",
+                     .expected = "--method NAME, or 'method: NAME' in the file of --config",
+                     .remedy = "`peft-bench methods` lists the available methods"});
 }
 
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,

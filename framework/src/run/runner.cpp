@@ -198,10 +198,10 @@ void Runner::work() {
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
   record_.sites = plan.claimed_sites();
   if (!plan.trained().empty() && sizes_of(bench_.task).train == 0) {
-    throw ConfigError({"the task " + bench_.task.config.name + " has no training rows",
-                       "evaluation rows only",
-                       {},
-                       "train on another task and evaluate this one with --eval-task " + bench_.task.config.name});
+    throw ConfigError(
+        {.what = "the task " + bench_.task.config.name + " has no training rows",
+         .found = "evaluation rows only",
+         .remedy = "train on another task and evaluate this one with --eval-task " + bench_.task.config.name});
   }
   check_mixture(plan);
   for (const std::string& reason : why_not_exportable(plugin, config_.values, backbone.spec(), plan.only()->task))
@@ -282,10 +282,9 @@ void Runner::work() {
 void Runner::check_mixture(const CompiledPlan& plan) {
   if (!bench_.task.config.mixture || plan.trained().empty()) return;
   if (compares_choices(config_.options.train))
-    throw ConfigError({"losses over label words need a single task",
-                       bench_.task.config.name + " is a mixture",
-                       {},
-                       "set train.unlikelihood_weight and train.length_normalised_weight to 0"});
+    throw ConfigError({.what = "losses over label words need a single task",
+                       .found = bench_.task.config.name + " is a mixture",
+                       .remedy = "set train.unlikelihood_weight and train.length_normalised_weight to 0"});
   std::string line = "rates (" + describe_policy(bench_.task.config.mixture->policy) + "):";
   const std::vector<double> rates = rates_of(bench_.task);
   for (std::size_t t = 0; t < rates.size(); ++t)

@@ -26,10 +26,8 @@ const char* axis_of(const std::string& key) {
 void refuse_axes(const SettingsBlock& block) {
   for (const Setting& setting : block.settings) {
     if (const char* axis = axis_of(setting.key))
-      throw ConfigError({setting.origin + ": '" + setting.key + "' cannot be set for one row of a suite",
-                         {},
-                         {},
-                         std::string("set it under '") + axis + "' at the top of the file"});
+      throw ConfigError({.what = setting.origin + ": '" + setting.key + "' cannot be set for one row of a suite",
+                         .remedy = std::string("set it under '") + axis + "' at the top of the file"});
   }
   for (const auto& condition : block.conditions) refuse_axes(condition.block);
 }
@@ -73,7 +71,9 @@ std::vector<std::string> distinct(const Yaml& yaml) {
 
 std::uint64_t seed_from(const std::string& text, const std::string& whole, const std::string& origin) {
   if (const auto seed = parse_number<std::uint64_t>(text)) return *seed;
-  throw ConfigError({origin + ": invalid seed list", "'" + whole + "'", "whole numbers, as 1,2,3 or 1-3", {}});
+  throw ConfigError({.what = origin + ": invalid seed list",
+                     .found = "'" + whole + "'",
+                     .expected = "whole numbers, as 1,2,3 or 1-3"});
 }
 
 }  // namespace
@@ -86,11 +86,10 @@ void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
                              : setting.key == option_key::eval_tasks ? 1  // does not make runs equal
                                                                      : suite.seeds.size();
     if (axis && size > 1)
-      throw ConfigError({setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
-                             ", but this setting would give every run the same one",
-                         {},
-                         "a setting that does not change the suite's grid",
-                         std::string("remove it, or shorten '") + axis + "' in " + suite.file.string()});
+      throw ConfigError({.what = setting.origin + ": the suite has " + std::to_string(size) + " " + axis +
+                                 ", but this setting would give every run the same one",
+                         .expected = "a setting that does not change the suite's grid",
+                         .remedy = std::string("remove it, or shorten '") + axis + "' in " + suite.file.string()});
   }
 }
 
@@ -104,10 +103,9 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
     const std::uint64_t first = seed_from(part.substr(0, dash), text, origin);
     const std::uint64_t last = dash == std::string::npos ? first : seed_from(part.substr(dash + 1), text, origin);
     if (last < first || last - first >= 10000)
-      throw ConfigError({origin + ": invalid range of seeds",
-                         "'" + part + "'",
-                         "FIRST-LAST with FIRST ≤ LAST, and at most 10,000 seeds",
-                         {}});
+      throw ConfigError({.what = origin + ": invalid range of seeds",
+                         .found = "'" + part + "'",
+                         .expected = "FIRST-LAST with FIRST ≤ LAST, and at most 10,000 seeds"});
     for (std::uint64_t seed = first;; ++seed) {
       if (seen.insert(seed).second) seeds.push_back(seed);
       if (seed == last) break;

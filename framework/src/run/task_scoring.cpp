@@ -177,10 +177,9 @@ const TextList& TaskScoring::split(const std::string& name) const {
 std::string TaskScoring::split_for(const std::string& wanted) const {
   for (const std::string& name : {wanted, std::string("validation"), std::string("test")})
     if (!split(name).empty() && (name != "test" || task().test_labelled)) return name;
-  throw DataError({"task '" + task().config.name + "' has no rows to evaluate",
-                   "neither test nor validation examples with labels",
-                   {},
-                   "give the task a test split: docs/tasks.md shows how"});
+  throw DataError({.what = "task '" + task().config.name + "' has no rows to evaluate",
+                   .found = "neither test nor validation examples with labels",
+                   .remedy = "give the task a test split: docs/tasks.md shows how"});
 }
 
 Evaluation TaskScoring::evaluate(const CompiledPlan& plan, const std::string& name, std::int64_t limit,

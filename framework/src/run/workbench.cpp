@@ -131,15 +131,17 @@ Setup set_up(Resources& resources, const ConfigRequest& request, BackboneNeed ne
   const PluginHandle plugin = resources.method(method.name, method.by);
   RunConfig config = resolve_config(request, plugin->schema, resources.places().configs(), resources);
   if (config.backbone().empty())
-    throw ConfigError(
-        {"no backbone given", {}, "--backbone NAME", "`peft-bench backbones` lists the available backbones"});
+    throw ConfigError({.what = "no backbone given",
+                       .expected = "--backbone NAME",
+                       .remedy = "`peft-bench backbones` lists the available backbones"});
   const ResolvedBackbone& backbone = resources.backbone(config.backbone(), need);
   return {plugin, std::move(config), backbone};
 }
 
 TaskConfig configured_task(Resources& resources, const RunConfig& config) {
   if (config.task().empty())
-    throw ConfigError({"no task given", {}, "--task NAME", "`peft-bench tasks` lists the available tasks"});
+    throw ConfigError(
+        {.what = "no task given", .expected = "--task NAME", .remedy = "`peft-bench tasks` lists the available tasks"});
   return read_configured(resources, config, config.task());
 }
 
@@ -150,10 +152,9 @@ TaskShape task_shape(Resources& resources, const RunConfig& config) {
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task) {
   if (!plugin.schema.can(Capability::classification_only) || !task.labels.empty()) return std::nullopt;
   if (task.mixture) return mixture_has_no_classes(plugin.name, task);
-  return Problem{plugin.name + " needs a task with label words",
-                 task.name + " has free-text answers",
-                 {},
-                 "choose a classification task: `peft-bench tasks` lists them"};
+  return Problem{.what = plugin.name + " needs a task with label words",
+                 .found = task.name + " has free-text answers",
+                 .remedy = "choose a classification task: `peft-bench tasks` lists them"};
 }
 
 Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixture) {

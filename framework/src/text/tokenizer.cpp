@@ -26,7 +26,7 @@ struct Processor final : sentencepiece::SentencePieceProcessor {
 };
 
 void check(const sentencepiece::util::Status& status) {
-  if (!status.ok()) throw DataError(Problem{"SentencePiece cannot encode a text", status.ToString(), {}, {}});
+  if (!status.ok()) throw DataError(Problem{.what = "SentencePiece cannot encode a text", .found = status.ToString()});
 }
 
 PieceList piece_list(const SpieceFile& file, const sentencepiece::SentencePieceProcessor& processor) {
@@ -72,8 +72,9 @@ Tokenizer::~Tokenizer() = default;
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
   if (!file_exists(spiece_model)) {
-    throw DataError(Problem{
-        "the vocabulary " + spiece_model.string() + " is missing", {}, "a SentencePiece model", vocabulary_remedy});
+    throw DataError(Problem{.what = "the vocabulary " + spiece_model.string() + " is missing",
+                            .expected = "a SentencePiece model",
+                            .remedy = vocabulary_remedy});
   }
   const std::string bytes = read_text(spiece_model);
   const SpieceFile file = read_spiece(bytes, spiece_model);
@@ -177,7 +178,7 @@ std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
     if (!text.empty() && processor_->IdToPiece(part.front()).starts_with(word_mark)) text += ' ';
     std::string plain;
     const auto status = processor_->Decode(part, &plain);
-    if (!status.ok()) throw DataError(Problem{"SentencePiece cannot decode ids", status.ToString(), {}, {}});
+    if (!status.ok()) throw DataError(Problem{.what = "SentencePiece cannot decode ids", .found = status.ToString()});
     text += plain;
     part.clear();
   };
@@ -215,11 +216,10 @@ int64_t Tokenizer::sentinel(int k) const {
   const int64_t id = find_sentinel(k);
   if (id >= 0) return id;
   const int64_t count = sentinels();
-  throw ConfigError(
-      Problem{"unknown sentinel",
-              sentinel_name(k),
-              count > 0 ? sentinel_name(0) + " to " + sentinel_name(count - 1) : "none in this vocabulary",
-              {}});
+  throw ConfigError(Problem{
+      .what = "unknown sentinel",
+      .found = sentinel_name(k),
+      .expected = count > 0 ? sentinel_name(0) + " to " + sentinel_name(count - 1) : "none in this vocabulary"});
 }
 
 int64_t Tokenizer::sentinels() const {

@@ -144,10 +144,9 @@ TrainState CheckpointStore::read(const fs::path& file) const {
   try {
     const auto about = parse_json<nlohmann::json, CheckpointError>(metadata_of(content, about_key), file.string());
     if (about.at("run") != run_)
-      throw CheckpointError({file.string() + " belongs to another run",
-                             "a checkpoint of " + about.at("run").dump(),
-                             "one of " + run_,
-                             {}});
+      throw CheckpointError({.what = file.string() + " belongs to another run",
+                             .found = "a checkpoint of " + about.at("run").dump(),
+                             .expected = "one of " + run_});
     TrainState state;
     state.step = about.at("step").get<std::int64_t>();
     state.progress = about.at("progress");
@@ -158,7 +157,8 @@ TrainState CheckpointStore::read(const fs::path& file) const {
     state.seen = take(content.tensors, "seen");
     return state;
   } catch (const nlohmann::json::exception& fault) {
-    throw CheckpointError({file.string() + " is damaged", fault.what(), "an unchanged checkpoint", {}});
+    throw CheckpointError(
+        {.what = file.string() + " is damaged", .found = fault.what(), .expected = "an unchanged checkpoint"});
   }
 }
 
