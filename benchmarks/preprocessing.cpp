@@ -4,8 +4,8 @@
 //   warm    the files of the run before are opened
 // Each ends with one pass over all ids. Prints one line of JSON. benchmarks/preprocessing.py runs it beside its peer.
 #include "core/clock.h"
-#include "data/encode_list.h"
-#include "data/load_task.h"
+#include "data/prepared/encode_list.h"
+#include "data/task/load_task.h"
 
 #include <nlohmann/json.hpp>
 

@@ -3,9 +3,9 @@
 //   PEFTBENCH_SHAPE=small (v1.1-small: V 32128, D 512, 6 heads) or nano (the shipped backbone's sizes)
 #include "backbone/backbone.h"
 #include "backbone/generation.h"
+#include "config/machine.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
-#include "run/machine.h"
 #include "support/init_context.h"
 #include "train/loss.h"
 

@@ -72,7 +72,7 @@ class ShotTemplate {
   Part before_, after_;
 };
 
-// Places of `count` examples, drawn by the seed: one of each label in every round, in an order of the round's own.
+// Paths of `count` examples, drawn by the seed: one of each label in every round, in an order of the round's own.
 std::vector<std::size_t> draw(const std::vector<pb::TextExample>& examples, int64_t count, uint64_t seed) {
   std::map<int, std::vector<std::size_t>> by_label;
   for (std::size_t i = 0; i < examples.size(); ++i) by_label[examples[i].label].push_back(i);

@@ -99,9 +99,9 @@ pb::Init word_vectors(const std::vector<Prompt>& prompts) {
 }
 
 // Rows of the parameters, in which the prompts stand one after another, by the slots of a batch.
-class Places {
+class Paths {
  public:
-  explicit Places(const std::vector<Prompt>& prompts) {
+  explicit Paths(const std::vector<Prompt>& prompts) {
     for (const Prompt& prompt : prompts) {
       first_.push_back(rows_);
       rows_ += prompt.text.slots();
@@ -147,26 +147,26 @@ class Templates final : public pb::LayoutHook {
 
 class Embeddings final : public pb::InputHook {
  public:
-  Embeddings(Places places, pb::Parameter words, pb::Parameter delta)
+  Embeddings(Paths places, pb::Parameter words, pb::Parameter delta)
       : places_(std::move(places)), words_(std::move(words)), delta_(std::move(delta)) {}
   pb::Embedded apply(const pb::InputCall& call) const override {
     return {pb::replace_slots(call.embeddings, places_.in(call.layout), words_() + delta_()), call.layout};
   }
 
  private:
-  Places places_;
+  Paths places_;
   pb::Parameter words_, delta_;
 };
 
 class LayerDelta final : public pb::BlockHook {
  public:
-  LayerDelta(Places places, pb::Parameter delta) : places_(std::move(places)), delta_(std::move(delta)) {}
+  LayerDelta(Paths places, pb::Parameter delta) : places_(std::move(places)), delta_(std::move(delta)) {}
   pb::Tensor apply(const pb::BlockCall& call) const override {
     return pb::add_at_slots(call.hidden, places_.in(call.layout), delta_());
   }
 
  private:
-  Places places_;
+  Paths places_;
   pb::Parameter delta_;
 };
 
@@ -224,7 +224,7 @@ class SoftWords final : public pb::Method {
         power_(values.real("em_power")) {}
 
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
-    const Places places(prompts_);
+    const Paths places(prompts_);
     const pb::Shape shape{places.rows(), backbone.d_model};
     for (const Prompt& prompt : prompts_) prompt.text.check_fields(plan.task().fields);
     plan.claim<Templates>(backbone.layout(), prompts_);

@@ -1,9 +1,9 @@
 // What holds for every method: each test runs for each row of variants.cpp.
+#include "adapters/merge.h"
 #include "backbone/decode_cache.h"
-#include "backbone/safetensors.h"
 #include "eval/likelihood.h"
+#include "formats/safetensors.h"
 #include "methods/workshop.h"
-#include "run/merge.h"
 #include "support/forward.h"
 #include "support/program.h"
 

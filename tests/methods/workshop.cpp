@@ -1,10 +1,10 @@
 #include "methods/workshop.h"
 
-#include "backbone/safetensors.h"
+#include "adapters/adapter.h"
 #include "eval/likelihood.h"
-#include "run/adapter.h"
+#include "formats/safetensors.h"
+#include "plugin/compile_plan.h"
 #include "run/init_context.h"
-#include "run/planning.h"
 #include "support/tiny_backbone.h"
 
 #include <ATen/core/grad_mode.h>

@@ -2,7 +2,7 @@
 
 // A method's plugin, loaded as a user loads it, on a backbone with eight examples.
 #include "backbone/backbone.h"
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "methods/variants.h"
 #include "plugin/finder.h"
 #include "train/trainer.h"

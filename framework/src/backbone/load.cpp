@@ -3,13 +3,13 @@
 #include "backbone/backbone.h"
 #include "backbone/config_json.h"
 #include "backbone/finite.h"
-#include "backbone/safetensors.h"
-#include "backbone/torch_pickle.h"
 #include "backbone/weights_kind.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
+#include "formats/safetensors.h"
+#include "formats/torch_pickle.h"
 
 #include <peftbench/error.h>
 

@@ -1,8 +1,8 @@
 #include "backbone/model_folder.h"
 
 #include "backbone/load.h"
-#include "backbone/safetensors.h"
 #include "core/write_files.h"
+#include "formats/safetensors.h"
 #include "text/added_tokens.h"
 
 #include <nlohmann/json.hpp>

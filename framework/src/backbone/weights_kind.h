@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/files.h"
-#include "plan/compiled_plan.h"
+#include "formats/tensor_map.h"
 
 #include <peftbench/error.h>
 #include <peftbench/spec.h>

@@ -1,8 +1,8 @@
 #include "cli/arguments.h"
 
 #include "cli/console.h"
+#include "config/options.h"
 #include "core/names.h"
-#include "run/options.h"
 
 #include <peftbench/error.h>
 
@@ -30,7 +30,7 @@ CLI::Option* Arguments::flag(const std::string& names, bool& value, const std::s
 
 void Arguments::add_json() { flag("--json", json_, "print JSON"); }
 
-void Arguments::add_places() {
+void Arguments::add_paths() {
   app_.add_option("--plugin", plugins_, "path of a method library, searched before the installed ones; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
@@ -101,11 +101,11 @@ ConfigError Arguments::unknown(const std::string& word) const {
        .remedy = meant && takes_settings ? "did you mean --set " + *meant + "=VALUE?" : did_you_mean(flag, flags)});
 }
 
-Places Arguments::places() const {
-  Places places{find_home(), {}, method_word(method_).libraries};
-  places.data = find_data_root(data_.empty() ? std::nullopt : std::optional<fs::path>(data_));
-  for (const std::string& plugin : plugins_) places.plugin_files.emplace_back(plugin);
-  return places;
+Paths Arguments::paths() const {
+  Paths paths{find_home(), {}, method_word(method_).libraries};
+  paths.data = find_data_root(data_.empty() ? std::nullopt : std::optional<fs::path>(data_));
+  for (const std::string& plugin : plugins_) paths.plugin_files.emplace_back(plugin);
+  return paths;
 }
 
 ConfigRequest Arguments::config() const {

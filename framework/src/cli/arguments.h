@@ -1,7 +1,7 @@
 #pragma once
 
-#include "run/home.h"
-#include "run/run_config.h"
+#include "config/paths.h"
+#include "config/run_config.h"
 
 #include <peftbench/error.h>
 
@@ -30,7 +30,7 @@ class Arguments {
   CLI::Option* flag(const std::string& names, bool& value, const std::string& help);
   // Flags that several commands share.
   void add_json();
-  void add_places();
+  void add_paths();
   void add_out();
   void add_method_and_backbone();
   void add_set();
@@ -40,7 +40,7 @@ class Arguments {
 
   bool json() const { return json_; }
   const std::string& out() const { return out_; }
-  Places places() const;
+  Paths paths() const;
   ConfigRequest config() const;  // of --method, --config, --set and the flags given with `setting`
   // A flag that is short for a setting: --task for task.name.
   void setting(const std::string& names, const std::string& key, const std::string& help);

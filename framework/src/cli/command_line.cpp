@@ -3,10 +3,10 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/failures.h"
+#include "config/machine.h"
+#include "core/interrupt.h"
 #include "core/mapped_files.h"
 #include "core/names.h"
-#include "run/interrupt.h"
-#include "run/machine.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>

@@ -2,10 +2,10 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "commands/ensemble_run.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/render.h"
-#include "run/ensemble_run.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -115,10 +115,10 @@ int ensemble_command(const std::vector<std::string>& words) {
   app.add_option("--predictions", predictions, "write the votes to this file, one JSON object per line")
       ->type_name("FILE");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = fetching(arguments.places());
+  request.paths = fetching(arguments.paths());
   for (const std::string& name : names) request.runs.push_back(find_run(name, arguments.out()));
   if (!predictions.empty()) request.predictions = predictions;
   ConsoleProgress progress;

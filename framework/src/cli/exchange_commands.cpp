@@ -1,3 +1,4 @@
+#include "adapters/exchange.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -5,7 +6,6 @@
 #include "plugin/schema.h"
 #include "report/render.h"
 #include "results/run_record.h"
-#include "run/exchange.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -45,10 +45,10 @@ int import_command(const std::vector<std::string>& words) {
       ->type_name("NAME");
   app.add_option("--method", request.method, "if several methods support the adapter")->type_name("NAME");
   app.add_option("--out", out, "folder of the converted adapter; without it, nothing is written")->type_name("DIR");
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.paths = arguments.paths();
   request.adapter = adapter;
   if (!out.empty()) request.out = out;
   const ImportOutcome outcome = import_adapter(request);
@@ -92,10 +92,10 @@ int export_command(const std::vector<std::string>& words) {
   app.add_option("--format", request.format, "huggingface, google, … or merged")->required()->type_name("NAME");
   app.add_option("--backbone", request.backbone, "if the adapter's own backbone is not found")->type_name("NAME");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = arguments.places();
+  request.paths = arguments.paths();
   request.runs = arguments.out();
   request.out = directory;
   const ExportOutcome outcome = export_adapter(request);

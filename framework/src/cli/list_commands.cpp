@@ -38,9 +38,9 @@ std::optional<InForce> settings_in_force(const Arguments& arguments, const Metho
   ConfigRequest request = arguments.config();
   if (request.flags.empty()) return std::nullopt;
   request.method = method.name;
-  Places places = arguments.places();
-  places.plugin_files.insert(places.plugin_files.begin(), method.libraries.begin(), method.libraries.end());
-  Resources resources(places);
+  Paths paths = arguments.paths();
+  paths.plugin_files.insert(paths.plugin_files.begin(), method.libraries.begin(), method.libraries.end());
+  Resources resources(paths);
   const Setup setup = set_up(resources, request, BackboneNeed::sizes);
   InForce result{setup.backbone.name, setup.config.task(), nlohmann::json::object(), setup.config.origins};
   const nlohmann::json values = to_json(setup.config.values), options = to_json(setup.config.options);
@@ -101,8 +101,8 @@ Json listing_json(const BackboneListing& b) {
           {"problem", b.problem}};
 }
 
-int describe_backbone(const std::string& name, const Places& places, bool as_json) {
-  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(places), BackboneNeed::sizes);
+int describe_backbone(const std::string& name, const Paths& paths, bool as_json) {
+  const ResolvedBackbone backbone = resolve_backbone(name, backbone_search(paths), BackboneNeed::sizes);
   const BackboneSpec& s = backbone.spec;
   const Json json = {{"name", backbone.name},
                      {"folder", backbone.folder ? Json(backbone.folder->string()) : Json(nullptr)},
@@ -142,12 +142,12 @@ int methods_command(const std::vector<std::string>& words) {
   arguments.setting("--backbone", option_key::backbone,
                     "print the settings of a run on this backbone, and their sources");
   arguments.setting("--task", option_key::task, "print the settings of a run on this task, and their sources");
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const MethodWord method = method_word(name);
   std::vector<fs::path> libraries = method.libraries;
-  for (const fs::path& file : arguments.places().plugin_files) libraries.push_back(file);
+  for (const fs::path& file : arguments.paths().plugin_files) libraries.push_back(file);
   const PluginFinder finder(libraries);
   if (!name.empty())
     return describe_method(finder, method.name, settings_in_force(arguments, method), arguments.json());
@@ -187,14 +187,14 @@ int backbones_command(const std::vector<std::string>& words) {
   Arguments arguments("backbones", "Lists the frozen models, or the sizes of one model.");
   std::string name;
   arguments.app().add_option("NAME", name, "a backbone, or a Hugging Face folder")->type_name("");
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  const Places places = arguments.places();
-  if (!name.empty()) return describe_backbone(name, places, arguments.json());
+  const Paths paths = arguments.paths();
+  if (!name.empty()) return describe_backbone(name, paths, arguments.json());
   Table table({"backbone", right_column("parameters"), "weights"});
   Json json = Json::array();
-  for (const BackboneListing& b : list_backbones(backbone_search(places))) {
+  for (const BackboneListing& b : list_backbones(backbone_search(paths))) {
     const std::string where = !b.problem.empty() ? "cannot be used: " + first_line(b.problem)
                               : b.folder
                                   ? b.folder->string()

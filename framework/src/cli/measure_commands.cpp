@@ -1,15 +1,15 @@
+#include "adapters/adapter_place.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "commands/evaluate_adapter.h"
+#include "commands/forward.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/run_report.h"
 #include "report/text_sheet.h"
 #include "results/result_store.h"
-#include "run/adapter_place.h"
-#include "run/evaluate_adapter.h"
-#include "run/forward.h"
 #include "run/planning.h"
 #include "run/workbench.h"
 
@@ -26,10 +26,10 @@ int params_command(const std::vector<std::string>& words) {
   arguments.add_method_and_backbone();
   arguments.setting("--task", option_key::task, "use the settings for this task");
   arguments.add_set();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  Resources resources(arguments.places());
+  Resources resources(arguments.paths());
   const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
   const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec,
                                                     task_shape(resources, setup.config), setup.config.options.train));
@@ -83,10 +83,10 @@ int eval_command(const std::vector<std::string>& words) {
       .add_option("--predictions", predictions, "write the answers to this file, one JSON object per line")
       ->type_name("FILE");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = fetching(arguments.places());
+  request.paths = fetching(arguments.paths());
   if (!predictions.empty()) request.predictions = predictions;
   ConsoleProgress progress;
   const std::optional<fs::path> folder = lone_adapter(name, arguments.out());
@@ -96,7 +96,7 @@ int eval_command(const std::vector<std::string>& words) {
                          "--backbone, --method and --set only for an adapter folder", "remove them"});
     request.run = find_run(name, arguments.out());
   }
-  adapter.places = request.places;
+  adapter.paths = request.paths;
   adapter.adapter = folder.value_or("");
   adapter.asked = request.asked;
   for (const std::string& text : set) adapter.settings.push_back(parse_set(text));
@@ -173,7 +173,7 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--max-tokens", request.max_tokens, "maximum length of an answer of --generate")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
@@ -184,7 +184,7 @@ int forward_command(const std::vector<std::string>& words) {
   request.adapters.assign(adapters.begin(), adapters.end());
   request.groups = path(groups);
   request.generate = path(generate);
-  const ForwardSummary summary = forward(request, arguments.places());
+  const ForwardSummary summary = forward(request, arguments.paths());
   print_warnings(summary.notes);
   if (arguments.json()) {
     print_json(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}});

@@ -2,12 +2,12 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "commands/neighbors_run.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/render.h"
 #include "report/text_sheet.h"
 #include "results/run_record.h"
-#include "run/neighbors_run.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -94,10 +94,10 @@ int neighbors_command(const std::vector<std::string>& words) {
       ->type_name("WORD,…");
   app.add_option("--backbone", request.backbone, "if the adapter's own backbone is not found")->type_name("NAME");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = fetching(arguments.places());
+  request.paths = fetching(arguments.paths());
   request.runs = arguments.out();
   const NeighborsOutcome outcome = find_neighbors(request);
   print_warnings(outcome.notes);

@@ -1,10 +1,10 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "config/machine.h"
 #include "core/yaml.h"
 #include "pretrain/pretrain_run.h"
 #include "report/text_sheet.h"
-#include "run/machine.h"
 
 #include "core/names.h"
 
@@ -44,13 +44,13 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.flag("--dry-run", dry,
                  "check model, vocabulary and tasks, and print the resolved configuration, without training");
   arguments.flag("--again,--fresh", again, "discard an earlier run");
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
 
-  PretrainRequest request{arguments.places(), {}, {}, again, [] { return stop_signal() != 0; }};
+  PretrainRequest request{arguments.paths(), {}, {}, again, [] { return stop_signal() != 0; }};
   request.config =
-      read_pretrain_config(find_yaml(name, request.places.configs() / "pretrain", "pre-training configuration"), steps);
+      read_pretrain_config(find_yaml(name, request.paths.configs() / "pretrain", "pre-training configuration"), steps);
   TrainConfig& train = request.config.train;
   if (seed) train.seed = *seed;
   request.config.command = "peft-bench pretrain " + as_word(name);

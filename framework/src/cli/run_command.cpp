@@ -1,10 +1,11 @@
+#include "adapters/exchange.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
 #include "eval/likelihood.h"
+#include "plugin/compile_plan.h"
 #include "report/run_report.h"
-#include "run/exchange.h"
 #include "run/planning.h"
 #include "run/preview.h"
 #include "run/runner.h"
@@ -16,7 +17,7 @@ namespace {
 
 // What would be run, without loading weights.
 int dry_run(const Arguments& arguments) {
-  Resources resources(arguments.places());
+  Resources resources(arguments.paths());
   const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
   const TaskShape task = task_shape(resources, setup.config);
   refuse_idle_label_map(setup.config);
@@ -70,7 +71,7 @@ int run_command(const std::vector<std::string>& words) {
                     "CPU threads; 0: OMP_NUM_THREADS, else one per available processor");
   arguments.add_set();
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   bool dry = false, again = false;
   arguments.flag("--dry-run", dry,
                  "print the resolved configuration, the claimed sites and the parameter counts, without training");
@@ -81,7 +82,7 @@ int run_command(const std::vector<std::string>& words) {
 
   listen_for_stop();
   ConsoleProgress progress;
-  RunRequest request{fetching(arguments.places()), arguments.config(), arguments.out(), again,
+  RunRequest request{fetching(arguments.paths()), arguments.config(), arguments.out(), again,
                      [] { return stop_signal() != 0; }};
   const RunOutcome outcome = run(request, progress);
   progress.clear();

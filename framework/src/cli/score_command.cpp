@@ -2,9 +2,9 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "core/names.h"
-#include "data/metric_names.h"
-#include "data/task.h"
-#include "data/task_mixture.h"
+#include "data/task/metric_names.h"
+#include "data/task/task.h"
+#include "data/task/task_mixture.h"
 #include "eval/label_report.h"
 #include "eval/prediction_file.h"
 #include "report/format.h"
@@ -156,14 +156,14 @@ int score_command(const std::vector<std::string>& words) {
       ->allow_extra_args(false)
       ->type_name("WORD,…");
   app.add_option("--seed", seed, "random seed of the bootstrap intervals")->capture_default_str();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   std::vector<Rules> all;
   if (task.empty()) {
     all.push_back({{}, metrics, labels});
   } else {
-    const TaskConfig config = read_task_config(task, arguments.places().task_folders());
+    const TaskConfig config = read_task_config(task, arguments.paths().task_folders());
     for (const TaskConfig* part : parts_of(config))
       all.push_back({config.mixture ? part->name : "", metrics.empty() ? part->metrics : metrics,
                      labels.empty() ? part->labels : labels});

@@ -2,6 +2,9 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "commands/forgetting.h"
+#include "commands/suite.h"
+#include "commands/suite_lookup.h"
 #include "core/names.h"
 #include "report/comparison_report.h"
 #include "report/format.h"
@@ -9,10 +12,7 @@
 #include "report/text_sheet.h"
 #include "results/benchmark.h"
 #include "results/comparison.h"
-#include "run/forgetting.h"
 #include "run/planning.h"
-#include "run/suite.h"
-#include "run/suite_lookup.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -121,17 +121,17 @@ int suite_command(const std::vector<std::string>& words) {
       ->allow_extra_args(false);
   arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = dry ? arguments.places() : fetching(arguments.places());
-  request.spec = read_suite(file, request.places.configs());
+  request.paths = dry ? arguments.paths() : fetching(arguments.paths());
+  request.spec = read_suite(file, request.paths.configs());
   if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
   request.threads = {threads_of_a_run(request.jobs)};
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
-  Resources resources(request.places);
+  Resources resources(request.paths);
   const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out), resources);
   ConsoleProgress progress;
   for (const std::string& note : evaluation_notes(runs)) progress.note(note);
@@ -172,7 +172,7 @@ int report_command(const std::vector<std::string>& words) {
   app.add_option("--format", format, "text, markdown or csv")
       ->check(CLI::IsMember({"text", "markdown", "csv"}))
       ->capture_default_str();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   std::error_code error;
@@ -183,7 +183,7 @@ int report_command(const std::vector<std::string>& words) {
   if (suite.empty()) {
     rows = compare(stored);
   } else {
-    SuiteLookup lookup{arguments.places(), suite, folder, {}, {}};
+    SuiteLookup lookup{arguments.paths(), suite, folder, {}, {}};
     if (!seeds.empty()) lookup.seeds = parse_seeds(seeds, "--seeds");
     for (const std::string& text : settings) lookup.settings.push_back(parse_set(text));
     const FoundSuite found = find_suite(lookup, stored);
@@ -218,10 +218,10 @@ int forgetting_command(const std::vector<std::string>& words) {
       ->capture_default_str();
   app.add_option("--threads", request.threads, "CPU threads; 0: as in the run");
   arguments.add_out();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.places = fetching(arguments.places());
+  request.paths = fetching(arguments.paths());
   request.run = find_run(name, arguments.out());
   if (!text.empty()) request.text = text;
   ConsoleProgress progress;

@@ -2,16 +2,16 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "commands/task_survey.h"
 #include "core/names.h"
-#include "data/label_check.h"
-#include "data/locate.h"
-#include "data/preprocess.h"
-#include "data/task.h"
-#include "data/task_mixture.h"
-#include "data/task_spec.h"
+#include "data/preprocess/preprocess.h"
+#include "data/task/label_check.h"
+#include "data/task/locate.h"
+#include "data/task/task.h"
+#include "data/task/task_mixture.h"
+#include "data/task/task_spec.h"
 #include "report/render.h"
 #include "report/text_sheet.h"
-#include "run/task_survey.h"
 
 #include <peftbench/error.h>
 
@@ -162,9 +162,9 @@ void show_mixture(const TaskData& data, TextSheet& sheet, Json& json) {
 }
 
 // Labels, and what the limits and the vocabulary take from the texts.
-void show_survey(const TaskData& data, const Places& places, const std::optional<Vocabulary>& vocabulary, bool named,
+void show_survey(const TaskData& data, const Paths& paths, const std::optional<Vocabulary>& vocabulary, bool named,
                  TextSheet& sheet, Json& json) {
-  const TaskSurvey survey = survey_task(data, places, vocabulary);
+  const TaskSurvey survey = survey_task(data, paths, vocabulary);
   const TaskConfig& task = data.config;
   std::string label = named ? "labels of " + task.name : "rows";
   json["label_counts"] = Json::object();
@@ -189,10 +189,10 @@ void show_survey(const TaskData& data, const Places& places, const std::optional
   for (const std::string& warning : survey.warnings) sheet.add("warning", (named ? task.name + ": " : "") + warning);
 }
 
-int describe_task(const TaskConfig& task, const Places& places, const std::string& backbone, std::size_t examples,
+int describe_task(const TaskConfig& task, const Paths& paths, const std::string& backbone, std::size_t examples,
                   bool as_json) {
-  const fs::path& data_root = places.data;
-  const std::optional<Vocabulary> vocabulary = find_vocabulary(places, backbone);
+  const fs::path& data_root = paths.data;
+  const std::optional<Vocabulary> vocabulary = find_vocabulary(paths, backbone);
   if (vocabulary && !backbone.empty()) check_labels(task, *vocabulary->tokenizer);
   Json json = task_json(task);
   std::exception_ptr problem;
@@ -222,7 +222,7 @@ int describe_task(const TaskConfig& task, const Places& places, const std::strin
     json["vocabulary"] = vocabulary ? Json(vocabulary->backbone) : Json();
     if (vocabulary) sheet.add("vocabulary", "of " + vocabulary->backbone + (backbone.empty() ? ", the default" : ""));
     for (const TaskData* part : parts_of(data))
-      show_survey(*part, places, vocabulary, task.mixture != nullptr, sheet,
+      show_survey(*part, paths, vocabulary, task.mixture != nullptr, sheet,
                   task.mixture ? json["parts"][part->config.name] : json);
     for (const TaskData* part : parts_of(data)) {
       if (examples == 0) break;
@@ -252,11 +252,11 @@ int list_preprocessors(bool as_json) {
   return 0;
 }
 
-int list_all(const Places& places, bool as_json) {
+int list_all(const Paths& paths, bool as_json) {
   Table table({"task", "answers", "metrics", "data", "summary"});
   Json json = Json::array();
-  for (const TaskConfig& task : list_tasks(places.task_folders())) {
-    const std::string state = state_of(task, places.data);
+  for (const TaskConfig& task : list_tasks(paths.task_folders())) {
+    const std::string state = state_of(task, paths.data);
     table.add({task.name, answers_of(task), join(task.metrics), state, task.summary});
     json.push_back(task_json(task));
     json.back()["data"] = state;
@@ -292,24 +292,24 @@ int tasks_command(const std::vector<std::string>& words) {
       ->type_name("NAME");
   arguments.flag("--recipes", of_recipes, "list what --fetch can get beside the tasks: texts, supervised tasks");
   arguments.flag("--preprocessors", of_preprocessors, "list the preprocessors for 'preprocess' in a task file");
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  const Places places = arguments.places();
+  const Paths paths = arguments.paths();
   if (fetch->count() > 0) {
     if (!name.empty()) wanted.push_back(name);
-    return fetch_data(wanted, places);
+    return fetch_data(wanted, paths);
   }
-  if (of_recipes) return list_recipes(places);
+  if (of_recipes) return list_recipes(paths);
   if (of_preprocessors) return list_preprocessors(arguments.json());
   if (!name.empty())
-    return describe_task(read_task_config(name, places.task_folders()), places, backbone, examples, arguments.json());
+    return describe_task(read_task_config(name, paths.task_folders()), paths, backbone, examples, arguments.json());
   if (show->count() > 0) {
     throw ConfigError({"--examples needs a task", "none",
                        "peft-bench tasks NAME --examples " + std::to_string(examples),
                        "give a name listed by `peft-bench tasks`"});
   }
-  return list_all(places, arguments.json());
+  return list_all(paths, arguments.json());
 }
 
 }  // namespace peftbench

@@ -28,11 +28,11 @@ int vocab_command(const std::vector<std::string>& words) {
   app.add_option("--sentences", options.sentences, "train on a random sample of at most N sentences")
       ->capture_default_str();
   app.add_option("--seed", options.seed, "random seed of the sample")->capture_default_str();
-  arguments.add_places();
+  arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   std::vector<Documents> texts;
-  for (const std::string& name : names) texts.push_back(find_text(name, arguments.places().data));
+  for (const std::string& name : names) texts.push_back(find_text(name, arguments.paths().data));
   ConsoleProgress progress;
   options.progress = &progress;
   const VocabularyOutcome outcome = train_vocabulary(texts, out, options);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 
 #include <cstdint>
 #include <map>

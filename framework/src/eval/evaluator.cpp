@@ -3,7 +3,7 @@
 #include "backbone/finite.h"
 #include "backbone/generation.h"
 #include "core/random.h"
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 #include "eval/scorers.h"
 
 #include <peftbench/error.h>

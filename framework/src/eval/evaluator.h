@@ -2,8 +2,8 @@
 
 #include "backbone/backbone.h"
 #include "core/progress.h"
-#include "data/encode.h"
-#include "data/task.h"
+#include "data/prepared/encode.h"
+#include "data/task/task.h"
 #include "eval/config.h"
 #include "eval/encoder_cache.h"
 #include "eval/label_map.h"

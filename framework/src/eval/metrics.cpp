@@ -1,7 +1,7 @@
 #include "eval/metrics.h"
 
 #include "core/random.h"
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 #include "eval/normalize.h"
 #include "eval/scorers.h"
 

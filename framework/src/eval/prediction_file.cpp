@@ -3,7 +3,7 @@
 #include "core/json.h"
 #include "core/names.h"
 #include "core/utf8.h"
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 
 #include <peftbench/error.h>
 

@@ -1,7 +1,7 @@
 #include "eval/scorers.h"
 
 #include "core/names.h"
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 #include "eval/normalize.h"
 
 #include <peftbench/error.h>

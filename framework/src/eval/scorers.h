@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 #include "eval/metrics.h"
 
 #include <cstdint>

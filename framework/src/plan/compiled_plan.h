@@ -1,5 +1,7 @@
 #pragma once
 
+#include "formats/tensor_map.h"
+
 #include <peftbench/plan.h>
 
 #include <functional>
@@ -33,8 +35,6 @@ struct PlanGroup {
   std::vector<Tensor> stand_in;                    // by ParameterSite index; values of this step
 };
 }  // namespace detail
-
-using TensorMap = std::map<std::string, Tensor>;
 
 // The plan of one method, or of several whose sequences share a batch. A data structure: all claims are known before
 // execution.

@@ -2,7 +2,7 @@
 
 #include "backbone/backbone.h"
 #include "core/files.h"
-#include "data/task_mixture.h"
+#include "data/task/task_mixture.h"
 #include "train/config.h"
 
 #include <peftbench/spec.h>

@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 #include "core/progress.h"
-#include "data/record_file.h"
+#include "formats/record_file.h"
 #include "pretrain/documents.h"
 #include "text/tokenizer.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/files.h"
-#include "data/rows.h"
+#include "data/readers/rows.h"
 
 #include <cstdint>
 #include <memory>

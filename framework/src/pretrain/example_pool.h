@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 
 #include <cstdint>
 #include <functional>

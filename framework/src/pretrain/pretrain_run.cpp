@@ -3,27 +3,27 @@
 #include "backbone/hub.h"
 #include "backbone/initial_weights.h"
 #include "backbone/model_folder.h"
+#include "backbone/unchanged.h"
+#include "backbone/vocabulary.h"
+#include "config/machine.h"
 #include "core/clock.h"
 #include "core/hash.h"
+#include "core/interrupt.h"
 #include "core/json.h"
 #include "core/random.h"
 #include "core/write_files.h"
-#include "data/encode_list.h"
-#include "data/label_check.h"
-#include "data/load_task.h"
-#include "data/locate.h"
-#include "data/mixture.h"
-#include "data/task_mixture.h"
-#include "data/task_spec.h"
+#include "data/prepared/encode_list.h"
+#include "data/task/label_check.h"
+#include "data/task/load_task.h"
+#include "data/task/locate.h"
+#include "data/task/mixture.h"
+#include "data/task/task_mixture.h"
+#include "data/task/task_spec.h"
 #include "pretrain/card.h"
 #include "pretrain/run_folder.h"
 #include "pretrain/segments.h"
 #include "results/result_store.h"
 #include "results/run_lock.h"
-#include "run/interrupt.h"
-#include "run/machine.h"
-#include "run/unchanged.h"
-#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -65,7 +65,7 @@ std::optional<ResolvedBackbone> find_start(const PretrainRequest& request) {
   const fs::path beside = config.file.parent_path() / config.from;
   try {
     return resolve_backbone(fs::is_directory(beside, error) ? beside.string() : config.from,
-                            backbone_search(request.places));
+                            backbone_search(request.paths));
   } catch (const UserError& fault) {
     throw ConfigError(config.from_place + ": " + fault.what());
   }
@@ -109,8 +109,8 @@ void open_model(const PretrainRequest& request, Bench& bench) {
 std::vector<TaskConfig> find_tasks(const PretrainRequest& request) {
   const PretrainConfig& config = request.config;
   if (config.shares.tasks == 0) return {};
-  std::vector<fs::path> folders = {request.places.configs() / "pretrain" / "tasks"};
-  for (const fs::path& folder : request.places.task_folders()) folders.push_back(folder);
+  std::vector<fs::path> folders = {request.paths.configs() / "pretrain" / "tasks"};
+  for (const fs::path& folder : request.paths.task_folders()) folders.push_back(folder);
   TaskConfig all;
   all.name = config.name;
   all.file = config.file;
@@ -122,10 +122,10 @@ void open_text(const PretrainRequest& request, Bench& bench, ProgressSink& progr
   const PretrainConfig& config = request.config;
   if (config.shares.span_corruption + config.shares.prefix_lm == 0) return;
   std::vector<WeightedCorpus> corpora;
-  const CorpusOptions options{request.places.data / ".cache" / "corpora", static_cast<int>(config.train.threads),
+  const CorpusOptions options{request.paths.data / ".cache" / "corpora", static_cast<int>(config.train.threads),
                               &progress};
   for (const TextShare& text : config.text) {
-    const auto corpus = Corpus::open(find_text(text.name, request.places.data), *bench.tokenizer, options);
+    const auto corpus = Corpus::open(find_text(text.name, request.paths.data), *bench.tokenizer, options);
     corpora.push_back({corpus, text.weight});
     bench.sources.push_back(corpus->key());
     bench.facts.text.push_back({text.name, corpus->documents(), corpus->tokens(), text.weight});
@@ -168,11 +168,11 @@ void open_tasks(const PretrainRequest& request, Bench& bench, ProgressSink& prog
   std::vector<std::int64_t> sizes;
   const auto each = std::max<std::int64_t>(1, config.held_out_examples / std::ssize(configs));
   ExamplePool pool{"tasks", config.shares.tasks, {}, {}};
-  const DataStorage storage{request.places.data / ".cache" / "tasks", true, DataStorage().memory_bytes,
+  const DataStorage storage{request.paths.data / ".cache" / "tasks", true, DataStorage().memory_bytes,
                             static_cast<int>(config.train.threads), &progress};
   for (const TaskConfig& task : configs) {
     progress.update({"prepare", std::ssize(*tasks), std::ssize(configs), task.name});
-    const TaskData data = load_task(task, request.places.data, storage);
+    const TaskData data = load_task(task, request.paths.data, storage);
     if (data.train.size() == 0)
       throw ConfigError({config.mixture.place + ": the task '" + task.name + "' has no training examples",
                          "none in its training split (" + task.file.string() + ")", "1 or more",
@@ -254,13 +254,13 @@ MissingSources missing_sources(const PretrainRequest& request) {
   if (config.shares.span_corruption + config.shares.prefix_lm > 0)
     for (const TextShare& text : config.text) {
       try {
-        find_text(text.name, request.places.data);
+        find_text(text.name, request.paths.data);
       } catch (const DataError&) {
         missing.recipes.push_back("text/" + text.name);
       }
     }
   for (const TaskConfig& task : find_tasks(request))
-    if (search_source(task, request.places.data).results.empty()) {
+    if (search_source(task, request.paths.data).results.empty()) {
       if (task.spec->fetch.empty())
         missing.brought.push_back(task.name);
       else

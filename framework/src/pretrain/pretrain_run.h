@@ -1,8 +1,8 @@
 #pragma once
 
+#include "config/paths.h"
 #include "core/progress.h"
 #include "pretrain/pretrainer.h"
-#include "run/home.h"
 
 #include <functional>
 #include <optional>
@@ -12,7 +12,7 @@
 namespace peftbench {
 
 struct PretrainRequest {
-  Places places;
+  Paths paths;
   PretrainConfig config;
   fs::path out;        // holds the checkpoint, the log, and a folder for each model
   bool fresh = false;  // throw away what an earlier process left

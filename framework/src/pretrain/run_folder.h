@@ -1,8 +1,8 @@
 #pragma once
 
-#include "backbone/safetensors.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "formats/safetensors.h"
 #include "pretrain/config.h"
 
 #include <nlohmann/json_fwd.hpp>

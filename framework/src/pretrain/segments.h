@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "pretrain/corpus.h"
 #include "pretrain/special_ids.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/random.h"
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "pretrain/special_ids.h"
 
 #include <cstdint>

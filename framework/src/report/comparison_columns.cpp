@@ -100,7 +100,7 @@ struct ComparisonColumn {
   bool (*wanted)(const TableRows&) = nullptr;  // on a page; null: always
 };
 
-// Every column of every form, in the order of JSON. Places are numbers with gaps, so that one more fits in.
+// Every column of every form, in the order of JSON. Positions are numbers with gaps, so that one more fits in.
 const std::vector<ComparisonColumn>& comparison_columns() {
   constexpr Align l = Align::left, r = Align::right;
   constexpr Place json_alone = {};

@@ -1,6 +1,6 @@
 #include "run/finished_run.h"
 
-#include "run/adapter.h"
+#include "adapters/adapter.h"
 
 #include "results/run_lock.h"
 

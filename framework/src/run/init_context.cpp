@@ -1,7 +1,7 @@
 #include "run/init_context.h"
 
+#include "adapters/tensor_source.h"
 #include "core/random.h"
-#include "run/tensor_source.h"
 
 #include <peftbench/error.h>
 #include <peftbench/parameter.h>

@@ -1,16 +1,16 @@
 #include "run/init_from.h"
 
-#include "backbone/safetensors.h"
+#include "adapters/adapter.h"
+#include "adapters/foreign.h"
 #include "core/hash.h"
 #include "core/names.h"
 #include "eval/likelihood.h"
+#include "formats/safetensors.h"
+#include "plugin/compile_plan.h"
 #include "plugin/schema.h"
 #include "results/adapter_files.h"
 #include "results/result_store.h"
 #include "results/run_record.h"
-#include "run/adapter.h"
-#include "run/foreign.h"
-#include "run/planning.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/error.h>
@@ -185,7 +185,7 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
   refuse_other_classes(path, start, bench, plan);
   if (start.info && start.info->made_from)
     check_start(*start.info->made_from, {bench.task, *bench.tokenizer, bench.setup.config.options}, path.string(),
-                resources.places(), warn);
+                resources.paths(), warn);
   TensorMap training = start.tensors;
   for (const auto& slot : plan.slots())
     if (slot->role == Role::derived) training.erase(slot->name);

@@ -1,5 +1,6 @@
 #include "run/planning.h"
 
+#include "plugin/compile_plan.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
 
@@ -42,15 +43,6 @@ double cached_part(const BatchLengths& lengths, const BackboneSpec& spec, const 
 }
 
 }  // namespace
-
-CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
-                          const TaskShape& task) {
-  const std::unique_ptr<Method> method = make_method(plugin, values);
-  PlanBuilder builder(spec, task);
-  builder.set_claimant(plugin.name);
-  plan_method(plugin, *method, builder);
-  return CompiledPlan(builder.finish());
-}
 
 Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TaskShape& task,
                    const TrainConfig& train, const PlanSample* sample) {

@@ -1,18 +1,13 @@
 #pragma once
 
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "ledger/ledger.h"
-#include "plan/compiled_plan.h"
 #include "plugin/loader.h"
 #include "train/config.h"
 
 #include <vector>
 
 namespace peftbench {
-
-// The method's plan for a backbone of these sizes, without values.
-CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
-                          const TaskShape& task);
 
 // Examples of the task, for what follows from lengths.
 struct PlanSample {

@@ -1,8 +1,8 @@
 #include "run/preview.h"
 
-#include "data/load_task.h"
-#include "data/task_mixture.h"
-#include "run/seen_rows.h"
+#include "adapters/seen_rows.h"
+#include "data/task/load_task.h"
+#include "data/task/task_mixture.h"
 #include "run/workbench.h"
 #include "train/config.h"
 
@@ -23,7 +23,7 @@ std::vector<std::string> warnings_before(Resources& resources, const RunConfig& 
     can_validate =
         std::all_of(parts.begin(), parts.end(), [](const TaskData* part) { return !part->validation.empty(); });
     for (const TaskConfig& other : configured_eval_tasks(resources, config)) {
-      const TaskData data = load_task(other, resources.places().data);
+      const TaskData data = load_task(other, resources.paths().data);
       for (const std::string& note : data.notes) warnings.push_back(other.name + ": " + note);
       if (const std::string seen = seen_rows(task, data, config.options.eval.split); !seen.empty())
         warnings.push_back(seen);

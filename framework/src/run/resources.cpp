@@ -1,9 +1,9 @@
 #include "run/resources.h"
 
-#include "data/load_task.h"
-#include "data/task_mixture.h"
+#include "backbone/vocabulary.h"
+#include "data/task/load_task.h"
+#include "data/task/task_mixture.h"
 #include "run/init_from.h"
-#include "run/vocabulary.h"
 
 #include <peftbench/error.h>
 
@@ -37,19 +37,19 @@ std::string data_key(const TaskConfig& config) {
 
 }  // namespace
 
-Resources::Resources(Places places)
-    : places_(std::move(places)), finder_(places_.plugin_files), known_weights_(places_.known_weights()) {}
+Resources::Resources(Paths paths)
+    : paths_(std::move(paths)), finder_(paths_.plugin_files), known_weights_(paths_.known_weights()) {}
 
 PluginHandle Resources::method(const std::string& name, const NamedBy& by) {
   return once(methods_, name, [&] { return finder_.load_method(name, by); });
 }
 
 const TaskConfig& Resources::task(const std::string& name_or_file) {
-  return once(tasks_, name_or_file, [&] { return read_task_config(name_or_file, places_.task_folders()); });
+  return once(tasks_, name_or_file, [&] { return read_task_config(name_or_file, paths_.task_folders()); });
 }
 
 const ResolvedBackbone& Resources::backbone(const std::string& name, BackboneNeed need) {
-  return once(backbones_, {name, need}, [&] { return resolve_backbone(name, backbone_search(places_), need); });
+  return once(backbones_, {name, need}, [&] { return resolve_backbone(name, backbone_search(paths_), need); });
 }
 
 const std::shared_ptr<const Tokenizer>& Resources::vocabulary(const fs::path& folder, const BackboneSpec& spec) {
@@ -57,7 +57,7 @@ const std::shared_ptr<const Tokenizer>& Resources::vocabulary(const fs::path& fo
 }
 
 const std::string& Resources::data_hash(const TaskConfig& config, const DataStorage& storage) {
-  return once(data_hashes_, data_key(config), [&] { return load_task(config, places_.data, storage).hash; });
+  return once(data_hashes_, data_key(config), [&] { return load_task(config, paths_.data, storage).hash; });
 }
 
 const std::string& Resources::checksum(const fs::path& folder, const LoadOptions& options) {
@@ -74,21 +74,21 @@ const SettingsBlock& Resources::settings(const fs::path& file) {
 }
 
 bool Resources::has_task(const std::string& name) {
-  if (task_names_.empty()) task_names_ = task_names(places_.task_folders());
+  if (task_names_.empty()) task_names_ = task_names(paths_.task_folders());
   return std::binary_search(task_names_.begin(), task_names_.end(), name);
 }
 
 std::vector<std::string> Resources::names() {
   if (names_.empty()) {
     has_task({});
-    names_ = backbone_names(backbone_search(places_));
+    names_ = backbone_names(backbone_search(paths_));
     names_.insert(names_.begin(), task_names_.begin(), task_names_.end());
   }
   return names_;
 }
 
 std::vector<std::string> Resources::aliases() {
-  if (!aliases_) aliases_ = backbone_aliases(backbone_search(places_));
+  if (!aliases_) aliases_ = backbone_aliases(backbone_search(paths_));
   return *aliases_;
 }
 
@@ -113,7 +113,7 @@ std::string Resources::name_of_backbone(const std::string& given) {
     if (folder.empty()) return {};
     std::error_code error;
     std::vector<fs::path> shipped;
-    for (const auto& entry : fs::directory_iterator(places_.home / "assets" / "backbones", error))
+    for (const auto& entry : fs::directory_iterator(paths_.home / "assets" / "backbones", error))
       shipped.push_back(entry.path());
     for (const fs::path& asset : shipped)
       if (fs::equivalent(asset / weights_file, folder / weights_file, error)) return asset.filename().string();

@@ -2,11 +2,11 @@
 
 #include "backbone/hub.h"
 #include "backbone/known_weights.h"
-#include "data/storage.h"
-#include "data/task.h"
+#include "config/paths.h"
+#include "config/run_config.h"
+#include "data/prepared/storage.h"
+#include "data/task/task.h"
 #include "plugin/finder.h"
-#include "run/home.h"
-#include "run/run_config.h"
 #include "text/tokenizer.h"
 
 #include <map>
@@ -23,8 +23,8 @@ namespace peftbench {
 // that a suite of a thousand runs reads no more than one run does.
 class Resources final : public ConfigSources {
  public:
-  explicit Resources(Places places);
-  const Places& places() const { return places_; }
+  explicit Resources(Paths paths);
+  const Paths& paths() const { return paths_; }
   const PluginFinder& finder() const { return finder_; }
   const KnownWeights& known_weights() const { return known_weights_; }
 
@@ -48,7 +48,7 @@ class Resources final : public ConfigSources {
   std::string name_of_backbone(const std::string& given) override;
 
  private:
-  const Places places_;
+  const Paths paths_;
   const PluginFinder finder_;
   const KnownWeights known_weights_;
   std::map<std::string, PluginHandle> methods_;

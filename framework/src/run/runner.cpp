@@ -1,22 +1,23 @@
 #include "run/runner.h"
 
-#include "run/adapter.h"
+#include "adapters/adapter.h"
+#include "adapters/exchange.h"
+#include "adapters/made_from.h"
+#include "adapters/seen_rows.h"
+#include "backbone/unchanged.h"
+#include "config/machine.h"
+#include "core/interrupt.h"
+#include "plugin/compile_plan.h"
 #include "run/costs.h"
-#include "run/exchange.h"
 #include "run/finished_run.h"
 #include "run/init_context.h"
 #include "run/init_from.h"
-#include "run/interrupt.h"
-#include "run/machine.h"
-#include "run/made_from.h"
 #include "run/planning.h"
 #include "run/scoring.h"
-#include "run/seen_rows.h"
-#include "run/unchanged.h"
 
 #include "core/hash.h"
 #include "core/write_files.h"
-#include "data/task_mixture.h"
+#include "data/task/task_mixture.h"
 #include "plugin/schema.h"
 #include "results/run_lock.h"
 #include "train/trainer.h"
@@ -385,7 +386,7 @@ void Runner::warn(const std::string& message) {
 RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   CostMeter costs;
   costs.begin("load");
-  Resources resources(request.places);
+  Resources resources(request.paths);
   Setup setup = set_up(resources, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
   if (!request.fresh) {

@@ -10,7 +10,7 @@
 namespace peftbench {
 
 struct RunRequest {
-  Places places;
+  Paths paths;
   ConfigRequest config;
   fs::path out = "runs";
   bool fresh = false;          // throw away what an earlier run of the same configuration left

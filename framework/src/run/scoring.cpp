@@ -1,8 +1,8 @@
 #include "run/scoring.h"
 
 #include "core/hash.h"
-#include "data/metric_names.h"
-#include "data/task_mixture.h"
+#include "data/task/metric_names.h"
+#include "data/task/task_mixture.h"
 
 #include <peftbench/error.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "data/joined_examples.h"
-#include "data/mixture.h"
+#include "data/prepared/joined_examples.h"
+#include "data/task/mixture.h"
 #include "results/result_store.h"
 #include "run/task_scoring.h"
 

@@ -1,15 +1,15 @@
 #include "run/workbench.h"
 
+#include "config/value_files.h"
 #include "core/hash.h"
 #include "core/names.h"
 #include "core/random.h"
-#include "data/groups.h"
-#include "data/label_check.h"
-#include "data/load_task.h"
-#include "data/task_mixture.h"
+#include "data/prepared/groups.h"
+#include "data/task/label_check.h"
+#include "data/task/load_task.h"
+#include "data/task/task_mixture.h"
 #include "eval/label_map.h"
 #include "plugin/schema.h"
-#include "run/value_files.h"
 
 #include <peftbench/error.h>
 
@@ -37,26 +37,26 @@ nlohmann::json hashes_of_files(const Values& values) {
   return hashes;
 }
 
-std::vector<std::uint32_t> shuffled_places(std::size_t count, std::uint64_t seed) {
-  std::vector<std::uint32_t> places(count);
-  std::iota(places.begin(), places.end(), std::uint32_t{0});
-  Random(seed).shuffle(places);
-  return places;
+std::vector<std::uint32_t> shuffled_positions(std::size_t count, std::uint64_t seed) {
+  std::vector<std::uint32_t> positions(count);
+  std::iota(positions.begin(), positions.end(), std::uint32_t{0});
+  Random(seed).shuffle(positions);
+  return positions;
 }
 
 // So many examples of the training split, drawn by the seed, in the split's order.
 void draw(TaskData& task, std::int64_t count, std::uint64_t seed) {
   if (count <= 0 || count >= static_cast<std::int64_t>(task.train.size())) return;
-  std::vector<std::uint32_t> places = shuffled_places(task.train.size(), stream_seed(seed, "train_examples"));
-  places.resize(static_cast<std::size_t>(count));
-  std::sort(places.begin(), places.end());
-  task.train = task.train.select(places);
+  std::vector<std::uint32_t> positions = shuffled_positions(task.train.size(), stream_seed(seed, "train_examples"));
+  positions.resize(static_cast<std::size_t>(count));
+  std::sort(positions.begin(), positions.end());
+  task.train = task.train.select(positions);
 }
 
 // Files are often sorted by label, and a limit takes the first so many. The order is the same for every run.
 void mix(TaskData& task) {
   for (const auto& [split, name] : {std::pair{&task.validation, "validation"}, std::pair{&task.test, "test"}})
-    *split = split->select(side_by_side(*split, shuffled_places(split->size(), stream_seed(0, name))));
+    *split = split->select(side_by_side(*split, shuffled_positions(split->size(), stream_seed(0, name))));
 }
 
 void arrange(TaskData& task, const RunConfig& config) {
@@ -83,13 +83,13 @@ TaskConfig read_configured(Resources& resources, const RunConfig& config, const 
   return task;
 }
 
-DataStorage storage_of(const Places& places, const RunConfig& config, ProgressSink* progress) {
-  return {places.data / ".cache" / "tasks",
+DataStorage storage_of(const Paths& paths, const RunConfig& config, ProgressSink* progress) {
+  return {paths.data / ".cache" / "tasks",
           config.options.data.cache,
           config.options.data.memory_bytes,
           static_cast<int>(config.options.train.threads),
           progress,
-          places.fetch};
+          paths.fetch};
 }
 
 // What a run's identity follows from beside its settings.
@@ -129,7 +129,7 @@ std::string name_of_run(const Setup& setup, std::string task, const nlohmann::js
 Setup set_up(Resources& resources, const ConfigRequest& request, BackboneNeed need) {
   const RequestedMethod method = requested_method(request, resources);
   const PluginHandle plugin = resources.method(method.name, method.by);
-  RunConfig config = resolve_config(request, plugin->schema, resources.places().configs(), resources);
+  RunConfig config = resolve_config(request, plugin->schema, resources.paths().configs(), resources);
   if (config.backbone().empty())
     throw ConfigError({.what = "no backbone given",
                        .expected = "--backbone NAME",
@@ -178,8 +178,8 @@ void describe_task(const TaskData& task, RunRecord& record) {
 }
 
 TaskData open_task(Resources& resources, const RunConfig& config, ProgressSink* progress) {
-  const Places& places = resources.places();
-  TaskData task = load_task(configured_task(resources, config), places.data, storage_of(places, config, progress));
+  const Paths& paths = resources.paths();
+  TaskData task = load_task(configured_task(resources, config), paths.data, storage_of(paths, config, progress));
   arrange(task, config);
   return task;
 }
@@ -227,17 +227,17 @@ std::vector<std::string> check_label_words(Resources& resources, const Setup& se
 }
 
 Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress) {
-  const Places& places = resources.places();
+  const Paths& paths = resources.paths();
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
-  bench.storage = storage_of(places, config, progress);
+  bench.storage = storage_of(paths, config, progress);
   if (const auto problem = misfit(*bench.setup.plugin, configured_task(resources, config))) throw ConfigError(*problem);
   const std::vector<TaskConfig> others = configured_eval_tasks(resources, config);
   for (const TaskConfig& other : others)
     if (const auto problem = misfit(*bench.setup.plugin, other)) throw ConfigError(*problem);
   bench.task = open_task(resources, config, progress);
   for (const TaskConfig& other : others) {
-    bench.eval_tasks.push_back(load_task(other, places.data, bench.storage));
+    bench.eval_tasks.push_back(load_task(other, paths.data, bench.storage));
     arrange(bench.eval_tasks.back(), config);
   }
   const fs::path folder = bench.setup.backbone.folder.value();  // asked for with its weights
@@ -262,7 +262,7 @@ std::string Workbench::run_id() const { return name_of_run(setup, task.config.na
 
 std::string expected_run_id(Resources& resources, const Setup& setup, ProgressSink* progress) {
   const RunConfig& config = setup.config;
-  const DataStorage storage = storage_of(resources.places(), config, progress);
+  const DataStorage storage = storage_of(resources.paths(), config, progress);
   const auto of_task = [&](const TaskConfig& task) { return identity_of(task, resources.data_hash(task, storage)); };
   const fs::path& folder = setup.backbone.folder.value();
   const TaskConfig task = configured_task(resources, config);

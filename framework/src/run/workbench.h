@@ -1,8 +1,8 @@
 #pragma once
 
 #include "backbone/hub.h"
-#include "data/storage.h"
-#include "data/task.h"
+#include "data/prepared/storage.h"
+#include "data/task/task.h"
 #include "plugin/finder.h"
 #include "results/run_record.h"
 #include "run/resources.h"

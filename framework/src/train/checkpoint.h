@@ -1,7 +1,7 @@
 #pragma once
 
-#include "backbone/safetensors.h"
 #include "core/files.h"
+#include "formats/safetensors.h"
 #include "plan/compiled_plan.h"
 
 #include <nlohmann/json.hpp>

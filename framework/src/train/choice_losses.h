@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "eval/likelihood.h"
 #include "text/tokenizer.h"
 #include "train/config.h"

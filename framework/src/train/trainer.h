@@ -2,7 +2,7 @@
 
 #include "backbone/backbone.h"
 #include "core/progress.h"
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 #include "eval/encoder_cache.h"
 #include "eval/evaluator.h"
 #include "train/best_of.h"

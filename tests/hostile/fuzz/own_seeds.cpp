@@ -1,8 +1,8 @@
 #include "fuzz/own_seeds.h"
 
-#include "data/example_file.h"
-#include "data/record_file.h"
-#include "data/storage.h"
+#include "data/prepared/example_file.h"
+#include "data/prepared/storage.h"
+#include "formats/record_file.h"
 #include "fuzz/target.h"
 #include "pretrain/corpus.h"
 #include "results/run_record.h"

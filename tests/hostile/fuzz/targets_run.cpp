@@ -1,5 +1,9 @@
 // Settings, results, adapters and checkpoints.
+#include "adapters/adapter.h"
+#include "adapters/tensor_source.h"
 #include "backbone/config_json.h"
+#include "commands/suite_spec.h"
+#include "config/settings.h"
 #include "fuzz/target.h"
 #include "plugin/note.h"
 #include "pretrain/config.h"
@@ -7,10 +11,6 @@
 #include "results/comparison.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
-#include "run/adapter.h"
-#include "run/settings.h"
-#include "run/suite_spec.h"
-#include "run/tensor_source.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/error.h>

@@ -1,6 +1,6 @@
 #include "backbone/hub.h"
 
-#include "backbone/safetensors.h"
+#include "formats/safetensors.h"
 
 #include "weights_fixture.h"
 

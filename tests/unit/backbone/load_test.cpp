@@ -1,7 +1,7 @@
 #include "backbone/load.h"
 
 #include "backbone/backbone.h"
-#include "backbone/safetensors.h"
+#include "formats/safetensors.h"
 
 #include "weights_fixture.h"
 

@@ -1,7 +1,7 @@
 // Weights that are not a plain T5's are called what they are, with what helps.
 #include "backbone/backbone.h"
 #include "backbone/load.h"
-#include "backbone/safetensors.h"
+#include "formats/safetensors.h"
 
 #include "support/tiny_backbone.h"
 #include "weights_fixture.h"

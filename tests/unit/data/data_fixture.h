@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/files.h"
-#include "data/task.h"
+#include "data/task/task.h"
 
 #include <peftbench/error.h>
 

@@ -1,5 +1,5 @@
 // Lists of ids in memory and in files, made by any number of threads.
-#include "data/encode_list.h"
+#include "data/prepared/encode_list.h"
 
 #include "core/random.h"
 #include "data_fixture.h"

@@ -1,4 +1,4 @@
-#include "data/encode.h"
+#include "data/prepared/encode.h"
 
 #include <peftbench/error.h>
 

@@ -1,4 +1,4 @@
-#include "data/groups.h"
+#include "data/prepared/groups.h"
 
 #include <gtest/gtest.h>
 
@@ -21,13 +21,13 @@ TextList list_of(const std::string& groups) {
   return TextList(std::make_shared<TextsInMemory>(std::move(texts)));
 }
 
-using Places = std::vector<std::uint32_t>;
+using Paths = std::vector<std::uint32_t>;
 
 TEST(Groups, StandSideBySideWhereTheirFirstRowDoes) {
-  EXPECT_EQ(side_by_side(list_of("abcabc"), {3, 2, 1, 0, 5, 4}), Places({3, 0, 2, 5, 1, 4}));
-  EXPECT_EQ(side_by_side(list_of("aab"), {2, 0}), Places({2, 0}));
-  EXPECT_EQ(side_by_side(list_of("----"), {3, 0, 2, 1}), Places({3, 0, 2, 1}));
-  EXPECT_EQ(side_by_side(TextList(), {}), Places());
+  EXPECT_EQ(side_by_side(list_of("abcabc"), {3, 2, 1, 0, 5, 4}), Paths({3, 0, 2, 5, 1, 4}));
+  EXPECT_EQ(side_by_side(list_of("aab"), {2, 0}), Paths({2, 0}));
+  EXPECT_EQ(side_by_side(list_of("----"), {3, 0, 2, 1}), Paths({3, 0, 2, 1}));
+  EXPECT_EQ(side_by_side(TextList(), {}), Paths());
 }
 
 TEST(Groups, ALimitCutsNone) {

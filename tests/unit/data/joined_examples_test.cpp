@@ -1,4 +1,4 @@
-#include "data/joined_examples.h"
+#include "data/prepared/joined_examples.h"
 
 #include <peftbench/error.h>
 

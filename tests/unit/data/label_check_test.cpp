@@ -1,7 +1,7 @@
 // S2: label words that are one to the model.
-#include "data/label_check.h"
+#include "data/task/label_check.h"
 
-#include "data/task_mixture.h"
+#include "data/task/task_mixture.h"
 
 #include <peftbench/error.h>
 

@@ -1,6 +1,6 @@
-#include "data/locate.h"
+#include "data/task/locate.h"
 
-#include "data/task_spec.h"
+#include "data/task/task_spec.h"
 #include "data_fixture.h"
 #include "support/variable.h"
 

@@ -1,6 +1,6 @@
-#include "data/metric_names.h"
+#include "data/task/metric_names.h"
 
-#include "data/text_list.h"
+#include "data/prepared/text_list.h"
 #include "data_fixture.h"
 
 #include <memory>

@@ -1,4 +1,4 @@
-#include "data/json_reader.h"
+#include "data/readers/json_reader.h"
 #include "rows_fixture.h"
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "data/parquet_reader.h"
+#include "data/readers/parquet_reader.h"
 
 #include "rows_fixture.h"
 

@@ -1,7 +1,7 @@
-#include "data/preprocess.h"
+#include "data/preprocess/preprocess.h"
 
 #include "core/random.h"
-#include "data/formatter.h"
+#include "data/preprocess/formatter.h"
 #include "data_fixture.h"
 
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/random.h"
-#include "data/rows.h"
+#include "data/readers/rows.h"
 #include "data_fixture.h"
 
 #include <zlib.h>

@@ -1,4 +1,4 @@
-#include "data/rows.h"
+#include "data/readers/rows.h"
 
 #include "rows_fixture.h"
 

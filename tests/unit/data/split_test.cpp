@@ -1,4 +1,4 @@
-#include "data/split.h"
+#include "data/task/split.h"
 
 #include "core/random.h"
 

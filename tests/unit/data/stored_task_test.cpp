@@ -1,6 +1,6 @@
 // Tasks whose texts lie in files: the same data as in memory, found again, made anew where they are damaged.
 #include "core/random.h"
-#include "data/load_task.h"
+#include "data/task/load_task.h"
 #include "data_fixture.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // What reading and tokenizing much data takes of memory, in a process of its own.
 #include "core/random.h"
-#include "data/encode_list.h"
-#include "data/load_task.h"
+#include "data/prepared/encode_list.h"
+#include "data/task/load_task.h"
 #include "data_fixture.h"
 
 #include <sys/wait.h>

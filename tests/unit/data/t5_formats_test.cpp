@@ -1,7 +1,7 @@
 #include "data_fixture.h"
 
-#include "data/task_mixture.h"
-#include "data/task_spec.h"
+#include "data/task/task_mixture.h"
+#include "data/task/task_spec.h"
 
 #include <filesystem>
 #include <utility>

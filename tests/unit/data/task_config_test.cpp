@@ -1,7 +1,7 @@
 #include "data_fixture.h"
 
 #include "core/random.h"
-#include "data/task_spec.h"
+#include "data/task/task_spec.h"
 
 namespace peftbench::task_config_test {
 namespace {

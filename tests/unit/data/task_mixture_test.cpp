@@ -1,4 +1,4 @@
-#include "data/task_mixture.h"
+#include "data/task/task_mixture.h"
 
 #include "data_fixture.h"
 

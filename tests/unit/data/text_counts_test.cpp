@@ -1,4 +1,4 @@
-#include "data/text_counts.h"
+#include "data/prepared/text_counts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include "pretrain/pretrain_run.h"
 
+#include "core/interrupt.h"
 #include "pretrain/run_folder.h"
-#include "run/interrupt.h"
 #include "texts.h"
 
 #include <peftbench/error.h>

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "adapters/made_from.h"
+#include "backbone/backbone.h"
+#include "backbone/hub.h"
+#include "config/paths.h"
+#include "core/files.h"
+
+#include <optional>
+#include <string>
+
+namespace peftbench {
+
+// An adapter as a user named it, and what the record of its run says of the backbone, where there is one.
+struct AdapterPlace {
+  fs::path folder;
+  std::string backbone;  // its folder; empty where that is not known, or not there
+  LoadOptions load;
+  std::optional<MadeFrom> made_from = {};  // nothing in older adapters, and in other programs'
+};
+
+// A run's folder or id (looked for under `runs`), an adapter's folder, or another program's adapter.
+AdapterPlace find_adapter(const std::string& name, const fs::path& runs);
+
+// The folder of an adapter that belongs to no run: nothing where `name` is a run's folder or id, or its adapter. Throws
+// CheckpointError for a folder that is neither.
+std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs);
+
+// `given`, or where that is empty the backbone that the run or the adapter names. Throws ConfigError where neither
+// does.
+ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given, const Paths& paths,
+                             BackboneNeed need);
+
+}  // namespace peftbench

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "commands/suite.h"
+
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// What `report --suite` was given. Settings and seeds that it was not given are those of the suite's commands.
+struct SuiteLookup {
+  Paths paths;
+  std::string suite;  // a file, a name in configs/suites, or one that was run into `out`
+  fs::path out;
+  std::vector<std::uint64_t> seeds;
+  std::vector<Setting> settings;
+};
+
+struct FoundSuite {
+  SuiteManifest manifest;          // the runs that the file asks for now
+  std::vector<std::string> notes;  // what was taken from earlier commands
+};
+
+// The suite's file decides which runs there are; those that nobody began are among them. Throws ConfigError where the
+// file cannot be resolved.
+FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored);
+
+}  // namespace peftbench

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "config/settings.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace peftbench {
+
+// One method, set up in one way.
+struct SuiteRow {
+  std::string name;  // label in the table
+  std::string method;
+  SettingsBlock settings;
+};
+
+// Rows × tasks × backbones × seeds, as a YAML file describes them (docs/cli.md).
+struct SuiteSpec {
+  std::string name;  // the file's, without its ending
+  fs::path file;
+  std::string summary;
+  SettingsBlock defaults;  // of all rows
+  std::vector<SuiteRow> rows;
+  std::vector<std::string> tasks, backbones;
+  std::vector<std::string> eval_tasks;  // on which every run is scored too, its own task left out
+  std::vector<std::uint64_t> seeds;
+};
+
+// A file, or the name of one in configs/suites. Throws ConfigError.
+SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs);
+
+// Settings that stand over every run may not make several of the suite's tasks, backbones or seeds one. Throws
+// ConfigError.
+void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite);
+
+// "1,2,3" or "1-5". Throws ConfigError naming `origin`.
+std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::string& origin);
+
+}  // namespace peftbench

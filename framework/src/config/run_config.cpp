@@ -1,0 +1,310 @@
+#include "config/run_config.h"
+
+#include "config/machine.h"
+#include "config/options.h"
+#include "config/value_files.h"
+#include "core/names.h"
+#include "core/terminal_text.h"
+#include "core/utf8.h"
+#include "plugin/schema.h"
+#include "results/evaluation.h"
+
+#include <peftbench/error.h>
+
+#include <yaml-cpp/yaml.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace peftbench {
+namespace {
+
+std::vector<std::string> names_of(const MethodSchema& schema) {
+  std::vector<std::string> names;
+  for (const ParameterSchema& parameter : schema.parameters()) names.push_back(parameter.name);
+  return names;
+}
+
+// Only a name that no task has is a path, as where tasks are read.
+std::string absolute_task(const std::string& name, const fs::path& base, ConfigSources& sources) {
+  if (sources.has_task(name)) return name;
+  const bool path = name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
+  const auto found = path ? existing_path(name, base) : std::nullopt;
+  return found ? found->string() : name;
+}
+
+std::string absolute_backbone(const std::string& name, const fs::path& base) {
+  const auto found = existing_path(name, base);
+  return found && file_exists(*found / "config.json") ? found->string() : name;
+}
+
+// Puts a setting where it belongs, or says what could have been meant.
+class Resolver {
+ public:
+  Resolver(std::string method, const MethodSchema& schema, ConfigSources& sources)
+      : method_(std::move(method)), schema_(schema), sources_(sources) {
+    for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
+  }
+
+  void apply(const Setting& setting) {
+    refuse_other_bytes(setting);
+    config_.origins[setting.key] = setting.origin;
+    if (setting.key.starts_with("set.")) {
+      const std::string name = setting.key.substr(4);
+      const ParameterSchema* parameter = find(schema_, name);
+      if (!parameter) throw unknown_parameter(setting, name);
+      config_.values.set(
+          name, absolute_file(*parameter, parse_value(*parameter, setting.value, setting.origin), setting.base));
+    } else {
+      const ParameterSchema* option = find(option_schema(), setting.key);
+      if (!option) throw unknown_option(setting);
+      set_option(config_.options, setting.key,
+                 absolute_option(setting.key, parse_value(*option, setting.value, setting.origin), setting.base));
+    }
+  }
+
+  RunConfig finish() {
+    config_.method = method_;
+    // Resolved before it is hashed, since results depend on it in the last digits.
+    if (config_.options.train.threads == 0) config_.options.train.threads = default_threads();
+    check(config_.options.train);
+    return config_;
+  }
+
+ private:
+  // Configurations are kept as YAML and JSON, and both are UTF-8.
+  static void refuse_other_bytes(const Setting& setting) {
+    const auto check = [&](const std::string& text) {
+      if (invalid_utf8(text))
+        throw ConfigError({setting.origin + ": the value of '" + setting.key + "' is not UTF-8", in_one_line(text),
+                           "UTF-8 text", "if it is a file name, rename the file or use a link to it"});
+    };
+    if (const auto* list = std::get_if<Names>(&setting.value))
+      for (const std::string& text : *list) check(text);
+    else
+      check(std::get<std::string>(setting.value));
+  }
+
+  static const ParameterSchema* find(const MethodSchema& schema, const std::string& name) {
+    for (const ParameterSchema& parameter : schema.parameters())
+      if (parameter.name == name) return &parameter;
+    return nullptr;
+  }
+
+  // What is kept must be found from any other folder.
+  Value absolute_option(const std::string& key, Value value, const fs::path& base) const {
+    if (auto* names = std::get_if<Names>(&value); names && key == option_key::eval_tasks)
+      for (std::string& name : *names) name = absolute_task(name, base, sources_);
+    auto* text = std::get_if<std::string>(&value);
+    if (!text) return value;
+    if (key == option_key::task) *text = absolute_task(*text, base, sources_);
+    if (key == option_key::backbone) *text = absolute_backbone(*text, base);
+    if (const auto found = key == option_key::init_from ? existing_path(*text, base) : std::nullopt)
+      *text = found->string();
+    return value;
+  }
+
+  // A parameter of the method that names a file of values; a word of a text may be a file's name by chance.
+  static Value absolute_file(const ParameterSchema& parameter, Value value, const fs::path& base) {
+    auto* text = std::get_if<std::string>(&value);
+    if (!text || !parameter.choices.empty()) return value;
+    if (!parameter.name.ends_with("file") && text->find('/') == std::string::npos) return value;
+    const auto found = existing_path(*text, base);
+    if (found && !files_of_values(*found).empty()) *text = found->string();
+    return value;
+  }
+
+  ConfigError unknown_parameter(const Setting& setting, const std::string& name) const {
+    std::vector<std::string> elsewhere;  // a bare key that was meant for training: --set batch_size=8
+    for (const std::string& key : names_of(option_schema()))
+      if (key == name || key.ends_with("." + name)) elsewhere.push_back("'" + key + "'");
+    std::string remedy = did_you_mean(name, names_of(schema_));
+    if (const auto meant = setting_of_alias(name); meant && elsewhere.empty()) elsewhere.push_back("'" + *meant + "'");
+    if (!elsewhere.empty())
+      remedy = "did you mean " + join(elsewhere, " or ") + "? Parameters of the method: " + join(names_of(schema_));
+    if (name == option_key::seed || name == option_key::threads)
+      remedy = "not a method parameter: use --" + name + " N";
+    if (name == option_key::init_from) remedy = "not a method parameter: use --init-from PATH";
+    return ConfigError(
+        {.what = setting.origin + ": " + method_ + " has no parameter '" + name + "'", .remedy = remedy});
+  }
+
+  static ConfigError unknown_option(const Setting& setting) {
+    const std::string section = setting.key.substr(0, setting.key.find('.') + 1);
+    const std::vector<std::string> all = names_of(option_schema());
+    std::vector<std::string> near;
+    for (const std::string& key : all)
+      if (!section.empty() && key.starts_with(section)) near.push_back(key);
+    if (near.empty())  // the section itself is unknown
+      near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
+              "set",    "train", "eval",     "data", "on"};
+    std::string remedy = did_you_mean(setting.key, near);
+    if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("available"))
+      remedy = "did you mean '" + *guess + "'? A" + remedy.substr(1);
+    // The field's usual word for it comes before words that are spelt alike: train.lr is not train.loss.
+    const std::size_t dot = setting.key.rfind('.');
+    if (const auto meant = setting_of_alias(setting.key.substr(dot == std::string::npos ? 0 : dot + 1)))
+      remedy = "did you mean '" + *meant + "'? Available: " + join(near);
+    return ConfigError({.what = setting.origin + ": unknown setting '" + setting.key + "'", .remedy = remedy});
+  }
+
+  std::string method_;
+  const MethodSchema& schema_;
+  ConfigSources& sources_;
+  RunConfig config_;
+};
+
+// Of the task or the backbone that a setting names.
+Called called(const Setting& setting, ConfigSources& sources) {
+  const auto* text = std::get_if<std::string>(&setting.value);
+  if (!text || text->empty()) return {};
+  const bool task = setting.key != option_key::backbone;
+  const std::string given = task ? absolute_task(*text, setting.base, sources) : absolute_backbone(*text, setting.base);
+  const fs::path place = fs::path(given).is_absolute() ? fs::path(given) : fs::path();
+  const std::string own = task ? sources.name_of_task(given) : sources.name_of_backbone(given);
+  // A backbone that is known by its weights goes by that name, whatever its folder is called.
+  if (!task && !own.empty()) return {{own}, place};
+  const fs::path path(*text);
+  Called result{{*text, path.stem().string(), path.filename().string()}, place};
+  if (!own.empty()) result.names.push_back(own);
+  return result;
+}
+
+// A table compares methods, so what a method brings is training and parameters of its own, never its evaluation.
+void refuse_evaluation(const SettingsBlock& block) {
+  for (const Setting& setting : block.settings)
+    if (decides_evaluation(setting.key))
+      throw ConfigError(
+          {.what =
+               setting.origin + ": '" + setting.key + "' is an evaluation setting, which a method's file cannot set",
+           .expected = "settings of 'set' and 'train', so that all methods in a table are evaluated equally",
+           .remedy = "set it for all methods: in configs/defaults.yaml, under 'defaults' of a suite, or with --set"});
+  for (const auto& condition : block.conditions) refuse_evaluation(condition.block);
+}
+
+void check_conditions(const SettingsBlock& block, ConfigSources& sources, const std::vector<Called>& subjects) {
+  for (const SettingsBlock::Condition* condition : conditions_of(block)) {
+    const auto fits = [&](const Called& named) { return fits_condition(*condition, named); };
+    if (std::any_of(subjects.begin(), subjects.end(), fits)) continue;
+    const std::vector<std::string> names = sources.names();
+    if (fits({names, {}}) || fits({sources.aliases(), {}})) continue;
+    // A file of another task, or the folder of another backbone.
+    if (const auto place = existing_path(condition->name, condition->base);
+        place && (place->extension() == ".yaml" || place->extension() == ".yml" || file_exists(*place / "config.json")))
+      continue;
+    throw ConfigError(
+        {.what = condition->origin + ": 'on' names neither a task nor a backbone: '" + condition->name + "'",
+         .expected =
+             "a name listed by `peft-bench tasks` or `peft-bench backbones`, the run's own, or an existing path",
+         .remedy = did_you_mean(condition->name, names)});
+  }
+}
+
+// `method` is read before everything else.
+std::vector<Setting> without_method(std::vector<Setting> settings) {
+  std::erase_if(settings, [](const Setting& setting) { return setting.key == "method"; });
+  return settings;
+}
+
+}  // namespace
+
+RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& sources) {
+  if (!request.method.empty()) return {request.method, request.method_by};
+  if (request.file)
+    for (const Setting& setting : sources.settings(*request.file).settings)
+      if (const auto* text = std::get_if<std::string>(&setting.value); setting.key == "method" && text)
+        return {*text, {setting.origin, {}}};
+  throw ConfigError({.what = "no method given",
+                     .expected = "--method NAME, or 'method: NAME' in the file of --config",
+                     .remedy = "`peft-bench methods` lists the available methods"});
+}
+
+RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
+                         ConfigSources& sources) {
+  const std::string method = requested_method(request, sources).name;
+  std::vector<SettingsBlock> layers;
+  const auto read_if_there = [&](const fs::path& file) {
+    std::error_code error;
+    layers.push_back(fs::exists(file, error) ? sources.settings(file) : SettingsBlock{});
+  };
+  read_if_there(configs / "defaults.yaml");
+  SettingsBlock recommended;
+  for (const auto& [key, value] : schema.recommendations())
+    recommended.settings.push_back({key, value, "recommended by the plugin " + method});
+  layers.push_back(recommended);
+  read_if_there(configs / "methods" / (method + ".yaml"));
+  refuse_evaluation(layers.back());
+  layers.push_back(request.file ? sources.settings(*request.file) : SettingsBlock{});
+  layers.back().settings = without_method(layers.back().settings);
+  layers.insert(layers.end(), request.layers.begin(), request.layers.end());
+  layers.push_back({request.flags, {}});
+  layers.push_back({request.settings, {}});
+
+  // Task and backbone first: what else is in force may depend on them.
+  std::map<std::string, Setting> named;
+  for (const SettingsBlock& layer : layers)
+    for (const Setting& setting : layer.settings)
+      if (setting.key == option_key::task || setting.key == option_key::backbone) named[setting.key] = setting;
+  std::vector<Called> subjects, mentioned;
+  for (const auto& [key, setting] : named) subjects.push_back(called(setting, sources));
+  mentioned = subjects;
+  for (const Setting& setting : request.beside) mentioned.push_back(called(setting, sources));
+
+  Resolver resolver(method, schema, sources);
+  for (const SettingsBlock& layer : layers) {
+    check_conditions(layer, sources, mentioned);
+    for (const Setting& setting : in_force(layer, subjects)) resolver.apply(setting);
+  }
+  return resolver.finish();
+}
+
+nlohmann::json to_json(const RunConfig& config) {
+  nlohmann::json json = {{"method", config.method}, {"set", to_json(config.values)}};
+  const nlohmann::json options = to_json(config.options);
+  for (const auto& [key, value] : options.items()) {
+    std::string pointer = "/" + key;
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    json[nlohmann::json::json_pointer(pointer)] = value;
+  }
+  return json;
+}
+
+namespace {
+
+// `origins`: by dotted key; a value that has one says so behind it.
+void emit(YAML::Emitter& out, const nlohmann::json& json, const std::map<std::string, std::string>& origins,
+          const std::string& path = {}) {
+  if (json.is_object()) {
+    out << YAML::BeginMap;
+    for (const auto& [key, value] : json.items()) {
+      out << YAML::Key << key << YAML::Value;
+      emit(out, value, origins, path.empty() ? key : path + "." + key);
+    }
+    out << YAML::EndMap;
+    return;
+  }
+  if (json.is_array()) {
+    out << YAML::Flow << YAML::BeginSeq;
+    for (const auto& item : json) emit(out, item, {});
+    out << YAML::EndSeq;
+  } else if (json.is_string()) {
+    out << json.get<std::string>();
+  } else {
+    out << json.dump();  // numbers by their shortest text that reads back as the same bits
+  }
+  if (const auto origin = origins.find(path); origin != origins.end()) out << YAML::Comment(origin->second);
+}
+
+}  // namespace
+
+std::string to_yaml(const RunConfig& config, const std::vector<std::string>& comments, bool origins) {
+  std::string text;
+  // A comment ends with its line, so that what it tells can never be settings.
+  for (const std::string& comment : comments) text += "# " + in_one_line(comment) + "\n";
+  YAML::Emitter out;
+  emit(out, to_json(config), origins ? config.origins : std::map<std::string, std::string>());
+  return text + out.c_str() + "\n";
+}
+
+}  // namespace peftbench

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "data/preprocess/preprocess.h"
+
+namespace peftbench {
+
+// The named preprocessors of preprocess.cpp's table: T5's formats (Raffel et al. 2020, appendix D) to the character.
+// False where the row has no right answer.
+bool preprocess_mrqa(RowFields& fields, TextExample& example);
+bool preprocess_multirc(RowFields& fields, TextExample& example);
+bool preprocess_record(RowFields& fields, TextExample& example);
+bool preprocess_squad(RowFields& fields, TextExample& example);
+bool preprocess_stsb(RowFields& fields, TextExample& example);
+bool preprocess_wnli(RowFields& fields, TextExample& example);
+bool preprocess_wsc(RowFields& fields, TextExample& example);
+
+}  // namespace peftbench
