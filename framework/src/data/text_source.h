@@ -20,7 +20,7 @@ class TextSource final : public std::streambuf {
  public:
   explicit TextSource(fs::path file);
 
-  // The next line without its LF; false at the end. Throws DataError where it is longer than max_row_bytes.
+  // The next line without its LF; false at the end. Throws DataError if it is longer than max_row_bytes.
   bool line(std::string& text);
 
  protected:

@@ -13,7 +13,7 @@ namespace peftbench {
 // A YAML file read strictly: every wrong key, type or value is a ConfigError that names file, line and remedy.
 class Yaml {
  public:
-  // Throws ConfigError where the file cannot be read, is not YAML or holds no map.
+  // Throws ConfigError if the file cannot be read, is not YAML or holds no map.
   static Yaml load(const fs::path& file);
 
   // Every key of the map must be one of these, and stand there once.

@@ -9,7 +9,7 @@
 namespace peftbench {
 
 // Rows as a reader wants them: a table for each task and backbone, the failures below. A table that is wider than
-// `width` comes in two: what was scored and what it cost, then the counts. 0: as wide as it is.
+// `width` is split into two: scores and costs, then the counts. 0: unlimited.
 std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width = 0);
 
 std::string comparison_markdown(const std::vector<ComparisonRow>& rows);

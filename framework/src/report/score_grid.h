@@ -17,7 +17,7 @@ struct ScoreGrid {
 // For each backbone one of the mixtures' own tasks and one of the tasks that were not trained on, where there are any.
 std::vector<ScoreGrid> score_grids(const std::vector<ComparisonRow>& rows);
 
-// "0.812 ± 0.013"; where nothing has finished, the status of the runs.
+// "0.812 ± 0.013"; if no run has finished, the status of the runs.
 std::string score_text(const Summary& score);
 std::string score_text(const ComparisonRow& row);
 

@@ -10,12 +10,12 @@ namespace peftbench {
 // Rows of text under headers, aligned by columns of the terminal.
 class TextTable {
  public:
-  // A header that begins with '>' is of a column set to the right: numbers.
+  // A header that starts with '>' marks a right-aligned column, for numbers.
   explicit TextTable(const std::vector<std::string>& headers);
   void add(std::vector<std::string> row);  // as many cells as headers
   bool empty() const { return rows_.empty(); }
 
-  // The last column is wrapped to fit `width`; 0 leaves it as it is.
+  // The last column is wrapped to fit `width`; 0: not wrapped.
   std::string text(std::size_t width = 0) const;
 
  private:

@@ -15,7 +15,7 @@ namespace peftbench {
 // What first values of parameters are made from in a run. The references outlive the contexts.
 struct InitSources {
   const Backbone& backbone;
-  std::shared_ptr<const Tokenizer> tokenizer;  // null where the backbone's folder has no vocabulary
+  std::shared_ptr<const Tokenizer> tokenizer;  // null if the backbone's folder has no vocabulary
   std::vector<std::string> labels;
   std::uint64_t seed = 0;
   std::function<void(std::string)> warn;

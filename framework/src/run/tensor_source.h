@@ -16,7 +16,7 @@ namespace peftbench {
 // copy. Throws CheckpointError that lists what there is.
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const std::function<void(std::string)>& warn);
 
-// The files that would be read: none where the path is no such place. A run's identity has their hash.
+// The files that would be read: none if the path is no such place. A run's identity has their hash.
 std::vector<fs::path> files_of_values(const fs::path& path);
 
 }  // namespace peftbench
