@@ -14,7 +14,7 @@
 
 namespace peftbench {
 
-// What is known of a trained method beside its tensors: adapter.json.
+// The description of a trained method: adapter.json.
 struct AdapterInfo {
   std::string method, version;
   Values values;
@@ -32,28 +32,28 @@ struct Adapter {
   AdapterInfo info;
   TensorMap tensors;   // CompiledPlan::stored
   std::string format;  // of another program; empty for ours
-  TensorMap frozen;    // frozen tensors that another program stored beside
-  Names notes;         // what its form's reader tells of it
+  TensorMap frozen;    // frozen tensors in the file of another program
+  Names notes;         // notes of its format's reader
 };
 
 // The folder of an adapter: `path` itself, adapter/ in it where `path` is a run's, or the one that `path`, a file of
 // an adapter, lies in.
 fs::path adapter_folder(const fs::path& path);
 
-// The tensors of an adapter of ours. Throws CheckpointError where the file is not the one that was written: by the hash
-// in adapter.json and, in a run's folder, by the record's. Older files have none, and are taken as they are.
+// The tensors of an adapter of ours. Throws CheckpointError if the file is not the one that was written: by the hash
+// in adapter.json and, in a run's folder, by the record's. Older files have none, and are accepted.
 TensorMap read_adapter_tensors(const fs::path& folder);
 
-// Parameters as a file keeps them, checked as a user's are. Those left out have their defaults.
+// Parameters from a file, checked like a user's. Missing ones have their defaults.
 Values stored_values(const LoadedPlugin& plugin, const nlohmann::json& values);
 
-// Of an adapter of ours. Throws CheckpointError where the folder is none.
+// Of an adapter of ours. Throws CheckpointError if the folder is none.
 AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder);
 
 std::optional<MadeFrom> adapter_made_from(const fs::path& folder);
 
 // Ours, or another program's (run/foreign.h), which the backbone's sizes are needed to understand. Throws
-// CheckpointError where it is neither.
+// CheckpointError if it is neither.
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
                      const std::string& method = {});
 

@@ -11,10 +11,10 @@
 
 namespace peftbench {
 
-// An adapter as a user named it, and what the record of its run says of the backbone, where there is one.
+// An adapter given by the user, and the backbone in the record of its run, if there is one.
 struct AdapterPlace {
   fs::path folder;
-  std::string backbone;  // its folder; empty where that is not known, or not there
+  std::string backbone;  // its folder; empty if unknown or missing
   LoadOptions load;
   std::optional<MadeFrom> made_from = {};  // nothing in older adapters, and in other programs'
 };
@@ -26,7 +26,7 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs);
 // CheckpointError for a folder that is neither.
 std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& runs);
 
-// `given`, or where that is empty the backbone that the run or the adapter names. Throws ConfigError where neither
+// `given`, or where that is empty the backbone that the run or the adapter names. Throws ConfigError if neither
 // does.
 ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given, const Paths& paths,
                              BackboneNeed need);

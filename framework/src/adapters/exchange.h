@@ -16,20 +16,20 @@ struct ImportRequest {
   Paths paths;
   fs::path adapter;
   std::string backbone;
-  std::string method;           // where several methods could take it; else empty
-  std::optional<fs::path> out;  // none: say what it is and write nothing
+  std::string method;           // if several methods support it; otherwise empty
+  std::optional<fs::path> out;  // none: inspect it and write nothing
 };
 struct ImportOutcome {
   AdapterInfo info;
   std::string format;
   PluginHandle plugin;
   TensorMap tensors;
-  Names notes;  // what a user should know of the adapter
+  Names notes;  // notes for the user
 };
 ImportOutcome import_adapter(const ImportRequest& request);
 
 // Where a method has forms of other programs and none of them can hold what these values train: why, a text for each
-// form. Empty where one can, or where there are none. Said before anything is trained.
+// form. Empty if one can, or where there are none. Said before anything is trained.
 std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Values& values,
                                             const BackboneSpec& backbone, const TaskShape& task);
 
@@ -37,14 +37,14 @@ std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Va
 struct ExportRequest {
   Paths paths;
   std::string adapter;   // a run's folder or id, or an adapter's folder
-  fs::path runs;         // where a run's id is looked for
+  fs::path runs;         // folder of runs
   std::string format;    // of the method; merged
   std::string backbone;  // empty: the one that the run or the adapter names
   fs::path out;
 };
 struct ExportOutcome {
   std::string method, format;
-  fs::path file;  // that holds the tensors
+  fs::path file;  // the file of the tensors
   std::int64_t tensors = 0, elements = 0;
   Names notes;
 };

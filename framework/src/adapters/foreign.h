@@ -15,14 +15,14 @@ namespace peftbench {
 // The containers of other programs: a folder with adapter_config.json and adapter_model.safetensors (or the older
 // adapter_model.bin), or a .npy. What they mean is known to the formats of the methods alone.
 bool is_foreign_adapter(const fs::path& path);
-// What `path` is, where it is no adapter of this program nor of another that is read here.
+// The error for a `path` that is not a supported adapter.
 Problem not_an_adapter(const fs::path& path);
-// The files of a container in which its values lie.
+// The files that contain the values of an adapter.
 std::vector<fs::path> foreign_files(const fs::path& path);
 // Throws CheckpointError.
 ForeignAdapter read_foreign_adapter(const fs::path& path);
 // Atomic; the description comes last. An adapter without a config is one array: `target` is a .npy, or a folder that
-// gets adapter.npy. Returns the file that holds the tensors.
+// gets adapter.npy. Returns the file of the tensors.
 fs::path write_foreign_adapter(const fs::path& target, ForeignAdapter adapter, const std::string& backbone);
 
 // A method that can read an adapter, and the form it took it for.

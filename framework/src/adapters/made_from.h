@@ -16,7 +16,7 @@ namespace peftbench {
 
 // What a trained method was made from, by content: a name may come to mean something else.
 struct MadeFrom {
-  // Hashes of the definition and of the data; empty where an older program did not keep them.
+  // Hashes of the definition and of the data; empty if an older program did not keep them.
   struct Task {
     std::string name, definition, data;
   };
@@ -38,20 +38,20 @@ MadeFrom::Task contents_of(const TaskData& task);
 
 // Whether the data are what was trained on: the task, or a task of the mixture.
 bool was_trained_on(const MadeFrom& made, const TaskData& task);
-// Hashes in which the task differs from what was trained on: "data 12ab…"; empty where it is the same, as far as known.
+// Hashes in which the task differs from what was trained on: "data 12ab…"; empty if it is the same, as far as known.
 struct Difference {
   std::string now, then;
   bool empty() const { return now.empty(); }
 };
 Difference difference(const MadeFrom::Task& then, const TaskData& now);
 
-// Throws DataError where a setting that decides the run's examples or scores is another than the record has: somebody
+// Throws DataError if a setting that decides the run's examples or scores is another than the record has: somebody
 // changed the run's config.yaml. `asked`: keys that were given otherwise on the command line.
 void check_settings(const RunRecord& record, const RunConfig& config, const std::vector<std::string>& asked);
 
-// Throws DataError where what is called so now is not the task that `who` was trained on.
+// Throws DataError if what is called so now is not the task that `who` was trained on.
 void check_task(const MadeFrom& made, const TaskData& now, const std::string& who);
-// Throws CheckpointError where the vocabulary is another.
+// Throws CheckpointError if the vocabulary differs.
 void check_same_vocabulary(const MadeFrom& made, const Tokenizer& vocabulary, const std::string& who);
 
 struct NewRun {
@@ -59,13 +59,13 @@ struct NewRun {
   const Tokenizer& vocabulary;
   const RunOptions& options;
 };
-// Where training begins with values that were trained before. Throws DataError where the task is called as theirs was
+// Where training begins with values that were trained before. Throws DataError if the task is called as theirs was
 // and has other rows, so that rows they were trained on may be scored. Warns of what else differs.
 // `now`: what is trained on next. `start`: the path, for messages.
 void check_start(const MadeFrom& made, const NewRun& now, const std::string& start, const Paths& paths,
                  const std::function<void(std::string)>& warn);
 
-// What an older record does not hold, so that it could not be compared; empty: nothing.
+// The hashes that an older record lacks, so that they are not compared; empty: none.
 std::string unknown_hashes(const MadeFrom& made);
 
 }  // namespace peftbench

@@ -10,7 +10,7 @@ namespace peftbench {
 class RowMap {
  public:
   explicit RowMap(const TokenLayout& layout);
-  Tensor pad(const Tensor& packed) const;    // [N, C] → [B, T, C], zeros where a sequence has ended
+  Tensor pad(const Tensor& packed) const;    // [N, C] → [B, T, C], zeros if a sequence has ended
   Tensor unpad(const Tensor& padded) const;  // [B, T, C] → [N, C]
   int64_t batch() const { return batch_; }
   int64_t longest() const { return longest_; }

@@ -49,7 +49,7 @@ struct EnsembleOutcome {
 };
 
 // Asks all runs the same questions, in one forward pass for each batch, and lets them vote. The runs' folders are not
-// changed. Throws ConfigError where the runs are of different backbones or tasks, or are evaluated differently.
+// changed. Throws ConfigError if the runs are of different backbones or tasks, or are evaluated differently.
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress);
 
 }  // namespace peftbench

@@ -11,15 +11,15 @@ namespace peftbench {
 struct EvaluateAdapterRequest {
   Paths paths;
   fs::path adapter;
-  std::string method;             // where several methods could take it; else empty
+  std::string method;             // if several methods support it; otherwise empty
   std::string backbone;           // empty: the one that the adapter names
-  Asked asked;                    // of which the task may be empty where the adapter names one
+  Asked asked;                    // its task may be empty if the adapter records one
   std::vector<Setting> settings;  // --set, of evaluation, task and backbone alone
   std::int64_t examples = 0;      // 0: all
   std::optional<fs::path> predictions;
 };
 
-// Scores it as it is: nothing is trained and nothing is kept.
+// Evaluates it: nothing is trained or stored.
 EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, ProgressSink& progress);
 
 }  // namespace peftbench

@@ -19,7 +19,7 @@ RunRecord finished_record(const RunFolder& run);
 // What a user may ask of a run otherwise than it was trained; empty or 0: as it was.
 struct Asked {
   std::string task, split;
-  std::vector<std::string> label_map;  // from:to, where the task is another
+  std::vector<std::string> label_map;  // from:to, for another task
   std::int64_t threads = 0;
   std::int64_t batch_size = 0;
 };
@@ -39,7 +39,7 @@ struct EvaluateRequest {
 
 struct EvaluateOutcome {
   RunRecord record;            // the run's, with the metrics of this evaluation
-  std::optional<double> loss;  // mean over label tokens; none where nothing single was asked for
+  std::optional<double> loss;  // mean over label tokens; none if nothing single was asked for
   std::int64_t examples = 0;
   std::string split;
   double seconds = 0;  // of scoring, loading left out

@@ -19,8 +19,8 @@ struct ForgettingRequest {
   RunFolder run;
   std::optional<fs::path> text;   // a text on each line; else the inputs of a task's test split
   std::string task;               // empty: the run's own
-  std::int64_t examples = 0;      // the first so many texts; 0: all
-  std::int64_t max_tokens = 256;  // longer texts are cut into pieces of so many ids
+  std::int64_t examples = 0;      // only the first N texts; 0: all
+  std::int64_t max_tokens = 256;  // longer texts are split into pieces of N ids
   std::int64_t threads = 0;       // 0: the run's own
 };
 
@@ -29,7 +29,7 @@ struct ForgettingOutcome {
   std::int64_t pieces = 0;
   std::int64_t tokens = 0;            // of the targets, EOS counted: what the losses are means over
   double before = 0;                  // the frozen backbone's
-  std::optional<double> with_method;  // nothing where the method's head scores classes: it has no words to say
+  std::optional<double> with_method;  // nothing if the method's head scores classes: it has no words to say
   double after = 0;                   // the backbone's again, the method taken away
   std::string checksum_before, checksum_after;
 

@@ -30,12 +30,12 @@ struct ForwardRequest {
 struct ForwardSummary {
   std::int64_t sequences = 0;
   std::optional<double> loss;  // mean over label tokens
-  Names notes;                 // what a user should know of the adapters
+  Names notes;                 // notes for the user
 };
 
 // Writes encoder_last_hidden_state [B, T, D], rows that a prompt adds included; with labels logits [B, T, V] and
 // loss; with `gradient` input_embeddings_grad [B, T, D]; where the head scores classes, class_log_probabilities [B, C]
-// and no logits. Zeros where a row has ended.
+// and no logits. Zeros if a row has ended.
 ForwardSummary forward(const ForwardRequest& request, const Paths& paths);
 
 }  // namespace peftbench

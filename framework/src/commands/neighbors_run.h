@@ -11,11 +11,11 @@
 
 namespace peftbench {
 
-// Which words the rows of a trained prompt lie near.
+// The words nearest to the rows of a trained prompt.
 struct NeighborsRequest {
   Paths paths;
   std::string adapter;              // a run's folder or id, or an adapter's folder
-  fs::path runs;                    // where a run's id is looked for
+  fs::path runs;                    // folder of runs
   std::string backbone;             // empty: the one that the run or the adapter names
   std::string tensor;               // empty: the only one that is a prompt
   std::vector<std::string> labels;  // empty: those of the task that the adapter was trained on
@@ -34,10 +34,10 @@ struct NeighborsOutcome {
   std::vector<std::vector<NamedNeighbor>> rows;
   NeighborStatistics prompt, control;                          // control: as many random vectors
   std::vector<std::pair<std::string, std::int64_t>> frequent;  // pieces by the rows they are near to, most first
-  Names notes;                                                 // what a user should know of the adapter
+  Names notes;                                                 // notes for the user
 };
 
-// Compared with the words' vectors under the adapter, which may train their table. Throws ConfigError where the adapter
+// Compared with the words' vectors under the adapter, which may train their table. Throws ConfigError if the adapter
 // has no prompt (a 2-D tensor as wide as the model at an input site), or several and none is chosen; what a stack sees
 // of several (a word and its change) goes by the site's name, encoder.input, and is taken first.
 NeighborsOutcome find_neighbors(const NeighborsRequest& request);

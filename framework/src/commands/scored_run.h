@@ -15,7 +15,7 @@ namespace peftbench {
 struct FinishedRun {
   RunFolder folder;
   RunRecord record;
-  Setup setup;  // as `asked` has it
+  Setup setup;  // with the changes of `asked`
 };
 // Throws DataError for a run that has not finished.
 FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources);
@@ -45,7 +45,7 @@ class ScoredRun {
   MadeFrom made_;
   Workbench bench_;
   CompiledPlan plan_;
-  TaskData trained_;  // what was trained on, where it is needed
+  TaskData trained_;  // the training data, if needed
   std::unique_ptr<Scoring> scoring_;
   std::vector<std::string> warnings_;
 };

@@ -18,7 +18,7 @@ struct SuiteRequest {
   SuiteSpec spec;
   std::vector<Setting> settings;  // of --set, for every run
   fs::path out = "runs";
-  std::int64_t jobs = 1;  // runs at once
+  std::int64_t jobs = 1;  // concurrent runs
   // Of a run whose settings do not say them: the first. Where its id is not among the runs that are there, it is looked
   // for with the others, which earlier commands gave.
   std::vector<std::int64_t> threads = {1};
@@ -38,7 +38,7 @@ struct SuiteRun {
 // that cannot do a task at all (it needs label words) is not: its cell has a message, and no id.
 std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRuns& stored, Resources& resources);
 
-// The processor divided among runs at once.
+// The processors per concurrent run.
 std::int64_t threads_of_a_run(std::int64_t jobs);
 
 // Each run in a process of this program, so that a peak of memory is one run's and a crash is a row. What has finished

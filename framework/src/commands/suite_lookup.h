@@ -17,11 +17,11 @@ struct SuiteLookup {
 };
 
 struct FoundSuite {
-  SuiteManifest manifest;          // the runs that the file asks for now
-  std::vector<std::string> notes;  // what was taken from earlier commands
+  SuiteManifest manifest;          // the runs of the current file
+  std::vector<std::string> notes;  // notes on options of earlier commands
 };
 
-// The suite's file decides which runs there are; those that nobody began are among them. Throws ConfigError where the
+// The suite's file decides which runs there are; those that nobody began are among them. Throws ConfigError if the
 // file cannot be resolved.
 FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored);
 

@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// One method, set up in one way.
+// A method with a configuration.
 struct SuiteRow {
   std::string name;  // label in the table
   std::string method;
@@ -23,7 +23,7 @@ struct SuiteSpec {
   SettingsBlock defaults;  // of all rows
   std::vector<SuiteRow> rows;
   std::vector<std::string> tasks, backbones;
-  std::vector<std::string> eval_tasks;  // on which every run is scored too, its own task left out
+  std::vector<std::string> eval_tasks;  // additional evaluation tasks of every run, except its own
   std::vector<std::uint64_t> seeds;
 };
 

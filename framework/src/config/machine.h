@@ -14,7 +14,7 @@ void tune_process();
 std::int64_t default_threads();  // OMP_NUM_THREADS, else one for each processor that the process may use
 void use_threads(std::int64_t threads);
 
-std::string cpu_model();  // "" where /proc does not tell
+std::string cpu_model();  // "" if unknown
 
 // What a record says of the machine, and of the program as it was built.
 RunRecord::Machine describe_machine(std::int64_t threads);

@@ -15,7 +15,7 @@
 
 namespace peftbench {
 
-// Keys that flags and files set, and that other code tells apart.
+// Keys of settings that other code refers to.
 namespace option_key {
 inline constexpr const char* task = "task.name";
 inline constexpr const char* backbone = "backbone.name";

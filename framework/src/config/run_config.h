@@ -14,10 +14,10 @@
 
 namespace peftbench {
 
-// What a user asked for, before it is resolved.
+// The user's request, before it is resolved.
 struct ConfigRequest {
   std::string method;                 // a name; empty if the file has it
-  NamedBy method_by;                  // where `method` was read; of the command line: empty
+  NamedBy method_by;                  // where `method` was read; empty for the command line
   std::optional<fs::path> file;       // --config
   std::vector<SettingsBlock> layers;  // over the file: of a suite
   std::vector<Setting> flags;         // --task, --seed, …
@@ -30,7 +30,7 @@ struct RunConfig {
   std::string method;
   Values values;  // the method's parameters
   RunOptions options;
-  std::map<std::string, std::string> origins = {};  // where each setting is from that is not a default
+  std::map<std::string, std::string> origins = {};  // the sources of non-default settings
 
   const std::string& task() const { return options.task.name; }
   const std::string& backbone() const { return options.backbone.name; }

@@ -33,7 +33,7 @@ struct SettingsBlock::Condition {
   fs::path base = {};
 };
 
-// What a task or a backbone may be called in a condition, and where it lies.
+// The names of a task or a backbone in conditions, and its path.
 struct Called {
   std::vector<std::string> names;
   fs::path place = {};  // its file or folder; empty: not known

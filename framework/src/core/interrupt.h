@@ -9,7 +9,7 @@
 
 namespace peftbench {
 
-// The user asked to stop. The run's checkpoint is kept: the same command continues.
+// Stopped by the user. The run's checkpoint is saved: the same command continues.
 class Interrupted : public Error {
  public:
   Interrupted() : Error("interrupted") {}

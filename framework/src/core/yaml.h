@@ -14,7 +14,7 @@ namespace peftbench {
 // A YAML file read strictly: every wrong key, type or value is a ConfigError that names file, line and remedy.
 class Yaml {
  public:
-  // Throws ConfigError where the file cannot be read, is not YAML or holds no map.
+  // Throws ConfigError if the file cannot be read, is not YAML or holds no map.
   static Yaml load(const fs::path& file);
   // The same; nothing for a file that is empty or holds only comments.
   static std::optional<Yaml> load_if_any(const fs::path& file);

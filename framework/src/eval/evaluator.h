@@ -22,7 +22,7 @@ namespace peftbench {
 // Between texts and ids. A seam, so that the evaluator can be tested without a vocabulary.
 struct TextCodec {
   std::function<std::vector<std::int64_t>(const std::string&)> encode;  // without EOS
-  std::function<std::string(const std::vector<std::int64_t>&)> decode;  // EOS and what follows dropped
+  std::function<std::string(const std::vector<std::int64_t>&)> decode;  // without EOS and following ids
   std::int64_t vocabulary = 0;                                          // ids ≥ this are never generated; 0: no limit
   static TextCodec of(std::shared_ptr<const Tokenizer> tokenizer);
 };
@@ -34,20 +34,20 @@ struct Evaluation {
   std::optional<double> loss;
   std::int64_t loss_tokens = 0;      // that it is the mean over
   std::vector<MetricValue> metrics;  // in the task's order
-  double illegal_rate = 0;           // answers that are none of the label words, or no number where one is asked for
+  double illegal_rate = 0;           // answers that are not a label word, or not a number if one is required
   std::vector<Prediction> predictions;
 };
 
-// What one constant answer reaches on the very split that is scored, which is the harder bar where training's differs.
+// The best constant answer on the evaluated split, a stronger baseline than that of the training split.
 struct MajorityBaseline {
-  std::string label;                    // the most frequent; empty where there are no label words
+  std::string label;                    // the most frequent; empty if there are no label words
   std::vector<ConstantAnswer> metrics;  // in the task's order
 };
 
 class Evaluator {
  public:
-  // `cache` (may be null) is used for plans that leave the encoder alone. With a transfer, label words of the task that
-  // was trained on are ranked (if there is a map) or are the classes of the head, and answers are mapped.
+  // `cache` (may be null) is used for plans that do not change the encoder. With a transfer, label words of the task
+  // that was trained on are ranked (if there is a map) or are the classes of the head, and answers are mapped.
   Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config, std::uint64_t seed,
             EncoderCache* cache = nullptr, Transfer transfer = {});
 
@@ -57,7 +57,8 @@ class Evaluator {
                       const std::vector<TextExample>& texts, std::int64_t limit = 0, ProgressSink* progress = nullptr,
                       const std::string& phase = "evaluate", const std::vector<std::int64_t>& groups = {}) const;
 
-  // The parts of `evaluate`, for who batches otherwise. `prepare` once for a plan; it and `answer` leave no graph.
+  // The parts of `evaluate`, for callers with their own batches. `prepare` once for a plan; it and `answer` leave no
+  // graph.
   void prepare(const CompiledPlan& plan) const;
   // Of each sequence of a stacked plan. What group g says is read by readers[g], whose mode and generation are one.
   static std::vector<Answer> answer(const std::vector<const Evaluator*>& readers, const CompiledPlan& plan,
@@ -94,11 +95,11 @@ class Evaluator {
   std::vector<std::string> classes_;                   // label words that a head scores
   std::vector<std::string> ranked_;                    // label words that are ranked
   std::vector<std::vector<std::int64_t>> ranked_ids_;  // with EOS
-  // Of each label the learnt word that becomes it: its place, none, or several. Empty where the task is the one that
+  // Of each label the learnt word that becomes it: its place, none, or several. Empty if the task is the one that
   // was trained on, or has no label words.
   std::vector<int> asked_;
   std::vector<std::string> label_texts_;               // the task's, as the vocabulary writes them
-  std::vector<std::string> learnt_texts_;              // the same of the labels that were learnt
+  std::vector<std::string> learnt_texts_;              // the same for the training labels
   std::vector<std::vector<std::int64_t>> learnt_ids_;  // with EOS
 };
 

@@ -6,12 +6,12 @@
 
 namespace peftbench {
 
-// Turns what a model learnt to answer on one task into answers of another, part by part as strings: with
+// Maps answers of the training task to answers of another task by replacing parts of strings: with
 // duplicate → equivalent, "not_duplicate" becomes "not_equivalent" (Lester et al. 2021, §5).
 class LabelMap {
  public:
   LabelMap() = default;
-  // Each "from:to". Throws ConfigError where one is not, or a `from` stands twice.
+  // Each "from:to". Throws ConfigError if one is not, or a `from` stands twice.
   explicit LabelMap(const std::vector<std::string>& pairs);
 
   bool empty() const { return pairs_.empty(); }
@@ -23,7 +23,7 @@ class LabelMap {
   std::vector<std::pair<std::string, std::string>> pairs_;  // longest first
 };
 
-// What is known of the answers where a method is scored on another task than it was trained on.
+// The answers of the training task, if a method is evaluated on another task.
 struct Transfer {
   LabelMap map;
   std::vector<std::string> labels;  // of the task that was trained on; empty: free text, or the task is the same

@@ -15,9 +15,9 @@ namespace peftbench {
 struct LabelScore {
   std::string label;
   std::int64_t targets = 0, answers = 0, hits = 0;
-  std::optional<double> precision() const;  // none where it is never answered
-  std::optional<double> recall() const;     // none where it is never the target
-  std::optional<double> f1() const;         // none where it is neither
+  std::optional<double> precision() const;  // none if it is never answered
+  std::optional<double> recall() const;     // none if it is never the target
+  std::optional<double> f1() const;         // none if it is neither
 };
 
 struct LabelReport {
@@ -29,7 +29,7 @@ struct LabelReport {
 };
 inline constexpr std::size_t most_confused = 100;
 
-// Empty where there are no label words.
+// Empty if there are no label words.
 LabelReport label_report(const std::vector<Prediction>& predictions, const std::vector<std::string>& labels);
 
 // Labels that are never answered though they are the target of some examples, and those that no example has: "never

@@ -9,7 +9,7 @@
 
 namespace peftbench {
 
-// Examples that go through the backbone together. `copies` sequences of each lie one after another.
+// Examples of one batch. The `copies` sequences of each example are consecutive.
 struct ExampleBatch {
   std::vector<const EncodedExample*> examples;
   std::vector<std::int64_t> groups;  // of each example, never decreasing; empty: all 0
@@ -20,7 +20,7 @@ struct ExampleBatch {
   std::int64_t sequences() const { return static_cast<std::int64_t>(examples.size()) * copies; }
 };
 
-// Replicas that a plan asks for; 1 without a hook.
+// Number of replicas of a plan; 1 without a hook.
 std::int64_t replicas_of(const CompiledPlan& plan);
 const ReplicaHook* replica_hook(const CompiledPlan& plan);
 bool scores_classes(const CompiledPlan& plan);
@@ -53,7 +53,7 @@ TokenScores score_tokens(const Backbone& backbone, const DecoderState& labels,
 // What each sequence's tokens come to.
 struct SequenceScores {
   Tensor log_likelihood;         // [S] Σ log p(label token)
-  Tensor log_normaliser_square;  // [S] Σ log²Z; undefined unless asked for
+  Tensor log_normaliser_square;  // [S] Σ log²Z; undefined unless requested
 };
 SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,
                           const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,

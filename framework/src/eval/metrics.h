@@ -7,7 +7,7 @@
 
 namespace peftbench {
 
-// An answer and what it is scored against. Labels are places in the task's label words; −1 is an answer that is none
+// An answer and its target. Labels are indices in the task's label words; −1 is an answer that is none
 // of them.
 struct Prediction {
   std::int64_t index = 0;  // place in the split
@@ -16,10 +16,10 @@ struct Prediction {
   std::string target;
   int target_label = -1;
   bool correct = false;                      // as the task's first metric sees it
-  std::vector<std::string> references = {};  // all right answers; empty: the target alone
-  std::string group = {};                    // rows of one question; empty: the row stands for itself
-  std::optional<std::string> judged = {};    // what was compared, where that is not the answer's text or label
-  bool illegal = false;                      // no answer to what was asked: no label word, no number, nothing at all
+  std::vector<std::string> references = {};  // all correct answers; empty: only the target
+  std::string group = {};                    // rows of one question; empty: a single row
+  std::optional<std::string> judged = {};    // the compared text, if it is not the answer's text or label
+  bool illegal = false;                      // not a valid answer: not a label word, not a number, or empty
 };
 
 struct MetricValue {
@@ -46,7 +46,7 @@ void judge_answer(Prediction& prediction, const std::vector<std::string>& metric
 // Whether these metrics can find an answer illegal.
 bool answers_may_be_illegal(const std::vector<std::string>& metrics, int labels);
 
-// Most frequent label; of equally frequent ones the lowest. −1 where there is none.
+// Most frequent label; the lowest in a tie. −1 where there is none.
 int majority_label(const std::vector<int>& labels);
 
 // The best that one constant answer reaches in a metric.

@@ -11,13 +11,13 @@
 
 namespace peftbench {
 
-// A prediction as a line of predictions.jsonl has it; docs/results-schema.md says what the fields are.
+// A line of predictions.jsonl; docs/results-schema.md describes the fields.
 nlohmann::ordered_json to_json(const Prediction& prediction);
 
 struct PredictionFile {
   fs::path file;
   std::vector<Prediction> predictions;
-  std::vector<std::int64_t> lines;  // on which each stands
+  std::vector<std::int64_t> lines;  // line number of each
 };
 
 // Predictions of a file of such lines, ours or another program's: `prediction` and `target` are enough where they are
@@ -26,7 +26,7 @@ struct PredictionFile {
 PredictionFile read_predictions(const fs::path& file, const std::vector<std::string>& labels,
                                 const std::string& task = {});
 
-// Throws DataError that names the line where a prediction lacks what a metric needs.
+// Throws DataError with the line if a prediction lacks a field that a metric needs.
 void check_scorable(const PredictionFile& file, const std::vector<std::string>& metrics);
 
 }  // namespace peftbench

@@ -13,11 +13,11 @@ namespace peftbench {
 
 // A metric over predictions, prepared once and evaluated for many draws of them.
 struct Scorer {
-  using Weights = std::vector<double>;  // how often each prediction was drawn; equal within a group
+  using Weights = std::vector<double>;  // how often each prediction was sampled; equal within a group
 
   std::int64_t n = 0;    // predictions that count: one of each group, where the metric says so
   bool share = false;    // the share of right ones among n that do not depend on each other
-  bool grouped = false;  // groups must be drawn whole
+  bool grouped = false;  // groups must be sampled as a whole
   double lowest = 0;     // that the metric can be
   std::function<double(const Weights&)> value;
 };

@@ -12,7 +12,7 @@
 
 namespace peftbench {
 
-// Bytes of a dense tensor of this shape; nothing where that, or its strides, cannot be counted.
+// Bytes of a dense tensor of this shape; nothing if that, or its strides, cannot be counted.
 std::optional<std::uint64_t> checked_bytes(const Shape& shape, at::ScalarType type);
 
 Shape contiguous_strides(const Shape& shape);

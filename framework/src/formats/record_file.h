@@ -42,7 +42,7 @@ class RecordFile {
   // is found where it is read.
   struct Opened {
     std::shared_ptr<const RecordFile> file;
-    std::string damage;  // empty where there is no such file
+    std::string damage;  // empty if there is no such file
   };
   static Opened open(const fs::path& path, const std::string& key);
   ~RecordFile();
@@ -58,7 +58,7 @@ class RecordFile {
   class Cursor {
    public:
     explicit Cursor(const RecordFile& file) : file_(file) {}
-    std::string_view at(std::uint64_t record);  // Throws DataError where the file is damaged, std::out_of_range
+    std::string_view at(std::uint64_t record);  // Throws DataError if the file is damaged, std::out_of_range
 
    private:
     const RecordFile& file_;
@@ -67,7 +67,7 @@ class RecordFile {
     std::uint64_t next_ = 0;             // the record that begins at position_
     std::size_t position_ = 0;
   };
-  // Removes the file, for the next run to make it anew, and says so. Throws DataError.
+  // Removes the file, so that the next run rebuilds it, and throws DataError.
   [[noreturn]] void fail(const std::string& found) const;
 
  private:
@@ -76,7 +76,7 @@ class RecordFile {
     std::uint64_t offset, size, hash;
   };
   RecordFile(fs::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::string load(const std::string& key);  // what is wrong; empty if nothing is
+  std::string load(const std::string& key);  // the error; empty if none
   std::string load_directory(const std::string& key);
   bool read(std::uint64_t offset, std::size_t size, char* into) const;
   const Part* part(const std::string& name) const;

@@ -74,7 +74,7 @@ struct LedgerExample {
 };
 
 // `plan` has its values, be it on meta (CompiledPlan::initialise_on_meta): an 11B model's ledger needs no weights.
-// Throws ConfigError where a hook cannot be run for its sizes alone, naming method and site.
+// Throws ConfigError if a hook cannot be run for its sizes alone, naming method and site.
 Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerExample* example = nullptr);
 
 // Multiplications and additions in the backbone's matrix products; what hooks compute on their own is not in it.

@@ -35,7 +35,7 @@ struct WeightedCorpus {
 // The pieces are then put into an order of their own. All as T5's pipeline does it, but that it shuffles in a buffer.
 class SegmentStream {
  public:
-  // Throws ConfigError or DataError where there is nothing to give.
+  // Throws ConfigError or DataError if there is nothing to give.
   SegmentStream(std::vector<WeightedCorpus> corpora, const SpecialIds& special, const SegmentOptions& options,
                 uint64_t seed);
   ~SegmentStream();
@@ -45,7 +45,7 @@ class SegmentStream {
   EncodedExample at(int64_t index) const;  // keeps the table of the epoch: not for several threads at once
   int64_t epoch_size(int64_t epoch) const;
   int64_t longest_target() const;  // tokens, EOS included
-  // Of the documents held out, each once; the same for every seed. Throws DataError where none is held out.
+  // Of the documents held out, each once; the same for every seed. Throws DataError if none is held out.
   std::vector<EncodedExample> held_out(int64_t limit) const;
 
  private:

@@ -17,7 +17,7 @@ struct SpanLengths {
 };
 
 // The longest segment whose corrupted input has at most `inputs` tokens, EOS included: T5's random_spans_helper.
-// Throws ConfigError where there is none, and for a density outside (0, 1) or a mean span below 1.
+// Throws ConfigError if there is none, and for a density outside (0, 1) or a mean span below 1.
 SpanLengths span_lengths(int64_t inputs, double density, double mean_span);
 
 // True where a token is noise. A mask of n > 1 begins with text and ends with noise; how the tokens are shared out

@@ -23,7 +23,7 @@ struct VocabularyOutcome {
 };
 
 // Trains a SentencePiece unigram vocabulary with the settings of T5's own (pad 0, EOS 1, unknown 2, NMT's NFKC) and
-// writes it. The same text and options give the same bytes. Throws DataError where the text is too little for so many
+// writes it. The same text and options give the same bytes. Throws DataError if the text is too little for so many
 // pieces, ConfigError where `file` is there.
 VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs::path& file,
                                    const VocabularyOptions& options);

@@ -12,7 +12,7 @@ namespace peftbench {
 
 std::int64_t finished(const ComparisonRow& row);  // runs
 
-// What went wrong, and what was met, of a message in several lines.
+// The first two parts, what and found, of a message with several lines.
 std::string first_lines(const std::string& message);
 
 // All that a table of figures does not show: the warnings of its runs, and how it is evaluated otherwise.

@@ -12,7 +12,7 @@ namespace peftbench {
 // backbone a table of the mixtures' own tasks and one of the tasks that were not trained on, where there are any.
 std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows);
 
-// "0.812 ± 0.013"; where nothing has finished, the status of the runs.
+// "0.812 ± 0.013"; if no run has finished, the status of the runs.
 std::string score_text(const Summary& score);
 std::string score_text(const ComparisonRow& row);
 

@@ -16,12 +16,12 @@ namespace peftbench {
 struct SeedRun {
   std::uint64_t seed = 0;
   std::string id;
-  std::string status;   // as the record's; "stopped" where its process died; "missing" where no process has made one
-  std::string message;  // of what failed
+  std::string status;   // that of the record; "stopped" if its process died; "missing" if it was never started
+  std::string message;  // error message
   std::optional<double> score;
 };
 
-// What the seeds' runs found; the two differ only where the runs do.
+// The range of the seeds' values; the two ends are equal if the runs agree.
 struct Range {
   std::int64_t low = 0, high = 0;
 };
@@ -36,7 +36,7 @@ struct OtherScore {
   std::optional<double> majority, illegal_rate;  // as the row's own
 };
 
-// The runs of one configuration, which differ by their seed alone.
+// The runs of one configuration, which differ only in the seed.
 struct ComparisonRow {
   std::string label, method, task, backbone;
   std::vector<SeedRun> runs;  // by seed

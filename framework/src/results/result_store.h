@@ -10,7 +10,7 @@
 
 namespace peftbench {
 
-// One run's folder and what lies where in it.
+// A run's folder and the paths of its files.
 struct RunFolder {
   fs::path path;
   fs::path config() const { return path / "config.yaml"; }
@@ -39,10 +39,10 @@ class ResultStore {
 
 RunRecord read_record(const fs::path& file);  // Throws DataError
 
-// The names of folders that hold a record, sorted.
+// The names of folders with a record, sorted.
 std::vector<std::string> run_folders(const fs::path& folder);
 // Compares a file of predictions in the folder of a finished run with the hash in its record; no other file has one.
-// Throws DataError where they differ or the record cannot be read.
+// Throws DataError if they differ or the record cannot be read.
 void check_predictions(const fs::path& file);
 
 // A run as a user names it: its folder, its record.json, or its id (or the id's unique beginning) under `folder`.

@@ -37,14 +37,14 @@ struct MetricRecord {
   std::string majority_answer = {};  // that answer; "" in older records: the task's majority_label
 };
 
-// What a table of scores hides: of each label its counts and scores, what the limits took from the texts.
+// Details of the scores: counts and scores of each label, and truncation of the texts.
 struct ScoreDetails {
   Json labels = Json::array();     // one for each label word
   Json confusion = Json::array();  // by target and answer
   Json texts = Json::object();     // by split: "train" and the scored one
 };
 
-// The scores of one of several tasks: a mixture's own, or another task that what was trained is tried on.
+// The scores of one of several tasks: of a mixture, or another evaluation task.
 struct TaskScore {
   std::string task = {}, source = {}, hash = {};
   std::string definition = {};                    // hash of the task's file; "" in older records
@@ -60,7 +60,7 @@ struct TaskScore {
   ScoreDetails details = {};
 };
 
-// All that stands in a run's record.json; results/record_fields.h says what each field means and its unit.
+// The contents of a run's record.json; results/record_fields.h describes the fields and units.
 // A record is written when a run starts, and again with every change of status.
 struct RunRecord {
   static constexpr int schema = 1;
@@ -89,12 +89,12 @@ struct RunRecord {
     std::string name, source, hash, majority_label;
     std::int64_t train = 0, validation = 0, test = 0;
     std::string file = {};                 // the task's YAML, absolute; "" in older records
-    std::vector<std::string> labels = {};  // label words, in the order in which they were learnt
+    std::vector<std::string> labels = {};  // label words, in the order of training
   } task;
   struct Backbone {
     std::string name, folder, precision, quantization = "none", checksum_before, checksum_after;
     std::int64_t parameters = 0;  // elements, however few bits they are kept in
-    std::int64_t bytes = 0;       // of the weights as they are kept
+    std::int64_t bytes = 0;       // memory of the weights
   } backbone;
   std::string vocabulary_hash;
   std::uint64_t seed = 0;
@@ -125,7 +125,7 @@ struct RunRecord {
   std::int64_t peak_memory_bytes() const;
 };
 
-// A record that is cut or damaged. What it told is lost, and no more: checkpoint and log do not need it.
+// A truncated or damaged record. Only its contents are lost: checkpoint and log do not need it.
 class DamagedRecord : public DataError {
  public:
   DamagedRecord(const std::string& where, const std::string& fault);

@@ -7,9 +7,9 @@
 
 namespace peftbench {
 
-// A run of a folder, as reports count it.
+// A run of a folder, for reports.
 struct StoredRun {
-  RunRecord record;  // its status is "stopped" where it says "running" and no process works on it
+  RunRecord record;  // its status is "stopped" if the record says "running" but no process works on it
   RunFolder folder;
   std::vector<std::string> notes;  // of its copies in other folders, which do not count
 };
@@ -20,7 +20,7 @@ struct UnreadableRun {
   std::string message;
 };
 
-// All runs of a folder. A run is what its record says, whatever its folder is called: each id is there once.
+// All runs of a folder. Runs are identified by their records, not by folder names: each id occurs once.
 struct StoredRuns {
   std::vector<StoredRun> runs;  // by id
   std::vector<UnreadableRun> unreadable;

@@ -10,17 +10,17 @@
 
 namespace peftbench {
 
-// One run of a suite. What came of it stands in the run's record; here stands what a record cannot tell.
+// One run of a suite. Its results are in the run's record; this contains only information that the record lacks.
 struct SuiteCell {
   std::string row;  // label in the table
   std::string method, task, backbone;
   std::uint64_t seed = 0;
   std::string run;                          // id of the run
-  std::string message;                      // how its process ended, where that was not well; empty otherwise
-  std::vector<std::string> otherwise = {};  // in what its row is scored otherwise than the suite: results/evaluation.h
+  std::string message;                      // error message of its process; empty otherwise
+  std::vector<std::string> otherwise = {};  // evaluation settings that differ from the suite's: results/evaluation.h
 };
 
-// What a command gave beside the suite's file.
+// The options of a command in addition to the suite's file.
 struct SuiteCommand {
   std::string file;                   // the suite's YAML, absolute
   std::vector<std::string> settings;  // of --set
@@ -29,8 +29,8 @@ struct SuiteCommand {
   bool operator==(const SuiteCommand&) const = default;
 };
 
-// The runs that commands of a suite began, and what those commands were: <runs>/<name>.suite/suite.json. Which rows the
-// suite has stands in its file alone; here stands what neither that nor a record can tell.
+// The runs started by a suite's commands, and these commands: <runs>/<name>.suite/suite.json. The rows of the
+// suite are defined in its file; this contains only information that neither the file nor a record has.
 struct SuiteManifest {
   static constexpr int schema = 1;
   std::string name;
@@ -41,9 +41,9 @@ struct SuiteManifest {
 // The folder of a suite's own files among its runs.
 fs::path suite_folder(const fs::path& runs, const std::string& name);
 
-// Adds to what is there: another command of the same suite, at the same time too, has its own cells in it.
+// Adds to the existing contents: other commands of the same suite, also concurrent ones, have their own cells.
 void add_to_manifest(const fs::path& runs, const SuiteManifest& manifest);
-// Nothing where there is none. Throws DataError where it is damaged.
+// Nothing if there is none. Throws DataError if it is damaged.
 std::optional<SuiteManifest> find_manifest(const fs::path& runs, const std::string& name);
 
 }  // namespace peftbench

@@ -9,14 +9,14 @@
 
 namespace peftbench {
 
-// Measures the parts of a run, one after another, on top of what earlier processes of the same run spent.
+// Measures the consecutive phases of a run, and adds the costs of its earlier processes.
 class CostMeter {
  public:
   explicit CostMeter(std::vector<PhaseCost> earlier = {}) : phases_(std::move(earlier)) {}
 
   void begin(const std::string& phase);  // ends the one before
   void end();
-  std::vector<PhaseCost> phases() const;  // the one that is under way included, up to now
+  std::vector<PhaseCost> phases() const;  // including the current one
   void add_earlier(const std::vector<PhaseCost>& earlier);
 
  private:

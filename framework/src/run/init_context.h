@@ -17,7 +17,7 @@ namespace peftbench {
 struct InitSources {
   const Backbone& backbone;
   const PluginFinder& finder;                  // of methods that read other programs' adapters
-  std::shared_ptr<const Tokenizer> tokenizer;  // null where the backbone's folder has no vocabulary
+  std::shared_ptr<const Tokenizer> tokenizer;  // null if the backbone's folder has no vocabulary
   std::vector<std::string> labels;
   std::uint64_t seed = 0;
   std::function<void(std::string)> warn;

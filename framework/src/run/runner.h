@@ -13,8 +13,8 @@ struct RunRequest {
   Paths paths;
   ConfigRequest config;
   fs::path out = "runs";
-  bool fresh = false;          // throw away what an earlier run of the same configuration left
-  std::function<bool()> stop;  // asked often; true: keep the checkpoint and throw Interrupted
+  bool fresh = false;          // discard an earlier run of the same configuration
+  std::function<bool()> stop;  // called often; true: save the checkpoint and throw Interrupted
 };
 
 struct RunOutcome {
@@ -23,8 +23,8 @@ struct RunOutcome {
   bool was_finished = false;  // nothing was done: the record is of an earlier run of the same configuration
 };
 
-// Trains and evaluates, or goes on where a killed process left off, and keeps the record. What goes wrong once the
-// run has its folder stands in the record too (status failed), then comes out as an exception.
+// Trains and evaluates, or continues a killed process, and updates the record. Errors after the creation of the
+// run's folder are stored in the record (status failed) and thrown.
 RunOutcome run(const RunRequest& request, ProgressSink& progress);
 
 }  // namespace peftbench

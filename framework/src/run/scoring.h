@@ -24,10 +24,10 @@ struct RunEvaluation {
 // Where the workbench's task is not the one that the plan was trained on.
 struct Elsewhere {
   Transfer transfer;
-  std::vector<const TaskData*> shots;  // of the task that was trained on; empty where no layout shows any
+  std::vector<const TaskData*> shots;  // of the task that was trained on; empty if no layout shows any
 };
 
-// Scores a plan on the tasks of a workbench, and writes down what came out.
+// Evaluates a plan on the tasks of a workbench, and stores the results.
 class Scoring {
  public:
   // `plan` decides how examples are laid out and whether encoder outputs can be cached. `bench` and shots outlive this.
@@ -35,7 +35,7 @@ class Scoring {
 
   // Of the training splits, one task's after another's; where nothing is trained, no more than the ledger looks at.
   std::shared_ptr<const ExampleList> training_examples(const CompiledPlan& plan);
-  // Which of these examples stands where in training; null where the trainer's own order is meant. Not longer than
+  // Which of these examples stands where in training; null if the trainer's own order is meant. Not longer than
   // this.
   std::function<std::size_t(std::int64_t)> draw() const;
 
@@ -69,7 +69,7 @@ class Scoring {
   RunEvaluation whole_of(std::vector<Evaluation> evaluations, std::vector<std::string> splits) const;
   const Workbench& bench_;
   bool own_;      // the plan is of the workbench's task
-  bool trained_;  // the plan has what is trained: a mixture has rates
+  bool trained_;  // trained on these tasks: a mixture has rates
   std::optional<EncoderCache> cache_;
   std::vector<std::unique_ptr<TaskScoring>> parts_, others_;
   std::shared_ptr<const JoinedExamples> joined_;  // training examples of a mixture

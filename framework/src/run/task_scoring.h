@@ -19,7 +19,7 @@ namespace peftbench {
 std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
                                        const std::vector<TextExample>& examples, const Arrangement& arrangement,
                                        std::vector<Cut>* cuts = nullptr);
-// The same for what is scored: inputs are cut at eval.max_input_tokens, where that is set.
+// The same for evaluation: inputs are truncated at eval.max_input_tokens, if set.
 std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
                                           const std::vector<TextExample>& examples, const Arrangement& arrangement,
                                           std::vector<Cut>* cuts = nullptr);
@@ -37,7 +37,7 @@ class TaskScoring {
     EncoderCache* cache = nullptr;
     Transfer transfer = {};  // where the task is not the one that was trained on
   };
-  // `plan` decides how examples are laid out. What the subject refers to outlives this. Throws ConfigError where the
+  // `plan` decides how examples are laid out. What the subject refers to outlives this. Throws ConfigError if the
   // method's answers can be none of the task's.
   TaskScoring(Subject subject, const CompiledPlan& plan);
 
@@ -55,7 +55,7 @@ class TaskScoring {
 
   const std::vector<TextExample>& pool() const;  // what a layout may draw from; empty without one
   const TextList& split(const std::string& name) const;
-  // `wanted`, or where the task has no such examples with labels another split. Throws DataError where it has none.
+  // `wanted`, or where the task has no such examples with labels another split. Throws DataError if it has none.
   std::string split_for(const std::string& wanted) const;
 
   // The training split; where nothing is trained, no more than the ledger looks at.
@@ -64,11 +64,11 @@ class TaskScoring {
   // "test example 3 of 'reviews' (reviews.tsv:5)", for messages.
   std::string example_name(const std::string& split, std::int64_t index) const;
 
-  // All of the score but where its predictions lie.
+  // The complete score, except the path of its predictions.
   TaskScore describe(const Evaluation& evaluation, const std::string& split) const;
   // A line of JSON for each example. With `named` they begin with the task's name.
   std::string prediction_lines(const Evaluation& evaluation, const std::string& split, bool named) const;
-  // What a reader of the score should know: before anything is computed, and of what came out.
+  // Warnings about the score: before the computation, and about its results.
   const std::vector<std::string>& warnings() const { return warnings_; }
   std::vector<std::string> training_remarks() const;
   std::vector<std::string> remarks(const Evaluation& evaluation, const std::string& split) const;
@@ -86,7 +86,7 @@ class TaskScoring {
   bool classes_;           // its head scores them
   Evaluator evaluator_;
   std::map<std::string, std::shared_ptr<const Questions>> questions_;  // by split
-  std::optional<TextCounts> training_counts_;                          // none where nothing is trained
+  std::optional<TextCounts> training_counts_;                          // none if nothing is trained
   mutable std::optional<std::vector<TextExample>> pool_;
   std::vector<std::string> warnings_;
 };

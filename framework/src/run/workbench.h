@@ -33,12 +33,12 @@ struct Workbench {
   std::shared_ptr<const Backbone> backbone;
   std::string checksum;  // of the backbone
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::string start_hash;  // of what training begins from; empty for the method's own first values
+  std::string start_hash;  // of the initial values; empty for the method's own initialisation
   DataStorage storage = {};
 
   // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.
   nlohmann::json identity() const;
-  // What every target of the task begins with.
+  // The start of every target of the task.
   std::vector<std::int64_t> target_prefix(const TaskConfig& config) const;
   // What the ids that a layout hook gives follow from: the file that holds them is kept under it.
   std::string layout_key() const;
@@ -56,7 +56,7 @@ std::vector<TaskConfig> configured_eval_tasks(Resources& resources, const RunCon
 // Throws ConfigError for a label map without other tasks, of which it would change no answer.
 void refuse_idle_label_map(const RunConfig& config);
 // What the backbone's vocabulary makes of the label words of all tasks, before data or weights are read. Throws
-// ConfigError as a run does and returns its warnings; nothing where the vocabulary is not on this machine.
+// ConfigError as a run does and returns its warnings; nothing if the vocabulary is not on this machine.
 std::vector<std::string> check_label_words(Resources& resources, const Setup& setup);
 // `progress` outlives the workbench.
 Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress = nullptr);
@@ -70,7 +70,7 @@ Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixt
 
 // The task as this configuration has it: its file, with the lengths of the options.
 TaskConfig configured_task(Resources& resources, const RunConfig& config);
-// What a plan may know of it; nothing where no task is named.
+// The properties that a plan may use; none without a task.
 TaskShape task_shape(Resources& resources, const RunConfig& config);
 
 }  // namespace peftbench

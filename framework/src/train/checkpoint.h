@@ -34,18 +34,18 @@ bool is_checkpoint(const TensorFile& file);
 // where it holds neither. Throws CheckpointError.
 TensorMap read_trained(const fs::path& checkpoint);
 
-// Where a run's checkpoints lie, in the order in which they are taken.
+// The paths of a run's checkpoints, in order of preference.
 std::vector<fs::path> checkpoint_files(const fs::path& folder);
 
-// One file a checkpoint. A new one is written and flushed beside the others before the last one becomes the previous
+// One file per checkpoint. A new one is written and flushed before the last one becomes the previous
 // one, so at every moment one of them is whole. The previous one is kept for the case that the last one is damaged
 // afterwards: that costs some steps and no more.
 class CheckpointStore {
  public:
-  // `run`: hash of what is trained; a checkpoint of something else is refused.
+  // `run`: hash of the run's identity; checkpoints of other runs are refused.
   CheckpointStore(fs::path folder, std::string run);
   void save(const TrainState& state);
-  // The newest one that is whole. Nothing where there is none at all. Throws CheckpointError if none of those there
+  // The newest undamaged one. Nothing if there is none at all. Throws CheckpointError if none of those there
   // can be used.
   std::optional<TrainState> load();
   void clear() const;

@@ -14,7 +14,7 @@ namespace peftbench {
 
 // The label words of a task as the decoder writes them, EOS at the end; empty for free text.
 using Choices = std::vector<std::vector<std::int64_t>>;
-// `before`: ids that every target begins with.
+// `before`: ids at the start of every target.
 Choices encode_choices(const std::vector<std::string>& labels, const Tokenizer& tokenizer, std::int64_t eos_id,
                        const std::vector<std::int64_t>& before = {});
 
@@ -23,22 +23,22 @@ inline bool compares_choices(const TrainConfig& config) {
   return config.unlikelihood_weight > 0 || config.length_normalised_weight > 0;
 }
 
-// Throws ConfigError where the losses cannot be had: no choices, a head that scores classes, replicas, an example among
-// the first 100,000 whose target is none of the choices. The trainer checks the others as it meets them.
+// Throws ConfigError if the losses cannot be computed: no choices, a head that scores classes, replicas, an example
+// among the first 100,000 whose target is none of the choices. The trainer checks the others as it meets them.
 void check_choices(const CompiledPlan& plan, const Choices& choices, const ExampleList& examples);
 void check_choice(const Choices& choices, const EncodedExample& example);
 
 // Tokens of all choices but this one.
 std::int64_t wrong_tokens(const Choices& choices, int label);
 
-// `copies` sequences of each, one after another: what encoded an example once is read by all of its choices.
+// `copies` consecutive sequences of each: the encoding of an example is used by all of its choices.
 EncoderState repeat(const EncoderState& encoder, std::int64_t copies);
 
 // What the decoder gives the choices of B examples, C of each.
 struct ChoiceScores {
   Tensor log_likelihood;         // [B, C] Σ log p(token)
   Tensor unlikelihood;           // [B, C] Σ −log(1 − p(token) + 0.01); the 0.01 is T-Few's, against log 0
-  Tensor log_normaliser_square;  // [B, C] Σ log²Z; undefined unless asked for
+  Tensor log_normaliser_square;  // [B, C] Σ log²Z; undefined unless requested
 };
 // `labels` are decoder states of B·C sequences.
 ChoiceScores score_choices(const Backbone& backbone, const DecoderState& labels, const Choices& choices,

@@ -13,7 +13,7 @@ namespace peftbench {
 // Where a checkpoint is in the log.
 struct LogPosition {
   std::int64_t bytes = 0;
-  std::string sha256;  // of what is before it; empty: not known (a checkpoint of an older version)
+  std::string sha256;  // of everything before it; empty: unknown (a checkpoint of an older version)
 };
 
 // log.jsonl: one event a line, appended. Holds nothing that differs between two runs of the same configuration
@@ -23,7 +23,7 @@ class EventLog {
   EventLog() = default;  // keeps nothing
   explicit EventLog(fs::path path);
   void append(const nlohmann::json& event);
-  // What was appended is on the disk when it returns: a checkpoint counts on it.
+  // Writes appended events to the disk, as a checkpoint requires.
   LogPosition flush();
   // Cuts what was written after the checkpoint that is resumed from. A machine that went down may have kept less of the
   // log than the checkpoint knows, or NULs in its place: then it is cut to its whole lines, and the warning says so.

@@ -11,17 +11,17 @@ namespace peftbench {
 
 // What one optimizer step has in all, so that its micro-batches add up to the loss of one big batch.
 struct StepTotals {
-  std::int64_t tokens = 0;  // label tokens; examples, where the head scores classes
+  std::int64_t tokens = 0;  // target tokens; examples, if the head scores classes
   std::int64_t micro_batches = 1;
   std::int64_t examples = 0;
   std::int64_t wrong_tokens = 0;  // of the choices that are not an example's label word
-  double weight = 1;              // of these examples' loss, where a step has parts that are normalised apart
+  double weight = 1;              // of these examples' loss, if parts of a step are normalised separately
 };
 
-// Label tokens of an example as the loss counts them.
+// Number of target tokens of an example.
 std::int64_t counted_tokens(const EncodedExample& example, const CompiledPlan& plan);
 
-// Adds an example to what a step has; `choices` are null where no loss compares them.
+// Adds an example to a step's totals; `choices` are null if no loss uses them.
 void count(const EncodedExample& example, const CompiledPlan& plan, const Choices* choices, StepTotals& totals);
 
 // Runs a micro-batch forward and backward; gradients are added to the parameters'. Gives its share of the step's

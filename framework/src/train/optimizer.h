@@ -18,11 +18,11 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // One update. An undefined gradient leaves its parameter and state as they are.
+  // One update. A parameter with an undefined gradient, and its state, are not changed.
   void step(const std::vector<Tensor>& gradients, double learning_rate);
   std::int64_t steps_taken() const { return steps_; }
 
-  // By "<parameter>/<name of the state>"; the count of steps is the caller's to keep.
+  // By "<parameter>/<name of the state>"; the caller stores the number of steps.
   TensorMap state() const;
   void load(const TensorMap& state, std::int64_t steps_taken);  // Throws CheckpointError
   std::int64_t state_bytes() const;

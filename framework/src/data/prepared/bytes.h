@@ -28,7 +28,7 @@ class ByteWriter {
   std::string bytes_;
 };
 
-// Throws std::out_of_range where the bytes end too early.
+// Throws std::out_of_range if the bytes end too early.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

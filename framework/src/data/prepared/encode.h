@@ -22,7 +22,7 @@ struct EncodeLimits {
 
 // What rearranges an example's pieces before they are tokenized.
 struct Arrangement {
-  const LayoutHook* hook = nullptr;                        // null: pieces stay as they are
+  const LayoutHook* hook = nullptr;                        // null: pieces are not changed
   const std::vector<TextExample>* training_set = nullptr;  // null: none to draw from
   int64_t replicas = 1;                                    // copies of an example that are laid out each on its own
   uint64_t seed = 0;
@@ -30,7 +30,7 @@ struct Arrangement {
 
 using Tokenize = std::function<std::vector<int64_t>(const std::string&)>;  // without EOS
 
-// An input that comes as ids, EOS last, with what the hook does to it. Throws DataError without EOS.
+// An input given as ids, with EOS, changed by the hook. Throws DataError without EOS.
 EncodedInput arrange_ids(const std::vector<int64_t>& ids, const LayoutHook& hook, const Tokenize& tokenize,
                          int64_t pad_id, int64_t eos_id);
 

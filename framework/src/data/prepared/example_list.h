@@ -25,7 +25,7 @@ class ExampleList {
  public:
   virtual ~ExampleList();
   virtual std::size_t size() const = 0;
-  // Throws DataError where the file that holds it is damaged.
+  // Throws DataError if the file that holds it is damaged.
   virtual EncodedExample at(std::size_t index) const = 0;
 
   EncodedExample operator[](std::size_t index) const { return at(index); }

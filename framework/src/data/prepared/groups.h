@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// Rows that are judged together (TextExample::group): the metrics of a part of a group would be of another question.
+// Rows that are scored together (TextExample::group): metrics need complete groups.
 
 // These places of the list, the rows of a group side by side where its first one stands. A list whose first row has no
 // group has none.

@@ -18,7 +18,7 @@ class RowTable {
   RowTable(const TaskSpec& spec, bool validation_given, bool test_given, bool scored_alone);
 
   // A row whose text is the record `record`, and of which the `trained` records after it are what it trains; −1: it
-  // trains as it is.
+  // is also the training record.
   void add(const LoadedRow& row, Split split, std::uint32_t record, std::int32_t trained);
 
   // The records of each split.
@@ -27,14 +27,14 @@ class RowTable {
     bool test_labelled = true;  // a test file has all of its labels or none
     std::vector<std::string> notes;
   };
-  // Throws ConfigError where a split stays empty, DataError where some rows of a test file lack their labels, or all
+  // Throws ConfigError if a split stays empty, DataError if some rows of a test file lack their labels, or all
   // and nothing else could be scored.
   Splits finish();
 
  private:
   using Hashes = std::vector<std::uint64_t>;  // 64 bits of one key of each row: see KeyTable
   struct Rows {
-    std::vector<std::uint32_t> records;  // empty where every row is one record: first, first + 1, …
+    std::vector<std::uint32_t> records;  // empty if every row is one record: first, first + 1, …
     std::uint32_t first = 0, count = 0;
     std::vector<Hashes> keys;  // by key, where rows may agree with those of another split
     std::vector<bool> dropped;
@@ -52,7 +52,7 @@ class RowTable {
   std::size_t compared_;  // how many of a row's keys: its input, the fields of `by`, the group that the task names
   KeyTable keys_;
   Rows train_, validation_, test_;
-  std::vector<std::int32_t> trained_;  // by row of train; empty where all train as they are
+  std::vector<std::int32_t> trained_;  // by row of train; empty if all train as they are
   std::string bare_origin_;            // of the first test row without a label
   std::size_t bare_ = 0;
   Splits result_;

@@ -12,13 +12,13 @@
 
 namespace peftbench {
 
-// Where prepared data lies. What is small stays in memory; what is not goes to files, which the next run opens.
+// Storage of prepared data: small data in memory, large data in files, which the next run reuses.
 struct DataStorage {
   fs::path folder;                         // of the files; made when first needed
   bool keep = true;                        // false: files last as long as the process
   std::int64_t memory_bytes = 16ll << 20;  // of texts or of ids in memory, of one task
   int threads = 1;                         // that tokenize; results are the same for any number
-  ProgressSink* progress = nullptr;        // told of what takes long, and of files that had to be made anew
+  ProgressSink* progress = nullptr;        // receives progress, and notes about rebuilt files
   // Called with a task's recipe where its data is not there, before it is looked for once more; may be empty.
   std::function<void(const std::string& recipe)> fetch = {};
 };
@@ -28,7 +28,7 @@ class StoredRecords {
  public:
   StoredRecords(const DataStorage& storage, const std::string& task, const std::string& key, const std::string& ending);
 
-  // What an earlier run left; null where there is nothing, or nothing whole (then the storage's sink is told).
+  // What an earlier run left; null if there is nothing, or nothing whole (then the storage's sink is told).
   std::shared_ptr<const RecordFile> find() const;
   // Writes it to a temporary name, flushes, renames, and opens it. In a folder that cannot be written, or where nothing
   // is to be kept, the file is gone when nobody reads it any more.

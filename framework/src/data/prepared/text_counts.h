@@ -33,7 +33,7 @@ nlohmann::ordered_json to_json(const TextCounts& counts);
 // Throws nlohmann's exceptions where it is not what to_json wrote.
 TextCounts text_counts_from(const nlohmann::ordered_json& json);
 
-// For a reader of figures: cut inputs, fields that are lost, cut targets; empty where the limits took nothing.
+// For a reader of figures: cut inputs, fields that are lost, cut targets; empty if the limits took nothing.
 // `split`: "test".
 std::vector<std::string> cut_remarks(const TextCounts& counts, const std::string& split, std::int64_t most_input,
                                      std::int64_t most_target);
@@ -45,7 +45,7 @@ struct Unwritable {
   std::string target, written;  // of the first
   void add(const TextExample& example, const Tokenizer& tokenizer);
 };
-// Nothing where the vocabulary can write them all. `whole`: "20 test targets".
+// Nothing if the vocabulary can write them all. `whole`: "20 test targets".
 std::optional<std::string> unwritable_remark(const Unwritable& targets, const std::string& whole);
 
 }  // namespace peftbench

@@ -24,14 +24,14 @@ struct Preprocessor {
   std::vector<std::string> makes;  // fields that templates can use
   bool one_space = false;          // runs of white space in the input become one space
   Training training = Training::as_it_is;
-  // False where the row has no right answer, as those of test sets that are kept secret.
+  // False if the row has no correct answer, as in test sets with secret labels.
   bool (*apply)(RowFields& fields, TextExample& example);
 };
 
 // All there are, by name.
 const std::vector<Preprocessor>& preprocessors();
 
-// Throws ConfigError where there is none of this name.
+// Throws ConfigError if there is none of this name.
 const Preprocessor& parse_preprocessor(const Yaml& yaml);
 
 }  // namespace peftbench

@@ -5,7 +5,7 @@
 namespace peftbench {
 
 // The named preprocessors of preprocess.cpp's table: T5's formats (Raffel et al. 2020, appendix D) to the character.
-// False where the row has no right answer.
+// False if the row has no correct answer.
 bool preprocess_mrqa(RowFields& fields, TextExample& example);
 bool preprocess_multirc(RowFields& fields, TextExample& example);
 bool preprocess_record(RowFields& fields, TextExample& example);

@@ -25,7 +25,7 @@ class RowFields {
   // 0 or 1 of a field that is true, false, 1 or 0; −1 where it is absent or −1. Throws DataError for anything else.
   int truth(const std::string& name, const std::string& asked_by) const;
   // The items of a list: texts, or the `text` of each; where the name is an object's, those of the list `text` in it
-  // (the hub has SQuAD's answers so). None where there is no such list.
+  // (the hub has SQuAD's answers so). None if there is no such list.
   std::vector<std::string> list(const std::string& name) const;
   void set(const std::string& name, std::string text) { set_[name] = std::move(text); }
 

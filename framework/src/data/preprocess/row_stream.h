@@ -13,7 +13,7 @@
 namespace peftbench {
 
 // The rows of all files of a source that pass the task's filter, formatted: those of train, of validation, of test. One
-// is in memory at a time. Throws DataError where a file holds no row, ConfigError where the filter refuses a split's.
+// is in memory at a time. Throws DataError if a file holds no row, ConfigError if the filter refuses a split's.
 class RowStream {
  public:
   RowStream(const TaskConfig& config, const FoundSource& source, ProgressSink* progress);

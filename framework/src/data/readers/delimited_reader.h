@@ -12,7 +12,7 @@ struct DelimitedForm {
   std::optional<char> quote;
   std::vector<std::string> columns;  // empty: the header's
   bool header;
-  bool quote_given;      // by the task: then nobody needs to be told of quotes that are characters
+  bool quote_given;      // by the task: then no note about quotes is needed
   bool skip_short_rows;  // rows with too few columns are passed over; of those with more, the surplus
 };
 

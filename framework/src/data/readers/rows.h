@@ -17,19 +17,19 @@ namespace peftbench {
 // Throws DataError that names file and line (or row).
 class RowReader {
  public:
-  // Throws DataError where the file is absent, empty or of no known format.
+  // Throws DataError if the file is absent, empty or of no known format.
   static std::unique_ptr<RowReader> open(const fs::path& file, const SourceSpec& source);
   virtual ~RowReader();
 
   virtual bool next() = 0;  // to the next row; false after the last
-  // The text of a field of this row (numbers and truth values as JSON writes them); empty where there is none.
+  // The text of a field of this row (numbers and truth values as JSON writes them); empty if there is none.
   // Nested fields of JSON are named a.b, items of a list a.0.
   std::optional<std::string> field(const std::string& name) const;
   std::size_t count(const std::string& name) const;  // items of the list of this name; 0 where there is none
   std::vector<std::string> names() const;            // the fields there are
 
   virtual std::string place() const;  // file:line of this row
-  // So far: rows left out because they have too few columns, rows of which surplus columns were left out.
+  // So far: rows skipped for too few columns, rows with ignored extra columns.
   std::int64_t skipped() const { return skipped_; }
   std::int64_t cut() const { return cut_; }
   // Values that are quoted as pandas does it, in a file that is read without quotes.

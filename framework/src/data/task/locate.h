@@ -8,7 +8,7 @@
 
 namespace peftbench {
 
-// Where a task's data was found: one way of its source, all of it in one folder.
+// Where a task's data was found: one alternative of its source, completely in one folder.
 struct FoundSource {
   SourceSpec source;                              // as the files are read
   fs::path folder;                                // the names of the files are relative to it
@@ -39,10 +39,10 @@ FoundSource find_source(const TaskConfig& config, const fs::path& data_root);
 // What it found, a line for each folder.
 std::vector<std::string> lines_of(const Search& search);
 
-// The files of each way, a line for each.
+// The files of each alternative, one line each.
 std::vector<std::string> wanted_files(const SourceSpec& source);
 
-// How the user gets the data of this task; after a search, what is missing where most is there.
+// Instructions for getting the data of this task; after a search, the missing parts if most files exist.
 std::string how_to_get(const TaskConfig& config);
 std::string how_to_get(const TaskConfig& config, const Search& search);
 

@@ -12,10 +12,10 @@ namespace peftbench {
 struct TaskConfig;  // data/task.h
 class TextList;     // data/text_list.h
 
-// What a metric reads, besides the text of answers and targets. eval/metrics.h computes; here is what a task's file can
-// be checked against before any data is read.
+// The inputs of a metric, besides the text of answers and targets. eval/metrics.h computes; here is what a task's file
+// can be checked against before any data is read.
 struct MetricInfo {
-  enum class Labels { any, needed, two, none };  // label words of the task; two: exactly so many
+  enum class Labels { any, needed, two, none };  // label words of the task; two: exactly two
   // How one answer is found right, and what of it is: the label, the text, the text as SQuAD normalises it, whether it
   // names the referent, the number.
   enum class Judges { label, text, squad, referent, number };
@@ -43,7 +43,7 @@ std::optional<Problem> metric_problem(const std::string& metric, const std::vect
 // Throws DataError naming the first example that lacks what the task's metrics need.
 void check_metric_needs(const TaskConfig& config, const TextList& examples);
 
-// The number that a text is, white space around it left out; nothing where it is none, or not finite.
+// The number that a text is, white space around it left out; nothing if it is none, or not finite.
 std::optional<double> number_of(std::string_view text);
 
 }  // namespace peftbench

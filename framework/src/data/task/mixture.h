@@ -5,7 +5,7 @@
 
 namespace peftbench {
 
-// How often each task of a mixture is drawn (Raffel et al. 2020, §3.5.2).
+// The sampling rates of the tasks of a mixture (Raffel et al. 2020, §3.5.2).
 struct MixturePolicy {
   enum class Kind { proportional, equal, given };
   Kind kind = Kind::proportional;
@@ -14,7 +14,7 @@ struct MixturePolicy {
   std::vector<double> given = {};  // a weight for each task, of any sum
 };
 
-// The tasks' shares of a mixture of so many examples each; they sum to 1. Throws ConfigError where a task is empty,
+// The tasks' shares of a mixture of so many examples each; they sum to 1. Throws ConfigError if a task is empty,
 // the policy does not fit, or there is no task.
 std::vector<double> mixture_rates(const std::vector<std::int64_t>& sizes, const MixturePolicy& policy);
 

@@ -22,7 +22,7 @@ class KeyTable {
  public:
   void add(const RowKeys& keys);  // of the next row, of at most 2³² − 1
   std::size_t rows() const { return rows_; }
-  void drop(const std::vector<bool>& rows);  // these rows; those that stay are numbered anew
+  void drop(const std::vector<bool>& rows);  // removes these rows and renumbers the others
   // For each row, the first row of its connected group. Gives the keys' memory back.
   std::vector<std::uint32_t> take_groups();
 
@@ -38,8 +38,8 @@ struct SplitWants {
   bool validation, test;  // which are to be taken from these rows
 };
 
-// Where each row goes: whole groups, drawn by the seed, until a split has the rows it wants. Depends on the seed
-// and the rows alone, not on the machine. Throws ConfigError where a split would stay empty.
+// The split of each row: complete groups, sampled with the seed, until a split has enough rows. Depends only on the
+// seed and the rows, not on the machine. Throws ConfigError if a split would stay empty.
 std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants wants);
 
 }  // namespace peftbench

@@ -41,7 +41,7 @@ struct TaskData {
   TaskConfig config;
   TextList train, validation, test;  // in memory or in files
   bool test_labelled = true;         // false: no row of test has its label, so none can be scored
-  std::vector<std::string> notes;    // what a reader of the figures should know: rows left out, and why
+  std::vector<std::string> notes;    // notes on the data: removed rows, and why
   std::string hash;                  // SHA-256 over the formatted examples of all splits
   fs::path source;                   // where the data was found
   std::vector<TaskData> parts;       // of a mixture its tasks; the splits above are empty then

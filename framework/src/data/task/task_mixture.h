@@ -11,7 +11,7 @@
 
 namespace peftbench {
 
-// What stands in place of a source in the YAML of a mixture of tasks (docs/tasks.md).
+// A mixture of tasks, used in YAML instead of a source (docs/tasks.md).
 struct TaskMixture {
   std::vector<std::string> names;  // as the file has them: names of listed tasks, or paths
   MixturePolicy policy;
@@ -23,7 +23,7 @@ struct TaskMixture {
 TaskMixture parse_mixture(const Yaml& yaml, const std::vector<std::string>& other = {});
 
 // A mixture with its tasks, which `read` gives for a name or an absolute path; its limits are the largest of theirs.
-// Other tasks as they are. Throws ConfigError for unknown tasks, mixtures in mixtures and the same task twice.
+// Other tasks unchanged. Throws ConfigError for unknown tasks, mixtures in mixtures and the same task twice.
 TaskConfig with_tasks(TaskConfig config, const std::function<TaskConfig(const std::string&)>& read);
 
 // Each task of the mixture as load_task gives it, in TaskData::parts.
@@ -46,7 +46,7 @@ struct SplitSizes {
 };
 SplitSizes sizes_of(const TaskData& data);
 
-// How often each task of a mixture with these data is drawn. Throws ConfigError where one has no training examples.
+// The sampling rate of each task of a mixture with these data. Throws ConfigError if one has no training examples.
 std::vector<double> rates_of(const TaskData& data);
 std::string describe_policy(const MixturePolicy& policy);  // "proportional, at most 16,384 of a task"
 

@@ -25,13 +25,13 @@ struct TextTemplate {
 struct MadeField {
   std::string name;
   std::string from;
-  std::optional<std::string> otherwise;  // where the source has none
+  std::optional<std::string> otherwise;  // default if the source has none
   std::vector<double> cuts;              // ascending; words has one more: x < cuts[0] is words[0], …
   std::vector<std::string> words;
   std::string place;
 };
 
-// Rows that fail a test are left out.
+// Rows that fail a test are removed.
 struct RowTest {
   enum class Kind { in, not_in, min, max, outside };
   std::string field;
@@ -47,7 +47,7 @@ struct SplitSpec {
   std::uint64_t seed = 0;
   double validation = 0.1, test = 0.1;
   std::vector<std::string> by;  // rows that agree in one of these fields stay together
-  bool keep_overlap = false;    // of the files' own splits: rows that stand in two stay in both
+  bool keep_overlap = false;    // for separate split files: keep rows that occur in two splits
   std::string place;
 };
 
@@ -61,9 +61,9 @@ struct TaskSpec {
   std::vector<RowTest> filter;
   const Preprocessor* preprocess = nullptr;  // null: none
   TextTemplate input, target;
-  std::vector<std::string> group;  // fields whose texts, joined, tell which rows are judged together
+  std::vector<std::string> group;  // rows with equal texts of these fields are scored together
   std::string group_place;         // file:line
-  std::string references;          // the list of all right answers; empty: the target alone
+  std::string references;          // the list of all correct answers; empty: only the target
   std::vector<std::pair<std::string, std::string>> raw_labels;  // what the target template gives → label word
   SplitSpec split;
 };
