@@ -65,7 +65,7 @@ Count count(const CompiledPlan& made) {
   for (const auto& slot : made.trained()) {
     int64_t elements = 1;
     for (const int64_t size : slot->shape) elements *= size;
-    (slot->stand_in ? total.norms : total.adapters) += elements;
+    (slot->overrides ? total.norms : total.adapters) += elements;
   }
   return total;
 }

@@ -254,7 +254,7 @@ TEST(PTuning, JointModeTrainsEveryTensorAtItsOwnRate) {
   const auto names = [](const CompiledPlan& made) {
     std::map<std::string, double> rates;
     for (const auto& slot : made.trained())
-      if (slot->stand_in) rates[slot->owner] = slot->learning_rate_scale;
+      if (slot->overrides) rates[slot->owner] = slot->learning_rate_scale;
     return rates;
   };
   EXPECT_THAT(names(plan({})), IsEmpty());

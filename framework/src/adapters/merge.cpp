@@ -37,7 +37,7 @@ TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan) {
     for (const auto& [site, method] : group->claimed) left.insert(site);
     for (const char* training_alone : {"loss", "step_end"}) left.erase(training_alone);
     for (const ParameterSite& site : spec.parameters()) {
-      const Tensor& value = group->stand_in[static_cast<std::size_t>(site.index)];
+      const Tensor& value = group->overrides[static_cast<std::size_t>(site.index)];
       if (!value.defined()) continue;
       tensors[site.tensor] = value.detach();
       left.erase(site.name());

@@ -74,7 +74,7 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
   const Side source(cache.encoder.layout, plan_);
   cache.key_positions = at::cat({cache.key_positions, cache.next_position.unsqueeze(1)}, 1);
   const StackWire& stack = wiring_.stacks[static_cast<int>(Stack::decoder)];
-  const bool split_bias = sites_.stands_in(rows, stack.relative_bias);
+  const bool split_bias = sites_.has_override(rows, stack.relative_bias);
   Scores scores = step_scores(rows, cache), over_encoder = cross_scores(source);
 
   // One query a sequence: [B, H·K] → [b, H, 1, K] of each part.

@@ -14,9 +14,9 @@ namespace peftbench {
 namespace {
 
 // A stand-in or nothing.
-Tensor stand_in(const detail::PlanGroup* group, int tensor) {
-  if (!group || group->stand_in.empty()) return {};
-  return group->stand_in[static_cast<std::size_t>(tensor)];
+Tensor override_of(const detail::PlanGroup* group, int tensor) {
+  if (!group || group->overrides.empty()) return {};
+  return group->overrides[static_cast<std::size_t>(tensor)];
 }
 
 Tensor rows_of(const Tensor& x, const GroupRange& range) {
@@ -73,13 +73,13 @@ Tensor SiteCalls::by_range(const Rows& rows, Has has, Apply hooked, const std::f
 }
 
 Tensor SiteCalls::tensor_of(const detail::PlanGroup* group, int tensor) const {
-  const Tensor replaced = stand_in(group, tensor);
+  const Tensor replaced = override_of(group, tensor);
   return replaced.defined() ? replaced : backbone_.frozen(tensor).to(at::kFloat);
 }
 
-bool SiteCalls::stands_in(const Rows& rows, int tensor) const {
+bool SiteCalls::has_override(const Rows& rows, int tensor) const {
   return std::any_of(rows.ranges.begin(), rows.ranges.end(),
-                     [&](const GroupRange& range) { return stand_in(range.group, tensor).defined(); });
+                     [&](const GroupRange& range) { return override_of(range.group, tensor).defined(); });
 }
 
 Tensor SiteCalls::map_frozen(const Tensor& x, int tensor) const {
@@ -112,9 +112,9 @@ Tensor SiteCalls::linear(const Tensor& x, const Rows& rows, LinearWire wire) con
   const std::function<Tensor()> whole = once([&] { return map_frozen(x, wire.tensor); });
   return by_range(
       rows,
-      [&](const detail::PlanGroup& group) { return group.linear[site] || stand_in(&group, wire.tensor).defined(); },
+      [&](const detail::PlanGroup& group) { return group.linear[site] || override_of(&group, wire.tensor).defined(); },
       [&](const GroupRange& range) {
-        const Tensor replaced = stand_in(range.group, wire.tensor);
+        const Tensor replaced = override_of(range.group, wire.tensor);
         const Tensor input = rows_of(x, range);
         const std::function<Tensor(const Tensor&)> map = [&](const Tensor& other) {
           return replaced.defined() ? map_trained(other, replaced, wire) : map_frozen(other, wire.tensor);
@@ -135,9 +135,9 @@ Tensor SiteCalls::embed(const Tensor& ids, const Rows& rows, LinearWire wire) co
   const std::function<Tensor()> whole = once([&] { return frozen(ids); });
   Tensor out = by_range(
       rows,
-      [&](const detail::PlanGroup& group) { return group.linear[site] || stand_in(&group, wire.tensor).defined(); },
+      [&](const detail::PlanGroup& group) { return group.linear[site] || override_of(&group, wire.tensor).defined(); },
       [&](const GroupRange& range) {
-        const Tensor replaced = stand_in(range.group, wire.tensor);
+        const Tensor replaced = override_of(range.group, wire.tensor);
         const Tensor input = rows_of(ids, range);
         const std::function<Tensor(const Tensor&)> map = [&](const Tensor& other) {
           return replaced.defined() ? at::embedding(replaced, other) : frozen(other);
@@ -158,8 +158,8 @@ Tensor SiteCalls::rms_norm(const Tensor& x, const Rows& rows, int tensor) const 
   // fp32, no mean subtraction, no bias: y = w ⊙ x · rsqrt(mean(x²) + ε)
   const Tensor normed = x * at::rsqrt(x.square().mean(-1, true) + backbone_.spec().norm_epsilon);
   return by_range(
-      rows, [&](const detail::PlanGroup& group) { return stand_in(&group, tensor).defined(); },
-      [&](const GroupRange& range) { return rows_of(normed, range) * stand_in(range.group, tensor); },
+      rows, [&](const detail::PlanGroup& group) { return override_of(&group, tensor).defined(); },
+      [&](const GroupRange& range) { return rows_of(normed, range) * override_of(range.group, tensor); },
       once([&] { return normed * backbone_.frozen(tensor); }));
 }
 

@@ -40,7 +40,7 @@ class SiteCalls {
 
   // The tensor used by `group`: its replacement, or the frozen one in fp32.
   Tensor tensor_of(const detail::PlanGroup* group, int tensor) const;
-  bool stands_in(const Rows& rows, int tensor) const;
+  bool has_override(const Rows& rows, int tensor) const;
   const RunContext& context() const { return context_; }
 
  private:

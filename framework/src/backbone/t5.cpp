@@ -181,7 +181,7 @@ EncoderState T5::encode(const PackedTokens& input, const Tensor& embeddings) con
   Embedded embedded = embed(Stack::encoder, input, embeddings);
   const Side side(std::move(embedded.layout), plan_);
   const StackWire& stack = wiring_.stacks[static_cast<int>(Stack::encoder)];
-  const bool split_bias = sites_.stands_in(side.rows, stack.relative_bias);
+  const bool split_bias = sites_.has_override(side.rows, stack.relative_bias);
   Scores scores = full_scores(Stack::encoder, false, side);
   Tensor hidden = embedded.embeddings;
   for (const BlockWire& block : stack.blocks) {
@@ -201,7 +201,7 @@ DecoderState T5::decode(const EncoderState& encoder, const PackedTokens& input, 
   Embedded embedded = embed(Stack::decoder, input, {});
   const Side side(std::move(embedded.layout), plan_), source(encoder.layout, plan_);
   const StackWire& stack = wiring_.stacks[static_cast<int>(Stack::decoder)];
-  const bool split_bias = sites_.stands_in(side.rows, stack.relative_bias);
+  const bool split_bias = sites_.has_override(side.rows, stack.relative_bias);
   Scores scores = full_scores(Stack::decoder, true, side), over_encoder = cross_scores(source);
   Tensor hidden = embedded.embeddings;
   for (const BlockWire& block : stack.blocks) {

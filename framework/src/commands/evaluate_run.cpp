@@ -4,6 +4,7 @@
 #include "commands/scored_run.h"
 #include "config/machine.h"
 #include "core/clock.h"
+#include "run/describe_run.h"
 #include "run/scoring.h"
 
 #include <peftbench/error.h>

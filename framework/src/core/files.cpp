@@ -130,7 +130,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   return mapped;
 }
 
-void MappedFile::let_go(const std::byte* first, std::size_t count) const {
+void MappedFile::release_pages(const std::byte* first, std::size_t count) const {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(first) + page - 1) / page * page;
   const auto end = (reinterpret_cast<std::uintptr_t>(first) + count) / page * page;

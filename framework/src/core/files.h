@@ -78,7 +78,7 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const fs::path& path() const { return path_; }
   // Lets the kernel drop these pages; later reads reload them.
-  void let_go(const std::byte* first, std::size_t count) const;
+  void release_pages(const std::byte* first, std::size_t count) const;
 
  private:
   MappedFile(fs::path path, const std::byte* data, std::size_t size)

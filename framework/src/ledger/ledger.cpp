@@ -241,7 +241,7 @@ Ledger measure(const BackboneSpec& spec, const CompiledPlan& plan, const LedgerE
       const std::int64_t elements = slot->value.numel();
       Counts counts;
       if (slot->role == Role::trained) counts.trained = elements;
-      if (slot->role == Role::trained && !slot->stand_in) beside_backbone += elements;
+      if (slot->role == Role::trained && !slot->overrides) beside_backbone += elements;
       const auto kept = stored.find(prefix + slot->name);
       if (kept != stored.end()) {
         counts.stored = counts.inference = kept->second.numel();

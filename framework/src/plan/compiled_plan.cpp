@@ -193,11 +193,11 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
         }
       }
     }
-    group->stand_in.assign(group->parameter.size(), Tensor());
+    group->overrides.assign(group->parameter.size(), Tensor());
     for (std::size_t i = 0; i < group->parameter.size(); ++i) {
       if (!group->parameter[i]) continue;
       if (const auto* copy = dynamic_cast<const detail::TrainedCopy*>(group->parameter[i].get())) {
-        group->stand_in[i] = copy->value();
+        group->overrides[i] = copy->value();
         continue;
       }
       const Tensor original = frozen(static_cast<int>(i));
@@ -206,7 +206,7 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
         throw ConfigError({"the replacement of a frozen tensor has the wrong shape", show(value.sizes()),
                            show(original.sizes()), "fix the parameter hook in the method " + group->method});
       }
-      group->stand_in[i] = std::move(value);
+      group->overrides[i] = std::move(value);
     }
   }
 }

@@ -32,7 +32,7 @@ struct PlanGroup {
   std::shared_ptr<StepHook> step;
   std::map<std::string, std::string> claimed;      // site → method
   std::map<std::string, LinearSite> linear_sites;  // claimed ones, by name
-  std::vector<Tensor> stand_in;                    // by ParameterSite index; values of this step
+  std::vector<Tensor> overrides;                   // by ParameterSite index; values of this step
 };
 }  // namespace detail
 

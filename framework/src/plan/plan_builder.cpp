@@ -122,7 +122,7 @@ Parameter PlanBuilder::train(const ParameterSite& site) {
   // Checked before anything is declared, so a refused claim leaves no parameter behind.
   checked(draft(group_).parameter_sites, site, group_->spec.name);
   Parameter result = add(site.name(), "trained", site.shape, init::frozen_copy(site.tensor), Role::trained);
-  result.slot()->stand_in = true;
+  result.slot()->overrides = true;
   claim<detail::TrainedCopy>(site, result);
   return result;
 }

@@ -53,7 +53,7 @@ std::string key_of(const Documents& source, const Tokenizer& tokenizer) {
     for (std::size_t at = 0; at < file->size(); at += batch_bytes) {
       const std::size_t count = std::min(batch_bytes, file->size() - at);
       hash.update(file->data() + at, count);
-      file->let_go(file->data() + at, count);
+      file->release_pages(file->data() + at, count);
     }
   }
   return hash.hex();

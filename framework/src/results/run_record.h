@@ -86,13 +86,13 @@ struct RunRecord {
     Json values = Json::object();
   } method;
   struct Task {
-    std::string name, source, hash, majority_label;
+    std::string name, source, hash, majority_label = {};
     std::int64_t train = 0, validation = 0, test = 0;
     std::string file = {};                 // the task's YAML, absolute; "" in older records
     std::vector<std::string> labels = {};  // label words, in the order of training
   } task;
   struct Backbone {
-    std::string name, folder, precision, quantization = "none", checksum_before, checksum_after;
+    std::string name, folder, precision, quantization = "none", checksum_before, checksum_after = {};
     std::int64_t parameters = 0;  // elements, however few bits they are kept in
     std::int64_t bytes = 0;       // memory of the weights
   } backbone;

@@ -9,6 +9,7 @@
 #include "core/interrupt.h"
 #include "plugin/compile_plan.h"
 #include "run/costs.h"
+#include "run/describe_run.h"
 #include "run/finished_run.h"
 #include "run/init_context.h"
 #include "run/init_from.h"
@@ -158,38 +159,10 @@ void Runner::clear() const {
 }
 
 void Runner::describe() {
-  const LoadedPlugin& plugin = *bench_.setup.plugin;
-  const TaskData& task = bench_.task;
-  RunRecord& r = record_;
-  r.id = bench_.run_id();
-  if (r.started.empty()) r.started = utc_now();
-  r.program = describe_program();
-  r.machine = describe_machine(config_.options.train.threads);
-  r.method = {plugin.name,
-              plugin.version,
-              plugin.summary,
-              plugin.reference,
-              fs::absolute(plugin.path).lexically_normal().string(),
-              plugin.note,
-              to_json(config_.values)};
-  describe_task(task, r);
-  const ResolvedBackbone& backbone = bench_.setup.backbone;
-  r.backbone = {backbone.name,
-                fs::absolute(*backbone.folder).lexically_normal().string(),
-                std::string(enum_name(config_.options.backbone.precision)),
-                std::string(enum_name(config_.options.backbone.quantization)),
-                bench_.checksum,
-                "",
-                backbone.spec.parameter_count(),
-                bench_.backbone->bytes()};
-  r.vocabulary_hash = bench_.tokenizer->hash();
-  r.seed = static_cast<std::uint64_t>(config_.seed());
-  const nlohmann::json identity = bench_.identity();
-  r.config_hash = sha256(identity.dump());
-  r.config = Json(identity);
+  describe_run(bench_, record_);
   write_atomically(
       folder_.config(),
-      to_yaml(config_, {"Configuration of this run; peft-bench --config FILE repeats it.", "run " + r.id}));
+      to_yaml(config_, {"Configuration of this run; peft-bench --config FILE repeats it.", "run " + record_.id}));
 }
 
 void Runner::work() {

@@ -164,19 +164,6 @@ Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixt
           "a method that generates text, such as model_tuning", "choose one of the tasks"};
 }
 
-void describe_task(const TaskData& task, RunRecord& record) {
-  const SplitSizes sizes = sizes_of(task);
-  record.task = {task.config.name,
-                 fs::absolute(task.source).lexically_normal().string(),
-                 task.hash,
-                 "",
-                 sizes.train,
-                 sizes.validation,
-                 sizes.test,
-                 fs::absolute(task.config.file).lexically_normal().string(),
-                 label_words(task.config)};
-}
-
 TaskData open_task(Resources& resources, const RunConfig& config, ProgressSink* progress) {
   const Paths& paths = resources.paths();
   TaskData task = load_task(configured_task(resources, config), paths.data, storage_of(paths, config, progress));

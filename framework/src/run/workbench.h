@@ -61,9 +61,6 @@ std::vector<std::string> check_label_words(Resources& resources, const Setup& se
 // `progress` outlives the workbench.
 Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress = nullptr);
 
-// What a record says of the task that was trained on or scored.
-void describe_task(const TaskData& task, RunRecord& record);
-
 // Why the method cannot do the task, if it cannot.
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);
 Problem mixture_has_no_classes(const std::string& method, const TaskConfig& mixture);

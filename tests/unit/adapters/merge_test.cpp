@@ -65,7 +65,7 @@ TEST(Merge, TheMergedModelDoesWhatTheMethodDid) {
   {
     at::NoGradGuard no_gradient;
     for (const auto& slot : plan.slots())
-      if (slot->stand_in) slot->value.mul_(1.25);
+      if (slot->overrides) slot->value.mul_(1.25);
   }
   const Batch inputs = {some_ids(5, 1), some_ids(3, 2)}, targets = {some_ids(4, 3), some_ids(2, 4)};
   const Tensor expected = logits(*backbone, plan, inputs, targets);

@@ -126,11 +126,11 @@ TEST_F(Files, LettingGoGivesMemoryBackAndKeepsTheBytes) {
   EXPECT_TRUE(mapped->text() == bytes);
   const long before = resident_kb();
   ASSERT_GT(before, 8 * 1024);
-  mapped->let_go(mapped->data() + 10, size - 20);  // whole pages within
+  mapped->release_pages(mapped->data() + 10, size - 20);  // whole pages within
   EXPECT_LT(resident_kb(), before - 7 * 1024);
   EXPECT_TRUE(mapped->text() == bytes);
-  mapped->let_go(mapped->data(), 5);  // less than a page
-  mapped->let_go(mapped->data(), 0);
+  mapped->release_pages(mapped->data(), 5);  // less than a page
+  mapped->release_pages(mapped->data(), 0);
 }
 
 TEST_F(Files, PipesAndDevicesAreRefusedWithoutWaiting) {  // hostile 13

@@ -58,7 +58,7 @@ TEST(CompiledPlan, AFrozenTensorIsNotAskedForWhereATrainedCopyStandsIn) {
   CompiledPlan plan(builder.finish());
   initialise(plan, [](std::string_view) { return at::ones({20}); });
   plan.refresh([](int) -> Tensor { throw Error("asked for"); });
-  EXPECT_TRUE(plan.only()->stand_in.at(spec.parameter("encoder.final_layer_norm.weight").index).is_same(copy()));
+  EXPECT_TRUE(plan.only()->overrides.at(spec.parameter("encoder.final_layer_norm.weight").index).is_same(copy()));
 }
 
 TEST(CompiledPlan, ReportsEverythingWrongWithAFileAtOnce) {
