@@ -289,9 +289,9 @@ TEST_F(FetchTest, ATaskSaysWhereItLookedAndHowToGetIt) {
   const Printed yours = tasks({"yours"});
   EXPECT_EQ(yours.status, 2);
   EXPECT_THAT(yours.out, AllOf(ContainsRegex("data +bring your own"),
-                               ContainsRegex("looked in +no [^\n]*/configs/tasks/Official/rows.csv"),
+                               ContainsRegex("searched +no [^\n]*/configs/tasks/Official/rows.csv"),
                                HasSubstr("no " + (scratch_.path() / "data/Official/rows.csv").string()),
-                               ContainsRegex("to get it +download Official.zip")));
+                               ContainsRegex("how to get it +download Official.zip")));
   EXPECT_THAT(yours.err, AllOf(HasSubstr("yours.yaml:2: the data of task 'yours' is missing"),
                                HasSubstr("download Official.zip")));
   const Printed as_json = tasks({"yours", "--json"});

@@ -72,17 +72,17 @@ void show_places(const TaskConfig& task, const Search& search, TextSheet& sheet,
                       {"taken", place.missing.empty() && !place.broken_off}});
   }
   if (search.results.empty()) {
-    std::string label = "looked for";
+    std::string label = "files needed";
     for (const std::string& line : wanted_files(task.spec->source)) {
-      const bool first = label == "looked for";
+      const bool first = label == "files needed";
       sheet.add(std::exchange(label, ""), (first ? "" : "or ") + line);
     }
   }
-  std::string label = "looked in";
+  std::string label = "searched";
   for (const std::string& line : lines_of(search)) sheet.add(std::exchange(label, ""), line);
   json["places"] = std::move(places);
   if (search.results.empty()) {
-    sheet.add("to get it", how_to_get(task, search));
+    sheet.add("how to get it", how_to_get(task, search));
     json["files"] = nullptr;
     json["to_get_it"] = how_to_get(task, search);
     return;
