@@ -3,6 +3,7 @@
 #include "config/machine.h"
 #include "core/clock.h"
 #include "core/hash.h"
+#include "data/task/task_mixture.h"
 #include "plugin/schema.h"
 
 #include <nlohmann/json.hpp>
@@ -11,7 +12,7 @@ namespace peftbench {
 
 namespace {
 
-std::string absolute(const fs::path& path) { return fs::absolute(path).lexically_normal().string(); }
+std::string absolute_text(const fs::path& path) { return fs::absolute(path).lexically_normal().string(); }
 
 }  // namespace
 
@@ -27,12 +28,12 @@ void describe_run(const Workbench& bench, RunRecord& record) {
                    .version = plugin.version,
                    .summary = plugin.summary,
                    .reference = plugin.reference,
-                   .plugin = absolute(plugin.path),
+                   .plugin = absolute_text(plugin.path),
                    .abi_note = plugin.note,
                    .values = to_json(config.values)};
   describe_task(bench.task, record);
   record.backbone = {.name = backbone.name,
-                     .folder = absolute(*backbone.folder),
+                     .folder = absolute_text(*backbone.folder),
                      .precision = std::string(enum_name(config.options.backbone.precision)),
                      .quantization = std::string(enum_name(config.options.backbone.quantization)),
                      .checksum_before = bench.checksum,
@@ -48,12 +49,12 @@ void describe_run(const Workbench& bench, RunRecord& record) {
 void describe_task(const TaskData& task, RunRecord& record) {
   const SplitSizes sizes = sizes_of(task);
   record.task = {.name = task.config.name,
-                 .source = absolute(task.source),
+                 .source = absolute_text(task.source),
                  .hash = task.hash,
                  .train = sizes.train,
                  .validation = sizes.validation,
                  .test = sizes.test,
-                 .file = absolute(task.config.file),
+                 .file = absolute_text(task.config.file),
                  .labels = label_words(task.config)};
 }
 
