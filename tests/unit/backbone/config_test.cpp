@@ -1,7 +1,7 @@
 #include "backbone/catalogue.h"
 #include "backbone/config_json.h"
 
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

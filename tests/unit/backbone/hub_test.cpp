@@ -2,7 +2,7 @@
 
 #include "formats/safetensors.h"
 
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

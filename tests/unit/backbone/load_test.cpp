@@ -3,7 +3,7 @@
 #include "backbone/backbone.h"
 #include "formats/safetensors.h"
 
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>

@@ -4,7 +4,7 @@
 #include "formats/safetensors.h"
 
 #include "support/tiny_backbone.h"
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <peftbench/error.h>
 

@@ -1,7 +1,7 @@
 #include "formats/pickle.h"
 #include "formats/torch_pickle.h"
 
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>

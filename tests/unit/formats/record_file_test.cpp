@@ -1,8 +1,8 @@
 #include "formats/record_file.h"
 
 #include "core/random.h"
-#include "data/prepared/bytes.h"
-#include "data_fixture.h"
+#include "formats/bytes.h"
+#include "unit/data/data_fixture.h"
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 #include "formats/safetensors.h"
 
-#include "weights_fixture.h"
+#include "support/weights_fixture.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>

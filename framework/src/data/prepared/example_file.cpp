@@ -1,6 +1,6 @@
 #include "data/prepared/example_file.h"
 
-#include "data/prepared/bytes.h"
+#include "formats/bytes.h"
 
 #include <stdexcept>
 #include <utility>

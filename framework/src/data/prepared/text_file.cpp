@@ -1,6 +1,6 @@
 #include "data/prepared/text_file.h"
 
-#include "data/prepared/bytes.h"
+#include "formats/bytes.h"
 
 #include <stdexcept>
 #include <string_view>
