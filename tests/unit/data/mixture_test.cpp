@@ -1,4 +1,4 @@
-#include "data/mixture.h"
+#include "data/task/mixture.h"
 
 #include "core/random.h"
 
