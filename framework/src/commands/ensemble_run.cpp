@@ -46,7 +46,7 @@ Json settings_in_force(const ScoredRun& run) {
   const EvaluationConfig& config = run.bench().setup.config.options.train.evaluation;
   const TaskConfig& task = run.bench().task.config;
   Json json = Json::object();
-  if (!task.prefix.empty()) json["task.prefix"] = true;
+  if (!task.prefix.empty()) json[option_key::prefix] = true;
   if (scores_classes(run.plan())) return json;
   json["mode"] = enum_name(config.mode);
   if (config.mode == EvaluationMode::rank) {

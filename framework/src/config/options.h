@@ -2,6 +2,7 @@
 
 #include "backbone/backbone.h"
 #include "core/option_info.h"
+#include "core/option_keys.h"
 #include "train/config.h"
 
 #include <peftbench/method.h>
@@ -14,20 +15,6 @@
 #include <string_view>
 
 namespace peftbench {
-
-// Keys of settings that other code refers to.
-namespace option_key {
-inline constexpr const char* task = "task.name";
-inline constexpr const char* backbone = "backbone.name";
-inline constexpr const char* init_from = "init_from";
-inline constexpr const char* split = "eval.split";
-inline constexpr const char* eval_tasks = "eval.tasks";
-inline constexpr const char* label_map = "eval.label_map";
-inline constexpr const char* eval_batch_size = "eval.batch_size";
-inline constexpr const char* steps = "train.steps";
-inline constexpr const char* seed = "seed";
-inline constexpr const char* threads = "threads";
-}  // namespace option_key
 
 struct TaskOptions {
   std::string name;
@@ -71,15 +58,15 @@ struct RunOptions {
 template <class Options, class Visitor>
 void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::task, o.task.name, any("name of a task, or the path of its YAML file"));
-  visitor("task.max_input_tokens", o.task.max_input_tokens,
+  visitor(option_key::max_input_tokens, o.task.max_input_tokens,
           at_least(0, "maximum input length; longer inputs are truncated; 0: the task file's limit"));
-  visitor("task.max_target_tokens", o.task.max_target_tokens,
+  visitor(option_key::max_target_tokens, o.task.max_target_tokens,
           at_least(0, "maximum target or answer length; 0: the task file's limit"));
   visitor("task.train_examples", o.task.train_examples,
           at_least(0, "train on only N examples (of a mixture: N of each task), sampled with the seed; 0: all"));
-  visitor("task.prefix", o.task.prefix,
+  visitor(option_key::prefix, o.task.prefix,
           any("put the task prefix of the task file before the inputs, as T5 does; false: no prefix"));
-  visitor("task.sentinel", o.task.sentinel,
+  visitor(option_key::sentinel, o.task.sentinel,
           any("start every target with <extra_id_0>, as a backbone trained with span corruption expects; it is "
               "stripped before scoring"));
   visitor("data.cache", o.data.cache,

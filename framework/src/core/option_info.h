@@ -12,6 +12,7 @@ struct OptionInfo {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   bool above = false;
+  bool runs_alone = false;  // of runs of methods: pre-training has no such option
 
   bool is_limited() const {
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -30,5 +31,9 @@ constexpr OptionInfo above(double least, std::string_view help) {
   return {.help = help, .least = least, .above = true};
 }
 constexpr OptionInfo any(std::string_view help) { return {.help = help}; }
+constexpr OptionInfo of_runs(OptionInfo info) {
+  info.runs_alone = true;
+  return info;
+}
 
 }  // namespace peftbench

@@ -120,20 +120,12 @@ std::map<std::string, Yaml> flat(const Yaml& yaml) {
   return values;
 }
 
-// What the trainer's options mean for runs of methods alone.
-bool of_runs_alone(const std::string& key) {
-  static const std::vector<std::string> keys = {
-      "batch_size",          "evaluate_at_start",   "validation_limit",        "patience",
-      "encoder_cache_bytes", "unlikelihood_weight", "length_normalised_weight"};
-  return key.starts_with("evaluation.") || std::find(keys.begin(), keys.end(), key) != keys.end();
-}
-
 void read_train(const Yaml& yaml, TrainConfig& train) {
   std::map<std::string, Yaml> values = flat(yaml);
   std::vector<std::string> known;
-  visit(train, [&](const std::string& key, auto& field, const OptionInfo&) {
+  visit(train, [&](const std::string& key, auto& field, const OptionInfo& info) {
     using Field = std::decay_t<decltype(field)>;
-    if (of_runs_alone(key)) return;
+    if (info.runs_alone) return;
     known.push_back(key);
     const auto found = values.find(key);
     if (found == values.end()) return;
@@ -265,10 +257,10 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
 nlohmann::json to_json(const PretrainConfig& config) {
   nlohmann::json text = nlohmann::json::array(), train;
   for (const TextShare& share : config.text) text.push_back({share.name, share.weight});
-  visit(config.train, [&](const std::string& key, const auto& field, const OptionInfo&) {
+  visit(config.train, [&](const std::string& key, const auto& field, const OptionInfo& info) {
     using Field = std::decay_t<decltype(field)>;
     // Neither changes what is learnt, and a long run may go on with more processors or be watched more closely.
-    if (of_runs_alone(key) || key == "threads" || key == "checkpoint_every") return;
+    if (info.runs_alone || key == "threads" || key == "checkpoint_every") return;
     if constexpr (std::is_enum_v<Field>) {
       train[key] = enum_name(field);
     } else {

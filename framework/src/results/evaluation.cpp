@@ -1,6 +1,7 @@
 #include "results/evaluation.h"
 
 #include "core/json.h"
+#include "core/option_keys.h"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +9,8 @@
 namespace peftbench {
 namespace {
 
-constexpr std::array<std::string_view, 4> of_the_task = {"task.max_input_tokens", "task.max_target_tokens",
-                                                         "task.prefix", "task.sentinel"};
+constexpr std::array<std::string_view, 4> of_the_task = {option_key::max_input_tokens, option_key::max_target_tokens,
+                                                         option_key::prefix, option_key::sentinel};
 // Sections of a configuration that hold such settings.
 constexpr std::array<const char*, 2> sections = {"eval", "task"};
 
@@ -22,7 +23,7 @@ std::string value_of(const EvaluationSettings& settings, const std::string& key)
 
 bool decides_evaluation(std::string_view key) {
   // Which other tasks are scored as well changes no score; the batch does not either.
-  if (key == "eval.batch_size" || key == "eval.tasks") return false;
+  if (key == option_key::eval_batch_size || key == option_key::eval_tasks) return false;
   return key.starts_with("eval.") || std::find(of_the_task.begin(), of_the_task.end(), key) != of_the_task.end();
 }
 
@@ -35,11 +36,11 @@ EvaluationSettings evaluation_of(const Json& config) {
       if (const std::string key = std::string(section) + "." + name; decides_evaluation(key))
         settings[key] = json_text(value);
   }
-  if (value_of(settings, "eval.mode") == "rank")
-    for (const char* key : {"eval.beams", "eval.length_penalty", "eval.max_tokens"}) settings.erase(key);
+  if (value_of(settings, option_key::mode) == "rank")
+    for (const char* key : {option_key::beams, option_key::length_penalty, option_key::max_tokens}) settings.erase(key);
   else
-    settings.erase("eval.rank_score");
-  if (value_of(settings, "eval.beams") == "1") settings.erase("eval.length_penalty");
+    settings.erase(option_key::rank_score);
+  if (value_of(settings, option_key::beams) == "1") settings.erase(option_key::length_penalty);
   return settings;
 }
 
@@ -57,13 +58,13 @@ std::vector<std::string> differences(const EvaluationSettings& one, const Evalua
 
 std::string answers_text(const RunRecord& record) {
   const EvaluationSettings settings = evaluation_of(record.config);
-  const bool ranks = value_of(settings, "eval.mode") == "rank";
+  const bool ranks = value_of(settings, option_key::mode) == "rank";
   // Older records do not say it.
   const std::string answers = !record.answers.empty() ? record.answers : ranks ? "ranked" : "generated";
   if (answers == "classes") return "classes of a head";
-  if (const std::string score = value_of(settings, "eval.rank_score"); answers == "ranked" && !score.empty())
+  if (const std::string score = value_of(settings, option_key::rank_score); answers == "ranked" && !score.empty())
     return "ranked by " + score;
-  if (const std::string beams = value_of(settings, "eval.beams");
+  if (const std::string beams = value_of(settings, option_key::beams);
       answers == "generated" && beams.size() > 0 && beams != "1")
     return "generated, " + beams + " beams";
   return answers;

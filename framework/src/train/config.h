@@ -100,7 +100,7 @@ void visit(Config& c, Visitor&& visitor) {
   constexpr double largest = std::numeric_limits<double>::max();  // not infinity
   constexpr double below_one = 1 - std::numeric_limits<double>::epsilon() / 2;
   visitor("steps", c.steps, at_least(0, "optimizer steps"));
-  visitor("batch_size", c.batch_size, at_least(1, "examples per forward pass"));
+  visitor("batch_size", c.batch_size, of_runs(at_least(1, "examples per forward pass")));
   visitor("gradient_accumulation", c.gradient_accumulation,
           at_least(1, "forward passes per step; a step uses batch_size times this many examples"));
   visitor("optimizer", c.optimizer, any("adafactor as in T5X, or adamw as in torch.optim"));
@@ -117,21 +117,25 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("loss", c.loss, any("token_mean: mean over the target tokens of a step; sum: their sum"));
   visitor("z_loss", c.z_loss, between(0, largest, "weight of log²Z per target token; Lester et al. use 1e-4"));
   visitor("unlikelihood_weight", c.unlikelihood_weight,
-          between(0, largest, "weight of -log(1 - p) of the tokens of the wrong label words; 0: off; T-Few uses 1"));
+          of_runs(between(0, largest,
+                          "weight of -log(1 - p) of the tokens of the wrong label words; 0: off; T-Few uses 1")));
   visitor("length_normalised_weight", c.length_normalised_weight,
-          between(0, largest,
-                  "weight of the cross-entropy over label words, from their mean token log-likelihood; 0: off; T-Few "
-                  "uses 1"));
+          of_runs(between(
+              0, largest,
+              "weight of the cross-entropy over label words, from their mean token log-likelihood; 0: off; T-Few "
+              "uses 1")));
   visitor("evaluate_every", c.evaluate_every,
           at_least(0, "steps between evaluations on the validation split; 0: only at the end"));
-  visitor("evaluate_at_start", c.evaluate_at_start, any("evaluate once before the first step, for comparison"));
-  visitor("validation_limit", c.validation_limit, at_least(0, "validation examples used during training; 0: all"));
-  visitor("patience", c.patience, at_least(0, "stop after N evaluations without improvement; 0: never"));
+  visitor("evaluate_at_start", c.evaluate_at_start,
+          of_runs(any("evaluate once before the first step, for comparison")));
+  visitor("validation_limit", c.validation_limit,
+          of_runs(at_least(0, "validation examples used during training; 0: all")));
+  visitor("patience", c.patience, of_runs(at_least(0, "stop after N evaluations without improvement; 0: never")));
   visitor("checkpoint_every", c.checkpoint_every,
           at_least(0, "steps between checkpoints for resuming; 0: only at the end"));
   visitor("log_every", c.log_every, at_least(1, "steps between lines of log.jsonl"));
   visitor("encoder_cache_bytes", c.encoder_cache_bytes,
-          at_least(0, "maximum memory for cached encoder outputs; does not affect results"));
+          of_runs(at_least(0, "maximum memory for cached encoder outputs; does not affect results")));
   visitor("threads", c.threads, between(0, 4096, "CPU threads; 0: OMP_NUM_THREADS, else one per available processor"));
   visitor("seed", c.seed, at_least(0, "random seed"));
   visitor("adafactor.initial_step", c.adafactor.initial_step,
@@ -157,7 +161,8 @@ void visit(Config& c, Visitor&& visitor) {
   visitor("adamw.multiply_by_parameter_scale", c.adamw.multiply_by_parameter_scale,
           any("multiply the rate by max(1e-3, RMS of the parameter), as Adafactor can; helps if T5 is trained from the "
               "start"));
-  visit_evaluation(c.evaluation, visitor);
+  visit_evaluation(c.evaluation,
+                   [&](const char* key, auto& field, const OptionInfo& info) { visitor(key, field, of_runs(info)); });
 }
 
 // How an option is called in a run's configuration: seed and threads concern the whole run, evaluation has a section of

@@ -63,6 +63,12 @@ Value another(const ParameterSchema& parameter) {
   return std::string("another");
 }
 
+TEST(RunOptions, KeysThatOtherCodeRefersToAreThoseOfOptions) {
+  std::set<std::string> keys;
+  for (const ParameterSchema& option : option_schema().parameters()) keys.insert(option.name);
+  for (const char* key : option_key::all) EXPECT_TRUE(keys.contains(key)) << key;
+}
+
 TEST(RunOptions, WhatIsSetIsReadWrittenAndTellsRunsApart) {
   const nlohmann::json defaults = to_json(RunOptions{});
   EXPECT_EQ(defaults.size(), option_schema().parameters().size());
