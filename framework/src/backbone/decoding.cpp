@@ -77,9 +77,9 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
   const bool split_bias = sites_.has_override(rows, stack.relative_bias);
   Scores scores = step_scores(rows, cache), over_encoder = cross_scores(source);
 
-  // One query a sequence: [B, H·K] → [b, H, 1, K] of each part.
+  // One query a sequence: [B, H·K] → [b, H, 1, K] of each part. `from`: of cross-attention, whose keys they are.
   const auto attend_step = [&](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionWire& wire,
-                               Scores& bias, bool split_for_bias) {
+                               Scores& bias, bool split_for_bias, const Side* from) {
     const Tensor heads = heads_of(q.unsqueeze(1));
     Tensor out;
     if (!split(rows, wire, split_for_bias)) {
@@ -90,7 +90,7 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
         const GroupRange& range = rows.ranges[r];
         const int64_t first = range.first_sequence, count = range.layout.sequences();
         // Cross-attention scores are made for the part's own longest source.
-        const int64_t keys = &bias == &over_encoder ? source.range_maps[r].longest() : k.size(2);
+        const int64_t keys = from ? from->range_maps[r].longest() : k.size(2);
         parts.push_back(attend_part({heads.narrow(0, first, count), k.narrow(0, first, count).narrow(2, 0, keys),
                                      v.narrow(0, first, count).narrow(2, 0, keys)},
                                     range.group, static_cast<int>(r), wire, bias));
@@ -110,11 +110,11 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
       grow(cache.self_k[l], block.self.k);
       grow(cache.self_v[l], block.self.v);
       return attend_step(sites_.linear(normed, rows, block.self.q), cache.self_k[l], cache.self_v[l], block.self,
-                         scores, split_bias);
+                         scores, split_bias, nullptr);
     };
     const Attend cross = [&](const Tensor& normed) {
       return attend_step(sites_.linear(normed, rows, block.cross.q), cache.cross_k[l], cache.cross_v[l], block.cross,
-                         over_encoder, false);
+                         over_encoder, false, &source);
     };
     hidden = run_block(hidden, rows, block, self, cross);
   }

@@ -198,7 +198,13 @@ void Runner::work() {
   costs_.begin("train");
   CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
   EventLog log(folder_.log());
-  TrainingJob job{backbone, plan, *train_examples, {}, {}, scoring.cache(), &checkpoints, &log, &progress_};
+  TrainingJob job{.backbone = backbone,
+                  .plan = plan,
+                  .examples = *train_examples,
+                  .encoder_cache = scoring.cache(),
+                  .checkpoints = &checkpoints,
+                  .log = &log,
+                  .progress = &progress_};
   if (scoring.can_validate()) {
     job.validate = [&](const CompiledPlan& current) {
       costs_.begin("validate");  // so that the time of training is that of its steps

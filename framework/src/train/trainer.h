@@ -39,9 +39,9 @@ struct TrainingJob {
   const Backbone& backbone;
   CompiledPlan& plan;  // initialised; contains the best parameters afterwards
   const ExampleList& examples;
-  std::vector<std::int64_t> groups;  // plan of each example in a stacked plan; empty: all 0
+  std::vector<std::int64_t> groups = {};  // plan of each example in a stacked plan; empty: all 0
   // Scores the plan on the validation split; null if there is none, then the last step is the best.
-  std::function<Evaluation(const CompiledPlan&)> validate;
+  std::function<Evaluation(const CompiledPlan&)> validate = {};
   EncoderCache* encoder_cache = nullptr;   // shared with the evaluator; see uses_encoder_cache
   CheckpointStore* checkpoints = nullptr;  // null: not resumable
   EventLog* log = nullptr;
