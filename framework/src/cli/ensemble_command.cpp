@@ -6,9 +6,13 @@
 #include "core/names.h"
 #include "report/format.h"
 #include "report/render.h"
+#include "results/result_store.h"
+#include "results/run_record.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <optional>
 
 namespace peftbench {
 namespace {
