@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
-#include "commands/neighbors_run.h"
+#include "commands/neighbors.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/render.h"

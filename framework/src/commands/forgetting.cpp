@@ -6,6 +6,7 @@
 #include "commands/evaluate_run.h"
 #include "config/machine.h"
 #include "core/files.h"
+#include "data/task/load_task.h"
 #include "data/task/task_mixture.h"
 #include "eval/likelihood.h"
 #include "run/scoring.h"

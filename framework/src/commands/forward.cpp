@@ -219,13 +219,13 @@ ForwardSummary forward(const ForwardRequest& request, const Paths& paths) {
                        .expected = "--output FILE, --generate FILE or both",
                        .remedy = "give a file to write"});
   if (request.gradient && !request.labels)
-    throw ConfigError(
-        {.what = "--grad needs --labels, because the gradient is of their loss", .remedy = "give the labels file"});
+    throw ConfigError(Problem{.what = "--grad needs --labels, because the gradient is of their loss",
+                              .remedy = "give the labels file"});
   if (request.adapters.size() > 1 && !request.groups)
-    throw ConfigError(
-        {.what = "several adapters need --groups, which assigns rows to adapters", .remedy = "give the groups file"});
+    throw ConfigError(Problem{.what = "several adapters need --groups, which assigns rows to adapters",
+                              .remedy = "give the groups file"});
   if (request.adapters.empty() && request.groups)
-    throw ConfigError({.what = "--groups needs --adapter", .remedy = "give the adapters"});
+    throw ConfigError(Problem{.what = "--groups needs --adapter", .remedy = "give the adapters"});
   const ResolvedBackbone resolved = resolve_backbone(request.backbone, backbone_search(paths));
   const auto backbone = Backbone::load(resolved.folder.value(), request.load);
   const BackboneSpec& spec = backbone->spec();

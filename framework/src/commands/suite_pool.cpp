@@ -77,7 +77,7 @@ class Pool {
   void run_all() {
     keep();
     const std::vector<std::size_t> indices = order();
-    waiting_.assign(indices.begin(), paths.end());
+    waiting_.assign(indices.begin(), indices.end());
     total_ = static_cast<std::int64_t>(waiting_.size());
     while (!waiting_.empty() || !jobs_.empty() || !elsewhere_.empty()) {
       if (request_.stop && request_.stop()) throw Interrupted();
@@ -111,7 +111,7 @@ class Pool {
       if (!runs_[i].finished && !runs_[i].cell.run.empty()) indices.push_back(i);
     const auto& seeds = request_.spec.seeds;
     const auto turn = [&](std::size_t i) { return std::find(seeds.begin(), seeds.end(), runs_[i].cell.seed); };
-    std::stable_sort(indices.begin(), paths.end(), [&](std::size_t a, std::size_t b) { return turn(a) < turn(b); });
+    std::stable_sort(indices.begin(), indices.end(), [&](std::size_t a, std::size_t b) { return turn(a) < turn(b); });
     return indices;
   }
 

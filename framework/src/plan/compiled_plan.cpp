@@ -53,7 +53,8 @@ CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
   CompiledPlan out;
   for (const CompiledPlan& plan : plans) {
     if (plan.groups_.empty()) {
-      throw ConfigError({.what = "an empty plan cannot be stacked", .expected = "at least one plan of a method"});
+      throw ConfigError(
+          Problem{.what = "an empty plan cannot be stacked", .expected = "at least one plan of a method"});
     }
     out.groups_.insert(out.groups_.end(), plan.groups_.begin(), plan.groups_.end());
     out.derive_ = out.derive_ && plan.derive_;

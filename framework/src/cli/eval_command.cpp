@@ -4,49 +4,23 @@
 #include "cli/console.h"
 #include "cli/fetch.h"
 #include "commands/evaluate_adapter.h"
-#include "commands/forward.h"
+#include "commands/evaluate_run.h"
+#include "config/settings.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/run_report.h"
 #include "report/text_sheet.h"
 #include "results/result_store.h"
-#include "run/planning.h"
-#include "run/workbench.h"
+#include "results/run_record.h"
 
 #include <peftbench/error.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+#include <optional>
 
-int params_command(const std::vector<std::string>& words) {
-  Arguments arguments(
-      "params", "Counts the parameters that a method adds to a backbone. Only sizes are needed: no weights are read.");
-  arguments.add_method_and_backbone();
-  arguments.setting("--task", option_key::task, "use the settings for this task");
-  arguments.add_set();
-  arguments.add_paths();
-  arguments.add_json();
-  if (!arguments.parse(words)) return 0;
-  Resources resources(arguments.paths());
-  const Setup setup = set_up(resources, arguments.config(), BackboneNeed::sizes);
-  const nlohmann::json ledger = to_json(plan_ledger(*setup.plugin, setup.config.values, setup.backbone.spec,
-                                                    task_shape(resources, setup.config), setup.config.options.train));
-  const std::int64_t frozen = setup.backbone.spec.parameter_count();
-  if (arguments.json()) {
-    const Json json = {{"method", setup.plugin->name},
-                       {"backbone", setup.backbone.name},
-                       {"values", to_json(setup.config.values)},
-                       {"backbone_parameters", frozen},
-                       {"ledger", ledger}};
-    print_json(json);
-  } else {
-    print(fmt::format("{} on {}\n", setup.plugin->name, setup.backbone.name) +
-          describe_ledger(Json(ledger), frozen, terminal_width(1)));
-  }
-  return 0;
-}
+namespace peftbench {
 
 int eval_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -135,66 +109,6 @@ int eval_command(const std::vector<std::string>& words) {
   sheet.add("loss", outcome.loss ? fmt::format("{:.4f} per target token", *outcome.loss)
                                  : "none: the training labels do not map one-to-one to the labels of this task");
   print(sheet.text(terminal_width(1)));
-  return 0;
-}
-
-int forward_command(const std::vector<std::string>& words) {
-  Arguments arguments(
-      "forward",
-      "Runs one forward pass on token ids from files, for comparison with other programs. No vocabulary\nis needed.");
-  ForwardRequest request;
-  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none";
-  std::vector<std::string> adapters;
-  CLI::App& app = arguments.app();
-  app.add_option("--backbone", request.backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder")
-      ->required()
-      ->type_name("DIR");
-  app.add_option("--input-ids", input, "JSON: a list of lists of ids")->required()->type_name("FILE");
-  app.add_option("--labels", labels, "JSON: the ids to predict, one list per input")->type_name("FILE");
-  app.add_option("--output", output, "safetensors file to write: encoder_last_hidden_state, logits, loss")
-      ->type_name("FILE");
-  app.add_option("--adapter", adapters,
-                 "folder of a run or of an adapter (of peft-bench or Hugging Face); may be repeated")
-      ->type_name("DIR")
-      ->allow_extra_args(false);
-  app.add_option("--groups", groups, "JSON: the adapter number of each row, from 0; -1: none")->type_name("FILE");
-  arguments.flag("--grad", request.gradient,
-                 "also write the gradient of the loss with respect to the input embeddings");
-  app.add_option("--precision", precision, "precision of the frozen weights")
-      ->check(CLI::IsMember(enum_choices<Precision>()))
-      ->capture_default_str();
-  app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
-      ->check(CLI::IsMember(enum_choices<Quantization>()))
-      ->capture_default_str();
-  app.add_option("--generate", generate, "JSON file to write: the generated ids")->type_name("FILE");
-  app.add_option("--beams", request.beams, "number of beams of --generate; 1: greedy decoding")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--max-tokens", request.max_tokens, "maximum length of an answer of --generate")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  arguments.add_paths();
-  arguments.add_json();
-  if (!arguments.parse(words)) return 0;
-  const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
-  request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value()};
-  request.input_ids = input;
-  request.labels = path(labels);
-  request.output = path(output);
-  request.adapters.assign(adapters.begin(), adapters.end());
-  request.groups = path(groups);
-  request.generate = path(generate);
-  const ForwardSummary summary = forward(request, arguments.paths());
-  print_warnings(summary.notes);
-  if (arguments.json()) {
-    print_json(Json{{"sequences", summary.sequences}, {"loss", summary.loss ? Json(*summary.loss) : Json(nullptr)}});
-  } else {
-    std::string text = fmt::format("{} sequences", summary.sequences);
-    if (summary.loss) text += fmt::format(", loss {:.6f}", *summary.loss);
-    for (const auto& file : {request.output, request.generate})
-      if (file) text += ", wrote " + file->string();
-    print(text + "\n");
-  }
   return 0;
 }
 

@@ -1,4 +1,4 @@
-#include "commands/ensemble_run.h"
+#include "commands/ensemble.h"
 
 #include "backbone/finite.h"
 #include "backbone/unchanged.h"

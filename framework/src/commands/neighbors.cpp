@@ -1,4 +1,4 @@
-#include "commands/neighbors_run.h"
+#include "commands/neighbors.h"
 
 #include "adapters/adapter.h"
 #include "adapters/adapter_place.h"

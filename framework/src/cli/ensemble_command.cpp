@@ -2,13 +2,17 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
-#include "commands/ensemble_run.h"
+#include "commands/ensemble.h"
 #include "core/names.h"
 #include "report/format.h"
 #include "report/render.h"
+#include "results/result_store.h"
+#include "results/run_record.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <optional>
 
 namespace peftbench {
 namespace {

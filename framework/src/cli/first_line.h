@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace peftbench {
+
+// Of a message, for a row of a table.
+inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace peftbench
