@@ -7,6 +7,7 @@
 #include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "train/loss.h"
 
 #include <ATen/Parallel.h>
@@ -18,7 +19,10 @@
 #include <cstdlib>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::support {
+
+using namespace layers;
+
 namespace {
 
 constexpr int64_t batch_size = 16, input_tokens = 128, target_tokens = 8;
@@ -107,10 +111,10 @@ void greedy(benchmark::State& state) {
 BENCHMARK(greedy)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
-}  // namespace peftbench
+}  // namespace peftbench::support
 
 int main(int argc, char** argv) {
-  peftbench::tune_process();  // as the program runs
+  peftbench::config::tune_process();  // as the program runs
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -1,6 +1,7 @@
 #include "plugin/schema.h"
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/abi.h>
@@ -18,6 +19,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::adapter_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

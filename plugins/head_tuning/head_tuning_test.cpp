@@ -2,6 +2,7 @@
 #include "plugin/schema.h"
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/abi.h>
@@ -16,6 +17,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::head_tuning_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -3,6 +3,7 @@
 #include "plugin/schema.h"
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/abi.h>
@@ -15,14 +16,17 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::ia3_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;
 using support::difference;
-using ::testing::HasSubstr;
 using support::logits;
 using support::some_ids;
 using support::tiny_backbone;
+using ::testing::HasSubstr;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 

@@ -1,4 +1,5 @@
 #include "huggingface.h"
+#include "support/layers.h"
 
 #include "targets.h"
 
@@ -16,6 +17,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::huggingface_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::AllOf;

@@ -1,3 +1,4 @@
+#include "support/layers.h"
 #include "targets.h"
 
 #include "backbone/catalogue.h"
@@ -20,6 +21,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::lora_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -1,5 +1,6 @@
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include "ledger/ledger.h"
@@ -18,16 +19,19 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::p_tuning_v2_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;
 using support::difference;
-using ::testing::HasSubstr;
 using support::Ids;
-using ::testing::IsEmpty;
 using support::logits;
 using support::some_ids;
 using support::tiny_backbone;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 const TaskShape three_labels{{"bad", "good", "so so"}, {"text"}};

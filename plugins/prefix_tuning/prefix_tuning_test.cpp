@@ -1,5 +1,6 @@
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include "huggingface.h"
@@ -24,17 +25,20 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::prefix_tuning_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;
 using support::difference;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using support::Ids;
-using ::testing::IsEmpty;
 using support::logits;
 using support::some_ids;
 using support::tiny_backbone;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 const MethodRegistrar& registrar() {

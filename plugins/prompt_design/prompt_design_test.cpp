@@ -1,5 +1,6 @@
 #include "plugin/schema.h"
 #include "run/planning.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/abi.h>
@@ -15,6 +16,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::prompt_design_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

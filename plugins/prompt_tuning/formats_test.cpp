@@ -1,4 +1,5 @@
 #include "formats.h"
+#include "support/layers.h"
 
 #include "support/tiny_backbone.h"
 
@@ -9,6 +10,9 @@
 #include <gmock/gmock.h>
 
 namespace peftbench::formats_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::ElementsAre;

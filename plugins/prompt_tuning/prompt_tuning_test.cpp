@@ -3,6 +3,7 @@
 #include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 #include "train/checkpoint.h"
 
@@ -24,6 +25,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::prompt_tuning_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -1,5 +1,6 @@
 #include "eval/likelihood.h"
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/slots.h"
 #include "support/tiny_backbone.h"
 
@@ -16,6 +17,9 @@
 #include <cmath>
 
 namespace peftbench::soft_words_test {
+
+using namespace layers;
+
 namespace {
 
 using support::difference;

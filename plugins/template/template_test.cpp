@@ -1,5 +1,6 @@
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include "plugin/schema.h"
@@ -14,6 +15,9 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::template_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

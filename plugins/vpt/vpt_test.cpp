@@ -1,5 +1,6 @@
 #include "eval/likelihood.h"
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/slots.h"
 #include "support/tiny_backbone.h"
 
@@ -10,16 +11,19 @@
 #include <cmath>
 
 namespace peftbench::vpt_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;
-using ::testing::Contains;
 using support::difference;
+using support::some_ids;
+using support::tiny_backbone;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using support::some_ids;
-using support::tiny_backbone;
 
 const Batch inputs{some_ids(9, 1), some_ids(4, 2)}, targets{{0, 5, 6}, {0, 9}};
 const TaskShape three{{"a", "b", "c"}, {"text"}};

@@ -1,5 +1,6 @@
 #include "eval/likelihood.h"
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/slots.h"
 #include "support/tiny_backbone.h"
 
@@ -11,6 +12,9 @@
 #include <cmath>
 
 namespace peftbench::warp_test {
+
+using namespace layers;
+
 namespace {
 
 using support::difference;

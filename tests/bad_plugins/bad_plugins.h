@@ -1,6 +1,7 @@
 #pragma once
 
 #include "plugin/loader.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 
@@ -8,7 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::support {
+
+using namespace layers;
 
 inline fs::path bad(const std::string& name) { return fs::path(BAD_PLUGINS) / (name + ".so"); }
 
@@ -52,4 +55,4 @@ class Folder {
   fs::path path_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::support

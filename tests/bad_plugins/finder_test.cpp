@@ -1,4 +1,5 @@
 #include "bad_plugins.h"
+#include "support/layers.h"
 
 #include "plugin/finder.h"
 
@@ -7,6 +8,9 @@
 #include <fstream>
 
 namespace peftbench::finder_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

@@ -1,4 +1,5 @@
 #include "bad_plugins.h"
+#include "support/layers.h"
 
 #include "plugin/note.h"
 
@@ -11,6 +12,9 @@
 #include <fstream>
 
 namespace peftbench::loader_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

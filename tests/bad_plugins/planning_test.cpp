@@ -1,4 +1,5 @@
 #include "bad_plugins.h"
+#include "support/layers.h"
 
 #include "plugin/schema.h"
 #include "support/forward.h"
@@ -7,6 +8,9 @@
 #include <peftbench/plan.h>
 
 namespace peftbench::planning_test {
+
+using namespace layers;
+
 namespace {
 
 CompiledPlan make_and_plan(const std::string& name) {

@@ -1,4 +1,5 @@
 // An adapter that is read again: whole, the one that was meant, and checked alike whatever names it.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace peftbench::adapter_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // What the program prints and how it ends, as a user sees it.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <cstdio>
 
 namespace peftbench::cli_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // export, import, --init-from, ensemble and neighbors as a user sees them.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -10,6 +11,9 @@
 #include <map>
 
 namespace peftbench::exchange_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

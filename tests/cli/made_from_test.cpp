@@ -1,4 +1,5 @@
 // What is scored or begun from is compared with what was trained, by content and not by name. // S4
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <algorithm>
 
 namespace peftbench::made_from_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

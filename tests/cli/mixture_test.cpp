@@ -1,4 +1,5 @@
 // Several tasks at once, tasks that were not trained on, and targets behind a sentinel, as a user sees them.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <map>
 
 namespace peftbench::mixture_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // A run has one score on a task, whoever asks: the run itself, `eval` and `ensemble`. // S23
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::one_score_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

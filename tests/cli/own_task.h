@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +8,8 @@
 #include <string>
 
 namespace peftbench::testing_support {
+
+using namespace layers;
 
 inline std::string replaced(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);

@@ -1,4 +1,5 @@
 // What is kept is found from any folder; paths in a file are of its folder, those typed of the shell's. // S22
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <algorithm>
 
 namespace peftbench::paths_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

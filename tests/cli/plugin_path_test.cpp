@@ -1,4 +1,5 @@
 // hostile 1: a file names a method and never opens a library; what the command line names is opened.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::plugin_path_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

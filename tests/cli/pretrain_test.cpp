@@ -1,4 +1,5 @@
 // pretrain as a user meets it: what it finds, what it refuses, and what it does with a folder of an earlier call.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <fstream>
 
 namespace peftbench::pretrain_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;
@@ -66,8 +70,7 @@ TEST_F(Pretrain, DryRunFindsWhatItNeeds) {
                  "name: mine\nsource: mine.csv\ninput: \"{a}\"\ntarget: \"{b}\"\nmetrics: [exact_match]\n"
                  "split: {seed: 0, validation: 1, test: 1}\n");
   ASSERT_EQ(train(sizes + mixed, {"--dry-run"}), 0) << err_;
-  EXPECT_THAT(err_,
-              AllOf(HasSubstr("--fetch supervised/antonym\n"), HasSubstr("that you must provide: mine")));
+  EXPECT_THAT(err_, AllOf(HasSubstr("--fetch supervised/antonym\n"), HasSubstr("that you must provide: mine")));
   EXPECT_EQ(train("model: {from: ../nowhere}\n" + text + rest, {"--dry-run"}), 2);
   EXPECT_THAT(err_, AllOf(HasSubstr("small.yaml:1"), HasSubstr("../nowhere")));
   std::string other = sizes;

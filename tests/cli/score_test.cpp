@@ -1,4 +1,5 @@
 // `peft-bench score`: files of predictions as they lie on disks.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::score_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace peftbench::testing_support {
+
+using namespace layers;
 
 // A small suite, and the folder that it runs into.
 class SuiteFixture : public ::testing::Test {

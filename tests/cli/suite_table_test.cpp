@@ -1,11 +1,15 @@
 // Tables of suites and folders of runs: how rows are evaluated, which runs count, what is missing.
 #include "cli/suite_fixture.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace peftbench::suite_table_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,5 +1,6 @@
 // Grids of runs, their tables, and what a backbone forgets, as a user sees them.
 #include "cli/suite_fixture.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,9 @@
 #include <algorithm>
 
 namespace peftbench::suite_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,5 +1,6 @@
 // What a vocabulary and the limits make of a task of the user's own, and files that are no tasks.
 #include "cli/own_task.h"
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -7,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::task_words_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

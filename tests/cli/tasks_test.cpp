@@ -1,5 +1,6 @@
 // `peft-bench tasks` and tasks of the user's own, as somebody new to the program meets them.
 #include "cli/own_task.h"
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -10,6 +11,9 @@
 #include <sstream>
 
 namespace peftbench::tasks_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // What a run does otherwise than one may think is told before it and in its record.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::told_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

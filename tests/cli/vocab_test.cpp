@@ -1,4 +1,5 @@
 // vocab, and pretrain's examples with what it makes, as a user sees them.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::vocab_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // Weights, adapters and vocabularies that are not as they should be, as a user sees it.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <cstring>
 
 namespace peftbench::weights_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

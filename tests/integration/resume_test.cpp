@@ -1,5 +1,6 @@
 // What is left on the disk lets the same command go on to the same bytes, wherever the process was killed.
 #include "core/random.h"
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -12,6 +13,9 @@
 #include <cmath>
 
 namespace peftbench::resume_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 // Where a run's data lies, in memory or in files, changes no byte of what comes out.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +9,9 @@
 #include <fstream>
 
 namespace peftbench::storage_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

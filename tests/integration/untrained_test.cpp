@@ -1,4 +1,5 @@
 // A method that trains nothing goes the way of the others: a run, its record, its adapter, resuming, scoring again.
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::untrained_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

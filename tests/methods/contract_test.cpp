@@ -5,6 +5,7 @@
 #include "formats/safetensors.h"
 #include "methods/workshop.h"
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <ATen/core/grad_mode.h>
@@ -15,6 +16,9 @@
 #include <algorithm>
 
 namespace peftbench::support {
+
+using namespace layers;
+
 namespace {
 
 using testing_support::Scratch;

@@ -1,10 +1,13 @@
 #include "methods/variants.h"
+#include "support/layers.h"
 
 #include <algorithm>
 #include <ostream>
 #include <stdexcept>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 namespace {
 

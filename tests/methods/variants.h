@@ -1,12 +1,15 @@
 #pragma once
 
 #include "plugin/schema.h"
+#include "support/layers.h"
 
 #include <iosfwd>
 #include <string>
 #include <vector>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 // What training on eight examples must come to.
 enum class Overfit {

@@ -1,4 +1,5 @@
 #include "methods/workshop.h"
+#include "support/layers.h"
 
 #include "adapters/adapter.h"
 #include "eval/likelihood.h"
@@ -12,6 +13,9 @@
 #include <utility>
 
 namespace peftbench::support {
+
+using namespace layers;
+
 namespace {
 
 const fs::path assets = fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "assets/backbones/t5-nano-lm";
@@ -80,7 +84,7 @@ TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps) const {
   config.evaluate_at_start = false;
   config.seed = 7;
   const ExamplesInMemory made(examples(plan));
-  return peftbench::train(config, {*backbone_, plan, made, {}, {}});
+  return peftbench::train::train(config, {*backbone_, plan, made, {}, {}});
 }
 
 Tensor Workshop::outcome(const CompiledPlan& plan, const std::vector<const EncodedExample*>& batch) const {

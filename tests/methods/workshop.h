@@ -5,6 +5,7 @@
 #include "data/prepared/encode.h"
 #include "methods/variants.h"
 #include "plugin/finder.h"
+#include "support/layers.h"
 #include "train/trainer.h"
 
 #include <memory>
@@ -12,6 +13,8 @@
 #include <vector>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 class Workshop {
  public:

@@ -2,6 +2,7 @@
 
 // One teacher-forced pass and the other short cuts of tests that compare logits.
 #include "backbone/backbone.h"
+#include "support/layers.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -9,6 +10,8 @@
 #include <vector>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 using Ids = std::vector<int64_t>;
 using Batch = std::vector<Ids>;

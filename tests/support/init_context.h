@@ -3,12 +3,15 @@
 // An InitContext without a vocabulary or a task, for plans made in tests.
 #include "core/random.h"
 #include "plan/compiled_plan.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
 #include <ATen/CPUGeneratorImpl.h>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 class FakeInitContext final : public InitContext {
  public:

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/layers.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,6 +18,8 @@
 #include <vector>
 
 namespace peftbench::testing_support {
+
+using namespace layers;
 
 namespace fs = std::filesystem;
 

@@ -5,6 +5,7 @@
 #include "backbone/backbone.h"
 #include "core/random.h"
 #include "plugin/schema.h"
+#include "support/layers.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
@@ -19,6 +20,8 @@
 extern "C" const peftbench::PluginHeader peftbench_plugin;
 
 namespace peftbench::support {
+
+using namespace layers;
 
 // Initialises from a backbone and single letters: a = 3, b = 4, … and <extra_id_0> = the last row of the table.
 class LetterContext final : public InitContext {

@@ -3,6 +3,7 @@
 // A T5 of a few thousand weights with every awkward property: d_model ≠ heads · d_kv, an encoder deeper than the
 // decoder, an odd number of heads.
 #include "backbone/backbone.h"
+#include "support/layers.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
@@ -12,6 +13,8 @@
 #include <string>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 struct TinyOptions {
   bool gated = true;

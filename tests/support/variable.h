@@ -1,10 +1,14 @@
 #pragma once
 
+#include "support/layers.h"
+
 #include <cstdlib>
 #include <optional>
 #include <string>
 
 namespace peftbench::testing_support {
+
+using namespace layers;
 
 // A variable of the environment, as it was before when this goes.
 class Variable {

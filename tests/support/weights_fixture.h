@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "plan/compiled_plan.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 #include <peftbench/spec.h>
@@ -18,6 +19,8 @@
 #include <vector>
 
 namespace peftbench::testing_files {
+
+using namespace layers;
 
 class TempFolder {
  public:

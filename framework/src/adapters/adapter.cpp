@@ -15,7 +15,7 @@
 #include <ATen/ops/allclose.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 constexpr int format_version = 1;
@@ -118,7 +118,7 @@ std::string write_adapter(const fs::path& folder, const AdapterInfo& info, const
   nlohmann::ordered_json json = {{"format_version", format_version},
                                  {"method", info.method},
                                  {"version", info.version},
-                                 {"values", to_json(info.values)},
+                                 {"values", plugin::to_json(info.values)},
                                  {"backbone", {{"name", info.backbone}, {"checksum", info.backbone_checksum}}},
                                  {"task", info.task},
                                  {"labels", info.shape.labels},
@@ -236,4 +236,4 @@ CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, cons
   return plan_of(adapter, finder, backbone.spec());
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

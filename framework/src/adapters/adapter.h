@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "adapters/made_from.h"
 #include "backbone/backbone.h"
 #include "core/files.h"
@@ -12,7 +13,7 @@
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // The description of a trained method: adapter.json.
 struct AdapterInfo {
@@ -69,4 +70,4 @@ void check_frozen(const Adapter& adapter, const Backbone& backbone);
 CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, const Backbone& backbone,
                           const std::string& checksum, const std::function<void(std::string)>& warn = {});
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -8,7 +8,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 namespace {
 
@@ -78,4 +78,4 @@ ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given
   return resolve_backbone(name, backbone_search(paths), need);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

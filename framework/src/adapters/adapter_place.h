@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "adapters/made_from.h"
 #include "backbone/backbone.h"
 #include "backbone/hub.h"
@@ -9,7 +10,7 @@
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // An adapter given by the user, and the backbone in the record of its run, if there is one.
 struct AdapterPlace {
@@ -31,4 +32,4 @@ std::optional<fs::path> lone_adapter(const std::string& name, const fs::path& ru
 ResolvedBackbone backbone_of(const AdapterPlace& place, const std::string& given, const Paths& paths,
                              BackboneNeed need);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

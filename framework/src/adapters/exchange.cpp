@@ -17,7 +17,7 @@
 
 #include <functional>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 // Nothing of the user's is written over: two files that belong together could not be replaced at once.
@@ -150,4 +150,4 @@ ExportOutcome export_adapter(const ExportRequest& request) {
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

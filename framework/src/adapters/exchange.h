@@ -1,6 +1,7 @@
 #pragma once
 
 #include "adapters/adapter.h"
+#include "adapters/layer.h"
 #include "config/paths.h"
 #include "plugin/loader.h"
 
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // From an adapter of another program to a folder of ours.
 struct ImportRequest {
@@ -50,4 +51,4 @@ struct ExportOutcome {
 };
 ExportOutcome export_adapter(const ExportRequest& request);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -17,7 +17,7 @@
 #include <cmath>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 using nlohmann::ordered_json;  // the order of patterns counts
@@ -251,4 +251,4 @@ std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, co
                                : did_you_mean(format, names)});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "core/files.h"
 #include "plugin/finder.h"
 
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // The containers of other programs: a folder with adapter_config.json and adapter_model.safetensors (or the older
 // adapter_model.bin), or a .npy. What they mean is known to the formats of the methods alone.
@@ -38,4 +39,4 @@ ForeignMatch match_foreign_adapter(const ForeignAdapter& adapter, const fs::path
 // The form that `export --format` names. Throws ConfigError that lists those of the method.
 std::shared_ptr<const AdapterFormat> format_named(const LoadedPlugin& plugin, const std::string& format);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 std::string short_hash(const std::string& hash) { return hash.substr(0, 16); }
@@ -197,4 +197,4 @@ std::string unknown_hashes(const MadeFrom& made) {
                          : "an older version did not record hashes of " + join(unknown) + ", so they are not compared";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

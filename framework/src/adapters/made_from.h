@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "config/paths.h"
 #include "config/run_config.h"
 #include "data/task/task.h"
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // What a trained method was made from, by content: a name may come to mean something else.
 struct MadeFrom {
@@ -68,4 +69,4 @@ void check_start(const MadeFrom& made, const NewRun& now, const std::string& sta
 // The hashes that an older record lacks, so that they are not compared; empty: none.
 std::string unknown_hashes(const MadeFrom& made);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -12,7 +12,7 @@
 
 #include <set>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 using detail::PlanGroup;
@@ -68,4 +68,4 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   return write_model_folder(folder, files, [] { require_unchanged_files(); });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -1,8 +1,9 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "backbone/backbone.h"
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // The backbone's tensors with everything that the plan does in them. Throws ConfigError naming the sites at which
 // something would be left.
@@ -12,4 +13,4 @@ TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan);
 // Returns the weights' file.
 fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs::path& source);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -7,7 +7,7 @@
 #include <functional>
 #include <unordered_set>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 // The fields' texts without white space, which tasks write in different places; what a template says beside them is
@@ -45,4 +45,4 @@ std::string seen_rows(const TaskData& trained, const TaskData& scored, const std
          "' that are scored are also used to train or select on '" + trained.config.name + "'";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

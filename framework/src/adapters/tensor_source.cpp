@@ -15,7 +15,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::adapters {
 namespace {
 
 struct Found {
@@ -77,4 +77,4 @@ Tensor read_parameter(const fs::path& path, const std::string& parameter, const 
   return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

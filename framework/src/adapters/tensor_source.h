@@ -1,5 +1,6 @@
 #pragma once
 
+#include "adapters/layer.h"
 #include "core/files.h"
 #include "plugin/finder.h"
 
@@ -9,7 +10,7 @@
 #include <functional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::adapters {
 
 // What reads adapters of other programs: the methods' own formats, for a backbone.
 struct AdapterReaders {
@@ -24,4 +25,4 @@ struct AdapterReaders {
 Tensor read_parameter(const fs::path& path, const std::string& parameter, const AdapterReaders& readers,
                       const std::function<void(std::string)>& warn);
 
-}  // namespace peftbench
+}  // namespace peftbench::adapters

@@ -4,7 +4,7 @@
 
 #include <ATen/ops/from_blob.h>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 PackedTokens PackedTokens::of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups,
                               std::vector<int64_t> replicas) {
@@ -56,4 +56,4 @@ Tensor Backbone::decode_step(DecodeCache& cache, const Tensor& ids, const Compil
   return t5.head(t5.step(cache, ids));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

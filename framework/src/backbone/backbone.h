@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "backbone/quantization.h"
 #include "backbone/run_context.h"
 #include "backbone/wiring.h"
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Token ids of a batch, concatenated.
 struct PackedTokens {
@@ -34,10 +35,14 @@ struct DecoderState {
 };
 
 enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
+}  // namespace peftbench::backbone
+
 template <>
-struct EnumNames<Precision> {
+struct peftbench::EnumNames<peftbench::backbone::Precision> {
   static constexpr std::string_view names[] = {"float32", "bfloat16"};
 };
+
+namespace peftbench::backbone {
 
 struct LoadOptions {
   Precision precision = Precision::float32;
@@ -102,4 +107,4 @@ class Backbone {
   Wiring wiring_;                                                  // wire(spec_)
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

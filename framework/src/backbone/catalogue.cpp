@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -96,4 +96,4 @@ std::vector<CatalogueEntry> read_catalogue(const fs::path& folder) {
   return entries;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

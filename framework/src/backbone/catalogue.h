@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/files.h"
 #include "core/yaml.h"
 
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // A file of configs/backbones: sizes that are known without weights.
 struct CatalogueEntry {
@@ -28,4 +29,4 @@ CatalogueEntry read_catalogue_entry(const fs::path& yaml);
 // All of a folder, smallest first. Throws ConfigError also where two entries claim one name.
 std::vector<CatalogueEntry> read_catalogue(const fs::path& folder);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -13,7 +13,7 @@
 #include <cmath>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -273,4 +273,4 @@ BackboneSpec read_config(const fs::path& folder) {
   return spec;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/enum_names.h"
 #include "core/files.h"
 
@@ -8,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Sizes from the text of a Hugging Face config.json; `origin` names it in messages. Throws CheckpointError that
 // lists every missing and invalid key. `tied` is what the file suggests: the weights decide (load.h). `generation`: the
@@ -21,10 +22,10 @@ BackboneSpec read_config(const fs::path& folder);
 // What is out of the range of a believable T5, one line each; for sizes from any source.
 std::vector<std::string> implausible(const BackboneSpec& spec);
 
+}  // namespace peftbench::backbone
+
 // In configs/backbones and in messages.
 template <>
-struct EnumNames<Activation> {
+struct peftbench::EnumNames<peftbench::Activation> {
   static constexpr std::string_view names[] = {"relu", "gelu_tanh", "gelu", "silu"};
 };
-
-}  // namespace peftbench

@@ -1,10 +1,11 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Keys and values that decoding has seen so far, by layer and without any prefix, for B living sequences.
 struct DecodeCache {
@@ -19,4 +20,4 @@ struct DecodeCache {
   void select(const std::vector<int64_t>& sequences);
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -9,7 +9,7 @@
 
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 void DecodeCache::select(const std::vector<int64_t>& sequences) {
   std::vector<int64_t> copy = sequences;
@@ -123,4 +123,4 @@ DecoderState T5::step(DecodeCache& cache, const Tensor& ids) const {
   return {hidden, layout};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 std::string show(double value) {
@@ -130,4 +130,4 @@ void require_finite(const Tensor& rows, int64_t each, const Backbone& backbone, 
   if (const auto row = first_row_not_finite(rows)) throw NotFiniteError(why_not_finite(backbone, plan), *row * each);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 
 #include <peftbench/error.h>
 
@@ -8,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 bool all_finite(const Tensor& tensor);
 // The first row of [N, …] with inf or NaN.
@@ -55,4 +56,4 @@ void require_finite(const Tensor& rows, const TokenLayout& layout, const Backbon
 // The same of one row, or one number, for `each` sequences: [S/each, …].
 void require_finite(const Tensor& rows, int64_t each, const Backbone& backbone, const CompiledPlan& plan);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -15,7 +15,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 using Ids = std::vector<int64_t>;
@@ -174,4 +174,4 @@ std::vector<Ids> generate(const Backbone& backbone, const EncoderState& encoder,
                             : beam_search(decoder, sequences, options, spec.decoder_start_id, spec.eos_id);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

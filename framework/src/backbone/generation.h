@@ -1,10 +1,11 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 struct GenerationOptions {
   int64_t max_tokens = 62;      // new tokens, EOS counted
@@ -18,4 +19,4 @@ std::vector<std::vector<int64_t>> generate(const Backbone& backbone, const Encod
                                            const CompiledPlan& plan, const GenerationOptions& options,
                                            int64_t vocabulary = 0);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

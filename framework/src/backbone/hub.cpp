@@ -16,7 +16,7 @@
 #include <set>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -257,4 +257,4 @@ std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

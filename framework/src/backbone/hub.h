@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/files.h"
 
 #include <peftbench/spec.h>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // The search path of backbones.
 struct BackboneSearch {
@@ -53,4 +54,4 @@ std::vector<std::string> backbone_aliases(const BackboneSearch& search);
 // assets, then configs/backbones by size, then what else the hub cache holds of the T5 family.
 std::vector<BackboneListing> list_backbones(const BackboneSearch& search);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -9,7 +9,7 @@
 #include <numbers>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 double deviation(const BackboneSpec& spec, std::string_view tensor) {
@@ -48,4 +48,4 @@ TensorMap initial_weights(const BackboneSpec& spec, std::uint64_t seed) {
   return weights;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

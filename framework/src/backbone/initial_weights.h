@@ -1,12 +1,13 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "plan/compiled_plan.h"
 
 #include <peftbench/spec.h>
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Random fp32 weights as T5 begins pre-training (Mesh TensorFlow's and T5X's scales, which Hugging Face repeats):
 // embeddings N(0, 1); q N(0, 1/(D·K)); k, v, wi N(0, 1/D); o N(0, 1/(H·K)); wo N(0, 1/F); relative biases N(0, 1/D);
@@ -14,4 +15,4 @@ namespace peftbench {
 // times too large. The same on every machine: each tensor has a stream of its own name.
 TensorMap initial_weights(const BackboneSpec& spec, std::uint64_t seed);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

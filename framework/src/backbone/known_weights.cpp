@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 using Json = nlohmann::json;
@@ -121,4 +121,4 @@ void KnownWeights::keep(const fs::path& folder, const LoadOptions& options, cons
   keep(folder, before, known);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 #include "core/file_memory.h"
 
 #include <map>
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Properties of a folder's weights without reading them: from the last time that they were read, if no file
 // has changed, or from a checksums.json in the folder, which every included backbone has.
@@ -44,4 +45,4 @@ class KnownWeights {
 // "float32", "bfloat16 nf4": keys of checksums.json.
 std::string name_of(const LoadOptions& options);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

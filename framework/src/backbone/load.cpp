@@ -20,7 +20,7 @@
 #include <cstring>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -321,4 +321,4 @@ int64_t Backbone::bytes() const {
   return total;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
@@ -10,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // The forms in which a Hugging Face folder may hold its weights, best first.
 inline constexpr std::array<std::string_view, 4> weight_files = {"model.safetensors", "model.safetensors.index.json",
@@ -32,4 +33,4 @@ bool head_is_tied(const TensorMap& tensors, bool suggested);
 // CheckpointError that lists all missing, unexpected, misshapen and damaged tensors; `origin` names the source.
 std::vector<Tensor> match_tensors(const BackboneSpec& spec, TensorMap tensors, const std::string& origin);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -9,7 +9,7 @@
 
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 std::string_view hugging_face_name(Activation activation) {
@@ -98,4 +98,4 @@ fs::path write_model_folder(const fs::path& folder, const ModelFiles& files, con
   return weights;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
@@ -10,7 +11,7 @@
 #include <map>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // config.json as Hugging Face's T5Config reads it; read_config gives the same sizes back.
 std::string config_json(const BackboneSpec& spec, Precision precision);
@@ -34,4 +35,4 @@ std::map<std::string, std::string> vocabulary_files(const fs::path& spiece_model
 // which may throw: without it the folder is not a model. A config.json of another model is removed first.
 fs::path write_model_folder(const fs::path& folder, const ModelFiles& files, const std::function<void()>& check = {});
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

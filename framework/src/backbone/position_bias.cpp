@@ -12,7 +12,7 @@
 #include <cmath>
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 // Finite, so that a row whose keys are all hidden gives no NaN.
@@ -87,4 +87,4 @@ Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix) {
   return at::zeros(future.sizes(), at::kFloat).masked_fill_(future, hidden).unsqueeze(0).unsqueeze(0);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "backbone/layer.h"
+
 #include <peftbench/hooks.h>
 #include <peftbench/layout.h>
 #include <peftbench/tensor.h>
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // T5's bucket of a relative position, key − query (Raffel et al. 2020; the equations of T5's and Hugging Face's code).
 int64_t relative_bucket(int64_t relative, bool bidirectional, int64_t buckets, int64_t max_distance);
@@ -28,4 +30,4 @@ Tensor position_scores(const RelativeBias& bias, const Tensor& query, const Tens
 Tensor length_mask(const TokenLayout& keys, int64_t prefix);        // [B, 1, 1, P + S]; undefined if nothing is hidden
 Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix);  // [1, 1, T, P + S]
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

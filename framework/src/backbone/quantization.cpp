@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -240,4 +240,4 @@ Tensor dequantize(const QuantizedWeight& weight, at::ScalarType type) {
   return type == at::kBFloat16 ? dequantize_as<c10::BFloat16>(weight, type) : dequantize_as<float>(weight, at::kFloat);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/enum_names.h"
 
 #include <peftbench/tensor.h>
@@ -13,7 +14,7 @@
 #include <span>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // How the linear maps of the blocks are kept. The head, embeddings, norms and relative biases never are quantised.
 enum class Quantization {
@@ -22,10 +23,14 @@ enum class Quantization {
   int8,  // 8 bits a weight and a scale for each output row
 };
 
+}  // namespace peftbench::backbone
+
 template <>
-struct EnumNames<Quantization> {
+struct peftbench::EnumNames<peftbench::backbone::Quantization> {
   static constexpr std::string_view names[] = {"none", "nf4", "int8"};
 };
+
+namespace peftbench::backbone {
 
 inline constexpr std::int64_t nf4_block = 64;         // weights that share a scale
 inline constexpr std::int64_t nf4_scale_block = 256;  // scales that share one
@@ -62,4 +67,4 @@ std::span<const float> nf4_codes();
 // each with twice as many as the one below, both signs, 0 and 1.
 std::span<const float> dynamic_codes();
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -4,7 +4,7 @@
 #include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 namespace {
 
@@ -35,4 +35,4 @@ Tensor quantized_linear(const Tensor& x, const std::shared_ptr<const QuantizedWe
   return LinearFunction::apply(x, weight);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 Tensor scatter_rows(const Tensor& packed, const Tensor& places, int64_t rows) {
@@ -63,4 +63,4 @@ Tensor RowMap::unpad(const Tensor& padded) const {
   return even() ? rows : Unpad::apply(rows, places_.to(padded.device()));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "backbone/layer.h"
+
 #include <peftbench/layout.h>
 #include <peftbench/tensor.h>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Between packed rows [N, C] and the padded [B, T, C] that attention works in. Every packed row has one padded
 // place, so the gradient of either direction is the other: no scatter-add, and bit-deterministic.
@@ -21,4 +23,4 @@ class RowMap {
   Tensor places_;  // [N] row of each packed row among the B·T padded ones
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 RunContext RunContext::for_training(double dropout, DropoutShape shape, std::uint64_t seed) {
   RunContext context;
@@ -46,4 +46,4 @@ Tensor RunContext::attention_dropout(const Tensor& weights) const {
   return weights * mask({weights.size(0), weights.size(1), 1, weights.size(3)}, weights, rate_);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

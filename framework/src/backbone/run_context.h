@@ -1,11 +1,13 @@
 #pragma once
 
+#include "backbone/layer.h"
+
 #include <peftbench/hooks.h>
 
 #include <cstdint>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 enum class DropoutShape {
   per_sequence,  // one mask for all positions of a sequence, as T5X fine-tunes (broadcast over length)
@@ -39,4 +41,4 @@ class RunContext final : public CallContext {
   mutable std::optional<at::Generator> generator_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

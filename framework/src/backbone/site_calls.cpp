@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 // A stand-in or nothing.
@@ -238,4 +238,4 @@ Tensor SiteCalls::head(const Tensor& hidden, const Rows& rows, const std::functi
       whole);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

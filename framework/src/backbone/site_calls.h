@@ -1,12 +1,13 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "backbone/layer.h"
 #include "backbone/wiring.h"
 
 #include <functional>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // The sequences of one plan within a batch.
 struct GroupRange {
@@ -54,4 +55,4 @@ class SiteCalls {
   const RunContext& context_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

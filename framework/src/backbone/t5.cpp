@@ -14,7 +14,7 @@
 
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 Tensor activate(const Tensor& x, Activation activation) {
@@ -242,4 +242,4 @@ Tensor T5::head(const DecoderState& state) const {
   return scores;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

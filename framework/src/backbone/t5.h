@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/decode_cache.h"
+#include "backbone/layer.h"
 #include "backbone/position_bias.h"
 #include "backbone/row_map.h"
 #include "backbone/site_calls.h"
@@ -10,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // One forward pass: a backbone, what a plan does to it, and how it is run.
 class T5 {
@@ -80,4 +81,4 @@ class T5 {
   SiteCalls sites_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

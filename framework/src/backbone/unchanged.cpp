@@ -5,7 +5,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 void require_unchanged_files() {
   std::vector<std::string> files;
@@ -21,4 +21,4 @@ void require_unchanged_files(const Backbone& backbone, const std::string& checks
   if (!mapped_files::changed().empty() && backbone.checksum() != checksum) require_unchanged_files();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

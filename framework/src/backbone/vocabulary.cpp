@@ -2,7 +2,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 std::shared_ptr<const Tokenizer> open_vocabulary(const fs::path& folder, const BackboneSpec& spec) {
   const fs::path file = folder / "spiece.model";
@@ -28,4 +28,4 @@ void check_vocabulary(const Tokenizer& tokenizer, const BackboneSpec& spec, cons
            "pad_token_id " + std::to_string(spec.pad_id) + ", as in the backbone's config.json");
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 namespace {
 
 constexpr std::string_view first_map = "encoder.block.0.layer.0.SelfAttention.q.weight";
@@ -107,4 +107,4 @@ Problem quantized_weights(const std::string& origin, const std::string& found) {
           "use the original model; backbone.quantization=nf4 or int8 quantises it"};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

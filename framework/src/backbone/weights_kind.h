@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/layer.h"
 #include "core/files.h"
 #include "formats/tensor_map.h"
 
@@ -9,7 +10,7 @@
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Removes the prefixes that wrappers of a model add to its names: "module." (DistributedDataParallel), "_orig_mod."
 // (torch.compile), "model." and the like. Throws CheckpointError for an unknown prefix.
@@ -22,4 +23,4 @@ std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& ten
 std::string quantizer_of(const fs::path& folder);
 Problem quantized_weights(const std::string& origin, const std::string& found);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 Wiring wire(const BackboneSpec& spec) {
   std::map<std::string, int> tensors, key_values, sublayers;
@@ -64,4 +64,4 @@ Wiring wire(const BackboneSpec& spec) {
   return wiring;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "backbone/layer.h"
+
 #include <peftbench/spec.h>
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::backbone {
 
 // Where the tensors and sites of each block stand in the backbone's tables: names are looked up once, at loading.
 struct LinearWire {
@@ -35,4 +37,4 @@ struct Wiring {
 
 Wiring wire(const BackboneSpec& spec);
 
-}  // namespace peftbench
+}  // namespace peftbench::backbone

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 MethodWord method_word(const std::string& word) {
   const fs::path path(word);
@@ -120,4 +120,4 @@ ConfigRequest Arguments::config() const {
   return request;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

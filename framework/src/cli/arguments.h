@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/layer.h"
 #include "config/paths.h"
 #include "config/run_config.h"
 
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 // What --method and `methods` take: a method's name, or the path of its library, which is then found as one of
 // --plugin is. Only the command line may name a path.
@@ -62,4 +63,4 @@ class Arguments {
   std::vector<std::unique_ptr<Flag>> settings_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -13,7 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 Json listing_json(const BackboneListing& b) {
@@ -86,4 +86,4 @@ int backbones_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -18,7 +18,7 @@
 #include <csignal>
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 constexpr Command commands[] = {
@@ -139,4 +139,4 @@ int peftbench_command_line(int argc, char** argv) try {
   return tell_failure();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "cli/layer.h"
+
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 // One word behind `peft-bench`. `words` are the rest of the command line. Returns the exit status; throws Error.
 struct Command {
@@ -34,4 +36,4 @@ int forward_command(const std::vector<std::string>& words);
 int stop_signal();
 void listen_for_stop();
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -17,7 +17,7 @@
 #include <cstdio>
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 std::size_t terminal_width(int descriptor) {
   winsize size{};
@@ -115,4 +115,4 @@ void ConsoleProgress::clear() {
   drawn_ = false;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

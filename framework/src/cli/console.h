@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/layer.h"
 #include "core/clock.h"
 #include "core/progress.h"
 
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 // Columns of the terminal behind this descriptor; 0 if it is none.
 std::size_t terminal_width(int descriptor);
@@ -59,4 +60,4 @@ class ConsoleProgress final : public ProgressSink {
   double last_update_ = 0, last_line_ = 0;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

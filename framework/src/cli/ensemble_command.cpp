@@ -14,7 +14,7 @@
 
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 Json metrics_json(const std::vector<MetricRecord>& metrics) {
@@ -135,4 +135,4 @@ int ensemble_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

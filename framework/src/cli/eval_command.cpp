@@ -20,7 +20,7 @@
 
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int eval_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -112,4 +112,4 @@ int eval_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

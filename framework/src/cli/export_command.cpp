@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int export_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -44,4 +44,4 @@ int export_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

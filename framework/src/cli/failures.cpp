@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 int report(const std::string& message, int status) {
@@ -74,4 +74,4 @@ int tell_failure() try { throw; } catch (const ReaderGone&) {
   return report_fault("an exception that is not a std::exception");
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

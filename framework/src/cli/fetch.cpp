@@ -15,7 +15,7 @@
 #include <optional>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 // A task of this name, listed or in a file; nothing where the name is of something else: a recipe.
@@ -81,4 +81,4 @@ Paths fetching(Paths paths) {
   return paths;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

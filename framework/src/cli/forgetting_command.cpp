@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int forgetting_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -75,4 +75,4 @@ int forgetting_command(const std::vector<std::string>& words) {
                "the method " + outcome.method + " changes frozen tensors: report it to its author"});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

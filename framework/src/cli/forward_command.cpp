@@ -12,7 +12,7 @@
 
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int forward_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -74,4 +74,4 @@ int forward_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

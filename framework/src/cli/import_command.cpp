@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 std::string shape_text(const Tensor& tensor) {
@@ -82,4 +82,4 @@ int import_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

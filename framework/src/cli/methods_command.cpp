@@ -14,7 +14,7 @@
 #include <map>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 // Settings that a run with this method would have, and where each is from that is not a default.
@@ -131,4 +131,4 @@ int methods_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

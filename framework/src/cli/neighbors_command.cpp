@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 Json statistics_json(const NeighborStatistics& s) {
@@ -108,4 +108,4 @@ int neighbors_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int params_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -43,4 +43,4 @@ int params_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 std::string as_word(const std::string& word) {
@@ -113,4 +113,4 @@ int pretrain_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -8,7 +8,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 std::size_t page_width() {
   const std::size_t width = terminal_width(1);
@@ -27,4 +27,4 @@ void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
     print(comparison_text(rows, page_width()));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

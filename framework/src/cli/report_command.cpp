@@ -13,7 +13,7 @@
 
 #include <system_error>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int report_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -63,4 +63,4 @@ int report_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -12,7 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 // What would be run, without loading weights.
@@ -84,7 +84,7 @@ int run_command(const std::vector<std::string>& words) {
   ConsoleProgress progress;
   RunRequest request{fetching(arguments.paths()), arguments.config(), arguments.out(), again,
                      [] { return stop_signal() != 0; }};
-  const RunOutcome outcome = run(request, progress);
+  const RunOutcome outcome = run::run(request, progress);
   progress.clear();
   if (outcome.was_finished) progress.note("this run had already finished; --again trains it again");
   if (arguments.json())
@@ -94,4 +94,4 @@ int run_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -188,4 +188,4 @@ int score_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

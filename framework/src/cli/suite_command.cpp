@@ -26,7 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 // Elements that the method of this run would train, from sizes alone.
@@ -140,4 +140,4 @@ int suite_command(const std::vector<std::string>& words) {
   return 1;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

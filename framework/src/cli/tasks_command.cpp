@@ -22,7 +22,7 @@
 #include <optional>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -312,4 +312,4 @@ int tasks_command(const std::vector<std::string>& words) {
   return list_all(paths, arguments.json());
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::cli {
 
 int vocab_command(const std::vector<std::string>& words) {
   Arguments arguments(
@@ -56,4 +56,4 @@ int vocab_command(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::cli

@@ -16,7 +16,7 @@
 #include <memory>
 #include <numeric>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // What a vote is over: answers to the same questions, scored in one way.
@@ -196,4 +196,4 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "commands/evaluate_run.h"
+#include "commands/layer.h"
 #include "config/paths.h"
 #include "core/progress.h"
 #include "results/result_store.h"
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 struct EnsembleRequest {
   Paths paths;
@@ -52,4 +53,4 @@ struct EnsembleOutcome {
 // changed. Throws ConfigError if the runs are of different backbones or tasks, or are evaluated differently.
 EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

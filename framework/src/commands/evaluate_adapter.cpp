@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 std::vector<Setting> checked(const std::vector<Setting>& settings) {
@@ -87,4 +87,4 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   return score(bench, plan, scoring, std::move(record), {request.examples, request.predictions}, progress);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

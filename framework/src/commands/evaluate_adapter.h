@@ -1,11 +1,12 @@
 #pragma once
 
 #include "commands/evaluate_run.h"
+#include "commands/layer.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // An adapter that belongs to no run: another program's, or a folder of ours that was copied or imported.
 struct EvaluateAdapterRequest {
@@ -22,4 +23,4 @@ struct EvaluateAdapterRequest {
 // Evaluates it: nothing is trained or stored.
 EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -11,7 +11,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 RunRecord finished_record(const RunFolder& run) {
   RunRecord record = read_record(run.record());
@@ -82,4 +82,4 @@ EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progr
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,17 +1,19 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "config/paths.h"
 #include "config/run_config.h"
 #include "core/progress.h"
 #include "data/task/task.h"
 #include "results/result_store.h"
+#include "run/scoring.h"
 #include "run/workbench.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // The record of a run that has finished. Throws DataError for another.
 RunRecord finished_record(const RunFolder& run);
@@ -46,7 +48,6 @@ struct EvaluateOutcome {
   std::vector<std::string> warnings;
 };
 
-class Scoring;  // run/scoring.h
 // The part that all evaluations share: `record` with the metrics of `plan` on the workbench's task.
 struct HowMuch {
   std::int64_t examples = 0;  // 0: all
@@ -58,4 +59,4 @@ EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring&
 // Scores a run's adapter again, on its own task or on another. The run's folder is not changed.
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

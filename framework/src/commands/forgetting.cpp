@@ -18,7 +18,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // A line is cut into its tokens whole, which takes some forty times its bytes of memory.
@@ -201,4 +201,4 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

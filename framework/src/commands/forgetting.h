@@ -1,5 +1,6 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "config/paths.h"
 #include "core/progress.h"
 #include "results/result_store.h"
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // How much of its language a backbone loses under a trained method: the loss of text that nobody was trained to answer,
 // as a prefix language model reads it. The first half of each piece of text is the input, the second the target.
@@ -48,4 +49,4 @@ std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Token
 
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -27,7 +27,7 @@
 #include <numeric>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 using Ids = std::vector<std::vector<int64_t>>;
@@ -269,4 +269,4 @@ ForwardSummary forward(const ForwardRequest& request, const Paths& paths) {
   return summary;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "commands/layer.h"
 #include "config/paths.h"
 
 #include <peftbench/values.h>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // One forward pass over ids from files, for comparison with other programs. No vocabulary is needed.
 struct ForwardRequest {
@@ -38,4 +39,4 @@ struct ForwardSummary {
 // and no logits. Zeros if a row has ended.
 ForwardSummary forward(const ForwardRequest& request, const Paths& paths);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -21,7 +21,7 @@
 #include <map>
 #include <numeric>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // Vectors in the place of embedded words, by name.
@@ -174,4 +174,4 @@ NeighborsOutcome find_neighbors(const NeighborsRequest& request) {
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "config/paths.h"
 #include "eval/neighbors.h"
 
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // The words nearest to the rows of a trained prompt.
 struct NeighborsRequest {
@@ -42,4 +43,4 @@ struct NeighborsOutcome {
 // of several (a word and its change) goes by the site's name, encoder.input, and is taken first.
 NeighborsOutcome find_neighbors(const NeighborsRequest& request);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // The shared workbench under a run's own settings: limits, seed and metrics' chance are each run's.
@@ -137,4 +137,4 @@ std::vector<std::string> ScoredRun::learnt_labels(Resources& resources) const {
   return {};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -2,6 +2,7 @@
 
 #include "adapters/made_from.h"
 #include "commands/evaluate_run.h"
+#include "commands/layer.h"
 #include "plugin/finder.h"
 #include "run/scoring.h"
 
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // A finished run with its configuration, before its adapter is read.
 struct FinishedRun {
@@ -50,4 +51,4 @@ class ScoredRun {
   std::vector<std::string> warnings_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

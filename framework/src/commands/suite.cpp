@@ -12,7 +12,7 @@
 #include <map>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 ConfigRequest request_of(const SuiteRequest& suite, const SuiteRow& row, const std::string& task,
@@ -147,4 +147,4 @@ std::vector<SuiteRun> resolve_suite(const SuiteRequest& request, const StoredRun
   return runs;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

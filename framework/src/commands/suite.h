@@ -1,5 +1,6 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "commands/suite_spec.h"
 #include "core/progress.h"
 #include "results/stored_runs.h"
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 struct SuiteRequest {
   Paths paths;
@@ -46,4 +47,4 @@ std::int64_t threads_of_a_run(std::int64_t jobs);
 // their checkpoints.
 SuiteManifest run_suite(const SuiteRequest& request, const std::vector<SuiteRun>& runs, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 void add_once(std::vector<std::int64_t>& items, std::int64_t item) {
@@ -83,4 +83,4 @@ FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored) {
   return found;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "commands/suite.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // What `report --suite` was given. Settings and seeds that it was not given are those of the suite's commands.
 struct SuiteLookup {
@@ -25,4 +26,4 @@ struct FoundSuite {
 // file cannot be resolved.
 FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -19,7 +19,7 @@
 #include <memory>
 #include <thread>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // What a process said last: its error.
@@ -223,4 +223,4 @@ SuiteManifest run_suite(const SuiteRequest& request, const std::vector<SuiteRun>
   return Pool(request, runs, progress).run();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

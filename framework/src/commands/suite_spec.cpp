@@ -12,7 +12,7 @@
 #include <charconv>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 // What of a suite's file decides this setting, where the grid itself does.
@@ -134,4 +134,4 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   return suite;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

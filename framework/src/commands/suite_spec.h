@@ -1,12 +1,13 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "config/settings.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // A method with a configuration.
 struct SuiteRow {
@@ -37,4 +38,4 @@ void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite);
 // "1,2,3" or "1-5". Throws ConfigError naming `origin`.
 std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::string& origin);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

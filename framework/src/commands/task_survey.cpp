@@ -14,7 +14,7 @@
 #include <string_view>
 #include <variant>
 
-namespace peftbench {
+namespace peftbench::commands {
 namespace {
 
 std::string default_backbone(const Paths& paths) {
@@ -127,4 +127,4 @@ TaskSurvey survey_task(const TaskData& task, const Paths& paths, const std::opti
   return survey;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "commands/layer.h"
 #include "config/paths.h"
 #include "data/prepared/text_counts.h"
 #include "data/task/task.h"
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::commands {
 
 // A backbone's vocabulary, without its weights.
 struct Vocabulary {
@@ -30,4 +31,4 @@ struct TaskSurvey {
 // `task` has no parts. A head that scores classes needs no words, so what is wrong with label words is a warning.
 TaskSurvey survey_task(const TaskData& task, const Paths& paths, const std::optional<Vocabulary>& vocabulary);
 
-}  // namespace peftbench
+}  // namespace peftbench::commands

@@ -1,8 +1,8 @@
 #include "config/machine.h"
 
+#include "config/commit.h"
 #include "core/numbers.h"
 #include "core/processors.h"
-#include "config/commit.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -16,7 +16,7 @@
 #include <cstdlib>
 #include <fstream>
 
-namespace peftbench {
+namespace peftbench::config {
 
 namespace {
 
@@ -91,4 +91,4 @@ RunRecord::Program describe_program() {
   return program;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

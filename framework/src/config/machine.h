@@ -1,11 +1,12 @@
 #pragma once
 
+#include "config/layer.h"
 #include "results/run_record.h"
 
 #include <cstdint>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::config {
 
 // Once, before any work: freed memory stays with the process (unless GLIBC_TUNABLES is set), and denormal numbers,
 // which are slow, become zero.
@@ -20,4 +21,4 @@ std::string cpu_model();  // "" if unknown
 RunRecord::Machine describe_machine(std::int64_t threads);
 RunRecord::Program describe_program();
 
-}  // namespace peftbench
+}  // namespace peftbench::config

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::config {
 namespace {
 
 MethodSchema make_schema() {
@@ -119,4 +119,4 @@ nlohmann::json to_json(const RunOptions& options) {
   return json;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "config/layer.h"
 #include "core/option_info.h"
 #include "core/option_keys.h"
 #include "train/config.h"
@@ -14,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::config {
 
 struct TaskOptions {
   std::string name;
@@ -107,4 +108,4 @@ nlohmann::json to_json(const RunOptions& options);
 // The setting that the field knows by another word: lr is train.learning_rate. Nothing for words that are no such one.
 std::optional<std::string> setting_of_alias(std::string_view word);
 
-}  // namespace peftbench
+}  // namespace peftbench::config

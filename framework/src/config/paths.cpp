@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 
-namespace peftbench {
+namespace peftbench::config {
 
-BackboneSearch backbone_search(const Paths& paths) { return backbone_search(paths.home, paths.known_weights()); }
+BackboneSearch backbone_search(const Paths& paths) { return backbone::backbone_search(paths.home, paths.known_weights()); }
 
 fs::path find_home() {
   std::error_code error;
@@ -41,4 +41,4 @@ fs::path find_data_root(const std::optional<fs::path>& given) {
   return variable("HOME") / ".local" / "share" / "peft-bench";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

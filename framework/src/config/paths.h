@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/hub.h"
+#include "config/layer.h"
 #include "core/files.h"
 
 #include <functional>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::config {
 
 // Where a command finds things.
 struct Paths {
@@ -31,4 +32,4 @@ fs::path find_home();
 // --data, PEFTBENCH_DATA, or peft-bench under the user's XDG data home.
 fs::path find_data_root(const std::optional<fs::path>& given);
 
-}  // namespace peftbench
+}  // namespace peftbench::config

@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <filesystem>
 
-namespace peftbench {
+namespace peftbench::config {
 namespace {
 
 std::vector<std::string> names_of(const MethodSchema& schema) {
@@ -260,7 +260,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
 }
 
 nlohmann::json to_json(const RunConfig& config) {
-  nlohmann::json json = {{"method", config.method}, {"set", to_json(config.values)}};
+  nlohmann::json json = {{"method", config.method}, {"set", plugin::to_json(config.values)}};
   const nlohmann::json options = to_json(config.options);
   for (const auto& [key, value] : options.items()) {
     std::string pointer = "/" + key;
@@ -307,4 +307,4 @@ std::string to_yaml(const RunConfig& config, const std::vector<std::string>& com
   return text + out.c_str() + "\n";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

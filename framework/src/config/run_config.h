@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backbone/backbone.h"
+#include "config/layer.h"
 #include "config/options.h"
 #include "config/settings.h"
 #include "plugin/finder.h"
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::config {
 
 // The user's request, before it is resolved.
 struct ConfigRequest {
@@ -72,4 +73,4 @@ std::string to_yaml(const RunConfig& config, const std::vector<std::string>& com
 // {"method": …, "set": {…}, "task": {…}, "train": {…}, …}: keys sorted, so that equal configurations have equal texts.
 nlohmann::json to_json(const RunConfig& config);
 
-}  // namespace peftbench
+}  // namespace peftbench::config

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::config {
 namespace {
 
 const std::string advice = "correct the line; see docs/cli.md for the format";
@@ -106,4 +106,4 @@ std::vector<const SettingsBlock::Condition*> conditions_of(const SettingsBlock& 
   return all;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

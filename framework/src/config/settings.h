@@ -1,5 +1,6 @@
 #pragma once
 
+#include "config/layer.h"
 #include "core/files.h"
 #include "core/yaml.h"
 #include "plugin/schema.h"  // GivenValue
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::config {
 
 // One value as it was written, before its type is known.
 struct Setting {
@@ -62,4 +63,4 @@ std::vector<Setting> in_force(const SettingsBlock& block, const std::vector<Call
 // All conditions of the block, those within others too.
 std::vector<const SettingsBlock::Condition*> conditions_of(const SettingsBlock& block);
 
-}  // namespace peftbench
+}  // namespace peftbench::config

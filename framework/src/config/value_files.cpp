@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::config {
 
 std::vector<std::string> value_file_names() {
   std::vector<std::string> names = {adapter_file::tensors, std::string("adapter/") + adapter_file::tensors};
@@ -34,4 +34,4 @@ std::vector<fs::path> files_of_values(const fs::path& path) {
   return files;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::config

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "config/layer.h"
 #include "core/files.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::config {
 
 // The file of trained values in a folder: of our adapter, of a run's adapter, of a checkpoint, of Hugging Face's
 // adapter; the first that is there.
@@ -20,4 +21,4 @@ std::optional<fs::path> peft_config_of(const fs::path& file);
 // run's identity has their hash.
 std::vector<fs::path> files_of_values(const fs::path& path);
 
-}  // namespace peftbench
+}  // namespace peftbench::config

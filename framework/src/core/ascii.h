@@ -1,6 +1,8 @@
 #pragma once
 
-namespace peftbench {
+#include "core/layer.h"
+
+namespace peftbench::core {
 
 // Character classes of bytes or code points: ASCII only, independent of the locale.
 
@@ -15,4 +17,4 @@ constexpr bool is_ascii_punctuation(int c) {
   return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -15,7 +15,7 @@
 
 extern char** environ;
 
-namespace peftbench {
+namespace peftbench::core {
 namespace {
 
 std::vector<std::string> joined_environment(const std::vector<std::pair<std::string, std::string>>& changes) {
@@ -141,4 +141,4 @@ void ChildProcess::signal(int number) {
 
 fs::path own_program() { return fs::read_symlink("/proc/self/exe"); }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

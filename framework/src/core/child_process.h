@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <sys/types.h>
 
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 struct ChildExit {
   int status = 0;  // 128 + signal if ended by a signal
@@ -45,4 +46,4 @@ class ChildProcess {
 
 fs::path own_program();  // the file that this process runs
 
-}  // namespace peftbench
+}  // namespace peftbench::core

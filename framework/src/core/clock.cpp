@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -44,4 +44,4 @@ bool reset_peak_memory() {
   return references.good();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

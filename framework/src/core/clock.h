@@ -1,8 +1,10 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Wall and CPU time since construction. CPU seconds count all threads of the process.
 class Stopwatch {
@@ -19,4 +21,4 @@ class Stopwatch {
 std::int64_t peak_memory_bytes();
 bool reset_peak_memory();
 
-}  // namespace peftbench
+}  // namespace peftbench::core

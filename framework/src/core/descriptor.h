@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <unistd.h>
 
 #include <filesystem>
@@ -7,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace fs = std::filesystem;
 
@@ -43,4 +45,4 @@ void write_all(const Descriptor& file, std::string_view bytes, const fs::path& p
 // is refused. `flags` are those of open(2). Throws as fail_to_write.
 Descriptor open_own_file(const fs::path& path, int flags);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -7,6 +7,8 @@
 
 namespace peftbench {
 
+using namespace core;
+
 namespace {
 
 // A part that spans lines keeps its later lines under its first.

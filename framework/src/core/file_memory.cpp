@@ -10,7 +10,7 @@
 
 #include <chrono>
 
-namespace peftbench {
+namespace peftbench::core {
 namespace {
 
 using Json = nlohmann::json;
@@ -67,4 +67,4 @@ void FileMemory::keep(const std::string& name, const std::vector<fs::path>& file
     write_atomically(entry(name), Json{{"name", name}, {"files", described(files, before)}, {"value", value}}.dump());
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

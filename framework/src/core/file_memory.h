@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -10,7 +11,7 @@
 #include <vector>
 
 // Results that were computed from files, kept until one of the files changes.
-namespace peftbench {
+namespace peftbench::core {
 
 // The state of a file, for detecting changes.
 struct FileState {
@@ -41,4 +42,4 @@ class FileMemory {
 
 std::vector<FileState> states_of(const std::vector<fs::path>& files);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace peftbench {
+namespace peftbench::core {
 
 bool file_exists(const fs::path& path) {
   std::error_code ignored;
@@ -142,4 +142,4 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

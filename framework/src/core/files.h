@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/descriptor.h"
+#include "core/layer.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace fs = std::filesystem;
 
@@ -88,4 +89,4 @@ class MappedFile {
   std::size_t size_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::core

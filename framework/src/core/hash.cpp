@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::string sha256_file(const std::filesystem::path& file) {
   return hash.hex();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

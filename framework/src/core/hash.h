@@ -1,12 +1,14 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // SHA-256 in pieces.
 class Sha256 {
@@ -27,4 +29,4 @@ class Sha256 {
 std::string sha256(std::string_view text);
 std::string sha256_file(const std::filesystem::path& file);  // Throws DataError if it cannot be read completely
 
-}  // namespace peftbench
+}  // namespace peftbench::core

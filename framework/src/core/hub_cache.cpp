@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::core {
 namespace {
 
 // Empty where it is not set.
@@ -112,4 +112,4 @@ std::vector<fs::path> folders_in(const fs::path& parent) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,12 +1,13 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // The Hugging Face caches, from the same variables as its client ("~" and "$NAME" are expanded as in
 // a shell): $HF_HUB_CACHE or $HUGGINGFACE_HUB_CACHE, then $HF_HOME/hub, then $XDG_CACHE_HOME/huggingface/hub or
@@ -28,4 +29,4 @@ std::vector<fs::path> snapshots_in(const fs::path& repository);
 // The folders in a folder, sorted; none if it cannot be read.
 std::vector<fs::path> folders_in(const fs::path& parent);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/layer.h"
 #include "core/progress.h"
 
 #include <peftbench/error.h>
@@ -7,7 +8,7 @@
 #include <functional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Stopped by the user. The run's checkpoint is saved: the same command continues.
 class Interrupted : public Error {
@@ -33,4 +34,4 @@ class StoppableProgress final : public ProgressSink {
   const std::function<bool()>& stop_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -178,4 +178,4 @@ template std::optional<std::int64_t> json_integer(const nlohmann::ordered_json&)
 template std::string json_text(const nlohmann::json&);
 template std::string json_text(const nlohmann::ordered_json&);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <peftbench/error.h>
 
@@ -14,7 +15,7 @@
 
 // All JSON input is parsed here. No level deeper than `max_json_depth`, no duplicate keys, no number that a double
 // cannot hold, UTF-8 throughout, and no text after the value; linear time.
-namespace peftbench {
+namespace peftbench::core {
 
 constexpr std::size_t max_json_depth = 64;
 
@@ -56,4 +57,4 @@ std::optional<std::int64_t> json_integer(const Json& value);
 template <class Json>
 std::string json_text(const Json& value);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

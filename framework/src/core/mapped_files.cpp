@@ -7,7 +7,7 @@
 #include <map>
 #include <mutex>
 
-namespace peftbench::mapped_files {
+namespace peftbench::core::mapped_files {
 namespace {
 
 // Length and last change.
@@ -74,4 +74,4 @@ const char* path_at(const void* address) noexcept {
   return nullptr;
 }
 
-}  // namespace peftbench::mapped_files
+}  // namespace peftbench::core::mapped_files

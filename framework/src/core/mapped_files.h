@@ -2,12 +2,13 @@
 
 #include "core/descriptor.h"
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <vector>
 
 // The currently mapped files. Reading beyond the end of a truncated file causes SIGBUS, and
 // this list is needed to identify the file.
-namespace peftbench::mapped_files {
+namespace peftbench::core::mapped_files {
 
 // `descriptor` stays open: it refers to this file even if another one gets its name.
 void add(const MappedFile& file, Descriptor descriptor);
@@ -20,4 +21,4 @@ std::vector<fs::path> changed();
 // allocated or locked.
 const char* path_at(const void* address) noexcept;
 
-}  // namespace peftbench::mapped_files
+}  // namespace peftbench::core::mapped_files

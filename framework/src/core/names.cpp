@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -72,4 +72,4 @@ std::string with_thousands(long long number) {
   return digits;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // The most similar candidate, if one is similar enough.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates);
@@ -16,4 +18,4 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
 std::string join(const std::vector<std::string>& items, std::string_view separator = ", ");
 std::string with_thousands(long long number);  // 11,135,332,352
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <charconv>
 #include <cmath>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Parses the whole text as a number, in the full range of its type: nothing if characters remain, the value
 // does not fit the type, or a real number is not finite.
@@ -22,4 +24,4 @@ std::optional<Number> parse_number(std::string_view text) {
   return value;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

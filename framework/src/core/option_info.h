@@ -1,9 +1,11 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <limits>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // What a visitor gets of an option in addition to its key and field.
 struct OptionInfo {
@@ -36,4 +38,4 @@ constexpr OptionInfo of_runs(OptionInfo info) {
   return info;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

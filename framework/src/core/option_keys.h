@@ -1,7 +1,9 @@
 #pragma once
 
+#include "core/layer.h"
+
 // Keys of options that other code than their owner (config/options.h) refers to, in configurations and in records.
-namespace peftbench::option_key {
+namespace peftbench::core::option_key {
 
 inline constexpr const char* task = "task.name";
 inline constexpr const char* max_input_tokens = "task.max_input_tokens";
@@ -43,4 +45,4 @@ inline constexpr const char* all[] = {task,
                                       seed,
                                       threads};
 
-}  // namespace peftbench::option_key
+}  // namespace peftbench::core::option_key

@@ -7,6 +7,8 @@
 
 namespace peftbench {
 
+using namespace core;
+
 namespace {
 
 re2::RE2::Options options() {

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 namespace {
 
 // Files of /proc and of control groups; empty where there is none, or it may not be read.
@@ -134,4 +134,4 @@ std::int64_t usable_processors() {
   return std::min(own, processors_of_groups().value_or(own));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

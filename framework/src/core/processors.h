@@ -1,11 +1,12 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <cstdint>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // The number of processors available to this process: those of its affinity, as counted by `nproc`, limited by
 // its control groups. At least one.
@@ -15,4 +16,4 @@ std::int64_t usable_processors();
 // processors; nothing without a limit. `root` is / but in tests.
 std::optional<std::int64_t> processors_of_groups(const fs::path& root = "/");
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,6 +1,6 @@
 #include "core/progress.h"
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -17,4 +17,4 @@ ProgressSink& silent_progress() {
   return sink;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstdint>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Progress reports to the caller; the library never prints. The command line displays them.
 struct Progress {
@@ -23,4 +25,4 @@ class ProgressSink {
 // Discards everything.
 ProgressSink& silent_progress();
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,6 +1,6 @@
 #include "core/random.h"
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -33,4 +33,4 @@ std::uint64_t Random::below(std::uint64_t n) {
 
 double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

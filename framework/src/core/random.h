@@ -1,11 +1,13 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Seed of a named random stream: every use of randomness has its own (init of a parameter, order of an epoch, dropout
 // of a step), so resuming a run needs no generator state.
@@ -27,4 +29,4 @@ class Random {
   std::uint64_t state_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::core

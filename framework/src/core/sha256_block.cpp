@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -87,4 +87,4 @@ bool has_sha256_instructions() { return false; }
 void fast_sha256_block(std::uint32_t* state, const std::uint8_t* data) { plain_sha256_block(state, data); }
 #endif
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Adds one block of 64 bytes to the state of a SHA-256.
 void plain_sha256_block(std::uint32_t* state, const std::uint8_t* data);
@@ -12,4 +14,4 @@ void plain_sha256_block(std::uint32_t* state, const std::uint8_t* data);
 bool has_sha256_instructions();
 void fast_sha256_block(std::uint32_t* state, const std::uint8_t* data);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 
-namespace peftbench {
+namespace peftbench::core {
 namespace {
 
 bool is_obeyed(std::int32_t c) {
@@ -59,4 +59,4 @@ std::string json_for_terminal(std::string_view json) {
       [](std::int32_t code, std::uint8_t) { return code >= 0 ? hex("\\u%04x", code) : std::string("\\ufffd"); });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

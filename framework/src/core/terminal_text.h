@@ -1,9 +1,11 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Names, labels and messages may contain terminal controls: escape sequences (of one byte and of two, ESC [ and CSI),
 // carriage returns, marks that change the writing direction. Such characters, and bytes that are not UTF-8, are
@@ -18,4 +20,4 @@ std::string in_one_line(std::string_view text);
 // JSON with such characters escaped by JSON's rules: parsing it gives the same text.
 std::string json_for_terminal(std::string_view json);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 
-namespace peftbench {
+namespace peftbench::core {
 
 Utf8Character character_at(std::string_view text, std::size_t at) {
   const auto lead = static_cast<std::uint8_t>(text[at]);
@@ -74,4 +74,4 @@ std::string spelled_list(const std::vector<std::string>& words) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

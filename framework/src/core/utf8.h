@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/layer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -7,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 struct Utf8Character {
   std::int32_t code;  // −1: a byte that is not UTF-8
@@ -32,4 +34,4 @@ std::string spelled(std::string_view text);
 // "a, b": plain for unambiguous words, otherwise as above.
 std::string spelled_list(const std::vector<std::string>& words);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -18,7 +18,7 @@
 #include <system_error>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -311,4 +311,4 @@ void write_atomically(const fs::path& path, const std::function<void(std::ostrea
   flush_folder(folder_of(path));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

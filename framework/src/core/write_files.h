@@ -1,11 +1,12 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <functional>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // Output folders and files, in addition to write_atomically (core/files.h). Errors name the file and the system's
 // reason: UserError if another path or other permissions are needed, otherwise Error.
@@ -27,4 +28,4 @@ void write_folder(const fs::path& folder, const std::function<void(const fs::pat
 // between, weights without a description remain, never with that of other weights.
 void retract_other(const fs::path& description, std::string_view text);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -11,7 +11,7 @@
 #include <optional>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -156,4 +156,4 @@ fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, cons
                      .remedy = names.empty() ? std::string() : did_you_mean(name_or_file, names)});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

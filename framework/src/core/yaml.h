@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <yaml-cpp/yaml.h>
 
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 // A YAML file read strictly: every wrong key, type or value is a ConfigError that names file, line and remedy.
 class Yaml {
@@ -60,4 +61,4 @@ class Yaml {
 // files are, for messages.
 fs::path find_yaml(const std::string& name_or_file, const fs::path& folder, const std::string& kind);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::core {
 
 namespace {
 
@@ -156,4 +156,4 @@ YAML::Node read_yaml(const fs::path& file) {
   return parse_yaml(text, file);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::core

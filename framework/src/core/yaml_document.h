@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/layer.h"
 
 #include <peftbench/error.h>
 
@@ -13,7 +14,7 @@ class Node;
 
 // All YAML input is parsed here: one document, at most `max_yaml_depth` levels deep, and bounded in size also
 // after aliases are replaced by what they refer to. An alias inside its own anchor is refused.
-namespace peftbench {
+namespace peftbench::core {
 
 constexpr std::size_t max_yaml_depth = 64;
 constexpr std::size_t max_yaml_bytes = 4 << 20;
@@ -24,4 +25,4 @@ YAML::Node parse_yaml(const std::string& text, const fs::path& file);
 // The same; also throws ConfigError if the file cannot be read.
 YAML::Node read_yaml(const fs::path& file);
 
-}  // namespace peftbench
+}  // namespace peftbench::core

@@ -2,25 +2,31 @@
 
 #include "core/enum_names.h"
 #include "core/option_info.h"
+#include "eval/layer.h"
 
 #include <cstdint>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // greedy: the model generates its answer. rank: each label word is scored, and the most likely one is the answer.
 enum class EvaluationMode { greedy, rank };
 // How rank classification compares label words of unequal length.
 enum class RankScore { sum, mean };
 
+}  // namespace peftbench::eval
+
 template <>
-struct EnumNames<EvaluationMode> {
+struct peftbench::EnumNames<peftbench::eval::EvaluationMode> {
   static constexpr std::string_view names[] = {"greedy", "rank"};
 };
+
 template <>
-struct EnumNames<RankScore> {
+struct peftbench::EnumNames<peftbench::eval::RankScore> {
   static constexpr std::string_view names[] = {"sum", "mean"};
 };
+
+namespace peftbench::eval {
 
 struct EvaluationConfig {
   EvaluationMode mode = EvaluationMode::greedy;
@@ -46,4 +52,4 @@ void visit_evaluation(Config& c, Visitor&& visitor) {
           any("score of a label word: sum or mean of its tokens' log-probabilities"));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

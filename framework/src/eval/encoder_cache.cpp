@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 Tensor EncoderCache::state_of(const EncodedExample& example) {
   if (const auto found = states_.find(example.input); found != states_.end()) {
@@ -42,4 +42,4 @@ EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& exam
   return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(groups))};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

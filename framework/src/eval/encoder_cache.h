@@ -2,12 +2,13 @@
 
 #include "backbone/backbone.h"
 #include "data/prepared/encode.h"
+#include "eval/layer.h"
 
 #include <cstdint>
 #include <map>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 struct EncoderCacheCounts {
   std::int64_t hits = 0, misses = 0, entries = 0, bytes = 0;
@@ -30,4 +31,4 @@ class EncoderCache {
   EncoderCacheCounts counts_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evaluators, const CompiledPlan& plan,
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
@@ -64,4 +64,4 @@ EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evalua
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -1,11 +1,12 @@
 #pragma once
 
 #include "eval/evaluator.h"
+#include "eval/layer.h"
 
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // The answers of several plans to the same examples, and their vote.
 struct EnsembleEvaluation {
@@ -28,4 +29,4 @@ EnsembleEvaluation evaluate_ensemble(const std::vector<const Evaluator*>& evalua
                                      const EnsembleQuestions& questions, std::int64_t most_sequences,
                                      ProgressSink* progress = nullptr);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -18,7 +18,7 @@
 #include <numeric>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -392,4 +392,4 @@ std::optional<MajorityBaseline> Evaluator::majority(const std::vector<TextExampl
   return baseline;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -7,6 +7,7 @@
 #include "eval/config.h"
 #include "eval/encoder_cache.h"
 #include "eval/label_map.h"
+#include "eval/layer.h"
 #include "eval/likelihood.h"
 #include "eval/metrics.h"
 #include "eval/voting.h"
@@ -17,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // Between texts and ids. A seam, so that the evaluator can be tested without a vocabulary.
 struct TextCodec {
@@ -103,4 +104,4 @@ class Evaluator {
   std::vector<std::vector<std::int64_t>> learnt_ids_;  // with EOS
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 LabelMap::LabelMap(const std::vector<std::string>& pairs) {
   for (const std::string& pair : pairs) {
@@ -38,4 +38,4 @@ std::string LabelMap::apply(const std::string& text) const {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "eval/layer.h"
+
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // Maps answers of the training task to answers of another task by replacing parts of strings: with
 // duplicate → equivalent, "not_duplicate" becomes "not_equivalent" (Lester et al. 2021, §5).
@@ -29,4 +31,4 @@ struct Transfer {
   std::vector<std::string> labels;  // of the task that was trained on; empty: free text, or the task is the same
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -70,4 +70,4 @@ nlohmann::ordered_json labels_json(const LabelReport& report) {
   return json;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

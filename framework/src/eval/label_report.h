@@ -1,5 +1,6 @@
 #pragma once
 
+#include "eval/layer.h"
 #include "eval/metrics.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // What an average over labels hides.
 struct LabelScore {
@@ -38,4 +39,4 @@ std::vector<std::string> label_remarks(const LabelReport& report, const std::str
 
 nlohmann::ordered_json labels_json(const LabelReport& report);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

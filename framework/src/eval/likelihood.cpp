@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 const ReplicaHook* replica_hook(const CompiledPlan& plan) { return plan.only() ? plan.only()->replica.get() : nullptr; }
 
@@ -182,4 +182,4 @@ Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& enc
   return scores;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -3,11 +3,12 @@
 #include "backbone/backbone.h"
 #include "data/prepared/encode.h"
 #include "eval/encoder_cache.h"
+#include "eval/layer.h"
 
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // Examples of one batch. The `copies` sequences of each example are consecutive.
 struct ExampleBatch {
@@ -75,4 +76,4 @@ Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& enc
 
 inline constexpr std::int64_t most_logit_bytes = std::int64_t{256} << 20;
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

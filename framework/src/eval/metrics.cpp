@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -177,4 +177,4 @@ std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& met
   return best;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

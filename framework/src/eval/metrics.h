@@ -1,11 +1,13 @@
 #pragma once
 
+#include "eval/layer.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // An answer and its target. Labels are indices in the task's label words; −1 is an answer that is none
 // of them.
@@ -60,4 +62,4 @@ struct ConstantAnswer {
 std::vector<ConstantAnswer> constant_answers(const std::vector<std::string>& metrics, std::vector<Prediction> targets,
                                              const std::vector<std::string>& labels);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::eval {
 namespace {
 
 Tensor unit_rows(const Tensor& rows) {
@@ -56,4 +56,4 @@ NeighborStatistics neighbor_statistics(const std::vector<std::vector<Neighbor>>&
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "eval/layer.h"
+
 #include <peftbench/tensor.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 struct Neighbor {
   std::int64_t id = 0;
@@ -35,4 +37,4 @@ struct NeighborStatistics {
 NeighborStatistics neighbor_statistics(const std::vector<std::vector<Neighbor>>& neighbors,
                                        std::vector<LabelPersistence> labels);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -193,4 +193,4 @@ int names_referent(std::string_view answer, std::string_view referent) {
   return among(answered, wanted) || among(wanted, answered) ? 1 : 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

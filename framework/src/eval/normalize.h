@@ -1,10 +1,12 @@
 #pragma once
 
+#include "eval/layer.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // As Python's str.lower.
 std::string lower_case(std::string_view text);
@@ -23,4 +25,4 @@ double word_f1(std::string_view answer, std::string_view reference);
 // one must all be among the other's.
 int names_referent(std::string_view answer, std::string_view referent);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

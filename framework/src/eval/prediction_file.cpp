@@ -14,7 +14,7 @@
 #include <map>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -203,4 +203,4 @@ void check_scorable(const PredictionFile& file, const std::vector<std::string>& 
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

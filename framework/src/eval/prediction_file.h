@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "eval/layer.h"
 #include "eval/metrics.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // A line of predictions.jsonl; docs/results-schema.md describes the fields.
 nlohmann::ordered_json to_json(const Prediction& prediction);
@@ -29,4 +30,4 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
 // Throws DataError with the line if a prediction lacks a field that a metric needs.
 void check_scorable(const PredictionFile& file, const std::vector<std::string>& metrics);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 namespace {
 
@@ -348,4 +348,4 @@ Scorer make_scorer(std::string_view name, const std::vector<std::string>& names,
   return scorer;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "data/task/metric_names.h"
+#include "eval/layer.h"
 #include "eval/metrics.h"
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // A metric over predictions, prepared once and evaluated for many draws of them.
 struct Scorer {
@@ -34,4 +35,4 @@ bool is_right(MetricInfo::Judges judges, const Prediction& prediction);
 double squad_f1(const Prediction& prediction);
 bool squad_match(const Prediction& prediction);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::eval {
 namespace {
 
 // Weights of distinct answers, in the order in which they first come.
@@ -61,4 +61,4 @@ double vote_entropy(const std::vector<Answer>& answers) {
   return std::max(entropy, 0.0);  // no −0
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

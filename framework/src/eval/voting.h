@@ -1,9 +1,11 @@
 #pragma once
 
+#include "eval/layer.h"
+
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::eval {
 
 // What a model says to one sequence: a text, and its place among the task's label words (−1: none of them).
 struct Answer {
@@ -26,4 +28,4 @@ Answer majority_vote(const std::vector<Answer>& answers, const std::vector<doubl
 // without a label are distinguished by their texts.
 double vote_entropy(const std::vector<Answer>& answers);
 
-}  // namespace peftbench
+}  // namespace peftbench::eval

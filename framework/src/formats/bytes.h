@@ -1,11 +1,13 @@
 #pragma once
 
+#include "formats/layer.h"
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 // Numbers and texts one after another, small numbers in one byte.
 class ByteWriter {
@@ -63,4 +65,4 @@ class ByteReader {
   std::string_view rest_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -61,7 +61,8 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
   }
   // from_blob has no const form; nothing of this layer writes to what it returns.
   return at::from_blob(
-      const_cast<std::byte*>(data), shape, strides, [file, data, bytes](void*) { file->release_pages(data, bytes); }, options);
+      const_cast<std::byte*>(data), shape, strides, [file, data, bytes](void*) { file->release_pages(data, bytes); },
+      options);
 }
 
 void refuse_git_lfs_pointer(const MappedFile& file) {
@@ -70,4 +71,4 @@ void refuse_git_lfs_pointer(const MappedFile& file) {
                                 "the file that it points to", "run `git lfs pull` in that folder"});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "formats/layer.h"
 
 #include <peftbench/tensor.h>
 
@@ -10,7 +11,7 @@
 #include <memory>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 // Bytes of a dense tensor of this shape; nothing if that, or its strides, cannot be counted.
 std::optional<std::uint64_t> checked_bytes(const Shape& shape, at::ScalarType type);
@@ -25,4 +26,4 @@ Tensor mapped_tensor(const std::shared_ptr<const MappedFile>& file, const std::b
 // Clones made without Git LFS hold small text files in place of weights.
 void refuse_git_lfs_pointer(const MappedFile& file);
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -183,4 +183,4 @@ void write_npy(const fs::path& path, const Tensor& tensor) {
   });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "core/files.h"
+#include "formats/layer.h"
 
 #include <peftbench/tensor.h>
 
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 // The array of a NumPy .npy file as fp32: float16, float32 or float64, little-endian, in C order. Throws
 // CheckpointError.
@@ -19,4 +20,4 @@ Tensor parse_npy(std::string_view bytes, const std::string& origin);
 // As numpy.save writes a float32 array; atomic.
 void write_npy(const fs::path& path, const Tensor& tensor);
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

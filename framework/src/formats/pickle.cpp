@@ -11,7 +11,7 @@
 #include <cstring>
 #include <unordered_map>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -284,4 +284,4 @@ Pickle parse_pickle(std::string_view bytes, const std::function<bool(const std::
   return Parser(bytes, allowed, origin).parse();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "formats/layer.h"
+
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -7,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 // The contents of a pickle as a tree of symbols: calls are recorded, never executed.
 struct PickleNode {
@@ -42,4 +44,4 @@ struct Pickle {
 Pickle parse_pickle(std::string_view bytes, const std::function<bool(const std::string&)>& allowed,
                     const std::string& origin);
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -18,7 +18,7 @@
 #include <stdexcept>
 #include <system_error>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -233,4 +233,4 @@ std::string_view RecordFile::Cursor::at(std::uint64_t record) {
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

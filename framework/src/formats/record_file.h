@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "formats/layer.h"
 
 #include <cstdint>
 #include <memory>
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 // A file of byte strings, written once from the first to the last and then read in any order, with named sections
 // behind them. All data is checksummed; a damaged file raises an error.
@@ -91,4 +92,4 @@ class RecordFile {
   std::vector<Part> parts_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

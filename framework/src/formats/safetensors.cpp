@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -216,4 +216,4 @@ void write_safetensors(const fs::path& path, const TensorMap& tensors,
   });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

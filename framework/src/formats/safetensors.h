@@ -1,12 +1,13 @@
 #pragma once
 
 #include "core/files.h"
+#include "formats/layer.h"
 #include "formats/tensor_map.h"
 
 #include <map>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 struct TensorFile {
   TensorMap tensors;
@@ -21,4 +22,4 @@ TensorFile read_safetensors(const fs::path& path);
 void write_safetensors(const fs::path& path, const TensorMap& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -177,4 +177,4 @@ TensorMap read_torch_pickle(const fs::path& path) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

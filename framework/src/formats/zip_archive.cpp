@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::formats {
 
 namespace {
 
@@ -122,4 +122,4 @@ std::map<std::string, std::string_view> read_stored_zip(const MappedFile& file) 
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::formats

@@ -14,7 +14,7 @@
 // A prefix adds its columns to Ea and Da. The backward pass costs as much again for a frozen linear map (its input's
 // gradient alone) and 2.5 times as much for attention, down to the lowest layer that the method touches. A tensor
 // that is trained in a frozen one's place costs its own product once more. Each copy of an example has its own Ne.
-namespace peftbench {
+namespace peftbench::ledger {
 
 namespace {
 
@@ -126,4 +126,4 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
   return counts;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::ledger

@@ -13,7 +13,7 @@
 #include <set>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::ledger {
 
 namespace {
 
@@ -301,4 +301,4 @@ nlohmann::json to_json(const Ledger& ledger) {
   return json;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::ledger

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ledger/layer.h"
 #include "plan/compiled_plan.h"
 
 #include <nlohmann/json.hpp>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::ledger {
 
 // Elements of tensors, under the names of the record.
 struct Counts {
@@ -84,4 +85,4 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
 
 nlohmann::json to_json(const Ledger& ledger);  // the record's `ledger`; backbone_parameters is not in it
 
-}  // namespace peftbench
+}  // namespace peftbench::ledger

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::plan {
 namespace {
 
 using detail::ParameterSlot;
@@ -230,4 +230,4 @@ std::vector<std::string> CompiledPlan::claimed_sites() const {
   return out;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plan

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "formats/tensor_map.h"
+#include "plan/layer.h"
 
 #include <peftbench/plan.h>
 
@@ -10,9 +11,8 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::detail {
 
-namespace detail {
 // One method's plan: hooks by site index, null for unclaimed sites.
 struct PlanGroup {
   BackboneSpec spec;
@@ -34,7 +34,10 @@ struct PlanGroup {
   std::map<std::string, LinearSite> linear_sites;  // claimed ones, by name
   std::vector<Tensor> overrides;                   // by ParameterSite index; values of this step
 };
-}  // namespace detail
+
+}  // namespace peftbench::detail
+
+namespace peftbench::plan {
 
 // The plan of one method, or of several whose sequences share a batch. A data structure: all claims are known before
 // execution.
@@ -79,4 +82,4 @@ class CompiledPlan {
   bool derive_ = true;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::plan

@@ -1,3 +1,5 @@
+#include "plan/layer.h"
+
 #include <peftbench/hooks.h>
 
 #include <ATen/ops/logsumexp.h>
@@ -5,6 +7,8 @@
 #include <cmath>
 
 namespace peftbench {
+
+using namespace plan;
 
 // Out of line, so that the vtables stand once, in the library, for all plugins.
 CallContext::~CallContext() = default;

@@ -1,3 +1,5 @@
+#include "plan/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
 
@@ -11,6 +13,8 @@
 #include <algorithm>
 
 namespace peftbench {
+
+using namespace plan;
 namespace {
 
 Tensor to_tensor(const std::vector<int64_t>& values) {

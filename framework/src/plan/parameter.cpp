@@ -1,3 +1,5 @@
+#include "plan/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/parameter.h>
 
@@ -7,6 +9,8 @@
 #include <cmath>
 
 namespace peftbench {
+
+using namespace plan;
 
 InitContext::~InitContext() = default;
 

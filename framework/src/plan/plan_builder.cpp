@@ -9,6 +9,8 @@
 #include <set>
 
 namespace peftbench {
+
+using namespace plan;
 namespace {
 
 std::string show(const Shape& shape) {

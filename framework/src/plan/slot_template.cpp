@@ -1,4 +1,5 @@
 #include "core/names.h"
+#include "plan/layer.h"
 
 #include "core/numbers.h"
 
@@ -8,6 +9,8 @@
 #include <algorithm>
 
 namespace peftbench {
+
+using namespace plan;
 namespace {
 
 ConfigError fault(const std::string& text, const std::string& what) {

@@ -2,11 +2,14 @@
 #include <peftbench/spec.h>
 
 #include "core/names.h"
+#include "plan/layer.h"
 
 #include <algorithm>
 #include <iterator>
 
 namespace peftbench {
+
+using namespace plan;
 
 namespace {
 

@@ -1,6 +1,6 @@
 #include "plugin/compile_plan.h"
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec,
                           const TaskShape& task) {
@@ -11,4 +11,4 @@ CompiledPlan compile_plan(const LoadedPlugin& plugin, const Values& values, cons
   return CompiledPlan(builder.finish());
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

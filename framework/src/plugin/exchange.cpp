@@ -1,3 +1,5 @@
+#include "plugin/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
@@ -5,6 +7,8 @@
 #include <utility>
 
 namespace peftbench {
+
+using namespace plugin;
 namespace {
 
 // The entry as a T; null where it is absent.

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 namespace {
 
@@ -124,4 +124,4 @@ std::vector<FoundPlugin> PluginFinder::list() const {
   return rows;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "plugin/layer.h"
 #include "plugin/loader.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 struct PluginFolder {
   fs::path path;
@@ -55,4 +56,4 @@ class PluginFinder {
   std::vector<PluginFolder> folders_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,3 +1,5 @@
+#include "plugin/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
@@ -6,6 +8,8 @@
 #include <optional>
 
 namespace peftbench {
+
+using namespace plugin;
 namespace {
 
 // Whole, or what follows one of its dots.

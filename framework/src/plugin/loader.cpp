@@ -18,7 +18,7 @@
 #include <system_error>
 #include <typeinfo>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 namespace {
 
@@ -261,4 +261,4 @@ void plan_method(const LoadedPlugin& plugin, Method& method, PlanBuilder& plan) 
   call_plugin(plugin, PluginStep::planning, "planning", [&] { method.plan(plan.backbone(), plan); });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

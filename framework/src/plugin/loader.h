@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "plugin/layer.h"
 
 #include <peftbench/error.h>
 #include <peftbench/method.h>
@@ -9,7 +10,7 @@
 #include <memory>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 // A method whose library passed every step of loading. It stays loaded until the process ends.
 struct LoadedPlugin {
@@ -40,4 +41,4 @@ void call_plugin(const LoadedPlugin& plugin, PluginStep step, const std::string&
 std::unique_ptr<Method> make_method(const LoadedPlugin& plugin, const Values& values);
 void plan_method(const LoadedPlugin& plugin, Method& method, PlanBuilder& plan);
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,3 +1,5 @@
+#include "plugin/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/method.h>
 
@@ -5,6 +7,8 @@
 #include <limits>
 
 namespace peftbench {
+
+using namespace plugin;
 
 Method::~Method() = default;
 

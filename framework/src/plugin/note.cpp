@@ -12,7 +12,7 @@
 #include <bit>
 #include <cstring>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 namespace {
 
@@ -168,4 +168,4 @@ void check_note(const fs::path& file, std::string_view plugin_fields, std::strin
                     Problem{what, join(found, "\n"), join(expected, "\n"), rebuild});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "plugin/layer.h"
 
 #include <optional>
 #include <string>
@@ -8,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 // `key=value` of an ABI note, in its order.
 using NoteFields = std::vector<std::pair<std::string, std::string>>;
@@ -29,4 +30,4 @@ std::string read_note(const fs::path& file);
 // Throws PluginError(step) that names every field in which the two differ.
 void check_note(const fs::path& file, std::string_view plugin_fields, std::string_view host_fields, bool in_file);
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,3 +1,5 @@
+#include "plugin/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
@@ -5,6 +7,8 @@
 #include <string_view>
 
 namespace peftbench {
+
+using namespace plugin;
 namespace {
 
 // Walks over an expression and stops at the first construct that RE2 would refuse or read otherwise than Python's re.

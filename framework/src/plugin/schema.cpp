@@ -16,7 +16,7 @@
 #include <optional>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 namespace {
 
@@ -252,4 +252,4 @@ const char* name_of(Capability capability) {
   return "unknown";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "plugin/layer.h"
+
 #include <peftbench/method.h>
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::plugin {
 
 // The errors of a schema, one per line; empty if valid.
 std::vector<std::string> schema_faults(const MethodSchema& schema);
@@ -44,4 +46,4 @@ nlohmann::json describe_as_json(const MethodSchema& schema);
 
 const char* name_of(Capability capability);
 
-}  // namespace peftbench
+}  // namespace peftbench::plugin

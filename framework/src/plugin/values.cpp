@@ -1,7 +1,11 @@
+#include "plugin/layer.h"
+
 #include <peftbench/error.h>
 #include <peftbench/values.h>
 
 namespace peftbench {
+
+using namespace plugin;
 
 const char* type_name(const Value& value) {
   constexpr const char* names[] = {"flag", "integer", "real", "text", "list"};  // in the order of Value's types

@@ -15,7 +15,7 @@
 #include <map>
 #include <sstream>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 struct Point {
@@ -149,4 +149,4 @@ void write_card(const fs::path& folder, const std::string& name, const PretrainC
   write_atomically(folder / "README.md", text);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -2,12 +2,13 @@
 
 #include "core/files.h"
 #include "pretrain/config.h"
+#include "pretrain/layer.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // What a model's card tells beyond the configuration.
 struct CardFacts {
@@ -34,4 +35,4 @@ struct CardFacts {
 void write_card(const fs::path& folder, const std::string& name, const PretrainConfig& config, const CardFacts& facts,
                 const fs::path& log);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -17,7 +17,7 @@
 #include <map>
 #include <type_traits>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 constexpr double most_times = 1000;  // that an epoch goes through a text
@@ -287,4 +287,4 @@ nlohmann::json to_json(const PretrainConfig& config) {
           {"train", train}};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -3,6 +3,7 @@
 #include "backbone/backbone.h"
 #include "core/files.h"
 #include "data/task/task_mixture.h"
+#include "pretrain/layer.h"
 #include "train/config.h"
 
 #include <peftbench/spec.h>
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // A text source and how often an epoch goes through it.
 struct TextShare {
@@ -64,4 +65,4 @@ PretrainConfig read_pretrain_config(const fs::path& file, std::optional<std::int
 // All that decides the weights, for the hash that a checkpoint carries.
 nlohmann::json to_json(const PretrainConfig& config);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

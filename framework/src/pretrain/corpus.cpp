@@ -14,7 +14,7 @@
 #include <mutex>
 #include <thread>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 namespace {
 
@@ -226,4 +226,4 @@ bool Corpus::held_out(int64_t document, double fraction) const {
   return std::ldexp(static_cast<double>(text_hash(document)), -64) < fraction;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

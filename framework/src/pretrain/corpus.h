@@ -4,6 +4,7 @@
 #include "core/progress.h"
 #include "formats/record_file.h"
 #include "pretrain/documents.h"
+#include "pretrain/layer.h"
 #include "text/tokenizer.h"
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct CorpusOptions {
   fs::path cache;  // folder of the files of ids; made if absent
@@ -51,4 +52,4 @@ class Corpus {
   static std::shared_ptr<Corpus> read(const fs::path& path, const std::string& key);  // null if unusable
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -9,7 +9,7 @@
 #include <array>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 namespace {
 
@@ -113,4 +113,4 @@ bool DocumentReader::next_in_file() {
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -2,13 +2,14 @@
 
 #include "core/files.h"
 #include "data/readers/rows.h"
+#include "pretrain/layer.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // Running text to learn from: files of documents. In JSONL (and whatever else has rows) each row's field `text` is a
 // document; a .txt is one document.
@@ -36,4 +37,4 @@ class DocumentReader {
   std::string text_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

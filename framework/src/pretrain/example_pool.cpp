@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 std::vector<EncodedExample> draw_packed(const ExamplePool& pool, std::int64_t budget, std::int64_t& cursor) {
   std::vector<EncodedExample> drawn;
@@ -15,4 +15,4 @@ std::vector<EncodedExample> draw_packed(const ExamplePool& pool, std::int64_t bu
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "data/prepared/encode.h"
+#include "pretrain/layer.h"
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // One objective's endless stream of examples, and what is held out for its loss.
 struct ExamplePool {
@@ -21,4 +22,4 @@ struct ExamplePool {
 // another and attention stays within each, as with T5's segment ids. Moves the cursor.
 std::vector<EncodedExample> draw_packed(const ExamplePool& pool, std::int64_t budget, std::int64_t& cursor);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 constexpr double width = 640, height = 360, left = 56, right = 16, top = 40, bottom = 44;
@@ -81,4 +81,4 @@ std::string draw_curves(const std::vector<LossCurve>& curves, const std::string&
   return svg + "</svg>\n";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

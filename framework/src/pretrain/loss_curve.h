@@ -1,10 +1,12 @@
 #pragma once
 
+#include "pretrain/layer.h"
+
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct LossCurve {
   std::string name;
@@ -14,4 +16,4 @@ struct LossCurve {
 // An SVG figure with one line a curve, axes and a legend.
 std::string draw_curves(const std::vector<LossCurve>& curves, const std::string& title);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 EncodedExample prefix_lm(std::span<const int64_t> ids, int64_t eos, Random& random) {
   if (ids.size() < 2) {
@@ -22,4 +22,4 @@ EncodedExample prefix_lm(std::span<const int64_t> ids, int64_t eos, Random& rand
   return example;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

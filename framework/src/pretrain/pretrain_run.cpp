@@ -33,7 +33,7 @@
 #include <memory>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 std::string hash_of(const TensorMap& tensors) {
@@ -335,4 +335,4 @@ std::vector<ShownExample> first_examples(const PretrainRequest& request, std::in
   return shown;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

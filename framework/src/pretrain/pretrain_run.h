@@ -2,6 +2,7 @@
 
 #include "config/paths.h"
 #include "core/progress.h"
+#include "pretrain/layer.h"
 #include "pretrain/pretrainer.h"
 
 #include <functional>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct PretrainRequest {
   Paths paths;
@@ -44,4 +45,4 @@ struct ShownExample {
 // The first examples of each objective, in the order that training draws them.
 std::vector<ShownExample> first_examples(const PretrainRequest& request, std::int64_t count, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 constexpr std::string_view trained_suffix = ".trained";  // of PlanBuilder::train
@@ -140,7 +140,7 @@ double Pretrainer::add_objective(const ExamplePool& pool, const Batches& batches
   double loss = 0;
   for (std::size_t m = 0; m < batches.size(); ++m) {
     const std::uint64_t own = batches.size() == 1 ? seed : stream_seed(seed, "micro", m);
-    loss += peftbench::add_gradients(config_.train, *backbone_, plan_, batch_of(batches[m]), totals, own, nullptr);
+    loss += train::add_gradients(config_.train, *backbone_, plan_, batch_of(batches[m]), totals, own, nullptr);
   }
   return loss;
 }
@@ -253,4 +253,4 @@ TensorMap model_weights(const TensorMap& parameters) {
 
 PretrainResult pretrain(PretrainJob job) { return Pretrainer(std::move(job)).run(); }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

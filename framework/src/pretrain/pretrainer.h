@@ -3,6 +3,7 @@
 #include "core/progress.h"
 #include "pretrain/config.h"
 #include "pretrain/example_pool.h"
+#include "pretrain/layer.h"
 #include "text/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/event_log.h"
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct PretrainResult {
   std::int64_t steps = 0;
@@ -45,4 +46,4 @@ struct PretrainJob {
 // where the loss is not a number.
 PretrainResult pretrain(PretrainJob job);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

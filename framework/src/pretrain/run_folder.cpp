@@ -16,7 +16,7 @@
 #include <system_error>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 namespace {
 
 std::string shown(const nlohmann::json& value) {
@@ -108,4 +108,4 @@ void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, st
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -4,12 +4,13 @@
 #include "core/progress.h"
 #include "formats/safetensors.h"
 #include "pretrain/config.h"
+#include "pretrain/layer.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // What lies in the folder of a pre-training run, from earlier processes.
 
@@ -32,4 +33,4 @@ bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weig
 // Notes the snapshots that this run cannot write any more, since it has passed their step.
 void note_missed_snapshots(const fs::path& out, const PretrainConfig& config, std::int64_t step, ProgressSink& notes);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 namespace {
 
@@ -202,4 +202,4 @@ std::string describe(const EncodedExample& example, const Tokenizer& tokenizer) 
   return "inputs:  " + tokenizer.decode(example.input) + "\ntargets: " + tokenizer.decode(example.target) + "\n";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

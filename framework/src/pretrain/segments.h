@@ -2,6 +2,7 @@
 
 #include "data/prepared/encode.h"
 #include "pretrain/corpus.h"
+#include "pretrain/layer.h"
 #include "pretrain/special_ids.h"
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 enum class Objective { span_corruption, prefix_lm };
 
@@ -71,4 +72,4 @@ class SegmentStream {
 // Input and target as text, for people.
 std::string describe(const EncodedExample& example, const Tokenizer& tokenizer);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

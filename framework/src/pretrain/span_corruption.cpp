@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 namespace {
 
@@ -131,4 +131,4 @@ EncodedExample corrupt_spans(std::span<const int64_t> ids, double density, doubl
   return example;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -2,13 +2,14 @@
 
 #include "core/random.h"
 #include "data/prepared/encode.h"
+#include "pretrain/layer.h"
 #include "pretrain/special_ids.h"
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct SpanLengths {
   int64_t raw;      // tokens of a segment of text
@@ -29,4 +30,4 @@ std::vector<bool> noise_mask(int64_t n, double density, double mean_span, Random
 EncodedExample corrupt_spans(std::span<const int64_t> ids, double density, double mean_span, const SpecialIds& special,
                              Random& random);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "pretrain/layer.h"
 #include "text/tokenizer.h"
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 // The ids that the objectives write between the words of a text.
 struct SpecialIds {
@@ -19,4 +20,4 @@ struct SpecialIds {
   int64_t sentinel(int64_t k) const { return first_sentinel - k; }
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 namespace {
 
@@ -182,4 +182,4 @@ VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs
   return outcome;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

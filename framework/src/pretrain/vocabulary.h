@@ -3,11 +3,12 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "pretrain/documents.h"
+#include "pretrain/layer.h"
 
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::pretrain {
 
 struct VocabularyOptions {
   int64_t pieces = 8000;          // the 100 sentinels come after them
@@ -28,4 +29,4 @@ struct VocabularyOutcome {
 VocabularyOutcome train_vocabulary(const std::vector<Documents>& texts, const fs::path& file,
                                    const VocabularyOptions& options);
 
-}  // namespace peftbench
+}  // namespace peftbench::pretrain

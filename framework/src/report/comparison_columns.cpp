@@ -11,7 +11,7 @@
 #include <cmath>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 using TableRows = std::vector<const ComparisonRow*>;
@@ -236,4 +236,4 @@ Table comparison_table(const std::vector<const ComparisonRow*>& rows, Form form)
   return table;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
 #include "report/table.h"
 #include "results/comparison.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // What was scored: the task of a row, or another one that its runs were tried on. What columns show comes from here.
 struct ScoredTask {
@@ -32,4 +33,4 @@ Table comparison_table(const std::vector<const ComparisonRow*>& rows, Form form)
 
 std::string range_text(const std::optional<Range>& range);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

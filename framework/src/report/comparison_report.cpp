@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 // Rows of one task and backbone.
@@ -127,4 +127,4 @@ Json comparison_json(const std::vector<ComparisonRow>& rows) {
   return render_json(comparison_table(addresses(rows), Form::json));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

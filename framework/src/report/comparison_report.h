@@ -1,5 +1,6 @@
 #pragma once
 
+#include "report/layer.h"
 #include "report/table.h"
 #include "results/comparison.h"
 
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // Rows as a reader wants them: a table for each task and backbone, the failures below; then those of scores on several
 // tasks (report/score_grid.h).
@@ -22,4 +23,4 @@ std::string comparison_markdown(const std::vector<ComparisonRow>& rows);
 std::string comparison_csv(const std::vector<ComparisonRow>& rows);
 Json comparison_json(const std::vector<ComparisonRow>& rows);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

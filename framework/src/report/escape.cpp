@@ -5,7 +5,7 @@
 
 #include <cctype>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || static_cast<unsigned char>(c) >= 0x80; }
@@ -52,4 +52,4 @@ std::string for_csv(std::string_view text) {
   return quoted + "\"";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "report/layer.h"
+
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // Names come from files that others wrote. In a table they are text and nothing else.
 
@@ -14,4 +16,4 @@ std::string for_markdown(std::string_view text);
 // number stays one.
 std::string for_csv(std::string_view text);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 // Columns of a terminal; a byte that is not UTF-8 is shown as one sign.
@@ -93,4 +93,4 @@ std::string wrap(std::string_view text, std::size_t width, std::size_t indent) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::report {
 
 std::string format_bytes(std::int64_t bytes);  // 312 MiB
 std::string format_duration(double seconds);   // 850 ms, 12.3 s, 4 min 05 s, 2 h 10 min
@@ -19,4 +21,4 @@ std::string cut_to_width(std::string_view utf8, std::size_t width);  // an ellip
 // `text` in lines of at most `width` columns, each but the first after `indent` spaces.
 std::string wrap(std::string_view text, std::size_t width, std::size_t indent);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "report/layer.h"
 #include "report/table.h"
 
 #include <cstddef>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // Forms of a table, each in a file of its own. What stands in a cell may come from files that others wrote: in every
 // form it is text, and nothing else.
@@ -20,4 +21,4 @@ std::string render_markdown(const Table& table);
 std::string render_csv(const Table& table);
 Json render_json(const Table& table);  // a list of rows
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -3,7 +3,7 @@
 #include "report/escape.h"
 #include "report/render.h"
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 // Nothing for what is absent, "low-high" for two numbers, lists with commas.
@@ -29,4 +29,4 @@ std::string render_csv(const Table& table) {
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

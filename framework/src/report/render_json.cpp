@@ -1,6 +1,6 @@
 #include "report/render.h"
 
-namespace peftbench {
+namespace peftbench::report {
 
 Json render_json(const Table& table) {
   Json rows = Json::array();
@@ -12,4 +12,4 @@ Json render_json(const Table& table) {
   return rows;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

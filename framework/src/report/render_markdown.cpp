@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 std::string with_capital(std::string text) {
@@ -40,4 +40,4 @@ std::string render_markdown(const Table& table) {
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 using ColumnPlaces = std::vector<std::size_t>;
@@ -88,4 +88,4 @@ std::string render_text(const Table& table, std::size_t width) {
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

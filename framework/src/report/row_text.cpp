@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::report {
 
 std::int64_t finished(const ComparisonRow& row) {
   return std::count_if(row.runs.begin(), row.runs.end(), [](const SeedRun& run) { return run.status == "finished"; });
@@ -26,4 +26,4 @@ std::vector<std::string> warnings_of(const ComparisonRow& row) {
   return warnings;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
 #include "results/comparison.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // What the forms of a table say of a row in the same words.
 
@@ -18,4 +19,4 @@ std::string first_lines(const std::string& message);
 // All that a table of figures does not show: the warnings of its runs, and how it is evaluated otherwise.
 std::vector<std::string> warnings_of(const ComparisonRow& row);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 std::string metric_text(const MetricRecord& metric) {
@@ -145,4 +145,4 @@ std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters
   return sheet.text(width);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

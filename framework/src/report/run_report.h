@@ -1,12 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
 #include "report/text_sheet.h"
 #include "results/run_record.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // The printed results of a run: the score with the baseline, losses, counts, costs. `folder` is the run's.
 std::string describe_run(const RunRecord& record, const std::string& folder, std::size_t width = 0);
@@ -21,4 +22,4 @@ std::string describe_ledger(const Json& ledger, std::int64_t backbone_parameters
 // name no answer. `metric` has a majority.
 std::string constant_text(const MetricRecord& metric, const std::string& majority_label);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::report {
 namespace {
 
 using Rows = std::vector<const ComparisonRow*>;
@@ -93,4 +93,4 @@ std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows) {
   return grids;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
 #include "report/table.h"
 #include "results/comparison.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // Scores on several tasks: a line for each method and task that it was trained on, a column for each task. For each
 // backbone a table of the mixtures' own tasks and one of the tasks that were not trained on, where there are any.
@@ -16,4 +17,4 @@ std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows);
 std::string score_text(const Summary& score);
 std::string score_text(const ComparisonRow& row);
 
-}  // namespace peftbench
+}  // namespace peftbench::report

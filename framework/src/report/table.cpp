@@ -4,7 +4,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::report {
 
 Cell::Cell(const std::vector<std::string>& list) : shown(join(list)), value(list) {}
 
@@ -15,4 +15,4 @@ void Table::add(std::vector<Cell> row) {
   rows.push_back(std::move(row));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

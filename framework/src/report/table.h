@@ -1,5 +1,7 @@
 #pragma once
 
+#include "report/layer.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
@@ -8,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 using Json = nlohmann::ordered_json;
 
@@ -64,4 +66,4 @@ struct Table {
   std::vector<Note> notes;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::report {
 
 std::string TextSheet::text(std::size_t width) const {
   std::size_t widest = 0;
@@ -18,4 +18,4 @@ std::string TextSheet::text(std::size_t width) const {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "report/layer.h"
+
 #include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::report {
 
 // "  label   text" lines, the text wrapped: how one thing is shown with its properties.
 class TextSheet {
@@ -17,4 +19,4 @@ class TextSheet {
   std::vector<std::pair<std::string, std::string>> lines_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::report

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "results/layer.h"
+
 // The files of an adapter's folder: ours, and those of Hugging Face PEFT.
-namespace peftbench::adapter_file {
+namespace peftbench::results::adapter_file {
 
 inline constexpr const char* description = "adapter.json";
 inline constexpr const char* tensors = "adapter.safetensors";
@@ -11,4 +13,4 @@ inline constexpr const char* peft_config = "adapter_config.json";
 inline constexpr const char* peft_weights = "adapter_model.safetensors";
 inline constexpr const char* peft_older_weights = "adapter_model.bin";
 
-}  // namespace peftbench::adapter_file
+}  // namespace peftbench::results::adapter_file

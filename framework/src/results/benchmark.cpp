@@ -5,7 +5,7 @@
 #include <map>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 struct Member {
@@ -96,4 +96,4 @@ std::vector<ComparisonRow> benchmark_rows(const std::vector<ComparisonRow>& rows
   return means;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

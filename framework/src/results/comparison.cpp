@@ -12,7 +12,7 @@
 #include <tuple>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 std::map<std::string, std::string> flat(const Json& config) {
@@ -291,4 +291,4 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns&
   return rows;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

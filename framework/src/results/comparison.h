@@ -1,6 +1,7 @@
 #pragma once
 
 #include "results/evaluation.h"
+#include "results/layer.h"
 #include "results/statistics.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // One seed of a row.
 struct SeedRun {
@@ -74,4 +75,4 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns&
 // Seconds of a training step: the phase `train` holds steps alone, evaluations have one of their own.
 std::optional<double> step_seconds(const RunRecord& record);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 constexpr std::array<std::string_view, 4> of_the_task = {option_key::max_input_tokens, option_key::max_target_tokens,
@@ -70,4 +70,4 @@ std::string answers_text(const RunRecord& record) {
   return answers;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

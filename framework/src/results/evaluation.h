@@ -1,5 +1,6 @@
 #pragma once
 
+#include "results/layer.h"
 #include "results/run_record.h"
 
 #include <map>
@@ -7,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // Whether a setting decides how runs are scored. Rows of one table must agree in it: a method brings settings of its
 // training, and never one of these.
@@ -25,4 +26,4 @@ std::vector<std::string> differences(const EvaluationSettings& one, const Evalua
 // How a record's answers came about: "generated", "generated, 4 beams", "ranked by mean", "classes of a head".
 std::string answers_text(const RunRecord& record);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

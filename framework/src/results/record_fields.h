@@ -1,5 +1,6 @@
 #pragma once
 
+#include "results/layer.h"
 #include "results/run_record.h"
 
 #include <concepts>
@@ -13,7 +14,7 @@
 // The fields of record.json. Each is listed here once, with its key, its meaning and its member, whose type is the
 // field's. Writing and reading follow from this list, as do the table of docs/results-schema.md and
 // docs/record.schema.json: the test RecordSchema compares them, and its message says how to regenerate them.
-namespace peftbench {
+namespace peftbench::results {
 
 enum class Presence {
   always,
@@ -336,4 +337,4 @@ concept Listed = requires(AnyVisitor& visitor, T& value) {
   visit_fields(visitor, value);
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::results

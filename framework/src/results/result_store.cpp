@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::results {
 
 std::vector<std::string> run_folders(const fs::path& folder) {
   std::vector<std::string> ids;
@@ -122,4 +122,4 @@ RunFolder find_run(const std::string& name, const fs::path& folder) {
                    ids.empty() ? "give the folder of the runs with --out DIR" : did_you_mean(name, ids)});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "results/layer.h"
 #include "results/run_record.h"
 
 #include <memory>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // A run's folder and the paths of its files.
 struct RunFolder {
@@ -49,4 +50,4 @@ void check_predictions(const fs::path& file);
 // Throws DataError with the nearest id.
 RunFolder find_run(const std::string& name, const fs::path& folder);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

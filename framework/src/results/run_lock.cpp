@@ -14,7 +14,7 @@
 #include <chrono>
 #include <thread>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 fs::path lock_of(const RunFolder& folder) { return folder.path / "lock"; }
@@ -90,4 +90,4 @@ std::string damage_of(const RunFolder& folder, const RunRecord& record) {
   return damage;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -1,11 +1,12 @@
 #pragma once
 
 #include "core/descriptor.h"
+#include "results/layer.h"
 #include "results/result_store.h"
 
 #include <string>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // Keeps other processes out of a run's folder as long as it lives; the kernel lets go when the process dies. Both the
 // folder and its file `lock` are locked: a folder's lock does not go when somebody removes the file, and some network
@@ -27,4 +28,4 @@ std::string status_of(const RunFolder& folder, const RunRecord& record);
 // What of a finished run is not as its record says: files that are missing or have other bytes. Empty: all is whole.
 std::string damage_of(const RunFolder& folder, const RunRecord& record);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -10,7 +10,7 @@
 #include <limits>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 // A number that a field cannot hold is damage, and is never made to fit.
@@ -159,4 +159,4 @@ std::string utc_now() {
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

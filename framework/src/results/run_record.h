@@ -1,5 +1,7 @@
 #pragma once
 
+#include "results/layer.h"
+
 #include <peftbench/error.h>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 using Json = nlohmann::ordered_json;
 
@@ -138,4 +140,4 @@ RunRecord record_from_json(const Json& json, const std::string& where);
 
 std::string utc_now();  // 2026-11-22T16:30:05Z
 
-}  // namespace peftbench
+}  // namespace peftbench::results

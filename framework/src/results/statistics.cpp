@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::results {
 
 Summary summarise(const std::vector<double>& values) {
   Summary summary;
@@ -27,4 +27,4 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "results/layer.h"
+
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 struct Summary {
   std::int64_t n = 0;
@@ -18,4 +20,4 @@ Summary summarise(const std::vector<double>& values);
 // NaN for none; the mean of the two in the middle for an even number.
 double median(std::vector<double> values);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 struct Copy {
@@ -69,4 +69,4 @@ StoredRuns read_runs(const fs::path& folder) {
   return stored;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

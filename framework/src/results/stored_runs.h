@@ -1,11 +1,12 @@
 #pragma once
 
+#include "results/layer.h"
 #include "results/result_store.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // A run of a folder, for reports.
 struct StoredRun {
@@ -33,4 +34,4 @@ struct StoredRuns {
 // No record's fault is thrown: one that is damaged leaves the others readable.
 StoredRuns read_runs(const fs::path& folder);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::results {
 namespace {
 
 // As long as it is open no other process adds to the manifest of this folder.
@@ -97,4 +97,4 @@ std::optional<SuiteManifest> find_manifest(const fs::path& runs, const std::stri
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::results

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "results/layer.h"
 #include "results/run_record.h"
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::results {
 
 // One run of a suite. Its results are in the run's record; this contains only information that the record lacks.
 struct SuiteCell {
@@ -46,4 +47,4 @@ void add_to_manifest(const fs::path& runs, const SuiteManifest& manifest);
 // Nothing if there is none. Throws DataError if it is damaged.
 std::optional<SuiteManifest> find_manifest(const fs::path& runs, const std::string& name);
 
-}  // namespace peftbench
+}  // namespace peftbench::results

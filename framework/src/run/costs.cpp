@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::run {
 
 void CostMeter::begin(const std::string& phase) {
   end();
@@ -47,4 +47,4 @@ void CostMeter::add_current(std::vector<PhaseCost>& phases) const {
   sum.peak_is_of_phase = sum.peak_is_of_phase && peak_is_of_phase_;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

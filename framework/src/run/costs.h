@@ -2,12 +2,13 @@
 
 #include "core/clock.h"
 #include "results/run_record.h"
+#include "run/layer.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Measures the consecutive phases of a run, and adds the costs of its earlier processes.
 class CostMeter {
@@ -28,4 +29,4 @@ class CostMeter {
   bool peak_is_of_phase_ = false;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::run

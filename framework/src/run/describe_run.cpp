@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace peftbench {
+namespace peftbench::run {
 
 namespace {
 
@@ -58,4 +58,4 @@ void describe_task(const TaskData& task, RunRecord& record) {
                  .labels = label_words(task.config)};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

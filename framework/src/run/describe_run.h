@@ -1,9 +1,10 @@
 #pragma once
 
 #include "results/run_record.h"
+#include "run/layer.h"
 #include "run/workbench.h"
 
-namespace peftbench {
+namespace peftbench::run {
 
 // What a record says of a run before anything is trained: program, machine, method, task, backbone, identity. The time
 // of the start stays where there is one.
@@ -12,4 +13,4 @@ void describe_run(const Workbench& bench, RunRecord& record);
 // What it says of the task that is trained on or scored.
 void describe_task(const TaskData& task, RunRecord& record);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -6,7 +6,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::run {
 
 namespace {
 
@@ -51,4 +51,4 @@ std::optional<StoredRun> find_finished(const fs::path& out, Resources& resources
   }
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

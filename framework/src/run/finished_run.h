@@ -1,12 +1,13 @@
 #pragma once
 
 #include "results/stored_runs.h"
+#include "run/layer.h"
 #include "run/workbench.h"
 
 #include <optional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Why a run that has finished does not count: a file that is missing or has other bytes than its record says, or an
 // adapter's description that was changed. Empty: it is whole.
@@ -17,4 +18,4 @@ std::string damage_of_finished(const RunFolder& folder, const RunRecord& finishe
 std::optional<StoredRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,
                                        ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -8,7 +8,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 class RunInitContext final : public InitContext {
@@ -56,4 +56,4 @@ CompiledPlan::ContextFactory init_contexts(InitSources sources) {
   return [shared](const std::string& parameter) { return std::make_unique<RunInitContext>(*shared, parameter); };
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

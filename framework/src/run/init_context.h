@@ -3,6 +3,7 @@
 #include "backbone/backbone.h"
 #include "plan/compiled_plan.h"
 #include "plugin/finder.h"
+#include "run/layer.h"
 #include "text/tokenizer.h"
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // What first values of parameters are made from in a run. The references outlive the contexts.
 struct InitSources {
@@ -25,4 +26,4 @@ struct InitSources {
 
 CompiledPlan::ContextFactory init_contexts(InitSources sources);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

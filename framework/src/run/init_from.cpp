@@ -21,7 +21,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 // The file of a run's folder that holds its training tensors.
@@ -207,4 +207,4 @@ void begin_from(const fs::path& path, const Workbench& bench, const Resources& r
          checksum.substr(0, 16) + "; here " + bench.checksum.substr(0, 16));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

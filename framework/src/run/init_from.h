@@ -1,11 +1,12 @@
 #pragma once
 
+#include "run/layer.h"
 #include "run/workbench.h"
 
 #include <functional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Where training begins (run option init_from): an adapter's folder (ours or another program's), a run's folder, whose
 // checkpoint has the sources of derived values too, or a .safetensors with the names of the plan's training tensors.
@@ -21,4 +22,4 @@ std::string hash_of_start(const fs::path& path);
 void begin_from(const fs::path& path, const Workbench& bench, const Resources& resources, CompiledPlan& plan,
                 const CompiledPlan::ContextFactory& contexts, const std::function<void(std::string)>& warn);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::run {
 
 namespace {
 
@@ -62,4 +62,4 @@ Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const Backb
   return ledger;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

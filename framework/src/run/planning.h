@@ -3,11 +3,12 @@
 #include "data/prepared/encode.h"
 #include "ledger/ledger.h"
 #include "plugin/loader.h"
+#include "run/layer.h"
 #include "train/config.h"
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Examples of the task, for what follows from lengths.
 struct PlanSample {
@@ -22,4 +23,4 @@ struct PlanSample {
 Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TaskShape& task,
                    const TrainConfig& train, const PlanSample* sample = nullptr);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

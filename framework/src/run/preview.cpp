@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::run {
 
 std::vector<std::string> warnings_before(Resources& resources, const RunConfig& config, bool trains) {
   std::vector<std::string> warnings;
@@ -37,4 +37,4 @@ std::vector<std::string> warnings_before(Resources& resources, const RunConfig& 
   return warnings;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 constexpr const char* weights_file = "model.safetensors";
@@ -66,7 +66,7 @@ const std::string& Resources::checksum(const fs::path& folder, const LoadOptions
 }
 
 const std::string& Resources::hash_of_start(const std::string& path) {
-  return once(starts_, path, [&] { return peftbench::hash_of_start(path); });
+  return once(starts_, path, [&] { return run::hash_of_start(path); });
 }
 
 const SettingsBlock& Resources::settings(const fs::path& file) {
@@ -123,4 +123,4 @@ std::string Resources::name_of_backbone(const std::string& given) {
   });
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

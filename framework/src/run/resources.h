@@ -7,6 +7,7 @@
 #include "data/prepared/storage.h"
 #include "data/task/task.h"
 #include "plugin/finder.h"
+#include "run/layer.h"
 #include "text/tokenizer.h"
 
 #include <map>
@@ -16,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // What configurations name: methods, tasks, backbones, files of settings. Each is read at most once, and only as far as
 // it is asked for; no weights are opened for names, sizes or checksums that are known. A command has one of these, so
@@ -61,4 +62,4 @@ class Resources final : public ConfigSources {
   std::optional<std::vector<std::string>> aliases_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -32,7 +32,7 @@
 #include <optional>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 // One run in its folder.
@@ -218,7 +218,7 @@ void Runner::work() {
   job.draw = scoring.draw();
   job.stop = [this] { return stopped(); };
   job.warn = [this](const std::string& text) { warn(text); };
-  const TrainingResult result = train(config_.options.train, job);
+  const TrainingResult result = train::train(config_.options.train, job);
   keeps_steps_ = false;
   keep_training(result);
   if (result.interrupted) throw Interrupted();
@@ -383,4 +383,4 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   return Runner(request, resources, bench, progress, costs).run();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -2,12 +2,13 @@
 
 #include "core/progress.h"
 #include "results/result_store.h"
+#include "run/layer.h"
 #include "run/workbench.h"
 
 #include <functional>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::run {
 
 struct RunRequest {
   Paths paths;
@@ -27,4 +28,4 @@ struct RunOutcome {
 // run's folder are stored in the record (status failed) and thrown.
 RunOutcome run(const RunRequest& request, ProgressSink& progress);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

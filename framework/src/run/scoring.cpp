@@ -10,7 +10,7 @@
 #include <cmath>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 std::optional<EncoderCache> cache_for(const Workbench& bench, const CompiledPlan& plan) {
@@ -210,4 +210,4 @@ std::vector<std::string> Scoring::score_others(const CompiledPlan& plan, const R
   return all;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

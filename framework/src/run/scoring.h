@@ -3,6 +3,7 @@
 #include "data/prepared/joined_examples.h"
 #include "data/task/mixture.h"
 #include "results/result_store.h"
+#include "run/layer.h"
 #include "run/task_scoring.h"
 
 #include <functional>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Of all tasks that a run was trained on. One task is the whole; a mixture's whole has the mean of its tasks' first
 // metrics for its score, and no predictions of its own.
@@ -76,4 +77,4 @@ class Scoring {
   std::optional<MixtureSampler> sampler_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -20,7 +20,7 @@
 #include <tuple>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::run {
 
 namespace {
 
@@ -332,4 +332,4 @@ std::string TaskScoring::prediction_lines(const Evaluation& evaluation, const st
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -3,6 +3,7 @@
 #include "core/progress.h"
 #include "eval/evaluator.h"
 #include "results/run_record.h"
+#include "run/layer.h"
 #include "run/workbench.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // Examples as ids, within a task's limits.
 std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig& task,
@@ -91,4 +92,4 @@ class TaskScoring {
   std::vector<std::string> warnings_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -19,7 +19,7 @@
 #include <numeric>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::run {
 namespace {
 
 // A parameter that names a file stands for what is in it.
@@ -273,4 +273,4 @@ std::vector<std::int64_t> Workbench::target_prefix(const TaskConfig& config) con
   return config.sentinel ? std::vector<std::int64_t>{tokenizer->sentinel(0)} : std::vector<std::int64_t>{};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -5,6 +5,7 @@
 #include "data/task/task.h"
 #include "plugin/finder.h"
 #include "results/run_record.h"
+#include "run/layer.h"
 #include "run/resources.h"
 #include "text/tokenizer.h"
 
@@ -15,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::run {
 
 // A configuration with the method and the sizes of the backbone that it names: enough for a plan and its ledger.
 struct Setup {
@@ -70,4 +71,4 @@ TaskConfig configured_task(Resources& resources, const RunConfig& config);
 // The properties that a plan may use; none without a task.
 TaskShape task_shape(Resources& resources, const RunConfig& config);
 
-}  // namespace peftbench
+}  // namespace peftbench::run

@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-namespace peftbench {
+namespace peftbench::text {
 namespace {
 
 using nlohmann::json;
@@ -362,4 +362,4 @@ FolderTokens read_folder_tokens(const fs::path& folder, const PieceList& pieces)
   return Reader(folder, pieces).read();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

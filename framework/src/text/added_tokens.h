@@ -1,13 +1,14 @@
 #pragma once
 
 #include "core/files.h"
+#include "text/layer.h"
 
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::text {
 
 // The tokenizer files in the folder of a spiece.model, which define the ids after its pieces.
 inline constexpr const char* tokenizer_files[] = {"tokenizer_config.json", "tokenizer.json", "added_tokens.json",
@@ -37,4 +38,4 @@ struct FolderTokens {
 // each other or use an unsupported feature.
 FolderTokens read_folder_tokens(const fs::path& folder, const PieceList& pieces);
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -6,10 +6,9 @@
 
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::text {
 
 namespace {
-
 
 // Fewer than is_ascii_space: for \v and \f sentencepiece is asked, as for all other control characters.
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -56,4 +55,4 @@ bool AsciiNormalizer::normalize(std::string_view text, std::string& normalized) 
   return true;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "text/layer.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,7 +10,7 @@ namespace sentencepiece {
 class SentencePieceProcessor;
 }
 
-namespace peftbench {
+namespace peftbench::text {
 
 constexpr std::string_view word_mark = "\xe2\x96\x81";  // ▁, SentencePiece's space
 
@@ -25,4 +27,4 @@ class AsciiNormalizer {
   AsciiNormalizer() = default;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <unordered_set>
 
-namespace peftbench {
+namespace peftbench::text {
 namespace {
 
 // The library's trie is built by recursion, one level a byte.
@@ -176,4 +176,4 @@ class SpieceReader {
 
 SpieceFile read_spiece(std::string_view bytes, const fs::path& origin) { return SpieceReader(bytes, origin).read(); }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

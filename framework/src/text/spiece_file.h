@@ -1,12 +1,13 @@
 #pragma once
 
 #include "core/files.h"
+#include "text/layer.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::text {
 
 enum class PieceType { normal = 1, unknown, control, user_defined, unused, byte };
 
@@ -26,4 +27,4 @@ struct SpieceFile {
 // normalizer. Throws DataError.
 SpieceFile read_spiece(std::string_view bytes, const fs::path& origin);
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::text {
 
 void TokenMatcher::add(const std::string& content, std::int64_t id) {
   if (content.empty() || !ids_.emplace(content, id).second) return;
@@ -25,4 +25,4 @@ std::optional<TokenMatcher::Match> TokenMatcher::next(std::string_view text, std
   return std::nullopt;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

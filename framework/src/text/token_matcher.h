@@ -1,5 +1,7 @@
 #pragma once
 
+#include "text/layer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::text {
 
 // Finds tokens that are one id anywhere in a text.
 class TokenMatcher {
@@ -28,4 +30,4 @@ class TokenMatcher {
   std::vector<std::size_t> lengths_;  // of tokens, longest first, each once
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace peftbench {
+namespace peftbench::text {
 
 namespace {
 
@@ -234,4 +234,4 @@ int64_t Tokenizer::eos_id() const { return processor_->eos_id(); }
 int64_t Tokenizer::pad_id() const { return processor_->pad_id(); }
 int64_t Tokenizer::unk_id() const { return processor_->unk_id(); }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

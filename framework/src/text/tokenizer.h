@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "text/added_tokens.h"
+#include "text/layer.h"
 #include "text/token_matcher.h"
 #include "text/unigram.h"
 
@@ -16,7 +17,7 @@ namespace sentencepiece {
 class SentencePieceProcessor;
 }
 
-namespace peftbench {
+namespace peftbench::text {
 
 inline constexpr const char* vocabulary_remedy =
     "use spiece.model from the Hugging Face folder of the weights (T5, T5 v1.1 and Flan share one)";
@@ -58,4 +59,4 @@ class Tokenizer {
   int64_t pieces_ = 0;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace peftbench {
+namespace peftbench::text {
 
 namespace {
 
@@ -121,4 +121,4 @@ void Unigram::segment(std::string_view text, std::vector<int64_t>& ids) const {
   ids.erase(std::unique(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), both_unknown), ids.end());
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::text

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "text/layer.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -8,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::text {
 
 struct SpieceFile;  // text/spiece_file.h
 
@@ -44,4 +46,4 @@ class Unigram {
   std::int32_t unknown_ = -1;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::text

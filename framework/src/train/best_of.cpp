@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::train {
 namespace {
 
 EvaluationPoint point_from(const nlohmann::json& json) {
@@ -76,4 +76,4 @@ void BestOf::restore(const nlohmann::json& progress) {
   stopped_early_ = progress.at("stopped_early");
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -2,13 +2,14 @@
 
 #include "eval/metrics.h"
 #include "plan/compiled_plan.h"
+#include "train/layer.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // One evaluation on the validation split.
 struct EvaluationPoint {
@@ -53,4 +54,4 @@ class BestOf {
   bool stopped_early_ = false;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::train

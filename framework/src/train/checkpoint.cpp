@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 namespace {
 
@@ -191,4 +191,4 @@ void CheckpointStore::clear() const {
   for (const fs::path& file : checkpoint_files(folder_)) remove_file(file);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "formats/safetensors.h"
 #include "plan/compiled_plan.h"
+#include "train/layer.h"
 
 #include <nlohmann/json.hpp>
 
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // All that is needed to go on to the same bits.
 struct TrainState {
@@ -60,4 +61,4 @@ class CheckpointStore {
   std::optional<bool> current_is_whole_;  // nothing: not known yet
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::train {
 
 namespace {
 
@@ -104,4 +104,4 @@ Tensor length_normalised_loss(const ChoiceScores& scores, const Tensor& right, c
   return at::cross_entropy_loss(normalised, right, {}, at::Reduction::Sum);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

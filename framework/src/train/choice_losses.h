@@ -5,12 +5,13 @@
 #include "eval/likelihood.h"
 #include "text/tokenizer.h"
 #include "train/config.h"
+#include "train/layer.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // The label words of a task as the decoder writes them, EOS at the end; empty for free text.
 using Choices = std::vector<std::vector<std::int64_t>>;
@@ -49,4 +50,4 @@ ChoiceScores score_choices(const Backbone& backbone, const DecoderState& labels,
 Tensor unlikelihood_loss(const ChoiceScores& scores, const Tensor& right);
 Tensor length_normalised_loss(const ChoiceScores& scores, const Tensor& right, const Choices& choices);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -7,7 +7,7 @@
 #include <string>
 #include <type_traits>
 
-namespace peftbench {
+namespace peftbench::train {
 
 namespace {
 
@@ -59,4 +59,4 @@ void check(const TrainConfig& c) {
     refuse("adafactor.step_offset", offset, 0, static_cast<double>(c.adafactor.initial_step), false);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

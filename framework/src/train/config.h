@@ -4,6 +4,7 @@
 #include "core/enum_names.h"
 #include "core/option_info.h"
 #include "eval/config.h"
+#include "train/layer.h"
 
 #include <cstdint>
 #include <limits>
@@ -11,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 enum class OptimizerKind { adafactor, adamw };
 enum class ScheduleKind { constant, linear, cosine, inverse_sqrt };
@@ -20,22 +21,29 @@ enum class LossNormalisation {
   sum,         // over them, as Lester et al. train
 };
 
+}  // namespace peftbench::train
+
 template <>
-struct EnumNames<OptimizerKind> {
+struct peftbench::EnumNames<peftbench::train::OptimizerKind> {
   static constexpr std::string_view names[] = {"adafactor", "adamw"};
 };
+
 template <>
-struct EnumNames<ScheduleKind> {
+struct peftbench::EnumNames<peftbench::train::ScheduleKind> {
   static constexpr std::string_view names[] = {"constant", "linear", "cosine", "inverse_sqrt"};
 };
+
 template <>
-struct EnumNames<LossNormalisation> {
+struct peftbench::EnumNames<peftbench::train::LossNormalisation> {
   static constexpr std::string_view names[] = {"token_mean", "sum"};
 };
+
 template <>
-struct EnumNames<DropoutShape> {
+struct peftbench::EnumNames<peftbench::backbone::DropoutShape> {
   static constexpr std::string_view names[] = {"per_sequence", "elementwise"};
 };
+
+namespace peftbench::train {
 
 // T5X's, with its names. The defaults are those of prompt tuning (no parameter scale, decay 1e-5).
 struct AdafactorConfig {
@@ -172,4 +180,4 @@ std::string name_of_option(const std::string& key);
 // Throws ConfigError naming the option that is out of its range.
 void check(const TrainConfig& config);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::train {
 namespace {
 
 constexpr const char* slower = "lower train.learning_rate, set train.clip_norm, or increase train.warmup_steps";
@@ -49,4 +49,4 @@ void require_finite_parameters(const std::string& run, std::int64_t step, const 
                "finite numbers", slower});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

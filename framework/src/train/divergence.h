@@ -1,11 +1,12 @@
 #pragma once
 
 #include "backbone/finite.h"
+#include "train/layer.h"
 
 #include <cstdint>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // Steps of training whose numbers are not finite are no steps: these throw Error, which names the cause. `run` is
 // "training" or "pre-training".
@@ -18,4 +19,4 @@ void require_finite_step(const std::string& run, std::int64_t step, double loss,
 void require_finite_parameters(const std::string& run, std::int64_t step, const Backbone& backbone,
                                const CompiledPlan& plan);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 namespace {
 
 // What lies before a position.
@@ -93,4 +93,4 @@ std::string EventLog::go_back_to(const LogPosition& position) {
          " are lost (was there a power failure?); training is not affected";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

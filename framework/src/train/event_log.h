@@ -2,13 +2,14 @@
 
 #include "core/descriptor.h"
 #include "core/hash.h"
+#include "train/layer.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // Where a checkpoint is in the log.
 struct LogPosition {
@@ -37,4 +38,4 @@ class EventLog {
   Sha256 hash_;  // of all bytes until there
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::train

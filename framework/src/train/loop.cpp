@@ -10,7 +10,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::train {
 
 TrainLoop::TrainLoop(LoopSetup setup, LoopJob& job)
     : setup_(std::move(setup)),
@@ -187,4 +187,4 @@ void TrainLoop::warn(const std::string& text) const {
   if (setup_.warn && !text.empty()) setup_.warn(text);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -5,6 +5,7 @@
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/event_log.h"
+#include "train/layer.h"
 #include "train/optimizer.h"
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // Where a run stands.
 struct LoopState {
@@ -122,4 +123,4 @@ class TrainLoop {
   LoopState at_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::train

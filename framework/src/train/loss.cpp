@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 namespace {
 
@@ -212,4 +212,4 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
   return loss.item<double>();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -4,10 +4,11 @@
 #include "eval/likelihood.h"
 #include "train/choice_losses.h"
 #include "train/config.h"
+#include "train/layer.h"
 
 #include <cstdint>
 
-namespace peftbench {
+namespace peftbench::train {
 
 // What one optimizer step has in all, so that its micro-batches add up to the loss of one big batch.
 struct StepTotals {
@@ -30,4 +31,4 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
                      const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed, EncoderCache* cache,
                      std::int64_t logit_bytes = most_logit_bytes);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -16,7 +16,7 @@
 #include <optional>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::train {
 
 Tensor& Optimizer::Entry::operator[](const char* name) {
   for (auto& [key, tensor] : state) {
@@ -206,4 +206,4 @@ double clip_gradients(std::vector<Tensor>& gradients, double limit) {
   return norm;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -2,13 +2,14 @@
 
 #include "plan/compiled_plan.h"
 #include "train/config.h"
+#include "train/layer.h"
 
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 using ParameterSlots = std::vector<std::shared_ptr<detail::ParameterSlot>>;
 
@@ -47,4 +48,4 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& config, const Param
 // √Σg² over all gradients; scales them in place so that it is at most `limit` (0: only measures).
 double clip_gradients(std::vector<Tensor>& gradients, double limit);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace peftbench {
+namespace peftbench::train {
 
 double learning_rate_at(const TrainConfig& config, std::int64_t step) {
   const double peak = config.learning_rate;
@@ -27,4 +27,4 @@ double learning_rate_at(const TrainConfig& config, std::int64_t step) {
   return peak;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

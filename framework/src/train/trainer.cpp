@@ -15,7 +15,7 @@
 #include <numeric>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::train {
 
 namespace {
 
@@ -166,7 +166,7 @@ double Trainer::add_gradients(const LoopState& at) {
     const auto index = static_cast<std::uint64_t>(at.steps * micro_batches + m);
     const auto seed = stream_seed(static_cast<std::uint64_t>(config_.seed), "dropout", index);
     try {
-      loss += peftbench::add_gradients(config_, job_.backbone, job_.plan, batch, drawn_.totals, seed, cache_);
+      loss += train::add_gradients(config_, job_.backbone, job_.plan, batch, drawn_.totals, seed, cache_);
     } catch (const NotFiniteError& error) {  // of what the cache keeps
       const std::size_t example = drawn_.shown[static_cast<std::size_t>(m * config_.batch_size) +
                                                static_cast<std::size_t>(error.place() / batch.copies)];
@@ -251,4 +251,4 @@ bool uses_encoder_cache(const TrainConfig& config, const CompiledPlan& plan) {
 
 TrainingResult train(const TrainConfig& config, const TrainingJob& job) { return Trainer(config, job).run(); }
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -10,6 +10,7 @@
 #include "train/choice_losses.h"
 #include "train/config.h"
 #include "train/event_log.h"
+#include "train/layer.h"
 
 #include <functional>
 #include <map>
@@ -18,7 +19,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::train {
 
 struct TrainingResult {
   std::int64_t steps = 0;      // number of steps; fewer than configured if training stopped early
@@ -60,4 +61,4 @@ bool uses_encoder_cache(const TrainConfig& config, const CompiledPlan& plan);
 // Trains, or continues from an existing checkpoint. Throws Error if the loss is not finite.
 TrainingResult train(const TrainConfig& config, const TrainingJob& job);
 
-}  // namespace peftbench
+}  // namespace peftbench::train

@@ -1,5 +1,6 @@
 // Built without instrumentation: it is what the instrumented code calls at every branch.
 #include "fuzz/coverage.h"
+#include "support/layers.h"
 
 #include <array>
 #include <bit>
@@ -30,6 +31,8 @@ extern "C" void __sanitizer_cov_trace_pc() {
 }
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 void begin_coverage() {
   for (std::size_t i = 0; i < touched_count; ++i) counts[touched[i]] = 0;

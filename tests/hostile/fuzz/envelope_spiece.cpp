@@ -1,12 +1,16 @@
 // A SentencePiece model as lines of text, so that mutations reach pieces, scores and types: ModelProto has the pieces
 // in field 1 ({1: piece, 2: score, 3: type}), and what else it holds is kept as it is.
 #include "fuzz/target.h"
+#include "support/layers.h"
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 // One field of a message; nothing where the bytes end or are damaged.

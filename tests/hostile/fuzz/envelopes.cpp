@@ -1,6 +1,7 @@
 // What stands around the formats: lengths, checksums and packings, made right again after a mutation.
 #include "core/hash.h"
 #include "fuzz/target.h"
+#include "support/layers.h"
 
 #include <zlib.h>
 
@@ -8,6 +9,9 @@
 #include <functional>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 template <class T>

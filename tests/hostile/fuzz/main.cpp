@@ -2,6 +2,7 @@
 #include "fuzz/own_seeds.h"
 #include "fuzz/self_test.h"
 #include "fuzz/worker.h"
+#include "support/layers.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -24,6 +25,9 @@ extern "C" const char* __ubsan_default_options();
 extern "C" const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1"; }
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 struct Options {

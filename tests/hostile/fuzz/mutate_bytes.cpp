@@ -1,10 +1,14 @@
 #include "fuzz/mutator.h"
+#include "support/layers.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 constexpr std::array<std::uint64_t, 18> edges = {0,

@@ -1,10 +1,14 @@
 #include "fuzz/mutator.h"
+#include "support/layers.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 using namespace std::string_literals;

@@ -1,8 +1,11 @@
 #include "fuzz/mutator.h"
+#include "support/layers.h"
 
 #include <algorithm>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 Mutator::Mutator(const Target& target, std::vector<std::string> seeds) : target_(target), inputs_(std::move(seeds)) {
   if (inputs_.empty()) inputs_.emplace_back();

@@ -2,12 +2,15 @@
 
 #include "core/random.h"
 #include "fuzz/target.h"
+#include "support/layers.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 // Makes inputs of a target from its seeds. Everything follows from the seed of chance and the inputs that were added.
 class Mutator {

@@ -1,4 +1,5 @@
 #include "fuzz/outcome.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -7,6 +8,8 @@
 #include <typeinfo>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 std::string message_fault(std::string_view message) {
   if (message.empty()) return "an empty message";

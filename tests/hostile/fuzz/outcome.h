@@ -1,11 +1,14 @@
 #pragma once
 
 #include "fuzz/target.h"
+#include "support/layers.h"
 
 #include <string>
 #include <string_view>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 enum class Ending { accepted, refused, untold, crash, hang, memory };
 

@@ -1,4 +1,5 @@
 #include "fuzz/own_seeds.h"
+#include "support/layers.h"
 
 #include "data/prepared/example_file.h"
 #include "data/prepared/storage.h"
@@ -20,6 +21,9 @@
 #include <vector>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 void records(const fs::path& file) {

@@ -1,4 +1,5 @@
 #include "fuzz/self_test.h"
+#include "support/layers.h"
 
 #include "fuzz/worker.h"
 
@@ -11,6 +12,9 @@
 #include <stdexcept>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 volatile char sink;  // so that nothing is left out for having no effect

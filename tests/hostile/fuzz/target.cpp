@@ -1,4 +1,5 @@
 #include "fuzz/target.h"
+#include "support/layers.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -6,6 +7,8 @@
 #include <stdexcept>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 const std::vector<Target>& targets() {
   static const std::vector<Target> all = [] {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include "core/files.h"
+#include "support/layers.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 // What mutations of the bytes make sense.
 enum class Syntax { bytes, json, yaml, table };

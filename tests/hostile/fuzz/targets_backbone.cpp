@@ -7,11 +7,15 @@
 #include "formats/safetensors.h"
 #include "formats/torch_pickle.h"
 #include "fuzz/target.h"
+#include "support/layers.h"
 #include "text/tokenizer.h"
 
 #include <ATen/ops/sum.h>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 // Every byte is looked at: a tensor that leaves its file is found here, not in training.

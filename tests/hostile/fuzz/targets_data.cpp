@@ -10,12 +10,16 @@
 #include "formats/record_file.h"
 #include "fuzz/target.h"
 #include "pretrain/corpus.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
 #include <exception>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 // Fields are asked for as tasks do, by name; those that are no texts are refused, and the rest is read all the same.

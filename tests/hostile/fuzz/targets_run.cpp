@@ -11,6 +11,7 @@
 #include "results/comparison.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
+#include "support/layers.h"
 #include "train/checkpoint.h"
 
 #include <peftbench/error.h>
@@ -18,6 +19,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 void settings(std::string_view bytes) {

@@ -1,4 +1,5 @@
 #include "fuzz/worker.h"
+#include "support/layers.h"
 
 #include "fuzz/coverage.h"
 
@@ -19,6 +20,9 @@
 #include <stdexcept>
 
 namespace peftbench::hostile {
+
+using namespace layers;
+
 namespace {
 
 constexpr int untold_status = 77;

@@ -2,6 +2,7 @@
 
 #include "fuzz/mutator.h"
 #include "fuzz/outcome.h"
+#include "support/layers.h"
 
 #include <atomic>
 #include <cstdint>
@@ -10,6 +11,8 @@
 #include <vector>
 
 namespace peftbench::hostile {
+
+using namespace layers;
 
 struct Finding {
   Ending ending = Ending::crash;

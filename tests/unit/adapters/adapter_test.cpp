@@ -1,4 +1,5 @@
 #include "adapters/adapter.h"
+#include "support/layers.h"
 
 #include "support/tiny_backbone.h"
 
@@ -7,6 +8,9 @@
 #include <gmock/gmock.h>
 
 namespace peftbench::adapter_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

@@ -1,4 +1,5 @@
 #include "adapters/foreign.h"
+#include "support/layers.h"
 
 #include "formats/safetensors.h"
 #include "support/program.h"
@@ -14,6 +15,9 @@
 #include <limits>
 
 namespace peftbench::foreign_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::AllOf;

@@ -1,4 +1,5 @@
 #include "adapters/merge.h"
+#include "support/layers.h"
 
 #include "formats/safetensors.h"
 #include "support/forward.h"
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 namespace peftbench::merge_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

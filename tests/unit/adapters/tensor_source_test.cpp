@@ -1,5 +1,6 @@
 #include "adapters/tensor_source.h"
 #include "formats/safetensors.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 #include "train/checkpoint.h"
 
@@ -13,6 +14,9 @@
 #include <fstream>
 
 namespace peftbench::tensor_source_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

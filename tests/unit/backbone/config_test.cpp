@@ -1,5 +1,6 @@
 #include "backbone/catalogue.h"
 #include "backbone/config_json.h"
+#include "support/layers.h"
 
 #include "support/weights_fixture.h"
 
@@ -7,6 +8,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::config_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

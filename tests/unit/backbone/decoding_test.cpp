@@ -1,4 +1,5 @@
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include "backbone/decode_cache.h"
@@ -13,6 +14,9 @@
 #include <cmath>
 
 namespace peftbench::decoding_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -1,5 +1,6 @@
 // S1: what a pass gives without training is finite, or an error that names the sequence and the tensor.
 #include "backbone/finite.h"
+#include "support/layers.h"
 
 #include "backbone/generation.h"
 #include "support/forward.h"
@@ -16,6 +17,9 @@
 #include <optional>
 
 namespace peftbench::finite_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

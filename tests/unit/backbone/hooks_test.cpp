@@ -2,6 +2,7 @@
 // weights or other encoder states. Agreement of the two is the test.
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/error.h>
@@ -12,6 +13,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::hooks_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -1,4 +1,5 @@
 #include "backbone/hub.h"
+#include "support/layers.h"
 
 #include "formats/safetensors.h"
 
@@ -10,6 +11,9 @@
 #include <algorithm>
 
 namespace peftbench::hub_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

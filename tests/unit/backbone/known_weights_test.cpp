@@ -1,4 +1,5 @@
 #include "backbone/known_weights.h"
+#include "support/layers.h"
 
 #include "backbone/load.h"
 
@@ -12,6 +13,9 @@
 #include <thread>
 
 namespace peftbench::known_weights_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

@@ -1,4 +1,5 @@
 #include "backbone/load.h"
+#include "support/layers.h"
 
 #include "backbone/backbone.h"
 #include "formats/safetensors.h"
@@ -14,6 +15,9 @@
 #include <limits>
 
 namespace peftbench::load_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

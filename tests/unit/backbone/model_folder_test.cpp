@@ -1,4 +1,5 @@
 #include "backbone/model_folder.h"
+#include "support/layers.h"
 
 #include "backbone/config_json.h"
 #include "backbone/initial_weights.h"
@@ -11,6 +12,9 @@
 #include <cmath>
 
 namespace peftbench::model_folder_test {
+
+using namespace layers;
+
 namespace {
 
 struct Sizes {

@@ -1,4 +1,5 @@
 #include "backbone/position_bias.h"
+#include "support/layers.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
@@ -7,6 +8,9 @@
 #include <map>
 
 namespace peftbench::position_bias_test {
+
+using namespace layers;
+
 namespace {
 
 // First distance of each bucket; recipes of T5: 32 buckets, maximal distance 128.

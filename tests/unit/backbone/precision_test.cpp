@@ -1,11 +1,15 @@
 // bf16 weights: everything that must stay fp32 does, and results stay near those of fp32.
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 namespace peftbench::precision_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -1,5 +1,6 @@
 // nf4 and int8 against vectors that bitsandbytes 0.50.2 gave, and against the published maths written a second time.
 #include "backbone/quantization.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -13,6 +14,9 @@
 #include <vector>
 
 namespace peftbench::quantization_test {
+
+using namespace layers;
+
 namespace {
 
 using Bytes = std::vector<int64_t>;

@@ -1,5 +1,6 @@
 // A backbone whose linear maps are quantised: what stays as it was, what a plan sees, and what the graph keeps.
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/error.h>
@@ -11,7 +12,9 @@
 #include <cmath>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::support {
+
+using namespace layers;
 
 static void PrintTo(Quantization kind, std::ostream* out) { *out << enum_name(kind); }
 
@@ -181,4 +184,4 @@ TEST(QuantizedGraph, KeepsNoDequantisedWeight) {
 
 }  // namespace
 }  // namespace quantized_backbone_test
-}  // namespace peftbench
+}  // namespace peftbench::support

@@ -1,5 +1,6 @@
 // Sequences alone, in any batch, and in a batch with sequences of other plans: the same result.
 #include "support/forward.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include "backbone/generation.h"
@@ -10,6 +11,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::stacking_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;

@@ -2,6 +2,7 @@
 #include "backbone/backbone.h"
 #include "backbone/load.h"
 #include "formats/safetensors.h"
+#include "support/layers.h"
 
 #include "support/tiny_backbone.h"
 #include "support/weights_fixture.h"
@@ -13,6 +14,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::weights_kind_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

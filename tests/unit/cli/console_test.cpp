@@ -1,5 +1,6 @@
 #include "cli/console.h"
 #include "cli/arguments.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,9 @@
 #include <algorithm>
 
 namespace peftbench::console_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

@@ -1,4 +1,5 @@
 #include "cli/failures.h"
+#include "support/layers.h"
 
 #include "cli/console.h"
 
@@ -13,6 +14,9 @@
 #include <stdexcept>
 
 namespace peftbench::failures_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

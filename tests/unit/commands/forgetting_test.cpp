@@ -1,9 +1,13 @@
 #include "commands/forgetting.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace peftbench::forgetting_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::Each;

@@ -1,4 +1,5 @@
 #include "commands/suite.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -9,6 +10,9 @@
 #include <fstream>
 
 namespace peftbench::suite_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

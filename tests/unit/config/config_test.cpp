@@ -1,6 +1,7 @@
 #include "config/options.h"
 #include "config/run_config.h"
 #include "config/settings.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -13,6 +14,9 @@
 #include <set>
 
 namespace peftbench::config_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,4 +1,5 @@
 #include "config/machine.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,9 @@
 #include <cstdlib>
 
 namespace peftbench::machine_test {
+
+using namespace layers;
+
 namespace {
 
 // 1 if malloc takes a large block from the system alone, and so gives it back when it is freed.

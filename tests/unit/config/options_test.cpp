@@ -1,4 +1,5 @@
 #include "config/options.h"
+#include "support/layers.h"
 
 #include "plugin/schema.h"
 
@@ -11,6 +12,9 @@
 #include <set>
 
 namespace peftbench::options_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

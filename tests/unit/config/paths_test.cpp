@@ -1,10 +1,14 @@
 #include "config/paths.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
 namespace peftbench::paths_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Paths, IsFoundAndTheDataRootFollowsTheEnvironment) {

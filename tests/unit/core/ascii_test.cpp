@@ -1,10 +1,14 @@
 #include "core/ascii.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 #include <string_view>
 
 namespace peftbench::ascii_test {
+
+using namespace layers;
+
 namespace {
 
 // Python 3.11: all(chr(c).isspace() …) below 0x1c, string.punctuation; RE2's manual: [\t\n\f\r ].

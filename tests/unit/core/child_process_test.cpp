@@ -1,4 +1,5 @@
 #include "core/child_process.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -9,6 +10,9 @@
 #include <csignal>
 
 namespace peftbench::child_process_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

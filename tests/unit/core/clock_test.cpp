@@ -1,4 +1,5 @@
 #include "core/clock.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,9 @@
 #include <vector>
 
 namespace peftbench::clock_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Clock, SleepingTakesWallTimeButNoProcessor) {

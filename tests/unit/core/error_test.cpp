@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 
 #include <gtest/gtest.h>
@@ -5,6 +7,9 @@
 #include <string>
 
 namespace peftbench::error_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Error, SaysAllFourParts) {

@@ -1,4 +1,5 @@
 #include "core/file_memory.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,9 @@
 #include <thread>
 
 namespace peftbench::file_memory_test {
+
+using namespace layers;
+
 namespace {
 
 class FileMemoryTest : public testing::Test {

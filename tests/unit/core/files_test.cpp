@@ -1,4 +1,5 @@
 #include "core/files.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -13,6 +14,9 @@
 #include <vector>
 
 namespace peftbench::files_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

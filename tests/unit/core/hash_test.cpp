@@ -1,4 +1,5 @@
 #include "core/hash.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "core/sha256_block.h"
@@ -8,6 +9,9 @@
 #include <string>
 
 namespace peftbench::hash_test {
+
+using namespace layers;
+
 namespace {
 
 // The examples of FIPS 180-2, and lengths around the block's edge.

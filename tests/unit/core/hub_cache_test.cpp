@@ -1,4 +1,5 @@
 #include "core/hub_cache.h"
+#include "support/layers.h"
 
 #include "support/variable.h"
 
@@ -8,6 +9,9 @@
 #include <unistd.h>
 
 namespace peftbench::hub_cache_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

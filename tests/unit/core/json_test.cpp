@@ -1,4 +1,5 @@
 #include "core/json.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,9 @@
 #include <string>
 
 namespace peftbench::json_test {
+
+using namespace layers;
+
 namespace {
 
 using nlohmann::json;

@@ -1,5 +1,6 @@
 // hostile 12: a file that changes while it is mapped is known.
 #include "core/mapped_files.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,9 @@
 #include <fstream>
 
 namespace peftbench::mapped_files_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::Contains;

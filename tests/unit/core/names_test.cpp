@@ -1,10 +1,14 @@
 #include "core/names.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 #include <climits>
 
 namespace peftbench::names_test {
+
+using namespace layers;
+
 namespace {
 
 const std::vector<std::string> methods = {"prompt_tuning", "prefix_tuning", "lora", "ia3", "adapters"};

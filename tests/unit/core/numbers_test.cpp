@@ -1,10 +1,14 @@
 #include "core/numbers.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 
 namespace peftbench::numbers_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Numbers, AreTheWholeTextInFullRange) {

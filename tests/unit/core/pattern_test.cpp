@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/pattern.h>
 
@@ -8,6 +10,9 @@
 #include <string>
 
 namespace peftbench::pattern_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Patterns, MatchTheWholeTextOrAPart) {

@@ -1,4 +1,5 @@
 #include "core/processors.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -6,6 +7,9 @@
 #include <unistd.h>
 
 namespace peftbench::processors_test {
+
+using namespace layers;
+
 namespace {
 
 // S16: files of /proc and of control groups as a kernel shows them.

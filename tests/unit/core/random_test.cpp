@@ -1,4 +1,5 @@
 #include "core/random.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,9 @@
 #include <set>
 
 namespace peftbench::random_test {
+
+using namespace layers;
+
 namespace {
 
 // The reference sequence of SplitMix64 for seed 1234567.

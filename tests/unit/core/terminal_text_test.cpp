@@ -1,8 +1,12 @@
 #include "core/terminal_text.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 namespace peftbench::terminal_text_test {
+
+using namespace layers;
+
 namespace {
 
 // hostile 20

@@ -1,8 +1,12 @@
 #include "core/utf8.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 namespace peftbench::utf8_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Utf8, TakesEveryLengthOfCharacter) {

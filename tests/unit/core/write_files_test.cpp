@@ -1,4 +1,5 @@
 #include "core/write_files.h"
+#include "support/layers.h"
 
 #include "core/descriptor.h"
 
@@ -20,6 +21,9 @@
 #include <vector>
 
 namespace peftbench::write_files_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

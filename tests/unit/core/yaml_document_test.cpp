@@ -1,4 +1,5 @@
 #include "core/yaml_document.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +8,9 @@
 #include <string>
 
 namespace peftbench::yaml_document_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "data/task/task.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -12,7 +13,9 @@
 #include <fstream>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::support {
+
+using namespace layers;
 
 // A folder of the test's own, and the message of what is thrown.
 class DataTest : public testing::Test {
@@ -52,4 +55,4 @@ class DataTest : public testing::Test {
   fs::path folder_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::support

@@ -1,5 +1,6 @@
 // Lists of ids in memory and in files, made by any number of threads.
 #include "data/prepared/encode_list.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "data_fixture.h"
@@ -10,6 +11,9 @@
 #include <vector>
 
 namespace peftbench::encode_list_test {
+
+using namespace layers;
+
 namespace {
 
 class EncodeListTest : public DataTest {

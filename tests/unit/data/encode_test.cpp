@@ -1,4 +1,5 @@
 #include "data/prepared/encode.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -8,6 +9,9 @@
 #include <functional>
 
 namespace peftbench::encode_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,4 +1,5 @@
 #include "data/prepared/groups.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,9 @@
 #include <vector>
 
 namespace peftbench::groups_test {
+
+using namespace layers;
+
 namespace {
 
 // A row for each letter, whose group it is; '-' is a row without one.

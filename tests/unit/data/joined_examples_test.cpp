@@ -1,10 +1,14 @@
 #include "data/prepared/joined_examples.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
 #include <gtest/gtest.h>
 
 namespace peftbench::joined_examples_test {
+
+using namespace layers;
+
 namespace {
 
 std::shared_ptr<const ExampleList> list(std::vector<int64_t> first_ids) {

@@ -1,5 +1,6 @@
 // S2: label words that are one to the model.
 #include "data/task/label_check.h"
+#include "support/layers.h"
 
 #include "data/task/task_mixture.h"
 
@@ -9,6 +10,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::label_check_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,9 +1,13 @@
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <map>
 #include <set>
 
 namespace peftbench::load_task_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,4 +1,5 @@
 #include "data/task/locate.h"
+#include "support/layers.h"
 
 #include "data/task/task_spec.h"
 #include "data_fixture.h"
@@ -7,6 +8,9 @@
 #include <memory>
 
 namespace peftbench::locate_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

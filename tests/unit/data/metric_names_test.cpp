@@ -1,4 +1,5 @@
 #include "data/task/metric_names.h"
+#include "support/layers.h"
 
 #include "data/prepared/text_list.h"
 #include "data_fixture.h"
@@ -7,6 +8,9 @@
 #include <set>
 
 namespace peftbench::metric_names_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

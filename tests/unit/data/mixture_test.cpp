@@ -1,4 +1,5 @@
 #include "data/task/mixture.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -12,6 +13,9 @@
 #include <set>
 
 namespace peftbench::mixture_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::DoubleNear;

@@ -1,9 +1,13 @@
 #include "data/readers/json_reader.h"
 #include "rows_fixture.h"
+#include "support/layers.h"
 
 #include <nlohmann/json.hpp>
 
 namespace peftbench::nested_rows_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,4 +1,5 @@
 #include "data/readers/parquet_reader.h"
+#include "support/layers.h"
 
 #include "rows_fixture.h"
 
@@ -11,6 +12,9 @@
 #include <cmath>
 
 namespace peftbench::parquet_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

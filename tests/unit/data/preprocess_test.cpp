@@ -1,4 +1,5 @@
 #include "data/preprocess/preprocess.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "data/preprocess/formatter.h"
@@ -9,6 +10,9 @@
 #include <set>
 
 namespace peftbench::preprocess_test {
+
+using namespace layers;
+
 namespace {
 
 using Json = nlohmann::json;

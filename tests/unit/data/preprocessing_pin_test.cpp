@@ -5,10 +5,14 @@
 #include "data/preprocess/preprocess.h"
 #include "data/task/load_task.h"
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <map>
 
 namespace peftbench::preprocessing_pin_test {
+
+using namespace layers;
+
 namespace {
 
 class PreprocessingPinTest : public DataTest {

@@ -1,4 +1,5 @@
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,6 +7,9 @@
 #include <set>
 
 namespace peftbench::project_tasks_test {
+
+using namespace layers;
+
 namespace {
 
 // Where tools/fetch-data puts it.

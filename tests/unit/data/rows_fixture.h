@@ -3,13 +3,16 @@
 #include "core/random.h"
 #include "data/readers/rows.h"
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <zlib.h>
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::support {
+
+using namespace layers;
 
 using Table = std::vector<std::vector<std::string>>;
 
@@ -55,4 +58,4 @@ inline std::string random_text(Random& random, const std::vector<std::string>& a
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::support

@@ -1,10 +1,14 @@
 #include "data/readers/rows.h"
+#include "support/layers.h"
 
 #include "rows_fixture.h"
 
 #include <nlohmann/json.hpp>
 
 namespace peftbench::rows_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,4 +1,5 @@
 #include "data/task/split.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -13,6 +14,9 @@
 #include <utility>
 
 namespace peftbench::split_test {
+
+using namespace layers;
+
 namespace {
 
 SplitSpec spec(double validation, double test, std::uint64_t seed = 0) {

@@ -2,6 +2,7 @@
 #include "core/random.h"
 #include "data/task/load_task.h"
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,6 +15,9 @@
 #include <vector>
 
 namespace peftbench::stored_task_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

@@ -3,6 +3,7 @@
 #include "data/prepared/encode_list.h"
 #include "data/task/load_task.h"
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,9 @@
 #include <sstream>
 
 namespace peftbench::streaming_test {
+
+using namespace layers;
+
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -1,4 +1,5 @@
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include "data/task/task_mixture.h"
 #include "data/task/task_spec.h"
@@ -8,6 +9,9 @@
 #include <vector>
 
 namespace peftbench::t5_formats_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,9 +1,13 @@
 #include "data_fixture.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "data/task/task_spec.h"
 
 namespace peftbench::task_config_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,8 +1,12 @@
 #include "data/task/task_mixture.h"
+#include "support/layers.h"
 
 #include "data_fixture.h"
 
 namespace peftbench::task_mixture_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

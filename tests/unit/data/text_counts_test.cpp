@@ -1,10 +1,14 @@
 #include "data/prepared/text_counts.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace peftbench::text_counts_test {
+
+using namespace layers;
+
 namespace {
 
 const std::shared_ptr<const Tokenizer>& tokenizer() {

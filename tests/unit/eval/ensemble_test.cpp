@@ -1,4 +1,5 @@
 #include "eval/ensemble.h"
+#include "support/layers.h"
 
 #include "support/forward.h"
 #include "support/tiny_backbone.h"
@@ -11,6 +12,9 @@
 #include <memory>
 
 namespace peftbench::ensemble_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -1,4 +1,5 @@
 #include "eval/evaluator.h"
+#include "support/layers.h"
 
 #include "backbone/generation.h"
 #include "eval/likelihood.h"
@@ -12,6 +13,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::evaluator_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -1,11 +1,15 @@
 // S19: a failure that an average hides.
 #include "eval/label_report.h"
+#include "support/layers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace peftbench::label_report_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,4 +1,5 @@
 #include "eval/metrics.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -11,6 +12,9 @@
 #include <utility>
 
 namespace peftbench::metrics_test {
+
+using namespace layers;
+
 namespace {
 
 using Predictions = std::vector<Prediction>;

@@ -1,4 +1,5 @@
 #include "eval/neighbors.h"
+#include "support/layers.h"
 
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -7,6 +8,9 @@
 #include <cmath>
 
 namespace peftbench::neighbors_test {
+
+using namespace layers;
+
 namespace {
 
 // Words along the axes, of unequal lengths, and one between the first two.

@@ -1,4 +1,5 @@
 #include "eval/normalize.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "core/utf8.h"
@@ -7,6 +8,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::normalize_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

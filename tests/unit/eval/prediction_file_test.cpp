@@ -1,4 +1,5 @@
 #include "eval/prediction_file.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -12,6 +13,9 @@
 #include <fstream>
 
 namespace peftbench::prediction_file_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -5,6 +5,7 @@
 #include "eval/likelihood.h"
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/error.h>
@@ -14,6 +15,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::transfer_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

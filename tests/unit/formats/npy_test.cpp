@@ -1,4 +1,5 @@
 #include "formats/npy.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -13,6 +14,9 @@
 #include <cstring>
 
 namespace peftbench::npy_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

@@ -1,5 +1,6 @@
 #include "formats/pickle.h"
 #include "formats/torch_pickle.h"
+#include "support/layers.h"
 
 #include "support/weights_fixture.h"
 
@@ -10,6 +11,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::pickle_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

@@ -1,4 +1,5 @@
 #include "formats/record_file.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "formats/bytes.h"
@@ -7,6 +8,9 @@
 #include <vector>
 
 namespace peftbench::record_file_test {
+
+using namespace layers;
+
 namespace {
 
 class RecordFileTest : public DataTest {

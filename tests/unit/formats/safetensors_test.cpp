@@ -1,4 +1,5 @@
 #include "formats/safetensors.h"
+#include "support/layers.h"
 
 #include "support/weights_fixture.h"
 
@@ -13,6 +14,9 @@
 #include <chrono>
 
 namespace peftbench::safetensors_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_files;

@@ -1,4 +1,5 @@
 #include "ledger/ledger.h"
+#include "support/layers.h"
 
 #include "support/init_context.h"
 
@@ -10,6 +11,9 @@
 #include <functional>
 
 namespace peftbench::ledger_test {
+
+using namespace layers;
+
 namespace {
 
 // Sizes of v1.1-XXL and a small v1.0, as recipes give them.

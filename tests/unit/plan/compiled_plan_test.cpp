@@ -1,5 +1,6 @@
 #include "plan/compiled_plan.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <ATen/ops/full.h>
@@ -7,6 +8,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::compiled_plan_test {
+
+using namespace layers;
+
 namespace {
 
 using support::initialise;

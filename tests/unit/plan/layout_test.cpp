@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
 
@@ -7,6 +9,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::layout_test {
+
+using namespace layers;
+
 namespace {
 
 using Ids = std::vector<int64_t>;

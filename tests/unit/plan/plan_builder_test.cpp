@@ -1,4 +1,5 @@
 #include "plan/compiled_plan.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 
 #include <peftbench/error.h>
@@ -8,6 +9,9 @@
 #include <chrono>
 
 namespace peftbench::plan_builder_test {
+
+using namespace layers;
+
 namespace {
 
 struct PassThrough final : LinearHook {

@@ -1,9 +1,14 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
 
 #include <gmock/gmock.h>
 
 namespace peftbench::slot_template_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::ElementsAre;

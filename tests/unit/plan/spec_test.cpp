@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/spec.h>
 
@@ -7,6 +9,9 @@
 #include <set>
 
 namespace peftbench::spec_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
 
@@ -5,6 +7,9 @@
 #include <gmock/gmock.h>
 
 namespace peftbench::exchange_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::ElementsAre;

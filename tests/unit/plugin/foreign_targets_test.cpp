@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 // S12: which modules a config means, as peft's check_target_module_exists has it.
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
@@ -5,6 +7,9 @@
 #include <gmock/gmock.h>
 
 namespace peftbench::foreign_targets_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::ElementsAre;

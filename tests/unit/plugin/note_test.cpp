@@ -1,4 +1,5 @@
 #include "plugin/note.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 
@@ -10,6 +11,9 @@
 #include <fstream>
 
 namespace peftbench::note_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

@@ -1,3 +1,5 @@
+#include "support/layers.h"
+
 // S11: Python's meaning or a refusal.
 #include <peftbench/error.h>
 #include <peftbench/exchange.h>
@@ -7,6 +9,9 @@
 #include <chrono>
 
 namespace peftbench::python_pattern_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::AllOf;

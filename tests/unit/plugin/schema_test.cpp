@@ -1,4 +1,5 @@
 #include "plugin/schema.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -8,6 +9,9 @@
 #include <limits>
 
 namespace peftbench::schema_test {
+
+using namespace layers;
+
 namespace {
 
 using ::testing::HasSubstr;

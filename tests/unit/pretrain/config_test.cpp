@@ -1,4 +1,5 @@
 #include "pretrain/config.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -9,6 +10,9 @@
 #include <string>
 
 namespace peftbench::config_test {
+
+using namespace layers;
+
 namespace {
 
 const std::string whole = R"(summary: a tiny one

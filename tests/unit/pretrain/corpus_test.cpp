@@ -1,4 +1,5 @@
 #include "pretrain/corpus.h"
+#include "support/layers.h"
 
 #include "core/hash.h"
 #include "texts.h"
@@ -11,6 +12,9 @@
 #include <sstream>
 
 namespace peftbench::corpus_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

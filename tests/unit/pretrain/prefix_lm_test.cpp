@@ -1,4 +1,5 @@
 #include "pretrain/prefix_lm.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -9,6 +10,9 @@
 #include <numeric>
 
 namespace peftbench::prefix_lm_test {
+
+using namespace layers;
+
 namespace {
 
 using Ids = std::vector<int64_t>;

@@ -1,4 +1,5 @@
 #include "pretrain/pretrain_run.h"
+#include "support/layers.h"
 
 #include "core/interrupt.h"
 #include "pretrain/run_folder.h"
@@ -11,6 +12,9 @@
 #include <nlohmann/json.hpp>
 
 namespace peftbench::pretrain_run_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

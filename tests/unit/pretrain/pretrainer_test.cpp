@@ -1,4 +1,5 @@
 #include "pretrain/pretrainer.h"
+#include "support/layers.h"
 
 #include "backbone/initial_weights.h"
 #include "pretrain/card.h"
@@ -13,6 +14,9 @@
 #include <sstream>
 
 namespace peftbench::pretrainer_test {
+
+using namespace layers;
+
 namespace {
 
 // Copies the beginning of its input: something that can be learnt.

@@ -1,4 +1,5 @@
 #include "pretrain/segments.h"
+#include "support/layers.h"
 
 #include "texts.h"
 
@@ -12,6 +13,9 @@
 #include <set>
 
 namespace peftbench::segments_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

@@ -1,4 +1,5 @@
 #include "pretrain/span_corruption.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -10,6 +11,9 @@
 #include <numeric>
 
 namespace peftbench::span_corruption_test {
+
+using namespace layers;
+
 namespace {
 
 using Ids = std::vector<int64_t>;

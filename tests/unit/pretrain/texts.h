@@ -2,6 +2,7 @@
 
 // Texts and corpora for the tests of pre-training.
 #include "pretrain/corpus.h"
+#include "support/layers.h"
 #include "support/program.h"
 
 #include <memory>
@@ -9,6 +10,8 @@
 #include <vector>
 
 namespace peftbench::testing_support {
+
+using namespace layers;
 
 inline std::shared_ptr<const Tokenizer> nano_tokenizer() {
   static const auto tokenizer =

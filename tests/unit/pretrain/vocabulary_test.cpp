@@ -1,4 +1,5 @@
 #include "pretrain/vocabulary.h"
+#include "support/layers.h"
 
 #include "core/random.h"
 #include "texts.h"
@@ -9,6 +10,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::vocabulary_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_support;

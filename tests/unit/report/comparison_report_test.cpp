@@ -1,4 +1,5 @@
 #include "report/comparison_report.h"
+#include "support/layers.h"
 
 #include "report/format.h"
 
@@ -9,6 +10,9 @@
 #include <sstream>
 
 namespace peftbench::comparison_report_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

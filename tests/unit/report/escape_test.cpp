@@ -1,8 +1,12 @@
 #include "report/escape.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 namespace peftbench::escape_test {
+
+using namespace layers;
+
 namespace {
 
 // hostile 21

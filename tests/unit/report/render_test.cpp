@@ -1,8 +1,12 @@
 #include "report/render.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 namespace peftbench::render_test {
+
+using namespace layers;
+
 namespace {
 
 // A text, a number, what is absent, a range and a list; lines below.

@@ -1,6 +1,7 @@
 #include "report/format.h"
 #include "report/render.h"
 #include "report/run_report.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -10,6 +11,9 @@
 #include <cmath>
 
 namespace peftbench::report_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ContainsRegex;

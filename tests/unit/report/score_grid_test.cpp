@@ -1,4 +1,5 @@
 #include "report/score_grid.h"
+#include "support/layers.h"
 
 #include "report/comparison_report.h"
 
@@ -6,6 +7,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::score_grid_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,4 +1,5 @@
 #include "results/benchmark.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -6,6 +7,9 @@
 #include <string>
 
 namespace peftbench::benchmark_test {
+
+using namespace layers;
+
 namespace {
 
 const char* const tasks[] = {"boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc"};

@@ -1,4 +1,5 @@
 #include "results/comparison.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -9,6 +10,9 @@
 #include <cmath>
 
 namespace peftbench::comparison_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,10 +1,14 @@
 #include "results/evaluation.h"
+#include "support/layers.h"
 
 #include "results/comparison.h"
 
 #include <gmock/gmock.h>
 
 namespace peftbench::evaluation_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

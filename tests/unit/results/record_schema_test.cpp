@@ -1,6 +1,7 @@
 #include "core/files.h"
 #include "core/write_files.h"
 #include "results/record_fields.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,9 @@
 
 // docs/record.schema.json and the table of docs/results-schema.md, made from the list of results/record_fields.h.
 namespace peftbench::record_schema_test {
+
+using namespace layers;
+
 namespace {
 
 constexpr const char* how = "PEFTBENCH_WRITE_DOCS=1 ./run-tests RecordSchema makes it anew";

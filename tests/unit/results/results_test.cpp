@@ -1,6 +1,7 @@
 #include "core/files.h"
 #include "results/result_store.h"
 #include "results/run_record.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -13,6 +14,9 @@
 #include <set>
 
 namespace peftbench::results_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

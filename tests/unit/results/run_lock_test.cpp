@@ -1,4 +1,5 @@
 #include "results/run_lock.h"
+#include "support/layers.h"
 
 #include "core/hash.h"
 
@@ -14,6 +15,9 @@
 #include <optional>
 
 namespace peftbench::run_lock_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::HasSubstr;

@@ -1,4 +1,5 @@
 #include "results/stored_runs.h"
+#include "support/layers.h"
 
 #include "results/run_lock.h"
 
@@ -6,6 +7,9 @@
 #include <unistd.h>
 
 namespace peftbench::stored_runs_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::AllOf;

@@ -1,4 +1,5 @@
 #include "results/suite_manifest.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -7,6 +8,9 @@
 #include <unistd.h>
 
 namespace peftbench::suite_manifest_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,8 +1,12 @@
 #include "run/costs.h"
+#include "support/layers.h"
 
 #include <gtest/gtest.h>
 
 namespace peftbench::costs_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(Costs, AddUpOverProcesses) {

@@ -1,4 +1,5 @@
 #include "run/init_context.h"
+#include "support/layers.h"
 
 #include "support/tiny_backbone.h"
 
@@ -8,6 +9,9 @@
 #include <gtest/gtest.h>
 
 namespace peftbench::init_context_test {
+
+using namespace layers;
+
 namespace {
 
 const PluginFinder finder;

@@ -1,5 +1,6 @@
 // S6, S7: ids behind the pieces are as the files beside spiece.model define them, as transformers' T5Tokenizer has
 // them.
+#include "support/layers.h"
 #include "text/tokenizer.h"
 
 #include "unit/text/spiece_bytes.h"
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 namespace peftbench::added_tokens_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_text;

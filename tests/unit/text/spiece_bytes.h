@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/layers.h"
+
 // SentencePiece models written by hand, field by field.
 #include <cstdint>
 #include <cstring>
@@ -8,6 +10,8 @@
 #include <vector>
 
 namespace peftbench::testing_text {
+
+using namespace layers;
 
 inline std::string varint(std::uint64_t value) {
   std::string bytes;

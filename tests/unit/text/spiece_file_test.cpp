@@ -1,5 +1,6 @@
 // hostile 11: a damaged spiece.model is refused before the library, which trusts it, sees it.
 #include "text/spiece_file.h"
+#include "support/layers.h"
 
 #include "text/tokenizer.h"
 #include "unit/text/spiece_bytes.h"
@@ -12,6 +13,9 @@
 #include <limits>
 
 namespace peftbench::spiece_file_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace testing_text;

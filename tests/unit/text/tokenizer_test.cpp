@@ -1,4 +1,5 @@
 #include "text/tokenizer.h"
+#include "support/layers.h"
 
 #include "core/names.h"
 #include "core/random.h"
@@ -11,6 +12,9 @@
 #include <sentencepiece_processor.h>
 
 namespace peftbench::tokenizer_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAre;

@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "support/layers.h"
 
 #include "train/event_log.h"
 
@@ -18,6 +19,9 @@
 #include <limits>
 
 namespace peftbench::checkpoint_test {
+
+using namespace layers;
+
 namespace {
 
 TrainState state_at(std::int64_t step) {

@@ -1,5 +1,6 @@
 // T-Few's losses against sums by hand, one choice at a time, and however a step is cut.
 #include "train/choice_losses.h"
+#include "support/layers.h"
 #include "unit/train/training_fixture.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,9 @@
 #include <cmath>
 
 namespace peftbench::choice_losses_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -1,5 +1,6 @@
 #include "train/config.h"
 #include "core/files.h"
+#include "support/layers.h"
 
 #include <peftbench/error.h>
 
@@ -12,6 +13,9 @@
 #include <type_traits>
 
 namespace peftbench::config_test {
+
+using namespace layers;
+
 namespace {
 
 TEST(TrainConfig, NamesEachOptionOnceWithHelp) {

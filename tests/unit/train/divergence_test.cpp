@@ -1,4 +1,5 @@
 // S1: numbers that are not finite end training, with their cause, and win no selection.
+#include "support/layers.h"
 #include "unit/train/training_fixture.h"
 
 #include "backbone/finite.h"
@@ -10,6 +11,9 @@
 #include <limits>
 
 namespace peftbench::divergence_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -1,5 +1,6 @@
 // The loop of training by itself, with a job of a few numbers.
 #include "train/loop.h"
+#include "support/layers.h"
 
 #include "unit/train/training_fixture.h"
 
@@ -11,6 +12,9 @@
 #include <map>
 
 namespace peftbench::loop_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -1,4 +1,5 @@
 #include "train/optimizer.h"
+#include "support/layers.h"
 
 #include "train/schedule.h"
 
@@ -13,6 +14,9 @@
 #include <cmath>
 
 namespace peftbench::optimizer_test {
+
+using namespace layers;
+
 namespace {
 
 std::shared_ptr<detail::ParameterSlot> slot_with(const std::string& name, const Tensor& value) {

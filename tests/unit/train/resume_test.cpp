@@ -1,4 +1,5 @@
 // What a checkpoint holds lets training go on to the same bytes.
+#include "support/layers.h"
 #include "unit/train/training_fixture.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +7,9 @@
 #include <cmath>
 
 namespace peftbench::resume_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

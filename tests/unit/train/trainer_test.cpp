@@ -1,3 +1,4 @@
+#include "support/layers.h"
 #include "unit/train/training_fixture.h"
 
 #include <gtest/gtest.h>
@@ -5,6 +6,9 @@
 #include <set>
 
 namespace peftbench::trainer_test {
+
+using namespace layers;
+
 namespace {
 
 using namespace support;

@@ -3,6 +3,7 @@
 // Small methods and examples to train on the tiny T5.
 #include "support/forward.h"
 #include "support/init_context.h"
+#include "support/layers.h"
 #include "support/tiny_backbone.h"
 #include "train/loss.h"
 #include "train/trainer.h"
@@ -16,6 +17,8 @@
 #include <vector>
 
 namespace peftbench::support {
+
+using namespace layers;
 
 struct Prompt final : InputHook {
   explicit Prompt(Parameter prompt) : prompt(std::move(prompt)) {}

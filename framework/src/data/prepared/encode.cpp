@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -255,4 +255,4 @@ std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples,
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

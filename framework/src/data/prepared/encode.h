@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/example_list.h"
 #include "data/prepared/text_counts.h"
 #include "data/task/task.h"
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 struct EncodeLimits {
   int64_t max_input_tokens = 512;
@@ -40,4 +41,4 @@ std::vector<EncodedExample> encode_all(const std::vector<TextExample>& examples,
                                        const EncodeLimits& limits, const Arrangement& arrangement, int64_t pad_id,
                                        int64_t eos_id, int threads = 1, std::vector<Cut>* cuts = nullptr);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -104,4 +104,4 @@ std::shared_ptr<const ExampleList> encode_list(const TextList& texts, const Enco
   return examples;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/encode.h"
 #include "data/prepared/storage.h"
 #include "data/prepared/text_list.h"
@@ -7,7 +8,7 @@
 #include <memory>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // What a vocabulary and its backbone make of texts.
 struct EncodeSettings {
@@ -24,4 +25,4 @@ std::shared_ptr<const ExampleList> encode_list(const TextList& texts, const Enco
                                                const std::string& task, const std::string& layout = {},
                                                TextCounts* counts = nullptr);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::shared_ptr<const ExampleList> store_examples(const std::function<bool(Encod
   }));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/example_list.h"
 #include "data/prepared/storage.h"
 #include "formats/record_file.h"
@@ -8,7 +9,7 @@
 #include <memory>
 #include <string>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Examples in a file of records.
 class ExamplesInFile final : public ExampleList {
@@ -27,4 +28,4 @@ std::shared_ptr<const ExampleList> store_examples(const std::function<bool(Encod
                                                   const StoredRecords& records, std::int64_t memory_bytes,
                                                   const std::function<std::string()>& counts);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

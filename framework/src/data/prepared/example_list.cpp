@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 ExampleList::~ExampleList() = default;
 
@@ -18,4 +18,4 @@ std::vector<EncodedExample> first_of(const ExampleList& list, std::size_t count)
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "data/layer.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 struct EncodedInput {
   std::vector<int64_t> ids;    // EOS at the end; pad id at slots
@@ -45,4 +47,4 @@ class ExamplesInMemory final : public ExampleList {
 // The first `count` of a list, or all there are.
 std::vector<EncodedExample> first_of(const ExampleList& list, std::size_t count);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

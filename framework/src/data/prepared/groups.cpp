@@ -4,7 +4,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace peftbench {
+namespace peftbench::data {
 
 std::vector<std::uint32_t> side_by_side(const TextList& list, std::vector<std::uint32_t> places) {
   if (list.empty() || list.front().group.empty()) return places;
@@ -37,4 +37,4 @@ std::size_t whole_groups(const TextList& list, std::int64_t limit) {
   return count;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/text_list.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Rows that are scored together (TextExample::group): metrics need complete groups.
 
@@ -18,4 +19,4 @@ std::vector<std::uint32_t> side_by_side(const TextList& list, std::vector<std::u
 // the first group where that alone is larger. 0: all.
 std::size_t whole_groups(const TextList& list, std::int64_t limit);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 JoinedExamples::JoinedExamples(std::vector<std::shared_ptr<const ExampleList>> lists) : lists_(std::move(lists)) {
   for (const auto& list : lists_) ends_.push_back(size() + list->size());
@@ -22,4 +22,4 @@ std::size_t JoinedExamples::index(std::size_t list, std::size_t place) const {
   return ends_.at(list) - lists_[list]->size() + place;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/example_list.h"
 
 #include <memory>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Several lists, one after another.
 class JoinedExamples final : public ExampleList {
@@ -20,4 +21,4 @@ class JoinedExamples final : public ExampleList {
   std::vector<std::size_t> ends_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -136,4 +136,4 @@ RowTable::Splits RowTable::finish() {
   return std::move(result_);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

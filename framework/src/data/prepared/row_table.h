@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/preprocess/formatter.h"
 #include "data/task/split.h"
 #include "data/task/task_spec.h"
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // What is kept of each row of a source while its texts are written away: enough to say which split it belongs to.
 class RowTable {
@@ -58,4 +59,4 @@ class RowTable {
   Splits result_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

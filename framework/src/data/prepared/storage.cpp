@@ -18,7 +18,7 @@
 #include <system_error>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -121,4 +121,4 @@ std::string content_hash(const fs::path& file, const DataStorage& storage) {
   return hash;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

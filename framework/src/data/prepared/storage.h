@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "core/progress.h"
+#include "data/layer.h"
 #include "formats/record_file.h"
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Storage of prepared data: small data in memory, large data in files, which the next run reuses.
 struct DataStorage {
@@ -47,4 +48,4 @@ std::string content_hash(const fs::path& file, const DataStorage& storage);
 // preprocessing_pin_test.cpp notices.
 inline constexpr int preprocessing_version = 4;
 
-}  // namespace peftbench
+}  // namespace peftbench::data

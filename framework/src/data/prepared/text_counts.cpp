@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -80,4 +80,4 @@ std::optional<std::string> unwritable_remark(const Unwritable& targets, const st
          spelled(targets.target) + " becomes " + spelled(targets.written) + "), so no answer can match them";
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

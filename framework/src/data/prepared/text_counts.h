@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "text/tokenizer.h"
 
 #include <peftbench/layout.h>
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // What the limits of tokens took from one example.
 struct Cut {
@@ -48,4 +49,4 @@ struct Unwritable {
 // Nothing if the vocabulary can write them all. `whole`: "20 test targets".
 std::optional<std::string> unwritable_remark(const Unwritable& targets, const std::string& whole);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

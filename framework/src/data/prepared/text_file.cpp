@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -120,4 +120,4 @@ std::shared_ptr<const TextStore> store_texts(const std::function<bool(StoredText
   return std::make_shared<const TextsInFile>(file, sources);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

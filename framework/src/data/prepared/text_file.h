@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/prepared/storage.h"
 #include "data/prepared/text_list.h"
 #include "formats/record_file.h"
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Texts in a file of records. The paths of the sources are not in it: the same rows elsewhere give the same file.
 class TextsInFile final : public TextStore {
@@ -32,4 +33,4 @@ std::shared_ptr<const TextStore> store_texts(const std::function<bool(StoredText
 // About what a text takes in memory.
 std::size_t memory_of(const StoredText& text);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

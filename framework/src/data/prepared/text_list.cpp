@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -159,4 +159,4 @@ void add_example(Sha256& hash, const TextExample& example) {
   add(hash, example.group);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

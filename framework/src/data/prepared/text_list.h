@@ -1,5 +1,8 @@
 #pragma once
 
+#include "core/hash.h"
+#include "data/layer.h"
+
 #include <peftbench/layout.h>
 
 #include <cstddef>
@@ -10,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // An example and where it stood, "file:line".
 struct StoredText {
@@ -96,8 +99,7 @@ std::vector<TextExample> layout_pool(const TextList& training_set);
 inline constexpr std::size_t most_pool_examples = 65'536;
 inline constexpr std::size_t most_pool_bytes = std::size_t{64} << 20;  // of text
 
-class Sha256;
 // Adds all of an example that its task's hash is over.
 void add_example(Sha256& hash, const TextExample& example);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -154,4 +154,4 @@ std::vector<LoadedRow> Formatter::for_training(LoadedRow row) const {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/preprocess/row_fields.h"
 #include "data/readers/rows.h"
 #include "data/task/split.h"
@@ -9,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // A row that passed the filter, formatted as it is scored.
 struct LoadedRow {
@@ -40,4 +41,4 @@ class Formatter {
   std::unordered_map<std::string, std::string> labels_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

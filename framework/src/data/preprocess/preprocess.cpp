@@ -3,7 +3,7 @@
 #include "core/names.h"
 #include "data/preprocess/preprocessors.h"
 
-namespace peftbench {
+namespace peftbench::data {
 
 const std::vector<Preprocessor>& preprocessors() {
   using Training = Preprocessor::Training;
@@ -61,4 +61,4 @@ const Preprocessor& parse_preprocessor(const Yaml& yaml) {
   yaml.fail("unknown preprocessor", yaml.text(), "one of " + join(names), did_you_mean(yaml.text(), names));
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

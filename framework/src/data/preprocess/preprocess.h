@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/preprocess/row_fields.h"
 
 #include <peftbench/layout.h>
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // What templates cannot say, under a name that a task's YAML gives: fields made from a row's before the templates are
 // filled in, and what an answer is judged by.
@@ -34,4 +35,4 @@ const std::vector<Preprocessor>& preprocessors();
 // Throws ConfigError if there is none of this name.
 const Preprocessor& parse_preprocessor(const Yaml& yaml);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

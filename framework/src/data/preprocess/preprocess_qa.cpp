@@ -6,7 +6,7 @@
 #include <array>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -72,4 +72,4 @@ bool preprocess_mrqa(RowFields& fields, TextExample& example) {
   return preprocess_question(fields, example, true, "the preprocessor 'mrqa'");
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

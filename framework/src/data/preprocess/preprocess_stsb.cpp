@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace peftbench {
+namespace peftbench::data {
 
 bool preprocess_stsb(RowFields& fields, TextExample&) {
   const std::string asked = "the preprocessor 'stsb'";
@@ -20,4 +20,4 @@ bool preprocess_stsb(RowFields& fields, TextExample&) {
   return true;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -8,7 +8,7 @@
 #include <charconv>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -179,4 +179,4 @@ bool preprocess_wsc(RowFields& fields, TextExample& example) {
   return example.label >= 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -167,4 +167,4 @@ bool preprocess_wnli(RowFields& fields, TextExample& example) {
   return example.label >= 0;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,8 +1,9 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/preprocess/preprocess.h"
 
-namespace peftbench {
+namespace peftbench::data {
 
 // The named preprocessors of preprocess.cpp's table: T5's formats (Raffel et al. 2020, appendix D) to the character.
 // False if the row has no correct answer.
@@ -14,4 +15,4 @@ bool preprocess_stsb(RowFields& fields, TextExample& example);
 bool preprocess_wnli(RowFields& fields, TextExample& example);
 bool preprocess_wsc(RowFields& fields, TextExample& example);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

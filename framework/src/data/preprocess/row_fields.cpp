@@ -9,7 +9,7 @@
 #include <cmath>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -90,4 +90,4 @@ std::vector<std::string> RowFields::list(const std::string& name) const {
   return items;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/rows.h"
 #include "data/task/task_spec.h"
 
@@ -8,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 using MadeFields = std::unordered_map<std::string, const MadeField*>;
 
@@ -35,4 +36,4 @@ class RowFields {
   std::unordered_map<std::string, std::string> set_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

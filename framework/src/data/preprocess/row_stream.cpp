@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -94,4 +94,4 @@ bool RowStream::next_file() {
   return ++file_ < files_.size();
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/progress.h"
+#include "data/layer.h"
 #include "data/preprocess/formatter.h"
 #include "data/readers/rows.h"
 #include "data/task/locate.h"
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // The rows of all files of a source that pass the task's filter, formatted: those of train, of validation, of test. One
 // is in memory at a time. Throws DataError if a file holds no row, ConfigError if the filter refuses a split's.
@@ -42,4 +43,4 @@ class RowStream {
   std::vector<std::string> notes_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -147,4 +147,4 @@ std::optional<std::string> DelimitedReader::value(const std::string& name) const
   return row_[found->second];
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/rows.h"
 #include "data/readers/text_source.h"
 
 #include <unordered_map>
 
-namespace peftbench {
+namespace peftbench::data {
 
 struct DelimitedForm {
   char delimiter;
@@ -42,4 +43,4 @@ class DelimitedReader final : public RowReader {
   std::int64_t next_line_ = 1;  // line of the next character
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -171,4 +171,4 @@ bool JsonReader::next_document(Json& document) {
   return true;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/nested_reader.h"
 #include "data/readers/text_source.h"
 
-namespace peftbench {
+namespace peftbench::data {
 
 // A JSON document: a list of records, or an object whose `records` keys lead to one. What is read at a time is an item
 // of the outermost list; what stands in the document beside that list is passed over.
@@ -29,4 +30,4 @@ class JsonReader final : public NestedReader {
   bool ended_ = false;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,6 @@
 #include "data/readers/jsonl_reader.h"
 
-namespace peftbench {
+namespace peftbench::data {
 
 JsonlReader::JsonlReader(fs::path file, std::vector<std::string> records, RowLimits limits)
     : NestedReader(std::move(file), std::move(records), limits), in_(file_) {}
@@ -24,4 +24,4 @@ bool JsonlReader::next_document(Json& document) {
   return false;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/nested_reader.h"
 #include "data/readers/text_source.h"
 
-namespace peftbench {
+namespace peftbench::data {
 
 // One JSON object a line; empty lines are no rows, nor is a first line with nothing but a header, as MRQA has it.
 class JsonlReader final : public NestedReader {
@@ -15,4 +16,4 @@ class JsonlReader final : public NestedReader {
   TextSource in_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

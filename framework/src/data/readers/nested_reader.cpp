@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -157,4 +157,4 @@ NestedReader::Json NestedReader::parse(std::string_view text, const std::string&
        remedy);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

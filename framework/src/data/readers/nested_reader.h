@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/rows.h"
 
 #include <nlohmann/json.hpp>
@@ -8,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Rows of documents that are JSON objects, or are read as if they were. Without `records` a document is a row; with
 // them each item of the innermost list that these keys lead to. A field is looked for in that item first, then in what
@@ -48,4 +49,4 @@ class NestedReader : public RowReader {
   std::size_t row_ = 0;    // one after the current
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

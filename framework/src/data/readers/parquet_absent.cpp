@@ -2,7 +2,7 @@
 
 #include <peftbench/error.h>
 
-namespace peftbench {
+namespace peftbench::data {
 
 std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::string> /*records*/, RowLimits) {
   throw ConfigError(
@@ -16,4 +16,4 @@ std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::s
 
 bool reads_parquet() { return false; }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

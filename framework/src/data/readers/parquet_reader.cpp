@@ -11,7 +11,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -183,4 +183,4 @@ std::unique_ptr<RowReader> open_parquet(const fs::path& file, std::vector<std::s
 
 bool reads_parquet() { return true; }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -13,7 +13,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -110,4 +110,4 @@ void RowReader::check_utf8(std::string_view text) const {
        "UTF-8 text", "convert the file: iconv -f latin1 -t utf-8 FILE > NEW (with the file's actual encoding)");
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "data/layer.h"
 #include "data/readers/source_spec.h"
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // The rows of a CSV, TSV, JSONL, JSON or parquet file, one at a time; no more than a part of the file is in memory.
 // Throws DataError that names file and line (or row).
@@ -57,4 +58,4 @@ class RowReader {
   std::vector<std::pair<std::string, std::string>> rename_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

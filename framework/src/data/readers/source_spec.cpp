@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <map>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -296,4 +296,4 @@ std::vector<SourceSpec> ways_of(const SourceSpec& source) {
 
 std::string source_json(const SourceSpec& source) { return json_of(source).dump(); }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/yaml.h"
+#include "data/layer.h"
 
 #include <cstdint>
 #include <optional>
@@ -8,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 enum class SourceFormat : std::uint8_t { csv, tsv, jsonl, json, parquet };
 
@@ -46,4 +47,4 @@ std::vector<SourceSpec> ways_of(const SourceSpec& source);
 // All of it as JSON text with defaults filled in: equal sources give equal text.
 std::string source_json(const SourceSpec& source);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -12,7 +12,7 @@
 #include <new>
 #include <string_view>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -113,4 +113,4 @@ bool TextSource::line(std::string& text, std::size_t limit) {
   return true;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "data/layer.h"
 
 #include <cstdint>
 #include <memory>
@@ -10,7 +11,7 @@
 
 struct gzFile_s;
 
-namespace peftbench {
+namespace peftbench::data {
 
 constexpr int end_of_file = std::char_traits<char>::eof();  // what a TextSource gives in place of a character
 
@@ -43,4 +44,4 @@ class TextSource final : public std::streambuf {
 bool is_packed(const fs::path& file);           // its name ends in .gz
 std::string text_ending(const fs::path& file);  // of its name without .gz: ".csv" of a.csv.gz
 
-}  // namespace peftbench
+}  // namespace peftbench::data

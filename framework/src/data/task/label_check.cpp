@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -104,4 +104,4 @@ std::vector<std::string> label_warnings(const TaskConfig& task, const Tokenizer&
   return warnings;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

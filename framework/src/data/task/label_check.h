@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/task/task.h"
 #include "text/tokenizer.h"
 
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Label words as a model that writes its answers sees them. Of a mixture those of each task.
 
@@ -21,4 +22,4 @@ std::vector<std::string> label_warnings(const TaskConfig& task, const Tokenizer&
 
 std::string ids_text(const std::vector<std::int64_t>& ids);  // "[19, 2]"
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -22,7 +22,7 @@
 #include <limits>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -215,4 +215,4 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root, DataStor
   return data;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -15,7 +15,7 @@
 #include <map>
 #include <set>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -272,4 +272,4 @@ FoundSource find_source(const TaskConfig& config, const fs::path& data_root) {
       how_to_get(config, search)});
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/readers/source_spec.h"
 #include "data/task/task.h"
 
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // Where a task's data was found: one alternative of its source, completely in one folder.
 struct FoundSource {
@@ -46,4 +47,4 @@ std::vector<std::string> wanted_files(const SourceSpec& source);
 std::string how_to_get(const TaskConfig& config);
 std::string how_to_get(const TaskConfig& config, const Search& search);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -10,7 +10,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -154,4 +154,4 @@ std::optional<double> number_of(std::string_view text) {
   return parse_number<double>(text);
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "data/layer.h"
+
 #include <peftbench/error.h>
 
 #include <optional>
@@ -7,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 struct TaskConfig;  // data/task.h
 class TextList;     // data/text_list.h
@@ -46,4 +48,4 @@ void check_metric_needs(const TaskConfig& config, const TextList& examples);
 // The number that a text is, white space around it left out; nothing if it is none, or not finite.
 std::optional<double> number_of(std::string_view text);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

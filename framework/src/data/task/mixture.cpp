@@ -9,7 +9,7 @@
 #include <numeric>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -144,4 +144,4 @@ MixtureSampler::Draw MixtureSampler::at(std::int64_t position) const {
   return {task, shuffled_place(nth % sizes_[task], sizes_[task], order_seed)};
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

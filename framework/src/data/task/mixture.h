@@ -1,9 +1,11 @@
 #pragma once
 
+#include "data/layer.h"
+
 #include <cstdint>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // The sampling rates of the tasks of a mixture (Raffel et al. 2020, §3.5.2).
 struct MixturePolicy {
@@ -45,4 +47,4 @@ class MixtureSampler {
   std::uint64_t seed_;
 };
 
-}  // namespace peftbench
+}  // namespace peftbench::data

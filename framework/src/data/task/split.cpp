@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -123,4 +123,4 @@ std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants w
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

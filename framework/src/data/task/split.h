@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/layer.h"
 #include "data/task/task_spec.h"
 
 #include <array>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // What keeps rows together.
 struct RowKeys {
@@ -42,4 +43,4 @@ struct SplitWants {
 // seed and the rows, not on the machine. Throws ConfigError if a split would stay empty.
 std::vector<Split> split_rows(KeyTable keys, const SplitSpec& spec, SplitWants wants);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/files.h"
+#include "data/layer.h"
 #include "data/prepared/text_list.h"
 
 #include <peftbench/plan.h>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 struct TaskSpec;     // data/task_spec.h
 struct TaskMixture;  // data/task_mixture.h
@@ -56,4 +57,4 @@ std::vector<std::string> task_names(const std::vector<fs::path>& folders);  // i
 // fetched; relative sources are looked up beside the YAML first, then in it. Throws DataError.
 TaskData load_task(const TaskConfig& config, const fs::path& data_root);
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -16,7 +16,7 @@
 #include <map>
 #include <system_error>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -262,4 +262,4 @@ std::vector<TaskConfig> list_tasks(const std::vector<fs::path>& folders) {
   return result;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

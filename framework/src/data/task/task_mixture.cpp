@@ -15,7 +15,7 @@
 #include <memory>
 #include <system_error>
 
-namespace peftbench {
+namespace peftbench::data {
 
 namespace {
 
@@ -233,4 +233,4 @@ std::string describe_policy(const MixturePolicy& policy) {
   return text;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

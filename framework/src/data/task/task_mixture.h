@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/yaml.h"
+#include "data/layer.h"
 #include "data/prepared/storage.h"
 #include "data/task/mixture.h"
 #include "data/task/task.h"
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // A mixture of tasks, used in YAML instead of a source (docs/tasks.md).
 struct TaskMixture {
@@ -50,4 +51,4 @@ SplitSizes sizes_of(const TaskData& data);
 std::vector<double> rates_of(const TaskData& data);
 std::string describe_policy(const MixturePolicy& policy);  // "proportional, at most 16,384 of a task"
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -9,7 +9,7 @@
 #include <functional>
 #include <utility>
 
-namespace peftbench {
+namespace peftbench::data {
 
 const std::string& one_line(const Yaml& yaml, const std::string& what) {
   const std::string& text = yaml.text();
@@ -185,4 +185,4 @@ SplitSpec parse_split(const Yaml& yaml) {
   return split;
 }
 
-}  // namespace peftbench
+}  // namespace peftbench::data

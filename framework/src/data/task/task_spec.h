@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/yaml.h"
+#include "data/layer.h"
 #include "data/readers/source_spec.h"
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peftbench {
+namespace peftbench::data {
 
 // "sentence: {text}" in parts: literal text, or the name of a field.
 struct TemplatePart {
@@ -78,4 +79,4 @@ SplitSpec parse_split(const Yaml& yaml);
 TextTemplate parse_template(const Yaml& yaml);
 const std::string& one_line(const Yaml& yaml, const std::string& what);  // not empty, no line breaks
 
-}  // namespace peftbench
+}  // namespace peftbench::data

@@ -1,0 +1,33 @@
+#pragma once
+
+// Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
+namespace peftbench {
+namespace core {}
+namespace formats {}
+namespace text {}
+namespace plan {}
+namespace backbone {}
+namespace plugin {}
+namespace data {}
+namespace eval {}
+namespace train {}
+namespace results {}
+namespace config {}
+namespace adapters {}
+namespace run {}
+namespace commands {
+using namespace core;
+using namespace formats;
+using namespace text;
+using namespace plan;
+using namespace backbone;
+using namespace plugin;
+using namespace data;
+using namespace eval;
+using namespace train;
+using namespace results;
+using namespace config;
+using namespace adapters;
+using namespace run;
+}  // namespace commands
+}  // namespace peftbench

@@ -1,0 +1,6 @@
+#pragma once
+
+// Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
+namespace peftbench {
+namespace core {}  // namespace core
+}  // namespace peftbench

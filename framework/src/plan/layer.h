@@ -1,0 +1,11 @@
+#pragma once
+
+// Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
+namespace peftbench {
+namespace core {}
+namespace formats {}
+namespace plan {
+using namespace core;
+using namespace formats;
+}  // namespace plan
+}  // namespace peftbench
