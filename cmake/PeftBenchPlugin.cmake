@@ -37,5 +37,6 @@ function(peftbench_add_plugin_test name)
     return()
   endif()
   get_property(sources GLOBAL PROPERTY PEFTBENCH_PLUGIN_SOURCES_${name})
-  peftbench_test_binary(plugin_${name} SOURCES ${ARGN} ${sources} LAYERS ALL PREFIX plugins.${name} LABELS plugins)
+  peftbench_test_binary(plugin_${name} SOURCES ${ARGN} ${sources} LAYERS ALL PREFIX plugins.${name}
+    LABELS plugins sanitize)
 endfunction()

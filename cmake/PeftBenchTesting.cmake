@@ -1,5 +1,7 @@
 # peftbench_test_binary(NAME SOURCES a.cpp… [LAYERS core…|ALL] [LINK pkgs…] [PREFIX p] [LABELS l…] [TIMEOUT s])
 #
+# Tests with the label `sanitize` are those of ./run-tests --sanitize.
+#
 # One GoogleTest binary `test_NAME`, its tests known to ctest as PREFIX.Suite.Test (PREFIX: NAME).
 # It holds the layers' objects themselves, since libpeftbench.so hides all that is not public. Its symbols
 # are exported, so that a plugin that a test loads finds the host's classes in the test, not in a second copy.
@@ -18,6 +20,12 @@ function(peftbench_test_binary name)
   if(T_LAYERS STREQUAL "ALL")
     get_property(T_LAYERS GLOBAL PROPERTY PEFTBENCH_LAYERS)
   endif()
+  if(PEFTBENCH_SANITIZE)
+    math(EXPR T_TIMEOUT "${T_TIMEOUT} * 3")
+  endif()
+  if("sanitize" IN_LIST T_LABELS)
+    set_property(GLOBAL APPEND PROPERTY PEFTBENCH_SANITIZED_TESTS test_${name})
+  endif()
   add_executable(test_${name} ${T_SOURCES})
   target_compile_options(test_${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # their own code runs once
   target_link_libraries(test_${name} PRIVATE peftbench_warnings ${T_LINK} GTest::gmock GTest::gtest_main)
@@ -31,8 +39,10 @@ function(peftbench_test_binary name)
   # One thread a test: they are small, and ctest runs several at once.
   set(environment "PEFTBENCH_HOME=${PROJECT_SOURCE_DIR}" OMP_NUM_THREADS=1)
   if(PEFTBENCH_SANITIZE)
-    # LibTorch keeps global state on purpose, and a test shares its globals with the plugins it loads.
-    list(APPEND environment ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 UBSAN_OPTIONS=print_stacktrace=1)
+    # LibTorch keeps global state on purpose, and a test shares its globals with the plugins it loads. Undefined
+    # behaviour ends a test: else it is told in the output of a test that passes.
+    list(APPEND environment ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0
+      UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
   endif()
   include(GoogleTest)
   gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_LIST PEFTBENCH_TESTS_${name}

@@ -1,5 +1,6 @@
 #!/bin/bash
-# tools/setup.sh program|tests: makes this checkout ready to run, or to test. Called by ./peft-bench and ./run-tests.
+# tools/setup.sh program|tests|sanitized_tests: makes this checkout ready to run, or to test, or to test with sanitizers
+# (in a build folder of their own, PEFTBENCH_BUILD_DIR). Called by ./peft-bench and ./run-tests.
 #
 # Each step is skipped where it is done already, and puts its result in place only when it is whole, so that an
 # interrupted set-up is continued by the next call. Exit 2: something is asked of the user. Exit 1: a step failed.
@@ -62,7 +63,8 @@ watched() { # LABEL FOLDER COMMAND…
 tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
 libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-dev libyaml-cpp-dev nlohmann-json3-dev
            libcli11-dev libre2-dev zlib1g-dev)
-if [[ $goal == tests ]]; then libraries+=(libgtest-dev libgmock-dev libbenchmark-dev); fi
+if [[ $goal != program ]]; then libraries+=(libgtest-dev libgmock-dev); fi
+if [[ $goal == tests ]]; then libraries+=(libbenchmark-dev); fi
 
 # The first Python that is new enough and has the module (pip to download, venv to make an environment).
 python_with() { # MODULE…
@@ -190,7 +192,7 @@ unresolved() { # LIB cpu|all
 # CMake takes it from then on.
 arrow_version=$(< "$home/cmake/arrow.version")
 needs_arrow() {
-  [[ $goal == tests || ${PEFTBENCH_PARQUET:-} == on ]] && [[ -z ${PEFTBENCH_ARROW_DIR:-} ]] &&
+  [[ $goal != program || ${PEFTBENCH_PARQUET:-} == on ]] && [[ -z ${PEFTBENCH_ARROW_DIR:-} ]] &&
     ! grep -qsxF "$arrow_version" "$deps/pyarrow/.version"
 }
 fetch_arrow() {
@@ -236,12 +238,15 @@ configure() {
   if [[ $goal == tests ]]; then
     options+=(-DPEFTBENCH_BUILD_TESTS=ON -DPEFTBENCH_BUILD_BENCHMARKS=ON)
     options+=("-DPEFTBENCH_PEER_PYTHON=${PEFTBENCH_PEER_PYTHON:-$deps/peer/bin/python}")
+  elif [[ $goal == sanitized_tests ]]; then  # as the preset asan
+    options+=(-DPEFTBENCH_BUILD_TESTS=ON -DPEFTBENCH_SANITIZE=address,undefined)
   elif [[ ! -f $cache ]]; then
     options+=(-DPEFTBENCH_BUILD_TESTS=OFF)  # they need packages that users do without
   fi
   if [[ -n ${PEFTBENCH_PARQUET:-} ]]; then options+=("-DPEFTBENCH_PARQUET=$PEFTBENCH_PARQUET"); fi
   if [[ -n ${PEFTBENCH_ARROW_DIR:-} ]]; then options+=("-DPEFTBENCH_ARROW_DIR=$PEFTBENCH_ARROW_DIR"); fi
-  if [[ ${CI:-} == true ]]; then options+=(-DPEFTBENCH_WERROR=ON); fi
+  # Instrumented code makes GCC warn of what it does not see.
+  if [[ ${CI:-} == true && $goal != sanitized_tests ]]; then options+=(-DPEFTBENCH_WERROR=ON); fi
   # A checkout that was moved, or built with another generator, starts anew: CMake refuses its old cache.
   if [[ -f $cache ]] && ! { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$home" "$cache" &&
     grep -qxF "CMAKE_GENERATOR:INTERNAL=Ninja" "$cache"; }; then
@@ -285,6 +290,7 @@ jobs() {
 compile() {
   local targets=() start=$SECONDS last=-100 line
   if [[ $goal == program ]]; then targets=(peft-bench-bin plugins); fi
+  if [[ $goal == sanitized_tests ]]; then targets=(sanitized_tests); fi
   printf '\n== building\n' >> "$log"
   NINJA_STATUS='%f %t ' ninja -C "$build" -j "$(jobs)" "${targets[@]}" 2>&1 < /dev/null | while IFS= read -r line; do
     printf '%s\n' "$line" >> "$log"

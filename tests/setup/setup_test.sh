@@ -171,5 +171,26 @@ S
     echo '50000 100000' > "$groups/cpu.max"
     is "$(processors "$groups")" 1
     ;;
+  sanitize)  # a build folder of its own, with the LibTorch of the other build, and the tests of one label
+    cp "$source_dir/run-tests" "$home/"
+    mkdir -p "$home/.deps/pyarrow" "$work/my torch"
+    cp "$home/cmake/arrow.version" "$home/.deps/pyarrow/.version"
+    stub ctest <<< 'echo "ctest $* ASAN_OPTIONS=$ASAN_OPTIONS" >> "$CALLS"'
+    "$home/run-tests" --help > "$work/help"
+    has "$work/help" "./run-tests --sanitize"
+    is "$(grep -c '#' "$work/help")" 0
+    is "$(cat "$CALLS")" ""
+    PEFTBENCH_TORCH_DIR="$work/my torch" launch methods > /dev/null
+    : > "$CALLS"
+    "$home/run-tests" --sanitize core text --verbose 2> "$work/err" < /dev/null
+    has "$CALLS" "cmake -S $home -B $home/build-asan "
+    has "$CALLS" "-DPEFTBENCH_TORCH_DIR=$work/my torch"
+    has "$CALLS" "-DPEFTBENCH_SANITIZE=address,undefined"
+    has "$CALLS" "ninja -C $home/build-asan "
+    has "$CALLS" " sanitized_tests"
+    has "$CALLS" "ctest --test-dir $home/build-asan "
+    has "$CALLS" "--tests-regex core|text --verbose --label-regex ^sanitize\$ ASAN_OPTIONS=detect_leaks=0"
+    is "$(calls cmake) $(calls ninja) $(calls ctest)" "1 1 1"
+    ;;
   *) fail "no such case" ;;
 esac

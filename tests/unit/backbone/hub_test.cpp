@@ -116,23 +116,6 @@ TEST_F(Hub, UnknownNames) {
   }
 }
 
-TEST_F(Hub, CacheFollowsTheEnvironment) {
-  const auto cache_with = [](std::vector<std::pair<const char*, const char*>> variables) {
-    for (const char* name :
-         {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "TRANSFORMERS_CACHE"})
-      ::unsetenv(name);
-    for (const auto& [name, value] : variables) ::setenv(name, value, 1);
-    return backbone_search("/home").hub_caches.at(0);
-  };
-  const std::string home = std::getenv("HOME") == nullptr ? "" : std::getenv("HOME");
-  EXPECT_EQ(cache_with({{"HF_HUB_CACHE", "/a"}, {"HF_HOME", "/b"}}), "/a");
-  EXPECT_EQ(cache_with({{"HF_HOME", "/b"}}), "/b/hub");
-  EXPECT_EQ(cache_with({{"XDG_CACHE_HOME", "/c"}}), "/c/huggingface/hub");
-  EXPECT_EQ(cache_with({{"HOME", "/d"}}), "/d/.cache/huggingface/hub");
-  ::setenv("HOME", home.c_str(), 1);
-  ::unsetenv("XDG_CACHE_HOME");
-}
-
 TEST_F(Hub, ListNamesEverythingAndItsFaults) {
   put_in_cache("models--google--flan-t5-small", "aa");
   put_in_cache("models--google-t5--t5-base", "bb");

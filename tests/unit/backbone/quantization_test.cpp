@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -207,8 +208,13 @@ TEST(QuantizedLinear, NeedsNoGraphWhereNothingIsTrained) {
 }
 
 TEST(Quantize, OnlyTakesMatrices) {
-  EXPECT_THROW(quantize(random({4}, 1, 1), Quantization::nf4), Error);
-  EXPECT_THROW(quantize(random({4, 4}, 1, 1), Quantization::none), Error);
+  EXPECT_THAT([&] { quantize(random({4}, 1, 1), Quantization::nf4); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("needs a matrix")));
+  EXPECT_THAT(
+      [&] {
+        quantize(random({4, 4}, 1, 1), Quantization::none);
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("other than none")));
 }
 
 TEST(Quantization, HasNames) {

@@ -8,6 +8,7 @@
 #include <peftbench/error.h>
 
 #include <ATen/ops/randn.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace peftbench::stacking_test {
@@ -136,8 +137,16 @@ TEST(StackedPlan, RefusesHeadsOfTwoKinds) {
 TEST(StackedPlan, NeedsSortedGroupsThatExist) {
   const auto backbone = tiny_backbone();
   const CompiledPlan stacked = CompiledPlan::stack({plan_number(*backbone, 0), plan_number(*backbone, 1)});
-  EXPECT_THROW(PackedTokens::of({{3}, {4}}, {1, 0}), Error);
-  EXPECT_THROW(logits(*backbone, stacked, {{3}, {4}}, {{0}, {0}}, {0, 2}), Error);
+  EXPECT_THAT(
+      [&] {
+        PackedTokens::of({{3}, {4}}, {1, 0});
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("must be sorted by group")));
+  EXPECT_THAT(
+      [&] {
+        logits(*backbone, stacked, {{3}, {4}}, {{0}, {0}}, {0, 2});
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("belongs to an unknown plan")));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST_F(Child, OneThatTheKernelForgotHasEnded) {
   std::optional<ChildExit> exit;
   for (int i = 0; i < 10000 && !exit; ++i, ::usleep(1000)) exit = child.poll();
   ASSERT_TRUE(exit);
-  EXPECT_NE(exit->status, 0);
+  EXPECT_EQ(exit->text(), "exit status 1");  // nobody can tell how it ended
 }
 
 TEST_F(Child, IsInAGroupOfItsOwn) {

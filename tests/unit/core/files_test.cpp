@@ -98,7 +98,8 @@ TEST_F(Files, ErrorsNameTheFile) {
     EXPECT_THAT(error.what(), HasSubstr("No such file"));
   }
   EXPECT_THROW(read_text(folder_), DataError);
-  EXPECT_THROW(write_atomically(folder_ / "no" / "where.txt", "x"), Error);
+  EXPECT_THAT([&] { write_atomically(folder_ / "no" / "where.txt", "x"); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("no/where.txt")));
   EXPECT_THROW(MappedFile::open(folder_ / "absent.bin"), CheckpointError);
   EXPECT_THROW(MappedFile::open(folder_), CheckpointError);
 }

@@ -3,6 +3,7 @@
 
 #include <peftbench/error.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace peftbench::joined_examples_test {
@@ -24,7 +25,7 @@ TEST(JoinedExamplesTest, HoldsTheListsOneAfterAnother) {
   EXPECT_EQ(joined.index(0, 1), 1U);
   EXPECT_EQ(joined.index(2, 0), 2U);
   EXPECT_EQ(joined.index(3, 1), 4U);
-  EXPECT_THROW(joined.at(5), Error);
+  EXPECT_THAT([&] { joined.at(5); }, ::testing::ThrowsMessage<Error>(::testing::HasSubstr("example 5 of 5")));
   EXPECT_TRUE(JoinedExamples({}).empty());
 }
 

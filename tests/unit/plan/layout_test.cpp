@@ -6,6 +6,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace peftbench::layout_test {
@@ -36,8 +37,12 @@ TEST(TokenLayout, KnowsWhereSequencesLie) {
 }
 
 TEST(TokenLayout, RefusesUnsortedGroupsAndWrongCounts) {
-  EXPECT_THROW(TokenLayout::of({1, 1}, {1, 0}), Error);
-  EXPECT_THROW(TokenLayout::of({1, 1}, {0}), Error);
+  EXPECT_THAT(
+      [&] {
+        TokenLayout::of({1, 1}, {1, 0});
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("must be sorted by group")));
+  EXPECT_THAT([&] { TokenLayout::of({1, 1}, {0}); }, ::testing::ThrowsMessage<Error>(::testing::HasSubstr("1 groups")));
 }
 
 TEST(Prepend, PutsThePromptBeforeEverySequence) {

@@ -4,6 +4,7 @@
 
 #include <peftbench/error.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -101,7 +102,8 @@ TEST_F(Builder, ARefusedStandInLeavesNoParameter) {
 
 TEST_F(Builder, ReadingAParameterInThePlanIsTheAuthorsSlip) {
   const Parameter prompt = plan_.parameter(spec_.encoder_input(), "prompt", {1, 20}, init::zeros());
-  EXPECT_THROW(prompt(), Error);
+  EXPECT_THAT([&] { prompt(); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("is used before it has a value")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <peftbench/error.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -48,8 +49,10 @@ TEST(PrefixLm, OfTwoTokensHasOneOnEachSide) {
 
 TEST(PrefixLm, RefusesOneToken) {
   Random random(2);
-  EXPECT_THROW(prefix_lm(Ids{7}, 1, random), Error);
-  EXPECT_THROW(prefix_lm(Ids{}, 1, random), Error);
+  EXPECT_THAT([&] { prefix_lm(Ids{7}, 1, random); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("too short for a prefix")));
+  EXPECT_THAT([&] { prefix_lm(Ids{}, 1, random); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("too short for a prefix")));
 }
 
 }  // namespace
