@@ -1,7 +1,8 @@
 """Includes point one way, the host knows no method, and plugins see public headers alone (docs/architecture.md).
 
-What a layer may include is said once, in DEPENDS of its CMakeLists.txt. `layers.py ROOT --write` makes the table and the
-picture of docs/architecture.md from that; without --write it fails where they are not so.
+What a layer may include is said once, in DEPENDS of its CMakeLists.txt. `layers.py ROOT --write` makes from that the table
+and the picture of docs/architecture.md, and layer.h of each layer, with the namespaces that it sees; without --write it
+fails where they are not so.
 """
 import pathlib
 import re
@@ -56,6 +57,31 @@ TORCH = re.compile(r"^(ATen|c10|torch)/|^peftbench/(tensor|spec|layout|hooks|par
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 
 
+def visible(layer, depends):
+    """layer.h of a layer: the names that it sees."""
+    own = [f"namespace {layer} {{", *(f"using namespace {other};" for other in depends), f"}}  // namespace {layer}"]
+    lines = ["#pragma once", "",
+             "// Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.",
+             "namespace peftbench {", *(f"namespace {other} {{}}" for other in depends),
+             *(own if depends else [f"namespace {layer} {{}}  // namespace {layer}"]), "}  // namespace peftbench", ""]
+    return "\n".join(lines)
+
+
+def for_tests():
+    lines = ["#pragma once", "", "// All layers, for tests: made by tests/structure/layers.py --write.", "namespace peftbench {",
+             *(f"namespace {layer} {{}}" for layer in [*ORDER, "support"]), "namespace layers {",
+             *(f"using namespace {layer};" for layer in [*ORDER, "support"]), "}  // namespace layers",
+             "}  // namespace peftbench", ""]
+    return "\n".join(lines)
+
+
+def made_headers():
+    headers = {root / "tests" / "support" / "layers.h": for_tests()}
+    for layer, (_, depends) in LAYERS.items():
+        headers[source / layer / "layer.h"] = visible(layer, [other for other in ORDER if other in depends])
+    return headers
+
+
 def includes(path):
     return INCLUDE.findall(path.read_text(encoding="utf-8"))
 
@@ -68,6 +94,12 @@ if "--write" in sys.argv:
 elif made != documented():
     faults.append("docs/architecture.md: its table and picture of the layers are not those of DEPENDS: "
                   "run tests/structure/layers.py . --write")
+
+for header, text in made_headers().items():
+    if "--write" in sys.argv:
+        header.write_text(text, encoding="utf-8")
+    elif not header.exists() or header.read_text(encoding="utf-8") != text:
+        faults.append(f"{header.relative_to(root)}: not what DEPENDS says: run tests/structure/layers.py . --write")
 
 for layer in sorted(p.name for p in source.iterdir() if p.is_dir()):
     if layer not in ALLOWED:

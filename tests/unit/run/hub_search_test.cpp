@@ -2,6 +2,7 @@
 #include "backbone/hub.h"
 #include "core/hub_cache.h"
 #include "data/task/locate.h"
+#include "support/layers.h"
 #include "support/program.h"
 #include "support/variable.h"
 
@@ -12,6 +13,9 @@
 #include <memory>
 
 namespace peftbench::hub_search_test {
+
+using namespace layers;
+
 namespace {
 
 using testing::ElementsAreArray;

@@ -1,5 +1,6 @@
 // An option that changes results changes the id of a run, and no other does.
 #include "run/workbench.h"
+#include "support/layers.h"
 
 #include "support/program.h"
 
@@ -13,6 +14,9 @@
 #include <utility>
 
 namespace peftbench::workbench_test {
+
+using namespace layers;
+
 namespace {
 
 using nlohmann::json;
