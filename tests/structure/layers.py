@@ -118,6 +118,18 @@ for layer in sorted(p.name for p in source.iterdir() if p.is_dir()):
             if layer in WITHOUT_TORCH and TORCH.match(header):
                 faults.append(f"{where} includes {header}: {layer} is built without LibTorch")
 
+# Headers that pages and comments name are where they are said to be.
+NAMED = re.compile(r"(?<![\w/.])((?:" + "|".join(ORDER) + r")(?:/[a-z_0-9]+)+\.(?:h|cpp))\b")
+pages = [*sorted((root / "docs").glob("*.md")), root / "README.md"]
+code = [path for folder in ("framework", "plugins", "tests") for path in (root / folder).rglob("*.[ch]*")]
+for path in [*pages, *code]:
+    if path.suffix not in {".h", ".cpp", ".md"}:
+        continue
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for named in [] if "#include" in line else NAMED.findall(line):
+            if not (source / named).exists():
+                faults.append(f"{path.relative_to(root)}:{number} names {named}, which is not there")
+
 plugins = sorted(p.name for p in (root / "plugins").iterdir() if p.is_dir())
 for plugin in plugins:
     for path in sorted((root / "plugins" / plugin).glob("*.cpp")):

@@ -53,7 +53,7 @@ AdapterInfo read_adapter_info(const fs::path& folder, const PluginFinder& finder
 
 std::optional<MadeFrom> adapter_made_from(const fs::path& folder);
 
-// Ours, or another program's (run/foreign.h), which the backbone's sizes are needed to understand. Throws
+// Ours, or another program's (adapters/foreign.h), which the backbone's sizes are needed to understand. Throws
 // CheckpointError if it is neither.
 Adapter read_adapter(const fs::path& path, const PluginFinder& finder, const BackboneSpec& backbone,
                      const std::string& method = {});

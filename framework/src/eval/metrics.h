@@ -31,7 +31,7 @@ struct MetricValue {
   double low = 0, high = 0;  // 95% confidence interval
 };
 
-// Values of the metrics (data/metric_names.h) in their order, `labels` being how many label words the task has.
+// Values of the metrics (data/task/metric_names.h) in their order, `labels` being how many label words the task has.
 // The interval is Wilson's for shares of right answers, else the percentiles of a bootstrap seeded by `seed`, which
 // draws whole groups where the metric has them. docs/tasks.md defines each metric. Throws ConfigError for an unknown
 // name.

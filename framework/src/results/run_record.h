@@ -31,7 +31,7 @@ struct Interval {
 
 struct MetricRecord {
   std::string split;  // validation, test
-  std::string name;   // accuracy, macro_f1, …: data/metric_names.h
+  std::string name;   // accuracy, macro_f1, …: data/task/metric_names.h
   double value = 0;
   std::int64_t n = 0;                // examples, or groups of them where a group counts once
   std::optional<Interval> interval;  // 95 %

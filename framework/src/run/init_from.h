@@ -16,7 +16,7 @@ std::string hash_of_start(const fs::path& path);
 
 // Gives a fresh plan those values. Throws CheckpointError if they do not fit, where a derived value is there without
 // its sources, where a head's classes are others, and where a buffer is not what the configuration says: nothing would
-// train it; DataError where check_start (run/made_from.h) refuses what they were made from. `contexts` give the first
+// train it; DataError where check_start (adapters/made_from.h) refuses what they were made from. `contexts` give the first
 // values that the plan would have without a start. The checks are the same for each form of a start, as far as it says
 // what it is.
 void begin_from(const fs::path& path, const Workbench& bench, const Resources& resources, CompiledPlan& plan,

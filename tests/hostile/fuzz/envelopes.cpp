@@ -149,7 +149,7 @@ std::string close_zip(std::string_view bytes, std::string_view pickle) {
   return out + std::string(2, '\0');
 }
 
-// Prepared data (data/record_file.cpp): the directory is JSON, with its place, size and hash behind it.
+// Prepared data (formats/record_file.cpp): the directory is JSON, with its place, size and hash behind it.
 std::string open_records(std::string_view bytes) {
   if (bytes.size() < 32) return {};
   const auto offset = number_at<std::uint64_t>(bytes, bytes.size() - 32);

@@ -1,5 +1,5 @@
 // Files of prepared data are found again by what they were made from, and the code is not among it. Where this test
-// fails, rows give other texts or other ids than before: raise preprocessing_version (data/storage.h), and pin anew.
+// fails, rows give other texts or other ids than before: raise preprocessing_version (data/prepared/storage.h), and pin anew.
 #include "core/hash.h"
 #include "data/prepared/encode_list.h"
 #include "data/preprocess/preprocess.h"

@@ -11,8 +11,8 @@
 
 namespace peftbench::data {
 
-struct TaskConfig;  // data/task.h
-class TextList;     // data/text_list.h
+struct TaskConfig;  // data/task/task.h
+class TextList;     // data/prepared/text_list.h
 
 // The inputs of a metric, besides the text of answers and targets. eval/metrics.h computes; here is what a task's file
 // can be checked against before any data is read.

@@ -13,8 +13,8 @@
 
 namespace peftbench::data {
 
-struct TaskSpec;     // data/task_spec.h
-struct TaskMixture;  // data/task_mixture.h
+struct TaskSpec;     // data/task/task_spec.h
+struct TaskMixture;  // data/task/task_mixture.h
 
 // A task as its YAML file describes it (docs/tasks.md), before any data is read.
 struct TaskConfig {
@@ -23,7 +23,7 @@ struct TaskConfig {
   std::string canonical;             // canonical JSON of all that is in it, for hashing
   std::string summary;               // one line for `tasks`
   std::vector<std::string> labels;   // label words in order of their numbers; empty for free text
-  std::vector<std::string> metrics;  // first one selects checkpoints; names known to data/metric_names.h
+  std::vector<std::string> metrics;  // first one selects checkpoints; names known to data/task/metric_names.h
   int64_t max_input_tokens = 512;    // EOS counted; longer inputs are cut at the end of the last field
   int64_t max_target_tokens = 62;
   std::string prefix;     // written before every input with a space after it, as T5 names its tasks; empty: nothing

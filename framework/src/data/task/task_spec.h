@@ -52,7 +52,7 @@ struct SplitSpec {
   std::string place;
 };
 
-struct Preprocessor;  // data/preprocess.h
+struct Preprocessor;  // data/preprocess/preprocess.h
 
 // All that a task's YAML says beyond TaskConfig.
 struct TaskSpec {
