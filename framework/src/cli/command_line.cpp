@@ -21,25 +21,9 @@
 namespace peftbench::cli {
 namespace {
 
-constexpr Command commands[] = {
-    {"run", "train and evaluate a method on a task (the default command)", run_command},
-    {"methods", "list methods, or show one with its parameters", methods_command},
-    {"tasks", "list tasks, or show one", tasks_command},
-    {"backbones", "list frozen models, or show one with its sizes", backbones_command},
-    {"params", "count the parameters that a method adds to a backbone", params_command},
-    {"suite", "run a grid of methods, tasks and seeds, and print the table", suite_command},
-    {"report", "print a table of the runs in a folder, from their records", report_command},
-    {"eval", "evaluate a finished run again, or on another task", eval_command},
-    {"score", "compute metrics for prediction files of runs or other programs", score_command},
-    {"ensemble", "evaluate several runs as a voting ensemble", ensemble_command},
-    {"neighbors", "show the words nearest to a trained prompt", neighbors_command},
-    {"export", "export a trained method in another program's format, or merged into the model", export_command},
-    {"import", "convert an adapter of another program", import_command},
-    {"pretrain", "pre-train a T5 from text and tasks", pretrain_command},
-    {"vocab", "train a SentencePiece vocabulary in T5's layout", vocab_command},
-    {"forgetting", "measure a run's effect on the loss on unrelated text", forgetting_command},
-    {"forward", "run one forward pass on token ids from files, for comparison with other programs", forward_command},
-};
+#define PEFTBENCH_ROW(name, summary) {#name, summary, name##_command},
+constexpr Command commands[] = {PEFTBENCH_COMMANDS(PEFTBENCH_ROW)};
+#undef PEFTBENCH_ROW
 
 std::string help() {
   std::string text =

@@ -14,23 +14,31 @@ struct Command {
   int (*run)(const std::vector<std::string>& words);
 };
 
-int run_command(const std::vector<std::string>& words);
-int methods_command(const std::vector<std::string>& words);
-int tasks_command(const std::vector<std::string>& words);
-int backbones_command(const std::vector<std::string>& words);
-int params_command(const std::vector<std::string>& words);
-int eval_command(const std::vector<std::string>& words);
-int score_command(const std::vector<std::string>& words);
-int ensemble_command(const std::vector<std::string>& words);
-int neighbors_command(const std::vector<std::string>& words);
-int import_command(const std::vector<std::string>& words);
-int export_command(const std::vector<std::string>& words);
-int suite_command(const std::vector<std::string>& words);
-int report_command(const std::vector<std::string>& words);
-int forgetting_command(const std::vector<std::string>& words);
-int pretrain_command(const std::vector<std::string>& words);
-int vocab_command(const std::vector<std::string>& words);
-int forward_command(const std::vector<std::string>& words);
+// Every command in the order of the help: its word and its summary. The function is in NAME_command.cpp.
+// clang-format off
+#define PEFTBENCH_COMMANDS(command) \
+  command(run, "train and evaluate a method on a task (the default command)") \
+  command(methods, "list methods, or show one with its parameters") \
+  command(tasks, "list tasks, or show one") \
+  command(backbones, "list frozen models, or show one with its sizes") \
+  command(params, "count the parameters that a method adds to a backbone") \
+  command(suite, "run a grid of methods, tasks and seeds, and print the table") \
+  command(report, "print a table of the runs in a folder, from their records") \
+  command(eval, "evaluate a finished run again, or on another task") \
+  command(score, "compute metrics for prediction files of runs or other programs") \
+  command(ensemble, "evaluate several runs as a voting ensemble") \
+  command(neighbors, "show the words nearest to a trained prompt") \
+  command(export, "export a trained method in another program's format, or merged into the model") \
+  command(import, "convert an adapter of another program") \
+  command(pretrain, "pre-train a T5 from text and tasks") \
+  command(vocab, "train a SentencePiece vocabulary in T5's layout") \
+  command(forgetting, "measure a run's effect on the loss on unrelated text") \
+  command(forward, "run one forward pass on token ids from files, for comparison with other programs")
+// clang-format on
+
+#define PEFTBENCH_DECLARE(name, summary) int name##_command(const std::vector<std::string>& words);
+PEFTBENCH_COMMANDS(PEFTBENCH_DECLARE)
+#undef PEFTBENCH_DECLARE
 
 // 0, or the number of the signal by which the user asked to stop.
 int stop_signal();

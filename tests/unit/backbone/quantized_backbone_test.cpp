@@ -12,13 +12,16 @@
 #include <cmath>
 #include <set>
 
-namespace peftbench::support {
-
-using namespace layers;
+namespace peftbench::backbone {
 
 static void PrintTo(Quantization kind, std::ostream* out) { *out << enum_name(kind); }
 
-namespace quantized_backbone_test {
+}  // namespace peftbench::backbone
+
+namespace peftbench::quantized_backbone_test {
+
+using namespace layers;
+
 namespace {
 
 using support::Batch;
@@ -183,5 +186,4 @@ TEST(QuantizedGraph, KeepsNoDequantisedWeight) {
 }
 
 }  // namespace
-}  // namespace quantized_backbone_test
-}  // namespace peftbench::support
+}  // namespace peftbench::quantized_backbone_test
