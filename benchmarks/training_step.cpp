@@ -19,7 +19,7 @@
 #include <cstdlib>
 #include <string>
 
-namespace peftbench::support {
+namespace peftbench::training_step {
 
 using namespace layers;
 
@@ -111,7 +111,7 @@ void greedy(benchmark::State& state) {
 BENCHMARK(greedy)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
-}  // namespace peftbench::support
+}  // namespace peftbench::training_step
 
 int main(int argc, char** argv) {
   peftbench::config::tune_process();  // as the program runs

@@ -267,7 +267,7 @@ TEST_F(FetchTest, ARunFetchesTheDataThatItNeeds) {
   EXPECT_EQ(trained.status, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("the data of wanted is missing: downloading it"));
   EXPECT_EQ(train({"--again"}).status, 0);
-  EXPECT_EQ(read_text(calls), "group/recipe\n");
+  EXPECT_EQ(file_text(calls), "group/recipe\n");
 
   fs::remove_all(scratch_.path() / "data");
   fetcher("echo no network >&2\nexit 1\n");

@@ -9,7 +9,7 @@
 
 int main(int count, char** arguments) {
   try {
-    const auto tokenizer = peftbench::Tokenizer::load(count == 2 ? arguments[1] : "");
+    const auto tokenizer = peftbench::text::Tokenizer::load(count == 2 ? arguments[1] : "");
     for (std::string line; std::getline(std::cin, line);) {
       const auto ids = tokenizer->encode(nlohmann::json::parse(line).get<std::string>());
       std::cout << nlohmann::json{{"ids", ids}, {"text", tokenizer->decode(ids)}} << '\n';

@@ -34,7 +34,7 @@ const std::map<std::string, std::string> not_in_id = {
 
 using Settings = std::vector<std::pair<std::string, GivenValue>>;
 
-// peftbench::Setup: a Test has a private member Setup.
+// peftbench::run::Setup: a Test has a private member Setup.
 class RunIdentity : public testing::Test {
  protected:
   RunIdentity() : films_(write_task("tasks", "films", rows())), other_(write_task("tasks", "books", rows())) {
@@ -68,7 +68,7 @@ class RunIdentity : public testing::Test {
         Paths{source_tree, data_root, {PEFTBENCH_TEST_BUILD_DIR "/lib/peftbench/plugins/prompt_tuning.so"}});
   }
 
-  static peftbench::Setup set_up_with(Resources& resources, const fs::path& task,
+  static peftbench::run::Setup set_up_with(Resources& resources, const fs::path& task,
                                       const std::vector<Setting>& settings) {
     ConfigRequest request;
     request.method = "prompt_tuning";
@@ -78,7 +78,7 @@ class RunIdentity : public testing::Test {
     request.settings = settings;
     return set_up(resources, request, BackboneNeed::weights);
   }
-  peftbench::Setup set_up_with(const Settings& settings) const {
+  peftbench::run::Setup set_up_with(const Settings& settings) const {
     std::vector<Setting> list;
     for (const auto& [key, value] : settings) list.push_back({key, value, "the test"});
     return set_up_with(*resources_, films_, list);
@@ -225,7 +225,7 @@ TEST_F(RunIdentity, IsKnownBeforeTheRunIsOpened) {
                              {"set.init_file", write("prompt.safetensors", "a prompt").string()},
                              {"task.train_examples", "5"},
                              {"backbone.precision", "bfloat16"}};
-  const peftbench::Setup setup = set_up_with(settings);
+  const peftbench::run::Setup setup = set_up_with(settings);
   EXPECT_EQ(expected_run_id(*resources_, setup), open_workbench(*resources_, setup).run_id());
 }
 
