@@ -30,7 +30,7 @@ TEST(FrozenBesideAnAdapter, IsComparedWithTheBackbones) {
       check_frozen(adapter, *backbone);
       ADD_FAILURE() << "another table was taken";
     } catch (const CheckpointError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("another shared.weight"));
+      EXPECT_THAT(error.what(), HasSubstr("different shared.weight"));
     }
   }
 }

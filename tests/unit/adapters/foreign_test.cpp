@@ -147,7 +147,7 @@ TEST_F(Foreign, WhatIsNoAdapterIsCalledWhatItIs) {
     write_atomically(folder_ / name / "adapter_config.json", "{}");
   }
   EXPECT_THAT(refusal(),
-              AllOf(HasSubstr("a folder of several adapters"), HasSubstr("name " + (folder_ / "a").string())));
+              AllOf(HasSubstr("a folder of several adapters"), HasSubstr("use " + (folder_ / "a").string())));
 }
 
 }  // namespace

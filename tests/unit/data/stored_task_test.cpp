@@ -260,7 +260,7 @@ TEST_F(StoredTaskTest, AFolderThatCannotBeWrittenIsNoHindrance) {
   write("cache", "a file where the folder should be");
   const TaskData data = stored(yaml_);
   expect_same(data, load(yaml_));
-  EXPECT_THAT(sink_.notes, HasSubstr("cannot be written"));
+  EXPECT_THAT(sink_.notes, HasSubstr("not writable"));
 }
 
 TEST_F(StoredTaskTest, ASourceThatChangesMeanwhileIsNotKept) {

@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"noise_density: 0.2", "noise_density: 1.5", "tiny.yaml:7", "between 0 and 1"},
                       Fault{"prefix_lm: 1", "prefix_lm: -1", "tiny.yaml:8", "0 or more"},
                       Fault{"rate: {temperature: 2}", "rate: evenly", "tiny.yaml:9", "proportional, equal"},
-                      Fault{"tasks: [a, b]", "tasks: [a, a]", "tiny.yaml:9", "twice"},
+                      Fault{"tasks: [a, b]", "tasks: [a, a]", "tiny.yaml:9", "duplicate"},
                       Fault{"cap: 9", "temperature: 9", "tiny.yaml:9", "temperature"},
                       Fault{"austen: 0.5", "austen: 2000", "tiny.yaml:5", "0 to 1000"},
                       Fault{"{inputs: 64}", "{inputs: 4000}", "tiny.yaml:7", "sentinels"},
