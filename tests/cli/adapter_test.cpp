@@ -22,6 +22,7 @@ using namespace testing_support;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing_support::run;
 
 void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {
   const Printed printed = run(words);

@@ -21,6 +21,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 // The user's mistake: status 2, one message with what to do, no trace, nothing on standard output.
 void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {

@@ -21,6 +21,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing_support::run;
 
 void expect_mistake(const std::vector<std::string>& words, const std::string& what, const std::string& hint) {
   const Printed printed = run(words);

@@ -19,6 +19,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 std::string ticket_rows(int first, int last) {
   std::string rows;

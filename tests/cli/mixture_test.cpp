@@ -20,6 +20,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 class Mixture : public testing::Test {
  protected:

@@ -15,6 +15,7 @@ namespace {
 using namespace testing_support;
 using nlohmann::json;
 using testing::HasSubstr;
+using testing_support::run;
 
 class OneScore : public testing::Test {
  protected:

@@ -18,6 +18,7 @@ using namespace testing_support;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing_support::run;
 
 // The shell's folder while it lives.
 class In {

@@ -16,6 +16,7 @@ using namespace testing_support;
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing_support::run;
 
 // Its constructor writes the file that PEFTBENCH_TEST_MARK names.
 const std::string library = PEFTBENCH_TEST_BUILD_DIR "/tests/bad_plugins/plugins/marks.so";

@@ -19,6 +19,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 const std::string sizes =
     "model: {vocab_size: 192, d_model: 16, d_kv: 4, num_heads: 4, d_ff: 32, encoder_layers: 1,\n"

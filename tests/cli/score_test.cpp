@@ -18,6 +18,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 std::string lines_of(int count, const std::string& label, const std::string& target) {
   std::string lines;

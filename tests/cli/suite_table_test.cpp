@@ -9,6 +9,7 @@
 namespace peftbench::suite_table_test {
 
 using namespace layers;
+using testing_support::run;
 
 namespace {
 

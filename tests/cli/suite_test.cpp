@@ -11,6 +11,7 @@
 namespace peftbench::suite_test {
 
 using namespace layers;
+using testing_support::run;
 
 namespace {
 

@@ -18,6 +18,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing_support::run;
 
 TEST(OwnTask, ALabelWordThatWouldBeCutIsRefused) {
   const Scratch scratch;

@@ -22,6 +22,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 // Metrics of whole groups are of whole groups, also where only some examples are scored.
 TEST(OwnTask, ALimitOnExamplesCutsNoGroup) {

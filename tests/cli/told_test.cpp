@@ -18,6 +18,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 json record(const fs::path& run) { return json::parse(file_text(run / "record.json")); }
 

@@ -17,6 +17,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing_support::run;
 
 class Vocab : public testing::Test {
  protected:

@@ -19,6 +19,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+using testing_support::run;
 
 constexpr const char* wo = "encoder.block.1.layer.1.DenseReluDense.wo.weight";
 

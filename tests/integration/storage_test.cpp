@@ -16,6 +16,7 @@ namespace {
 
 using namespace testing_support;
 using testing::HasSubstr;
+using testing_support::run;
 
 class StoredRuns : public testing::Test {
  protected:

@@ -60,14 +60,14 @@ class Pretraining : public ::testing::Test {
         {"span_corruption", 0.5, copying, held_out},
         {"tasks", 0.5, [](std::int64_t i) { return copying(500 + i); }, held_out},
     };
-    return pretrain({config, spec, initial_weights(spec, 1), std::move(pools), checkpoints, log, silent_progress(),
-                     std::move(stop),
-                     [&](const std::string& model, const PretrainResult& here, const TensorMap& weights) {
-                       kept[name + "/" + model] = weights;
-                       steps[model] = here.steps;
-                       tokens[model] = here.tokens;
-                     },
-                     keep_again});
+    return pretrain::pretrain({config, spec, initial_weights(spec, 1), std::move(pools), checkpoints, log,
+                               silent_progress(), std::move(stop),
+                               [&](const std::string& model, const PretrainResult& here, const TensorMap& weights) {
+                                 kept[name + "/" + model] = weights;
+                                 steps[model] = here.steps;
+                                 tokens[model] = here.tokens;
+                               },
+                               keep_again});
   }
 
   std::string log_of(const std::string& name) { return read_text(folder / name / "log.jsonl"); }
@@ -177,15 +177,15 @@ TEST_F(Pretraining, MicroBatchesOfOneSizeGiveOneBigOne) {
     EventLog log(folder / "m" / "log.jsonl");
     const BackboneSpec spec = support::tiny_spec();
     TensorMap last;
-    pretrain({config,
-              spec,
-              initial_weights(spec, 1),
-              {{"prefix_lm", 1, alike, {}}},
-              checkpoints,
-              log,
-              silent_progress(),
-              {},
-              [&](const std::string&, const PretrainResult&, const TensorMap& w) { last = w; }});
+    pretrain::pretrain({config,
+                        spec,
+                        initial_weights(spec, 1),
+                        {{"prefix_lm", 1, alike, {}}},
+                        checkpoints,
+                        log,
+                        silent_progress(),
+                        {},
+                        [&](const std::string&, const PretrainResult&, const TensorMap& w) { last = w; }});
     return last;
   };
   const TensorMap one = loss_with(100, 1), two = loss_with(50, 2);

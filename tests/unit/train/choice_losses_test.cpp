@@ -183,7 +183,7 @@ TEST_F(ChoiceLosses, TrainingLowersThem) {
   TrainingJob job{*backbone_, plan, list, {}, {}};
   job.choices = choices;
   const Sums before = by_hand(plan);
-  train(config, job);
+  train::train(config, job);
   const Sums after = by_hand(plan);
   EXPECT_LT(after.length_normalised, 0.8 * before.length_normalised);
   EXPECT_LT(after.likelihood, before.likelihood);

@@ -33,7 +33,7 @@ class DivergenceTest : public ::testing::Test {
     TrainingJob task = job(backbone, plan, examples_);
     task.validate = std::move(validate);
     try {
-      train(config, task);
+      train::train(config, task);
     } catch (const Error& error) {
       EXPECT_EQ(error.exit_code(), 1);
       return error.what();
@@ -129,14 +129,14 @@ TEST_F(DivergenceTest, NaNIsNeverTheBest) {
     auto plan = prompt_plan(*backbone);
     TrainingJob task = job(*backbone, plan, examples_);
     task.validate = scripted(script);
-    EXPECT_EQ(train(config, task).best_step, 2);
+    EXPECT_EQ(train::train(config, task).best_step, 2);
   }
   // They count as evaluations without a gain.
   auto plan = prompt_plan(*backbone);
   TrainingJob task = job(*backbone, plan, examples_);
   config.patience = 2;
   task.validate = scripted({{0.2, 1}, {nan, 0}, {0.9, nan}});
-  const TrainingResult result = train(config, task);
+  const TrainingResult result = train::train(config, task);
   EXPECT_TRUE(result.stopped_early);
   EXPECT_EQ(result.steps, 3);
   EXPECT_EQ(result.best_step, 1);

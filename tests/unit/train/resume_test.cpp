@@ -58,7 +58,7 @@ TEST_F(ResumedTraining, GoesOnToTheSameBytesWhereverItWasStopped) {
       evaluation.metrics = {{"accuracy", values.at(evaluated++), 10, 0, 1}};
       return evaluation;
     };
-    const auto result = train(config, task);
+    const auto result = train::train(config, task);
     return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), result.receiving_gradient, result.best_step,
                       result.tokens);
   };
@@ -94,7 +94,7 @@ TEST_F(ResumedTraining, GoesOnAfterAValidationLossThatWasNoNumber) {
       evaluation.loss = number;
       return evaluation;
     };
-    const auto result = train(config, task);
+    const auto result = train::train(config, task);
     return std::tuple(bytes_of(plan), read_text(folder / "log.jsonl"), read_text(folder / "train.safetensors"),
                       std::isnan(result.evaluations.front().loss));
   };
@@ -121,7 +121,7 @@ TEST_F(ResumedTraining, TellsThatACheckpointOrTheLogWasDamaged) {
     task.log = &log;
     task.progress = &cut;
     task.warn = [&](const std::string& text) { warnings.push_back(text); };
-    train(config, task);
+    train::train(config, task);
     return bytes_of(plan);
   };
   EXPECT_THROW(run(8), std::int64_t);  // checkpoints of steps 3 and 6

@@ -41,7 +41,7 @@ TEST_F(TrainerTest, ALearntPromptLowersTheLoss) {
   config.dropout = 0;
   auto plan = prompt_plan(*backbone_);
   const std::string before = backbone_->checksum();
-  const auto result = train(config, job(plan));
+  const auto result = train::train(config, job(plan));
   EXPECT_EQ(result.steps, 60);
   EXPECT_EQ(result.best_step, 60);
   EXPECT_LT(result.last_loss, 0.9 * result.first_loss);
@@ -59,7 +59,7 @@ TEST_F(TrainerTest, APlanThatTrainsNothingIsEvaluatedOnceAndKept) {
     auto task = job(plan);
     task.checkpoints = &checkpoints;
     task.validate = scripted({0.5});
-    const auto result = train(config, task);
+    const auto result = train::train(config, task);
     EXPECT_EQ(result.steps, 0);
     EXPECT_EQ(result.best_step, 0);
     ASSERT_EQ(result.evaluations.size(), 1u);
@@ -72,7 +72,7 @@ TEST_F(TrainerTest, TheSeedAloneDecides) {
     auto config = small_config();
     config.seed = seed;
     auto plan = prompt_plan(*backbone_);
-    train(config, job(plan));
+    train::train(config, job(plan));
     return bytes_of(plan);
   };
   EXPECT_EQ(trained(3), trained(3));
@@ -99,7 +99,7 @@ TEST_F(TrainerTest, EveryEpochHoldsEveryExampleOnce) {
   auto plan = prompt_plan(*backbone_);
   auto task = job(plan);
   task.log = &log;
-  train(config, task);
+  train::train(config, task);
   const std::vector<int> order = examples_shown(folder / "log.jsonl");
   ASSERT_EQ(order.size(), 20u);
   EXPECT_EQ(std::set<int>(order.begin(), order.begin() + 10).size(), 10u);
@@ -116,7 +116,7 @@ TEST_F(TrainerTest, ExamplesMayBeDrawnOtherwise) {
   auto task = job(plan);
   task.log = &log;
   task.draw = [](std::int64_t place) { return static_cast<std::size_t>(place % 3 * 2); };
-  train(config, task);
+  train::train(config, task);
   EXPECT_EQ(examples_shown(folder / "log.jsonl"), (std::vector<int>{0, 2, 4, 0, 2, 4, 0, 2, 4, 0, 2, 4}));
 }
 
@@ -128,7 +128,7 @@ TEST_F(TrainerTest, TheBestEvaluationIsKeptAndTiesGoToTheEarlier) {
   std::vector<std::string> seen;
   auto task = job(plan);
   task.validate = scripted({0.9, 0.2, 0.6, 0.6, 0.1}, &seen);  // of steps 0, 3, 6, 9, 12
-  const auto result = train(config, task);
+  const auto result = train::train(config, task);
   EXPECT_EQ(result.best_step, 6);  // that of step 0 is no candidate
   EXPECT_EQ(result.evaluations.size(), 5u);
   EXPECT_EQ(bytes_of(plan), seen[2]);
@@ -147,7 +147,7 @@ TEST_F(TrainerTest, TheLossTellsEqualScoresApart) {
     evaluation.loss = std::abs(++step - 3) + 1.0;  // lowest at the third evaluation
     return evaluation;
   };
-  EXPECT_EQ(train(config, task).best_step, 9);
+  EXPECT_EQ(train::train(config, task).best_step, 9);
 }
 
 TEST_F(TrainerTest, StopsWhenNothingGetsBetter) {
@@ -158,7 +158,7 @@ TEST_F(TrainerTest, StopsWhenNothingGetsBetter) {
   auto plan = prompt_plan(*backbone_);
   auto task = job(plan);
   task.validate = scripted({0.5, 0.4, 0.6, 0.6, 0.3});
-  const auto result = train(config, task);
+  const auto result = train::train(config, task);
   EXPECT_TRUE(result.stopped_early);
   EXPECT_EQ(result.steps, 10);
   EXPECT_EQ(result.best_step, 6);
@@ -169,7 +169,7 @@ TEST_F(TrainerTest, ALossThatIsNoNumberEndsWithARemedy) {
   config.learning_rate = 1e30;
   auto plan = prompt_plan(*backbone_);
   try {
-    train(config, job(plan));
+    train::train(config, job(plan));
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("train.learning_rate"), std::string::npos) << error.what();
@@ -189,7 +189,7 @@ TEST_F(TrainerTest, CountsTheElementsThatReceiveAGradient) {
                         builder.parameter(spec.encoder_input(), "prompt", {6, spec.d_model}, init::uniform(-1, 1)));
   });
   support::initialise(plan);
-  const auto result = train(small_config(), job(plan));
+  const auto result = train::train(small_config(), job(plan));
   EXPECT_EQ(result.receiving_gradient, (std::map<std::string, std::int64_t>{{"encoder.input.prompt", 3 * 20}}));
 }
 
@@ -208,7 +208,7 @@ TEST_F(TrainerTest, StepHooksMayChangeBuffers) {
   support::initialise(plan);
   auto config = small_config();
   config.steps = 4;
-  train(config, job(plan));
+  train::train(config, job(plan));
   EXPECT_EQ(plan.stored().at("step_end.count").item<float>(), 1 + 2 + 3 + 4);
 }
 
@@ -226,7 +226,7 @@ TEST_F(TrainerTest, DerivedValuesFollowTheKeptParameters) {
     support::initialise(plan);
     auto task = job(plan);
     if (validated) task.validate = scripted({0.2, 0.6, 0.1});
-    EXPECT_EQ(train(config, task).best_step, validated ? 8 : 12);
+    EXPECT_EQ(train::train(config, task).best_step, validated ? 8 : 12);
     const auto stored = plan.stored();
     ASSERT_EQ(stored.size(), 1u);
     EXPECT_TRUE(stored.at("encoder.input.prompt").equal(source().detach() * 3));
@@ -244,14 +244,14 @@ TEST_F(TrainerTest, PlansThatShareABatchDoNotMix) {
   auto both = CompiledPlan::stack({first, second});
   auto task = job(both);
   for (std::int64_t i = 0; i < 10; ++i) task.groups.push_back(i % 2);
-  train(config, task);
+  train::train(config, task);
   config.batch_size = 5;
   for (const int group : {0, 1}) {
     std::vector<EncodedExample> own;
     for (std::size_t i = group; i < examples_.size(); i += 2) own.push_back(examples_[i]);
     auto alone = prompt_plan(*backbone_);
     const ExamplesInMemory list(own);
-    train(config, {*backbone_, alone, list, {}, {}, nullptr, nullptr, nullptr, nullptr});
+    train::train(config, {*backbone_, alone, list, {}, {}, nullptr, nullptr, nullptr, nullptr});
     const Tensor together = both.groups()[group]->slots.front()->value;
     // AdamW divides by the size of a gradient, so rounding of small ones shows: on AVX2 up to 5.3e-4 after 12 steps.
     EXPECT_LE(difference(together, alone.trained().front()->value), 1e-3) << group;
@@ -265,7 +265,7 @@ TEST_F(TrainerTest, APlanWithoutParametersTakesNoSteps) {
   task.validate = scripted({0.5});
   auto config = small_config();
   config.evaluate_at_start = true;
-  const auto result = train(config, task);
+  const auto result = train::train(config, task);
   EXPECT_EQ(result.steps, 0);
   EXPECT_EQ(result.evaluations.size(), 1u);
 }
@@ -278,7 +278,7 @@ TEST_F(TrainerTest, TheEncoderCacheChangesNoBit) {
     config.encoder_cache_bytes = bytes;
     auto plan = decoder_plan(*backbone_);
     EXPECT_TRUE(uses_encoder_cache(config, plan));
-    const auto result = train(config, job(plan));
+    const auto result = train::train(config, job(plan));
     EXPECT_TRUE(result.encoder_cache_used);
     EXPECT_EQ(result.encoder_cache.hits + result.encoder_cache.misses, 80);
     EXPECT_LE(result.encoder_cache.bytes, bytes);
