@@ -247,6 +247,8 @@ def places(folder):
                                "lengths: {inputs: 9223372036854775807}\ntrain: {steps: 1}\n")}
     for ending, kinds in ROWS.items():
         yield "rows" + ending, lambda e=ending: task_of(folder, e), ["tasks", "task.yaml", "--examples", "1"], kinds
+    for ending in (".csv", ".jsonl"):
+        yield "predict" + ending, lambda e=ending: folder / ("f" + e), ["predict", made_run(), "f" + ending], ROWS[ending]
     yield "label words", lambda: folder / "f", ["score", "f", "--metrics", "accuracy", "--labels", "a,b"], PREDICTIONS
     yield "predictions", lambda: folder / "f", ["score", "f", "--metrics", "exact_match"], PREDICTIONS
     for name, kinds in (("config.json", JSON), ("generation_config.json", JSON), ("model.safetensors", SAFETENSORS),

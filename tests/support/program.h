@@ -55,7 +55,9 @@ inline std::string file_text(const fs::path& file) {
 // The built program in a process of its own.
 class Program {
  public:
-  Program(const std::vector<std::string>& words, std::vector<std::pair<std::string, std::string>> environment = {})
+  // `in`: a file, or a named pipe, as standard input; empty: the test's own.
+  Program(const std::vector<std::string>& words, std::vector<std::pair<std::string, std::string>> environment = {},
+          const fs::path& in = {})
       : out_(scratch_.path() / "out"), err_(scratch_.path() / "err") {
     pid_ = ::fork();
     if (pid_ != 0) return;
@@ -63,6 +65,7 @@ class Program {
     const auto redirect = [](const fs::path& file, int descriptor) {
       ::dup2(::open(file.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), descriptor);
     };
+    if (!in.empty()) ::dup2(::open(in.c_str(), O_RDONLY), 0);
     redirect(out_, 1);
     redirect(err_, 2);
     std::vector<std::string> all = {PEFTBENCH_TEST_BUILD_DIR "/bin/peft-bench"};
@@ -126,8 +129,8 @@ struct Printed {
 
 // The program to its end.
 inline Printed run(const std::vector<std::string>& words,
-                   const std::vector<std::pair<std::string, std::string>>& environment = {}) {
-  Program program(words, environment);
+                   const std::vector<std::pair<std::string, std::string>>& environment = {}, const fs::path& in = {}) {
+  Program program(words, environment, in);
   const int status = program.wait();
   return {status, program.out(), program.err()};
 }

@@ -90,7 +90,7 @@ Difference difference(const MadeFrom::Task& then, const TaskData& now) {
   const MadeFrom::Task found = contents_of(now);
   Difference result;
   const auto compare = [&](const char* what, const std::string& before, const std::string& after) {
-    if (before.empty() || before == after) return;
+    if (before.empty() || after.empty() || before == after) return;
     result.now += (result.now.empty() ? "" : ", ") + (what + (" " + short_hash(after)));
     result.then += (result.then.empty() ? "" : ", ") + (what + (" " + short_hash(before)));
   };

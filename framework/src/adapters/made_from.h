@@ -39,7 +39,8 @@ MadeFrom::Task contents_of(const TaskData& task);
 
 // Whether the data are what was trained on: the task, or a task of the mixture.
 bool was_trained_on(const MadeFrom& made, const TaskData& task);
-// Hashes in which the task differs from what was trained on: "data 12ab…"; empty if it is the same, as far as known.
+// Hashes in which the task differs from what was trained on: "data 12ab…"; empty if it is the same, as far as known
+// (of a task whose data were not read, its definition).
 struct Difference {
   std::string now, then;
   bool empty() const { return now.empty(); }

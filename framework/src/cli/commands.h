@@ -25,6 +25,7 @@ struct Command {
   command(suite, "run a grid of methods, tasks and seeds, and print the table") \
   command(report, "print a table of the runs in a folder, from their records") \
   command(eval, "evaluate a finished run again, or on another task") \
+  command(predict, "answer the rows of a file or of standard input with finished runs") \
   command(score, "compute metrics for prediction files of runs or other programs") \
   command(ensemble, "evaluate several runs as a voting ensemble") \
   command(neighbors, "show the words nearest to a trained prompt") \

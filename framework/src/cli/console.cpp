@@ -52,6 +52,8 @@ void print_json(const nlohmann::json& json) { write(dumped(json)); }
 
 void print_json(const nlohmann::ordered_json& json) { write(dumped(json)); }
 
+void print_json_lines(const std::string& lines) { write(json_for_terminal(lines)); }
+
 void print_error(const std::string& message) {
   std::fprintf(stderr, "peft-bench: %s\n", for_terminal(message).c_str());
 }

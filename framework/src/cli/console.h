@@ -27,6 +27,8 @@ void print(const std::string& text);
 // The same as JSON, indented; bytes that are not UTF-8 become U+FFFD.
 void print_json(const nlohmann::json& json);
 void print_json(const nlohmann::ordered_json& json);
+// Lines of JSON, each with its end.
+void print_json_lines(const std::string& lines);
 // "peft-bench: MESSAGE" on standard error.
 void print_error(const std::string& message);
 

@@ -31,15 +31,6 @@ void check_same_task(const RunRecord& first, const RunRecord& other) {
                      "use runs of one task, or choose one with --task"});
 }
 
-void check_same_backbone(const RunRecord& first, const RunRecord& other) {
-  if (first.backbone.checksum_before == other.backbone.checksum_before) return;
-  const auto text = [](const RunRecord& record) {
-    return record.id + ": " + record.backbone.name + ", " + record.backbone.precision + ", checksum " +
-           record.backbone.checksum_before.substr(0, 16);
-  };
-  throw ConfigError({"the runs have different backbones", text(other), text(first), "use runs of one backbone"});
-}
-
 // The settings of evaluation that decide something: none where a head scores the classes, and of generation none where
 // label words are ranked.
 Json settings_in_force(const ScoredRun& run) {
@@ -119,20 +110,9 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
                        .remedy = "give the folders of the runs"});
   const Stopwatch watch;
   Resources resources(request.paths);
-  std::vector<FinishedRun> finished;
-  for (const RunFolder& run : request.runs) {
-    finished.push_back(open_finished(run, request.asked, resources));
-    const RunRecord& added = finished.back().record;
-    const auto known = std::find_if(finished.begin(), finished.end(),
-                                    [&](const FinishedRun& other) { return other.record.id == added.id; });
-    if (const auto place = static_cast<std::size_t>(known - finished.begin()); place + 1 < finished.size())
-      throw ConfigError(
-          {"duplicate run in the ensemble",
-           request.runs[place].path.string() + " and " + run.path.string() + " are both the run " + added.id,
-           "each run once", "remove one of them"});
-    check_same_backbone(finished.front().record, finished.back().record);
-    if (request.asked.task.empty()) check_same_task(finished.front().record, finished.back().record);
-  }
+  std::vector<FinishedRun> finished = open_finished(request.runs, request.asked, resources);
+  if (request.asked.task.empty())
+    for (const FinishedRun& run : finished) check_same_task(finished.front().record, run.record);
   use_threads(finished.front().setup.config.options.train.threads);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.front().setup, &progress);

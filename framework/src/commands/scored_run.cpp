@@ -7,6 +7,7 @@
 
 #include <peftbench/error.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace peftbench::commands {
@@ -33,6 +34,15 @@ bool is_same_file(const std::string& then, const fs::path& now) {
   return !then.empty() && fs::equivalent(then, now, error);
 }
 
+void check_same_backbone(const RunRecord& first, const RunRecord& other) {
+  if (first.backbone.checksum_before == other.backbone.checksum_before) return;
+  const auto text = [](const RunRecord& record) {
+    return record.id + ": " + record.backbone.name + ", " + record.backbone.precision + ", checksum " +
+           record.backbone.checksum_before.substr(0, 16);
+  };
+  throw ConfigError({"the runs have different backbones", text(other), text(first), "use runs of one backbone"});
+}
+
 }  // namespace
 
 FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources) {
@@ -43,6 +53,24 @@ FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources
   if (!asked.label_map.empty()) otherwise.emplace_back(option_key::label_map);
   check_settings(record, setup.config, otherwise);
   return {folder, std::move(record), std::move(setup)};
+}
+
+std::vector<FinishedRun> open_finished(const std::vector<RunFolder>& folders, const Asked& asked,
+                                       Resources& resources) {
+  std::vector<FinishedRun> runs;
+  for (const RunFolder& folder : folders) {
+    runs.push_back(open_finished(folder, asked, resources));
+    const RunRecord& added = runs.back().record;
+    const auto known =
+        std::find_if(runs.begin(), runs.end(), [&](const FinishedRun& other) { return other.record.id == added.id; });
+    if (const auto place = static_cast<std::size_t>(known - runs.begin()); place + 1 < runs.size())
+      throw ConfigError(
+          {"duplicate run",
+           folders[place].path.string() + " and " + folder.path.string() + " are both the run " + added.id,
+           "each run once", "remove one of them"});
+    check_same_backbone(runs.front().record, added);
+  }
+  return runs;
 }
 
 ScoredRun::ScoredRun(FinishedRun run, const Workbench& shared, Resources& resources, const Asked& asked,

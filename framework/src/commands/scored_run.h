@@ -21,6 +21,9 @@ struct FinishedRun {
 // Throws DataError for a run that has not finished.
 FinishedRun open_finished(const RunFolder& folder, const Asked& asked, Resources& resources);
 
+// Several, for one backbone. Throws ConfigError for a run that is given twice, or of another backbone than the first.
+std::vector<FinishedRun> open_finished(const std::vector<RunFolder>& folders, const Asked& asked, Resources& resources);
+
 // A finished run on the task of a workbench. All scores of runs that have ended come from here, so `eval` and
 // `ensemble` read its answers alike. Throws where the task, the adapter or the vocabulary is not what the run had.
 class ScoredRun {

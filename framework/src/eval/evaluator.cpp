@@ -1,20 +1,17 @@
 #include "eval/evaluator.h"
 
 #include "backbone/finite.h"
-#include "backbone/generation.h"
 #include "core/random.h"
 #include "data/task/metric_names.h"
+#include "eval/evaluator_batch.h"
 #include "eval/scorers.h"
 
 #include <peftbench/error.h>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/argmax.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -22,16 +19,7 @@ namespace peftbench::eval {
 
 namespace {
 
-const std::string sentinel = "<extra_id_0>";
 constexpr int none = -1, several = -2;  // learnt words that become a label
-
-// What follows the sentinel that every target began with.
-std::string without_sentinel(std::string text) {
-  const std::size_t first = text.find_first_not_of(' ');
-  if (first == std::string::npos || text.compare(first, sentinel.size(), sentinel) != 0) return text;
-  const std::size_t rest = text.find_first_not_of(' ', first + sentinel.size());
-  return rest == std::string::npos ? std::string() : text.substr(rest);
-}
 
 }  // namespace
 
@@ -39,20 +27,6 @@ TextCodec TextCodec::of(std::shared_ptr<const Tokenizer> tokenizer) {
   return {[tokenizer](const std::string& text) { return tokenizer->encode(text); },
           [tokenizer](const std::vector<std::int64_t>& ids) { return tokenizer->decode(ids); }, tokenizer->size()};
 }
-
-struct Evaluator::Batch {
-  const CompiledPlan& plan;
-  const ExampleBatch& examples;
-  EncoderState encoder;
-  const std::vector<const Evaluator*>& readers;  // of each group of a stacked plan, or one for all
-  const Evaluator& first() const { return *readers.front(); }
-  const Evaluator& reader(std::size_t sequence) const {
-    return readers.size() == 1 ? first() : *readers[static_cast<std::size_t>(encoder.layout.groups[sequence])];
-  }
-  const Evaluator& reader_of_example(std::size_t example) const {
-    return reader(example * static_cast<std::size_t>(examples.copies));
-  }
-};
 
 Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task, EvaluationConfig config,
                      std::uint64_t seed, EncoderCache* cache, Transfer transfer)
@@ -78,7 +52,7 @@ Evaluator::Evaluator(const Backbone& backbone, TextCodec codec, TaskConfig task,
   }
   for (const auto& label : task_.labels) label_texts_.push_back(codec_.decode(codec_.encode(label)));
   for (const auto& label : transfer_.labels) learnt_texts_.push_back(codec_.decode(codec_.encode(label)));
-  const std::vector<std::int64_t> before = task_.sentinel ? codec_.encode(sentinel) : std::vector<std::int64_t>{};
+  const std::vector<std::int64_t> before = task_.sentinel ? codec_.encode(sentinel_word) : std::vector<std::int64_t>{};
   const auto as_target = [&](const std::string& word) {
     std::vector<std::int64_t> ids = before;
     for (const std::int64_t id : codec_.encode(word)) ids.push_back(id);
@@ -114,146 +88,6 @@ int Evaluator::label_of(const std::string& text) const {
     if (found != forms->end()) return static_cast<int>(found - forms->begin());
   }
   return -1;
-}
-
-std::vector<Answer> Evaluator::generate_answers(const Batch& batch) {
-  const Evaluator& first = batch.first();
-  GenerationOptions options;
-  options.max_tokens = first.config_.max_tokens > 0 ? first.config_.max_tokens : first.task_.max_target_tokens;
-  if (first.task_.sentinel) options.max_tokens += static_cast<std::int64_t>(first.codec_.encode(sentinel).size());
-  options.beams = first.config_.beams;
-  options.length_penalty = first.config_.length_penalty;
-  const std::vector<std::int64_t>& groups = batch.encoder.layout.groups;
-  std::vector<Answer> answers;
-  for (const auto& ids : generate(first.backbone_, batch.encoder, batch.plan, options, first.codec_.vocabulary)) {
-    std::string text = first.codec_.decode(ids);
-    if (first.task_.sentinel) text = without_sentinel(std::move(text));
-    const auto group = static_cast<std::size_t>(groups[answers.size()]);
-    if (!batch.plan.groups().empty())
-      if (const auto& layout = batch.plan.groups()[group]->layout) text = layout->answer(text);
-    answers.push_back(batch.reader(answers.size()).translated(std::move(text)));
-  }
-  return answers;
-}
-
-namespace {
-
-// Of the copies' scores those of the examples, which must be finite.
-Tensor combined_scores(const Backbone& backbone, const CompiledPlan& plan, const Tensor& log_likelihood) {
-  const Tensor scores = combine_replicas(plan, log_likelihood, false);
-  require_finite(scores, replicas_of(plan), backbone, plan);
-  return scores;
-}
-
-// The places that stand highest in each row of scores [S, C].
-std::vector<std::size_t> likeliest(const Tensor& scores) {
-  const Tensor best = at::argmax(scores, 1).cpu();
-  const auto* places = best.const_data_ptr<std::int64_t>();
-  return {places, places + best.numel()};
-}
-
-}  // namespace
-
-// An answer as the task that is scored has it.
-Answer Evaluator::translated(std::string text) const {
-  if (!transfer_.map.empty()) {
-    const bool word = std::find(transfer_.labels.begin(), transfer_.labels.end(), text) != transfer_.labels.end();
-    const auto written = std::find(learnt_texts_.begin(), learnt_texts_.end(), text);
-    if (!word && written != learnt_texts_.end())  // a learnt word as the vocabulary writes it
-      text = transfer_.labels[static_cast<std::size_t>(written - learnt_texts_.begin())];
-    text = transfer_.map.apply(text);
-  }
-  const int label = label_of(text);
-  return {std::move(text), label};
-}
-
-// Members of an ensemble may have learnt other words, or as many in another order: each sequence is asked its own.
-std::vector<Answer> Evaluator::rank_labels(const Batch& batch) {
-  const Backbone& backbone = batch.first().backbone_;
-  const auto sequences = static_cast<std::size_t>(batch.encoder.layout.sequences());
-  std::size_t words = 0;
-  for (const Evaluator* reader : batch.readers) words = std::max(words, reader->ranked_.size());
-  std::vector<Tensor> scores;
-  for (std::size_t word = 0; word < words; ++word) {
-    std::vector<std::vector<std::int64_t>> targets;
-    std::vector<double> lengths, absent;
-    for (std::size_t s = 0; s < sequences; ++s) {
-      const Evaluator& reader = batch.reader(s);
-      targets.push_back(reader.ranked_ids_[std::min(word, reader.ranked_ids_.size() - 1)]);
-      if (s % static_cast<std::size_t>(batch.examples.copies) != 0) continue;
-      const auto tokens = static_cast<double>(targets.back().size());
-      lengths.push_back(reader.config_.rank_score == RankScore::mean ? tokens : 1.0);
-      absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
-    }
-    const Tensor all = score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference());
-    const Tensor score = combined_scores(backbone, batch.plan, all);
-    const auto as_scores = [&](const std::vector<double>& values) {
-      return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());
-    };
-    scores.push_back(score / as_scores(lengths) + as_scores(absent));
-  }
-  std::vector<Answer> answers;
-  for (const std::size_t place : likeliest(at::stack(scores, 1))) {
-    const Evaluator& reader = batch.reader_of_example(answers.size());
-    answers.push_back(reader.translated(reader.ranked_[place]));
-  }
-  return answers;
-}
-
-std::vector<Answer> Evaluator::choose_classes(const Batch& batch) {
-  const Backbone& backbone = batch.first().backbone_;
-  const Tensor scores = class_log_probabilities(backbone, batch.encoder, batch.plan, RunContext::inference());
-  for (const Evaluator* reader : batch.readers) {
-    if (scores.size(1) == static_cast<std::int64_t>(reader->classes_.size())) continue;
-    throw ConfigError({"the method's head does not match the task's classes",
-                       std::to_string(scores.size(1)) + " classes",
-                       std::to_string(reader->classes_.size()) + ", the label words of '" + reader->task_.name + "'",
-                       "set the method's number of classes"});
-  }
-  std::vector<Tensor> combined;
-  for (std::int64_t c = 0; c < scores.size(1); ++c)
-    combined.push_back(combined_scores(backbone, batch.plan, scores.select(1, c)));
-  std::vector<Answer> answers;
-  for (const std::size_t place : likeliest(at::stack(combined, 1))) {
-    const Evaluator& reader = batch.reader_of_example(answers.size());
-    answers.push_back(reader.translated(reader.classes_[place]));
-  }
-  return answers;
-}
-
-EncoderState Evaluator::encode(const CompiledPlan& plan, const ExampleBatch& batch) const {
-  EncoderCache* cache = plan.leaves_encoder_alone() ? cache_ : nullptr;
-  return encode_batch(backbone_, batch, plan, RunContext::inference(), cache);
-}
-
-std::vector<Answer> Evaluator::answers(const Batch& batch) {
-  if (scores_classes(batch.plan)) return choose_classes(batch);
-  return batch.first().config_.mode == EvaluationMode::greedy ? generate_answers(batch) : rank_labels(batch);
-}
-
-void Evaluator::prepare(const CompiledPlan& plan) const {
-  const at::NoGradGuard no_grad;
-  backbone_.refresh(plan);
-}
-
-std::vector<Answer> Evaluator::answer(const std::vector<const Evaluator*>& readers, const CompiledPlan& plan,
-                                      const ExampleBatch& batch) {
-  const at::NoGradGuard no_grad;
-  return answers({plan, batch, readers.front()->encode(plan, batch), readers});
-}
-
-// What an example's copies say together. Where label words are scored, the method has combined the scores already.
-Answer Evaluator::vote(const Batch& batch, const std::vector<Answer>& answers, std::size_t example) const {
-  const auto copies = batch.examples.copies;
-  if (answers.size() == batch.examples.examples.size()) return answers[example];
-  const auto first = answers.begin() + static_cast<std::int64_t>(example) * copies;
-  const std::vector<double> weights = replica_hook(batch.plan)->votes();
-  if (static_cast<std::int64_t>(weights.size()) != copies) {
-    throw ConfigError({.what = "the number of replicas does not match the number of votes",
-                       .found = std::to_string(weights.size()) + " votes",
-                       .expected = std::to_string(copies) + ", one per replica"});
-  }
-  return majority_vote({first, first + copies}, weights, task_.labels, Tie::lowest_label);
 }
 
 Prediction Evaluator::judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const {

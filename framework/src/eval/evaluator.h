@@ -45,6 +45,12 @@ struct MajorityBaseline {
   std::vector<ConstantAnswer> metrics;  // in the task's order
 };
 
+// An example's answer, and how likely each of Evaluator::scored_words is.
+struct Reply {
+  Answer answer;
+  std::vector<double> scores;  // log-probabilities; a mean over a word's tokens with RankScore::mean
+};
+
 class Evaluator {
  public:
   // `cache` (may be null) is used for plans that do not change the encoder. With a transfer, label words of the task
@@ -64,6 +70,12 @@ class Evaluator {
   // Of each sequence of a stacked plan. What group g says is read by readers[g], whose mode and generation are one.
   static std::vector<Answer> answer(const std::vector<const Evaluator*>& readers, const CompiledPlan& plan,
                                     const ExampleBatch& batch);
+  // Of the examples of one plan, as `evaluate` answers them. With `scored` the words are scored too where the answers
+  // are generated; there must be such words. Throws NotFiniteError with the place of the sequence.
+  std::vector<Reply> reply(const CompiledPlan& plan, const ExampleBatch& examples, bool scored) const;
+  // The words that are ranked, or are the classes of the plan's head.
+  const std::vector<std::string>& scored_words(const CompiledPlan& plan) const;
+  bool generates(const CompiledPlan& plan) const;  // answers are texts that the model writes
   Prediction judge(const Answer& answer, const std::vector<TextExample>& texts, std::size_t index) const;
   Evaluation summarise(std::vector<Prediction> predictions) const;  // metrics; no loss
   const TaskConfig& task() const { return task_; }
@@ -79,8 +91,11 @@ class Evaluator {
   EncoderState encode(const CompiledPlan& plan, const ExampleBatch& batch) const;
   static std::vector<Answer> answers(const Batch& batch);
   static std::vector<Answer> generate_answers(const Batch& batch);
-  static std::vector<Answer> rank_labels(const Batch& batch);
-  static std::vector<Answer> choose_classes(const Batch& batch);
+  // [examples, words], of the examples' copies together.
+  static Tensor scores_of_words(const Batch& batch);
+  static Tensor word_scores(const Batch& batch);
+  static Tensor class_scores(const Batch& batch);
+  static std::vector<Answer> likeliest_words(const Batch& batch, const Tensor& scores);
   Answer translated(std::string text) const;
   void find_asked();
   bool can_lose(const CompiledPlan& plan) const;

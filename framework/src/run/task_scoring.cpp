@@ -205,10 +205,23 @@ const TaskScoring::Questions& TaskScoring::questions(const std::string& name, st
   if (!kept || kept->texts.size() < count) {
     auto asked = std::make_shared<Questions>();
     asked->texts = split(name).first(count);
-    asked->encoded = encode_scored(subject_.bench, task().config, asked->texts, arrangement(), &asked->cuts);
+    asked->encoded = encode(asked->texts, &asked->cuts);
     kept = std::move(asked);
   }
   return *kept;
+}
+
+std::vector<EncodedExample> TaskScoring::encode(const std::vector<TextExample>& texts, std::vector<Cut>* cuts) const {
+  return encode_scored(subject_.bench, task().config, texts, arrangement(), cuts);
+}
+
+std::vector<std::string> TaskScoring::cut_remarks_on(const TextCounts& counts, const std::string& of) const {
+  const TaskConfig& config = task().config;
+  std::vector<std::string> remarks;
+  for (const std::string& remark :
+       cut_remarks(counts, of, most_scored_input(subject_.bench, config), config.max_target_tokens))
+    remarks.push_back("task '" + config.name + "': " + remark);
+  return remarks;
 }
 
 void TaskScoring::share_questions(const TaskScoring& other) {
@@ -294,13 +307,10 @@ std::vector<std::string> TaskScoring::training_remarks() const {
 }
 
 std::vector<std::string> TaskScoring::remarks(const Evaluation& evaluation, const std::string& name) const {
-  std::vector<std::string> result;
   const Workbench& bench = subject_.bench;
   const TaskConfig& config = task().config;
   const std::string of = "task '" + config.name + "': ";
-  const TextCounts taken = counts(evaluation, name);
-  for (std::string& remark : cut_remarks(taken, name, most_scored_input(bench, config), config.max_target_tokens))
-    result.push_back(of + std::move(remark));
+  std::vector<std::string> result = cut_remarks_on(counts(evaluation, name), name);
   for (std::string& remark : label_remarks(label_report(evaluation.predictions, config.labels), name + " "))
     result.push_back(of + std::move(remark));
   if (!config.labels.empty()) return result;

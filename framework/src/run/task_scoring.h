@@ -51,6 +51,10 @@ class TaskScoring {
     std::vector<Cut> cuts;
   };
   const Questions& questions(const std::string& split, std::size_t count);
+  // Texts that are in no split, encoded as those that are scored. `cuts`: what each lost.
+  std::vector<EncodedExample> encode(const std::vector<TextExample>& texts, std::vector<Cut>* cuts) const;
+  // What the limits took from such texts, which are called `of`.
+  std::vector<std::string> cut_remarks_on(const TextCounts& counts, const std::string& of) const;
   // Takes the other one's questions, of the same task, if they are encoded as these would be.
   void share_questions(const TaskScoring& other);
 

@@ -213,7 +213,7 @@ std::vector<std::string> check_label_words(Resources& resources, const Setup& se
   return warnings;
 }
 
-Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress) {
+Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress, TaskNeed need) {
   const Paths& paths = resources.paths();
   Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
@@ -222,7 +222,10 @@ Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progre
   const std::vector<TaskConfig> others = configured_eval_tasks(resources, config);
   for (const TaskConfig& other : others)
     if (const auto problem = misfit(*bench.setup.plugin, other)) throw ConfigError(*problem);
-  bench.task = open_task(resources, config, progress);
+  if (need == TaskNeed::data)
+    bench.task = open_task(resources, config, progress);
+  else
+    bench.task.config = configured_task(resources, config);
   for (const TaskConfig& other : others) {
     bench.eval_tasks.push_back(load_task(other, paths.data, bench.storage));
     arrange(bench.eval_tasks.back(), config);

@@ -59,8 +59,11 @@ void refuse_idle_label_map(const RunConfig& config);
 // What the backbone's vocabulary makes of the label words of all tasks, before data or weights are read. Throws
 // ConfigError as a run does and returns its warnings; nothing if the vocabulary is not on this machine.
 std::vector<std::string> check_label_words(Resources& resources, const Setup& setup);
+// How much of the task is read. With its definition alone the splits are empty and the hash of the data is unknown.
+enum class TaskNeed { data, definition };
 // `progress` outlives the workbench.
-Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress = nullptr);
+Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress = nullptr,
+                         TaskNeed need = TaskNeed::data);
 
 // Why the method cannot do the task, if it cannot.
 std::optional<Problem> misfit(const LoadedPlugin& plugin, const TaskConfig& task);

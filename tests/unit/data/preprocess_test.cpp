@@ -34,6 +34,13 @@ class PreprocessTest : public DataTest {
     EXPECT_TRUE(reader->next());
     return Formatter(config).format(*reader, split);
   }
+  // The input of a row that is only answered.
+  std::string asked(const std::string& yaml, const Json& row) const {
+    const TaskConfig config = task("source: rows.jsonl\n" + yaml);
+    const auto reader = RowReader::open(write("rows.jsonl", row.dump() + "\n"), config.spec->source);
+    EXPECT_TRUE(reader->next());
+    return input(Formatter(config).format_input(*reader));
+  }
   std::string fault(const std::string& yaml, const Json& row, Split split = Split::train) const {
     return message<DataError>([&] { format(yaml, row, split); });
   }
@@ -251,6 +258,49 @@ TEST_F(PreprocessTest, TestsHaveAllOfTheirLabelsOrNone) {
   EXPECT_TRUE(load_rows(yaml, train, train).test_labelled);
   EXPECT_THAT(message<DataError>([&] { load_rows(yaml, train, train + "{\"a\": \"3\"}\n"); }),
               HasSubstr("test.jsonl:3: the row has no label, but other rows"));
+}
+
+TEST_F(PreprocessTest, AnInputNeedsNoAnswer) {
+  const auto without = [](Json row, const std::vector<std::string>& keys) {
+    for (const std::string& key : keys) row.erase(key);
+    return row;
+  };
+  const Json wsc_given = wsc_row("The cat saw it .", "cat", 1, "it", 3);
+  const Json squad_row = {{"question", "Who?"}, {"context", "A man, here."}, {"answers", {"A man"}}};
+  const Json wnli_row = {{"sentence1", "The man saw the cat and it ran."}, {"sentence2", "The cat ran."}, {"label", 1}};
+  const Json multirc_row = {{"paragraph", "<b>One</b>."}, {"question", "What?"}, {"answer", "One"},
+                            {"paragraph_idx", 0},         {"question_idx", 1},   {"label", 1}};
+  const std::string multirc =
+      "preprocess: multirc\ninput: '{paragraph} {question} {answer}'\ntarget: '{label}'\nlabels: {0: no, 1: yes}\n";
+  EXPECT_EQ(asked(wsc, without(wsc_given, {"label", "span1_text", "span1_index"})),
+            input(format(wsc, wsc_given).example));
+  EXPECT_EQ(asked(squad, without(squad_row, {"answers"})), input(format(squad, squad_row).example));
+  EXPECT_EQ(asked(wnli, without(wnli_row, {"label"})), input(format(wnli, wnli_row).example));
+  EXPECT_EQ(asked(record, without(record_row(), {"answers", "passage_idx", "query_idx"})),
+            input(format(record, record_row()).example));
+  EXPECT_EQ(asked(multirc, without(multirc_row, {"label", "paragraph_idx", "question_idx"})),
+            input(format(multirc, multirc_row).example));
+  EXPECT_EQ(asked(stsb, {{"a", "x"}}), "a: x");
+  EXPECT_EQ(asked(stsb, {{"a", "x"}, {"score", "none"}}), "a: x") << "the answer is not looked at";
+  EXPECT_THAT(message<DataError>([&] { asked(squad, without(squad_row, {"question"})); }),
+              HasSubstr("rows.jsonl:1: the field 'question' is missing"));
+}
+
+TEST_F(PreprocessTest, AnInputMadeFromTheAnswerIsTold) {
+  const auto needs = [&](const std::string& yaml) { return input_needs_answer(task("source: rows.jsonl\n" + yaml)); };
+  for (const std::string& yaml : {wsc, record, squad, stsb, wnli}) EXPECT_FALSE(needs(yaml)) << yaml;
+  const auto problem = needs("preprocess: stsb\ninput: 'a: {a} {score}'\ntarget: '{score}'\n");
+  ASSERT_TRUE(problem);
+  EXPECT_THAT(problem->found, HasSubstr("{score}"));
+}
+
+TEST_F(PreprocessTest, AnInputsFieldsAreThoseOfARow) {
+  const auto fields = [&](const std::string& yaml) { return input_fields(*task("source: rows.jsonl\n" + yaml).spec); };
+  EXPECT_THAT(fields("input: 'q: {a} {b} {a}'\ntarget: '{c}'\n"), ElementsAre("a", "b"));
+  EXPECT_THAT(fields("fields: {side: {from: stars, cut: [3], words: [bad, good]}}\ninput: '{side}'\ntarget: '{c}'\n"),
+              ElementsAre("stars"));
+  EXPECT_THAT(fields(squad), ElementsAre("question", "context"));
+  EXPECT_THAT(fields(wnli), ElementsAre("sentence1", "sentence2"));
 }
 
 TEST_F(PreprocessTest, BadKeysAreRefused) {

@@ -1,9 +1,12 @@
 #include "data/readers/rows.h"
 #include "support/layers.h"
 
+#include "data/readers/row_input.h"
 #include "rows_fixture.h"
 
 #include <nlohmann/json.hpp>
+
+#include <unistd.h>
 
 namespace peftbench::rows_test {
 
@@ -56,6 +59,62 @@ TEST_F(RowsTest, ReadsJsonlWithNestedFields) {
   reader->next();
   EXPECT_THAT(reader->names(), testing::UnorderedElementsAre("text", "a.b.0", "a.b.1.c", "x.y", "none"));
   EXPECT_THAT(message<DataError>([&] { reader->field("a"); }), AllOf(HasSubstr("a.jsonl:1"), HasSubstr("'a.b'")));
+}
+
+TEST_F(RowsTest, LinesOfTextAreRowsWithOneValue) {
+  const auto reader = open_rows({write("a.txt", "\xef\xbb\xbfone, two\r\n\n\"three").string(), ""}, {"text", "said"});
+  for (const std::string line : {"one, two", "", "\"three"}) {
+    ASSERT_TRUE(reader->next());
+    EXPECT_EQ(reader->field("text"), line);
+    EXPECT_EQ(reader->field("said"), line);
+    EXPECT_FALSE(reader->field("other"));
+  }
+  EXPECT_THAT(reader->place(), HasSubstr("a.txt:3"));
+  EXPECT_FALSE(reader->next());
+  const auto bad = open_rows({write("b.csv", "ok\nb\xff\n").string(), "lines"}, {"text"});
+  ASSERT_TRUE(bad->next());
+  EXPECT_THAT(message<DataError>([&] { bad->next(); }), HasSubstr("b.csv:2: not UTF-8"));
+}
+
+TEST_F(RowsTest, AGivenFileHasAKnownFormat) {
+  const std::string table = write("a.dat", "x,y\n1,2\n").string();
+  const auto reader = open_rows({table, "csv"}, {});
+  ASSERT_TRUE(reader->next());
+  EXPECT_EQ(reader->field("y"), "2");
+  EXPECT_THAT(message<ConfigError>([&] {
+                open_rows({table, ""}, {});
+              }),
+              AllOf(HasSubstr(".dat"), HasSubstr("--format")));
+  EXPECT_THAT(message<ConfigError>([&] { open_rows({table, "cvs"}, {}); }), HasSubstr("csv"));
+  EXPECT_THAT(message<ConfigError>([&] { open_rows({"-", ""}, {}); }), HasSubstr("standard input"));
+  EXPECT_THAT(message<ConfigError>([&] { open_rows({"-", "parquet"}, {}); }), HasSubstr("write it to a file"));
+  EXPECT_TRUE(is_lines({"a.txt.gz", ""}));
+  EXPECT_FALSE(is_lines({"a.txt", "csv"}));
+}
+
+TEST_F(RowsTest, AStreamGivesARowAsSoonAsItIsThere) {
+  for (const auto& [format, header, first, second] :
+       {std::tuple{SourceFormat::jsonl, "", "{\"a\": \"1\"}\n", "{\"a\": \"2\"}\n"},
+        std::tuple{SourceFormat::csv, "a\n", "1\n", "2\n"}}) {
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(::pipe(ends), 0);
+    const auto send = [&](const std::string& text) {
+      ASSERT_EQ(::write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    };
+    SourceSpec source;
+    source.format = format;
+    send(std::string(header) + first);
+    const auto reader = RowReader::of_stream(ends[0], "the stream", source);
+    ASSERT_TRUE(reader->next());  // would wait for ever
+    EXPECT_EQ(reader->field("a"), "1");
+    send(second);
+    ASSERT_TRUE(reader->next());
+    EXPECT_EQ(reader->field("a"), "2");
+    EXPECT_THAT(reader->place(), HasSubstr("the stream:"));
+    ::close(ends[1]);
+    EXPECT_FALSE(reader->next());
+    ::close(ends[0]);
+  }
 }
 
 TEST_F(RowsTest, FaultsNameFileAndLine) {

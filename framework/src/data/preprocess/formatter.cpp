@@ -30,6 +30,10 @@ std::string folded(const std::vector<Piece>& pieces) {
   return key;
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // One space for each run of white space, over the bounds of pieces too.
 void join_spaces(std::vector<Piece>& pieces) {
   bool after_space = false;
@@ -74,7 +78,7 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
   LoadedRow loaded;
   TextExample& example = loaded.example;
   loaded.origin = row.place();
-  if (spec_.preprocess) loaded.labelled = spec_.preprocess->apply(fields, example);
+  if (spec_.preprocess) loaded.labelled = spec_.preprocess->apply(fields, example, Preprocessor::Part::all);
   if (!spec_.references.empty()) {
     example.references = fields.list(spec_.references);
     if (example.references.empty()) loaded.labelled = false;
@@ -88,12 +92,7 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
              "remove such rows with 'filter'; only the files of 'test' may have no labels");
   }
 
-  if (!config_.prefix.empty()) example.input.push_back(Piece::of_text(config_.prefix + " "));
-  for (const TemplatePart& part : spec_.input.parts) {
-    example.input.push_back(part.field ? Piece::of_text(fields.text(part.text, spec_.input.place), part.text)
-                                       : Piece::of_text(part.text));
-  }
-  if (spec_.preprocess && spec_.preprocess->one_space) join_spaces(example.input);
+  fill_input(fields, example);
   loaded.keys.keys.push_back(folded(example.input));
   for (const std::string& field : spec_.split.by)
     loaded.keys.keys.push_back(field + "=" + fields.text(field, spec_.split.place));
@@ -109,6 +108,23 @@ LoadedRow Formatter::format(const RowReader& row, Split split) const {
     example.target += part.field ? fields.text(part.text, spec_.target.place) : part.text;
   if (!config_.labels.empty()) set_label(row, example);
   return loaded;
+}
+
+void Formatter::fill_input(const RowFields& fields, TextExample& example) const {
+  if (!config_.prefix.empty()) example.input.push_back(Piece::of_text(config_.prefix + " "));
+  for (const TemplatePart& part : spec_.input.parts) {
+    example.input.push_back(part.field ? Piece::of_text(fields.text(part.text, spec_.input.place), part.text)
+                                       : Piece::of_text(part.text));
+  }
+  if (spec_.preprocess && spec_.preprocess->one_space) join_spaces(example.input);
+}
+
+TextExample Formatter::format_input(const RowReader& row) const {
+  RowFields fields(row, made_);
+  TextExample example;
+  if (spec_.preprocess) spec_.preprocess->apply(fields, example, Preprocessor::Part::input);
+  fill_input(fields, example);
+  return example;
 }
 
 bool Formatter::has_label(const RowFields& fields) const {
@@ -152,6 +168,39 @@ std::vector<LoadedRow> Formatter::for_training(LoadedRow row) const {
     result.push_back(std::move(row));
   }
   return result;
+}
+
+std::vector<std::string> input_fields(const TaskSpec& spec) {
+  std::vector<std::string> fields;
+  const auto add = [&](const std::string& field) {
+    if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
+  };
+  for (const TemplatePart& part : spec.input.parts) {
+    if (!part.field) continue;
+    if (spec.preprocess && contains(spec.preprocess->makes, part.text)) {
+      for (const std::string& field : spec.preprocess->reads)
+        if (!contains(spec.preprocess->reads_for_answer, field)) add(field);
+      continue;
+    }
+    const auto made = std::find_if(spec.fields.begin(), spec.fields.end(),
+                                   [&](const MadeField& field) { return field.name == part.text; });
+    add(made == spec.fields.end() ? part.text : made->from);
+  }
+  return fields;
+}
+
+std::optional<Problem> input_needs_answer(const TaskConfig& config) {
+  const TaskSpec& spec = *config.spec;
+  if (!spec.preprocess) return std::nullopt;
+  for (const TemplatePart& part : spec.input.parts) {
+    if (!part.field || !contains(spec.preprocess->makes_of_answer, part.text)) continue;
+    return Problem{.what = "the inputs of the task '" + config.name + "' are made from the answers",
+                   .found = "{" + part.text + "} in 'input' (" + spec.input.place + "), which the preprocessor '" +
+                            spec.preprocess->name + "' makes from a row's answer",
+                   .expected = "an 'input' that rows without an answer have",
+                   .remedy = "`peft-bench eval` scores rows with answers; such a task cannot be used without them"};
+  }
+  return std::nullopt;
 }
 
 }  // namespace peftbench::data

@@ -6,6 +6,9 @@
 #include "data/task/split.h"
 #include "data/task/task.h"
 
+#include <peftbench/error.h>
+
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,10 +31,13 @@ class Formatter {
   // A row of a test file may lack its label, as benchmarks keep theirs: the target is "<unk>" then, as T5's is. Any
   // other row without one is a DataError.
   LoadedRow format(const RowReader& row, Split split = Split::train) const;
+  // The same input for a row that is only answered: its answer is not looked at, and need not be there.
+  TextExample format_input(const RowReader& row) const;
   // What a row becomes that falls into the training split: itself, nothing, or an example for each right answer.
   std::vector<LoadedRow> for_training(LoadedRow row) const;
 
  private:
+  void fill_input(const RowFields& fields, TextExample& example) const;
   bool has_label(const RowFields& fields) const;
   void set_label(const RowReader& row, TextExample& example) const;
 
@@ -40,5 +46,10 @@ class Formatter {
   MadeFields made_;
   std::unordered_map<std::string, std::string> labels_;
 };
+
+// The fields of a row that a task's input is made of, each once.
+std::vector<std::string> input_fields(const TaskSpec& spec);
+// Why rows without their answers cannot be given to the task, if they cannot.
+std::optional<Problem> input_needs_answer(const TaskConfig& config);
 
 }  // namespace peftbench::data

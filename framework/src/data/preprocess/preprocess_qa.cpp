@@ -51,11 +51,13 @@ std::string_view stripped(std::string_view text) {
   }
 }
 
-bool preprocess_question(RowFields& fields, TextExample& example, bool strip, const std::string& asked) {
+bool preprocess_question(RowFields& fields, TextExample& example, Preprocessor::Part part, bool strip,
+                         const std::string& asked) {
   for (const char* name : {"question", "context"}) {
     const std::string text = fields.text(name, asked);
     fields.set(name, pad_punctuation(strip ? std::string(stripped(text)) : text));
   }
+  if (part == Preprocessor::Part::input) return false;
   for (const std::string& answer : fields.list("answers")) example.references.push_back(pad_punctuation(answer));
   if (example.references.empty()) return false;
   fields.set("answer", example.references.front());
@@ -64,12 +66,12 @@ bool preprocess_question(RowFields& fields, TextExample& example, bool strip, co
 
 }  // namespace
 
-bool preprocess_squad(RowFields& fields, TextExample& example) {
-  return preprocess_question(fields, example, false, "the preprocessor 'squad'");
+bool preprocess_squad(RowFields& fields, TextExample& example, Preprocessor::Part part) {
+  return preprocess_question(fields, example, part, false, "the preprocessor 'squad'");
 }
 
-bool preprocess_mrqa(RowFields& fields, TextExample& example) {
-  return preprocess_question(fields, example, true, "the preprocessor 'mrqa'");
+bool preprocess_mrqa(RowFields& fields, TextExample& example, Preprocessor::Part part) {
+  return preprocess_question(fields, example, part, true, "the preprocessor 'mrqa'");
 }
 
 }  // namespace peftbench::data

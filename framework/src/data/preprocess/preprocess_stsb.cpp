@@ -6,7 +6,8 @@
 
 namespace peftbench::data {
 
-bool preprocess_stsb(RowFields& fields, TextExample&) {
+bool preprocess_stsb(RowFields& fields, TextExample&, Preprocessor::Part part) {
+  if (part == Preprocessor::Part::input) return false;  // it makes nothing but the answer
   const std::string asked = "the preprocessor 'stsb'";
   const std::optional<std::string> given = fields.find("score");
   if (!given || given->empty()) return false;

@@ -119,18 +119,19 @@ void sort_unique(std::vector<std::string>& texts) {
 
 }  // namespace
 
-bool preprocess_multirc(RowFields& fields, TextExample& example) {
+bool preprocess_multirc(RowFields& fields, TextExample& example, Preprocessor::Part part) {
   const std::string asked = asked_by("multirc");
   for (const char* name : {"paragraph", "question", "answer"}) {
     std::string text = fields.text(name, asked);
     replace_all(text, "<br>", " ");
     fields.set(name, without_bold(text));
   }
+  if (part == Preprocessor::Part::input) return false;
   example.group = fields.text("paragraph_idx", asked) + "/" + fields.text("question_idx", asked);
   return true;
 }
 
-bool preprocess_record(RowFields& fields, TextExample& example) {
+bool preprocess_record(RowFields& fields, TextExample& example, Preprocessor::Part part) {
   const std::string asked = asked_by("record");
   const std::string text = fields.text("passage", asked);
   std::vector<std::string> entities = fields.list("entities");
@@ -155,6 +156,7 @@ bool preprocess_record(RowFields& fields, TextExample& example) {
   }
   fields.set("passage", std::move(passage));
 
+  if (part == Preprocessor::Part::input) return false;
   example.references = fields.list("answers");
   sort_unique(example.references);
   example.group = fields.text("passage_idx", asked) + "/" + fields.text("query_idx", asked);
@@ -163,11 +165,12 @@ bool preprocess_record(RowFields& fields, TextExample& example) {
   return true;
 }
 
-bool preprocess_wsc(RowFields& fields, TextExample& example) {
+bool preprocess_wsc(RowFields& fields, TextExample& example, Preprocessor::Part part) {
   const std::string asked = asked_by("wsc");
   const std::string text = fields.text("text", asked), pronoun_given = fields.text("span2_text", asked);
   std::size_t index = index_of(fields, "span2_index", asked);
-  fields.set("referent", mend_span(fields.text("span1_text", asked), text, index_of(fields, "span1_index", asked)));
+  if (part == Preprocessor::Part::all)
+    fields.set("referent", mend_span(fields.text("span1_text", asked), text, index_of(fields, "span1_index", asked)));
   const std::string pronoun = mend_span(pronoun_given, text, index);
   // One text runs two words together, and its index does not count them so.
   if (pronoun != pronoun_given && pronoun_given.find("theyscold") != std::string::npos) index = 10;
@@ -175,6 +178,7 @@ bool preprocess_wsc(RowFields& fields, TextExample& example) {
   replace_all(marked, " X ", " *" + pronoun + "* ");
   if (index == 0 && marked.starts_with(' ')) marked.erase(0, 1);
   fields.set("text", std::move(marked));
+  if (part == Preprocessor::Part::input) return false;
   example.label = fields.truth("label", asked);
   return example.label >= 0;
 }

@@ -143,7 +143,7 @@ std::string highlight(const RowFields& fields, const std::string& premise, std::
 
 }  // namespace
 
-bool preprocess_wnli(RowFields& fields, TextExample& example) {
+bool preprocess_wnli(RowFields& fields, TextExample& example, Preprocessor::Part part) {
   constexpr std::array<std::string_view, 9> pronouns = {"he",  "she",   "they", "it", "her",
                                                         "his", "their", "them", "him"};
   const std::string asked = "the preprocessor 'wnli'";
@@ -163,6 +163,7 @@ bool preprocess_wnli(RowFields& fields, TextExample& example) {
                       "'" + printable(best->candidate) + "'", "words of '" + printable(hypothesis) + "'");
   fields.set("text", highlight(fields, premise, best->index));
   fields.set("referent", without_ending(*referent));
+  if (part == Preprocessor::Part::input) return false;
   example.label = fields.truth("label", asked);
   return example.label >= 0;
 }

@@ -36,9 +36,9 @@ std::vector<std::string> shown(const std::vector<std::string>& columns) {
 
 }  // namespace
 
-DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits)
+DelimitedReader::DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits, int stream)
     : RowReader(std::move(file), limits),
-      in_(file_),
+      in_(file_, stream),
       delimiter_(form.delimiter),
       quote_(form.quote),
       notes_quotes_(!form.quote && !form.quote_given),

@@ -21,7 +21,7 @@ struct DelimitedForm {
 // CRLF; empty lines are no rows. A quote inside an unquoted field is a plain character.
 class DelimitedReader final : public RowReader {
  public:
-  DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits);
+  DelimitedReader(fs::path file, DelimitedForm form, RowLimits limits, int stream = no_stream);
   bool next() override;
 
  private:

@@ -2,8 +2,8 @@
 
 namespace peftbench::data {
 
-JsonlReader::JsonlReader(fs::path file, std::vector<std::string> records, RowLimits limits)
-    : NestedReader(std::move(file), std::move(records), limits), in_(file_) {}
+JsonlReader::JsonlReader(fs::path file, std::vector<std::string> records, RowLimits limits, int stream)
+    : NestedReader(std::move(file), std::move(records), limits), in_(file_, stream) {}
 
 bool JsonlReader::next_document(Json& document) {
   for (std::string line; in_.line(line, limits_.bytes);) {

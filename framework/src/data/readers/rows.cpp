@@ -31,12 +31,16 @@ SourceFormat format_of(const fs::path& file, const SourceSpec& source) {
                             "add 'format: csv' (or tsv, jsonl, json, parquet) to the source"});
 }
 
-std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& source) {
+std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& source, int stream = no_stream) {
   const SourceFormat format = format_of(file, source);
+  if (stream != no_stream && (format == SourceFormat::json || format == SourceFormat::parquet))
+    throw ConfigError(Problem{file.string() + " cannot be read in this format",
+                              format == SourceFormat::json ? "json" : "parquet", "csv, tsv or jsonl",
+                              "write it to a file first"});
   if (format == SourceFormat::parquet) return open_parquet(file, source.records, source.limits);
   // Many data sets write objects line by line and call the file .json.
   if (format == SourceFormat::jsonl || (format == SourceFormat::json && JsonReader::is_jsonl(file)))
-    return std::make_unique<JsonlReader>(file, source.records, source.limits);
+    return std::make_unique<JsonlReader>(file, source.records, source.limits, stream);
   if (format == SourceFormat::json) return std::make_unique<JsonReader>(file, source.records, source.limits);
   // TSV has no quotes by custom (GLUE, this project's own files): text like 9" stands for itself.
   const bool csv = format == SourceFormat::csv;
@@ -45,7 +49,7 @@ std::unique_ptr<RowReader> reader_of(const fs::path& file, const SourceSpec& sou
       file,
       DelimitedForm{source.delimiter.value_or(csv ? ',' : '\t'), quote, source.columns, source.header,
                     source.quote.has_value(), source.skip_short_rows},
-      source.limits);
+      source.limits, stream);
 }
 
 }  // namespace
@@ -60,6 +64,12 @@ std::unique_ptr<RowReader> RowReader::open(const fs::path& file, const SourceSpe
   if (!opened.file.ok()) refuse("cannot be read", opened.fault, "use a readable regular file");
   if (opened.size == 0) refuse("the file is empty", "0 bytes", "download the file again, or use another file");
   std::unique_ptr<RowReader> reader = reader_of(file, source);
+  reader->rename_ = source.rename;
+  return reader;
+}
+
+std::unique_ptr<RowReader> RowReader::of_stream(int stream, const std::string& name, const SourceSpec& source) {
+  std::unique_ptr<RowReader> reader = reader_of(name, source, stream);
   reader->rename_ = source.rename;
   return reader;
 }

@@ -20,6 +20,8 @@ class RowReader {
  public:
   // Throws DataError if the file is absent, empty or of no known format.
   static std::unique_ptr<RowReader> open(const fs::path& file, const SourceSpec& source);
+  // Of an open stream, as CSV, TSV or JSONL; `name` stands for it in messages. Throws ConfigError for another format.
+  static std::unique_ptr<RowReader> of_stream(int stream, const std::string& name, const SourceSpec& source);
   virtual ~RowReader();
 
   virtual bool next() = 0;  // to the next row; false after the last

@@ -4,6 +4,7 @@
 
 #include <peftbench/error.h>
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -40,13 +41,12 @@ std::string text_ending(const fs::path& file) { return (is_packed(file) ? file.s
 
 void TextSource::Close::operator()(gzFile_s* file) const { ::gzclose_r(file); }
 
-TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packed(file_)), buffer_(bytes_at_once) {
-  OpenedFile opened = open_regular_file(file_);
-  if (!opened.file.ok()) fail("cannot be read", opened.fault, "check the path and the file's permissions");
-  in_.reset(::gzdopen(opened.file.get(), "rb"));
-  if (!in_) fail("cannot be read", "not enough memory", {});
-  opened.file.release();  // gzclose closes it
-  ::gzbuffer(in_.get(), bytes_at_once);
+TextSource::TextSource(fs::path file, int stream)
+    : file_(std::move(file)),
+      stream_(stream),
+      packed_(stream == no_stream && is_packed(file_)),
+      buffer_(bytes_at_once) {
+  if (stream_ == no_stream) open();
   if (!fill()) return;
   if (packed_ && ::gzdirect(in_.get()) != 0)
     fail("the file's name ends in .gz, but it is not gzip data", "other bytes",
@@ -56,6 +56,15 @@ TextSource::TextSource(fs::path file) : file_(std::move(file)), packed_(is_packe
          "convert the file: iconv -f " + std::string(encoding) + " -t UTF-8 FILE > NEW", "UTF-8 text");
   constexpr char mark[] = {'\xef', '\xbb', '\xbf'};
   if (egptr() - gptr() >= 3 && std::equal(mark, mark + 3, gptr())) gbump(3);
+}
+
+void TextSource::open() {
+  OpenedFile opened = open_regular_file(file_);
+  if (!opened.file.ok()) fail("cannot be read", opened.fault, "check the path and the file's permissions");
+  in_.reset(::gzdopen(opened.file.get(), "rb"));
+  if (!in_) fail("cannot be read", "not enough memory", {});
+  opened.file.release();  // gzclose closes it
+  ::gzbuffer(in_.get(), bytes_at_once);
 }
 
 void TextSource::fail(const std::string& what, const std::string& found, const std::string& remedy,
@@ -72,6 +81,7 @@ bool TextSource::fill() {
   lines_ += std::count(eback(), egptr(), '\n');
   bytes_ += egptr() - eback();
   setg(buffer_.data(), buffer_.data(), buffer_.data());
+  if (stream_ != no_stream) return fill_from_stream();
   const int got = ::gzread(in_.get(), buffer_.data(), bytes_at_once);
   int code = Z_OK;
   const char* said = ::gzerror(in_.get(), &code);
@@ -88,6 +98,16 @@ bool TextSource::fill() {
   if (got < 0 || code != Z_OK)
     fail("the gzip data is damaged", said + after, "download the file again (gzip -t FILE checks it)");
   return false;
+}
+
+// zlib would wait until its buffer is full: whoever asks a row at a time would wait for ever.
+bool TextSource::fill_from_stream() {
+  ssize_t got = 0;
+  do got = ::read(stream_, buffer_.data(), buffer_.size());
+  while (got < 0 && errno == EINTR);
+  if (got < 0) fail("cannot be read completely", std::strerror(errno), "check what is connected to it");
+  setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
+  return got > 0;
 }
 
 TextSource::int_type TextSource::underflow() {
