@@ -82,10 +82,16 @@ std::string seeds_text(const ComparedTask& task) {
 // `several`: more than one test was made, so p is shown adjusted too.
 Table table_of(const ComparedTask& task, bool several) {
   Table table({"metric"});
-  for (const char* title : {"A", "B", "A − B", "p"}) table.columns.push_back(right_column(title));
-  if (several) table.columns.push_back(right_column("p, Holm"));
-  for (const char* title : {"only A right", "only B right"}) table.columns.push_back(right_column(title));
-  table.columns.push_back(Column("test"));
+  // On a page that is too narrow, the scores come first and the tests below.
+  enum Part { scores, tests };
+  const auto add = [&](const char* title, Part part, Align align = Align::right) {
+    table.columns.emplace_back(title, align, title, part);
+  };
+  for (const char* title : {"A", "B", "A − B"}) add(title, scores);
+  add("p", tests);
+  if (several) add("p, Holm", tests);
+  for (const char* title : {"only A right", "only B right"}) add(title, tests);
+  add("test", tests, Align::left);
   const std::string backbones =
       task.backbone_a == task.backbone_b ? task.backbone_a : task.backbone_a + " (A) and " + task.backbone_b + " (B)";
   table.title = fmt::format("{} on {}: {} {} examples, {}", task.task, backbones, with_thousands(task.examples),
