@@ -24,6 +24,7 @@ struct Command {
   command(params, "count the parameters that a method adds to a backbone") \
   command(suite, "run a grid of methods, tasks and seeds, and print the table") \
   command(report, "print a table of the runs in a folder, from their records") \
+  command(compare, "test whether two runs or rows of a table differ on the same examples") \
   command(eval, "evaluate a finished run again, or on another task") \
   command(predict, "answer the rows of a file or of standard input with finished runs") \
   command(score, "compute metrics for prediction files of runs or other programs") \

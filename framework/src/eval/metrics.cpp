@@ -9,7 +9,6 @@
 #include <cmath>
 #include <map>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 namespace peftbench::eval {
@@ -29,27 +28,6 @@ std::vector<std::string> without_mean(const std::vector<std::string>& names) {
 
 Scorer::Weights once_each(const std::vector<Prediction>& predictions) {
   return Scorer::Weights(predictions.size(), 1.0);
-}
-
-// What is drawn together: the unit of each prediction.
-struct Units {
-  std::vector<std::size_t> of;
-  std::size_t count = 0;
-};
-
-Units units_of(const std::vector<Prediction>& predictions, bool grouped) {
-  Units units;
-  std::unordered_map<std::string_view, std::size_t> groups;
-  for (const Prediction& p : predictions) {
-    if (!grouped || p.group.empty()) {
-      units.of.push_back(units.count++);
-      continue;
-    }
-    const auto [group, added] = groups.emplace(p.group, units.count);
-    if (added) ++units.count;
-    units.of.push_back(group->second);
-  }
-  return units;
 }
 
 std::pair<double, double> bootstrap(const Scorer& scorer, const Units& units, std::uint64_t seed) {

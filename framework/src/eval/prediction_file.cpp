@@ -69,6 +69,11 @@ class Line {
       fail("'index' is not a valid example index", json_.at("index").dump(), "a whole number, 0 or more");
     return value;
   }
+  // Another program's may mean anything.
+  std::string origin() const {
+    const auto found = json_.find("origin");
+    return found != json_.end() && found->is_string() ? found->get<std::string>() : "";
+  }
   [[noreturn]] void fail(const std::string& what, const std::string& found, const std::string& expected) const {
     throw DataError({place_ + ": " + what, printable(found), expected, "see docs/results-schema.md for the format"});
   }
@@ -153,12 +158,13 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
   if (fs::is_directory(file, error))
     throw DataError({"cannot read " + file.string(), "a folder", "a predictions file with one JSON object per line",
                      "give the predictions.jsonl in it"});
-  PredictionFile result{file, {}, {}};
+  PredictionFile result{file, {}, {}, {}};
   std::vector<Prediction>& predictions = result.predictions;
   Indices indices;
   const std::size_t most = most_predictions(file);  // a vector that grows needs up to three times the room
   predictions.reserve(most);
   result.lines.reserve(most);
+  result.places.reserve(most);
   LineReader lines(file);
   for (std::string text; lines.next(text);) {
     const std::string place = file.string() + ":" + std::to_string(lines.number());
@@ -173,7 +179,9 @@ PredictionFile read_predictions(const fs::path& file, const std::vector<std::str
     if (!task.empty() && line.text("task") != task) continue;
     predictions.push_back(prediction_of(line, static_cast<std::int64_t>(predictions.size()), labels));
     result.lines.push_back(lines.number());
-    if (const auto index = line.index()) indices.add(line.has("task") ? line.text("task") : "", *index, lines.number());
+    result.places.push_back({line.index(), line.origin()});
+    if (const auto index = result.places.back().index)
+      indices.add(line.has("task") ? line.text("task") : "", *index, lines.number());
   }
   indices.check(file);
   if (predictions.empty())

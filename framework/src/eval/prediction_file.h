@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,17 @@ namespace peftbench::eval {
 // A line of predictions.jsonl; docs/results-schema.md describes the fields.
 nlohmann::ordered_json to_json(const Prediction& prediction);
 
+// Which example a line answers, as far as it says so: its place in the split, and file:line of the data.
+struct ExamplePlace {
+  std::optional<std::int64_t> index;
+  std::string origin;
+};
+
 struct PredictionFile {
   fs::path file;
   std::vector<Prediction> predictions;
-  std::vector<std::int64_t> lines;  // line number of each
+  std::vector<std::int64_t> lines;   // line number of each
+  std::vector<ExamplePlace> places;  // of each
 };
 
 // Predictions of a file of such lines, ours or another program's: `prediction` and `target` are enough where they are

@@ -182,6 +182,8 @@ Scorer mean_scorer(std::vector<double> scores, std::vector<std::size_t> counted,
   Scorer scorer;
   scorer.n = static_cast<std::int64_t>(counted.size());
   scorer.share = share;
+  if (share)
+    for (const std::size_t i : counted) scorer.right.push_back(scores[i]);
   scorer.value = [scores = std::move(scores), counted = std::move(counted)](const Weights& weights) {
     double sum = 0, n = 0;
     for (const std::size_t i : counted) {
@@ -314,6 +316,21 @@ double squad_f1(const Prediction& prediction) { return best_of_references(predic
 
 bool squad_match(const Prediction& prediction) {
   return best_of_references(prediction, [](const auto& a, const auto& b) { return a == b ? 1.0 : 0.0; }) > 0;
+}
+
+Units units_of(const Predictions& predictions, bool grouped) {
+  Units units;
+  std::unordered_map<std::string_view, std::size_t> groups;
+  for (const Prediction& p : predictions) {
+    if (!grouped || p.group.empty()) {
+      units.of.push_back(units.count++);
+      continue;
+    }
+    const auto [group, added] = groups.emplace(p.group, units.count);
+    if (added) ++units.count;
+    units.of.push_back(group->second);
+  }
+  return units;
 }
 
 bool is_right(MetricInfo::Judges judges, const Prediction& p) {

@@ -126,7 +126,15 @@ const std::vector<ComparisonColumn>& comparison_columns() {
       {"examples", "", r, Of::score, csv(70), [](const ScoredTask& t) { return range_cell(t.examples); }},
       {"score", "score", r, Of::score, cost(20, 0),
        [](const ScoredTask& t) {
-         return Cell(t.own ? score_text(t.row) : score_text(t.score), json_summary(t.score));
+         return Cell(t.own ? score_text(t.row) : score_text(t.score, t.interval), json_summary(t.score));
+       }},
+      {"score_low", "", r, Of::score, csv(280),
+       [](const ScoredTask& t) {
+         return number_cell(t.interval ? std::optional(t.interval->low) : std::nullopt, format_score);
+       }},
+      {"score_high", "", r, Of::score, csv(290),
+       [](const ScoredTask& t) {
+         return number_cell(t.interval ? std::optional(t.interval->high) : std::nullopt, format_score);
        }},
       {"tasks", "", l, Of::runs, json_alone, [](const ScoredTask& t) { return tasks_cell(t.row); }},
       {"majority", "majority", r, Of::score, cost(50, 80),
@@ -204,11 +212,12 @@ std::vector<const ComparisonColumn*> columns_for(const TableRows& rows, Form for
 }  // namespace
 
 ScoredTask own_task(const ComparisonRow& r) {
-  return {r, true, r.task, r.metric, r.split, r.score, r.examples, r.majority, r.illegal_rate};
+  return {r, true, r.task, r.metric, r.split, r.score, r.interval, r.examples, r.majority, r.illegal_rate};
 }
 
 ScoredTask other_task(const ComparisonRow& row, const OtherScore& o) {
-  return {row, false, row.task + " → " + o.task, o.metric, o.split, o.score, o.examples, o.majority, o.illegal_rate};
+  return {row,        false,         row.task + " → " + o.task, o.metric, o.split, o.score, o.interval, o.examples,
+          o.majority, o.illegal_rate};
 }
 
 std::string range_text(const std::optional<Range>& range) {

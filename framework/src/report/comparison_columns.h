@@ -17,6 +17,7 @@ struct ScoredTask {
   const std::string& metric;
   const std::string& split;
   const Summary& score;
+  const std::optional<Interval>& interval;  // of a single score
   const std::optional<Range>& examples;
   const std::optional<double>& majority;
   const std::optional<double>& illegal_rate;

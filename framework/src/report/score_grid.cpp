@@ -50,7 +50,7 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
                                       [&](const auto& o) { return o.trained == trained && o.task == task; });
       line.push_back(task == row->task            ? Cell(score_text(*row))
                      : other == row->others.end() ? Cell()
-                                                  : Cell(score_text(other->score)));
+                                                  : Cell(score_text(other->score, other->interval)));
     }
     grid.add(std::move(line));
   }
@@ -70,13 +70,17 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
 
 }  // namespace
 
-std::string score_text(const Summary& score) {
+std::string score_text(const Summary& score, const std::optional<Interval>& interval) {
   if (score.n == 0) return Cell::absent;
-  return format_score(score.mean) +
-         (score.deviation && std::isfinite(*score.deviation) ? fmt::format(" ± {:.3f}", *score.deviation) : "");
+  const std::string mean = format_score(score.mean);
+  if (score.n == 1 && interval)
+    return fmt::format("{} [{}, {}]", mean, format_score(interval->low), format_score(interval->high));
+  return mean + (score.deviation && std::isfinite(*score.deviation) ? fmt::format(" ± {:.3f}", *score.deviation) : "");
 }
 
-std::string score_text(const ComparisonRow& row) { return row.score.n == 0 ? state(row) : score_text(row.score); }
+std::string score_text(const ComparisonRow& row) {
+  return row.score.n == 0 ? state(row) : score_text(row.score, row.interval);
+}
 
 std::vector<Table> score_grids(const std::vector<ComparisonRow>& rows) {
   std::vector<std::pair<std::string, Rows>> backbones;

@@ -72,9 +72,11 @@ OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
     other.split = score.split;
     other.examples = widened(other.examples, score.n);
     other.majority = score.majority;
+    other.interval = score.interval;
     scores.push_back(score.value);
   }
   other.score = summarise(scores);
+  if (scores.size() > 1) other.interval.reset();  // the seeds tell of the spread
   other.illegal_rate = mean(illegal);
   return other;
 }
@@ -118,10 +120,12 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
     row.split = score->split;
     row.examples = widened(row.examples, score->n);
     row.majority = score->majority;
+    row.interval = score->interval;
     scores.push_back(score->value);
   }
   row.answers = join(answers, " or ");
   row.score = summarise(scores);
+  if (scores.size() > 1) row.interval.reset();
   row.illegal_rate = mean(illegal);
   row.others = other_scores(finished);
   if (!seconds.empty()) row.step_seconds = median(seconds);

@@ -35,6 +35,7 @@ struct OtherScore {
   Summary score;
   std::optional<Range> examples;
   std::optional<double> majority, illegal_rate;  // as the row's own
+  std::optional<Interval> interval = {};         // likewise
 };
 
 // The runs of one configuration, which differ only in the seed.
@@ -51,6 +52,7 @@ struct ComparisonRow {
   std::string answers;  // how they came about; differing runs joined by " or "
   std::vector<std::string> warnings;
   Summary score;
+  std::optional<Interval> interval;  // 95 %, of a single score alone: that of its record
   std::optional<Range> examples;
   std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
   std::optional<double> illegal_rate;  // mean

@@ -109,7 +109,7 @@ TEST(ComparisonCsv, HasAsManyFieldsInEveryLineAndQuotesWhatNeedsIt) {
       quoted ^= c == '"';
       fields += c == ',' && !quoted;
     }
-    EXPECT_EQ(fields, 27) << line;
+    EXPECT_EQ(fields, 29) << line;
   }
 }
 
@@ -177,6 +177,19 @@ TEST(Comparison, OfAnUndefinedScoreNoDeviationIsInvented) {
   EXPECT_THAT(comparison_text(some), AllOf(HasSubstr("undefined"), Not(HasSubstr("± "))));
   EXPECT_THAT(comparison_csv(some), AllOf(HasSubstr(",,,3,2,"), Not(HasSubstr(",nan"))));
   EXPECT_TRUE(Json::parse(comparison_json(some).dump()).at(0).at("score").at("mean").is_null());
+}
+
+TEST(Comparison, OneSeedShowsItsOwnInterval) {
+  std::vector<ComparisonRow> some = rows();
+  some[0].score = {1, 0.518, {}};
+  some[0].interval = Interval{0.496, 0.54};
+  EXPECT_THAT(comparison_text(some), HasSubstr("0.518 [0.496, 0.540]"));
+  EXPECT_THAT(comparison_markdown(some), HasSubstr("0.518 \\[0.496, 0.540\\]"));
+  EXPECT_THAT(comparison_csv(some), AllOf(HasSubstr(",score_low,score_high\n"), HasSubstr(",0.496,0.54\n")));
+  const Json json = comparison_json(some);
+  EXPECT_EQ(json.at(0).at("score_low"), 0.496);
+  EXPECT_EQ(json.at(0).at("score_high"), 0.54);
+  EXPECT_TRUE(json.at(1).at("score_low").is_null());
 }
 
 TEST(ComparisonJson, HasNullForWhatIsNotKnown) {

@@ -110,6 +110,19 @@ TEST(Compare, RunsThatDifferByTheirSeedAloneAreARow) {
   EXPECT_EQ(row.bytes_stored->low, 128);
 }
 
+TEST(Compare, AnIntervalIsThatOfOneScore) {
+  RunRecord one = run_of("lora", 8, 1, 0.8), two = run_of("lora", 8, 2, 0.6);
+  one.metrics[0].interval = two.metrics[0].interval = Interval{0.5, 0.9};
+  one.tasks = two.tasks = {{"tweets", "", "", "", false, {}, 5, 50, one.metrics}};
+  const ComparisonRow alone = compare({one}).front();
+  ASSERT_TRUE(alone.interval && alone.others.at(0).interval);
+  EXPECT_EQ(alone.interval->low, 0.5);
+  EXPECT_EQ(alone.others[0].interval->high, 0.9);
+  const ComparisonRow both = compare({one, two}).front();
+  EXPECT_FALSE(both.interval);
+  EXPECT_FALSE(both.others.at(0).interval);
+}
+
 TEST(Compare, ConfigurationsOfAMethodAreToldApartByWhatDiffers) {
   const std::vector<ComparisonRow> rows = compare({run_of("lora", 8, 1, 0.6), run_of("lora", 16, 1, 0.7),
                                                    run_of("ia3", 1, 1, 0.5), run_of("lora", 8, 1, 0.9, "books")});

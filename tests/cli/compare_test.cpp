@@ -1,0 +1,218 @@
+// `peft-bench compare`: two sets of answers that are written here.
+#include "support/layers.h"
+#include "support/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace peftbench::compare_test {
+
+using namespace layers;
+
+namespace {
+
+using namespace testing_support;
+using nlohmann::json;
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// One answer for each sign: right where it is '+'.
+struct Answers {
+  std::string method, signs;
+  int seed = 1;
+  std::string task = "films";
+  std::vector<std::string> metrics = {"accuracy"};
+};
+
+class Compare : public testing::Test {
+ protected:
+  // The folder of a finished run with these answers. A record of the corpus stands in for one of a real run.
+  fs::path write_run(const Answers& of) const {
+    json record = json::parse(file_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "tests/hostile/corpus/record/lora.json"));
+    const std::string id = of.method + "-" + of.task + "-s" + std::to_string(of.seed) + "-0123456789";
+    const auto right = std::count(of.signs.begin(), of.signs.end(), '+');
+    const double share = static_cast<double>(right) / static_cast<double>(of.signs.size());
+    record["id"] = id;
+    record["seed"] = of.seed;
+    record["method"]["name"] = of.method;
+    record["task"]["name"] = of.task;
+    record["task"]["hash"] = "hash of " + of.task;
+    record["task"]["labels"] = {"good", "bad"};
+    record["config"] = {{"method", {{"name", of.method}}}, {"seed", of.seed}};
+    record["tasks"] = json::array();
+    record["metrics"] = json::array();
+    for (const std::string& metric : of.metrics)
+      record["metrics"].push_back({{"split", "test"},
+                                   {"name", metric},
+                                   {"value", share},
+                                   {"n", of.signs.size()},
+                                   {"interval", {0.125, 0.875}},
+                                   {"majority", 0.5},
+                                   {"majority_answer", "good"}});
+    std::string lines;
+    for (std::size_t i = 0; i < of.signs.size(); ++i) {
+      const bool good = i % 2 == 0, correct = of.signs[i] == '+';
+      lines += json{{"index", i},
+                    {"origin", "films.csv:" + std::to_string(i + 2)},
+                    {"prediction", good == correct ? "good" : "bad"},
+                    {"label", good == correct ? 0 : 1},
+                    {"target", good ? "good" : "bad"},
+                    {"target_label", good ? 0 : 1},
+                    {"correct", correct}}
+                   .dump() +
+               "\n";
+    }
+    scratch_.write("runs/" + id + "/record.json", record.dump());
+    scratch_.write("runs/" + id + "/predictions.jsonl", lines);
+    return out_ / id;
+  }
+  Printed compare(const std::string& a, const std::string& b, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"compare", a, b, "--out", out_.string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return testing_support::run(words);
+  }
+  json compared(const std::string& a, const std::string& b) const {
+    const Printed printed = compare(a, b, {"--json"});
+    EXPECT_EQ(printed.status, 0) << printed.err;
+    return json::parse(printed.status == 0 ? printed.out : "null");
+  }
+  // An error with what was found and expected.
+  void expect_refusal(const std::string& a, const std::string& b, const std::vector<std::string>& words) const {
+    const Printed printed = compare(a, b);
+    EXPECT_EQ(printed.status, 2) << printed.out;
+    EXPECT_EQ(printed.out, "");
+    for (const std::string& word : words) EXPECT_THAT(printed.err, HasSubstr(word));
+    EXPECT_THAT(printed.err, AllOf(HasSubstr("found:"), HasSubstr("fix:")));
+  }
+  // In a file of a run.
+  static void change(const fs::path& file, const std::string& from, const std::string& to) {
+    std::string text = file_text(file);
+    ASSERT_NE(text.find(from), std::string::npos) << file;
+    std::ofstream(file, std::ios::binary) << text.replace(text.find(from), from.size(), to);
+  }
+
+  Scratch scratch_;
+  const fs::path out_ = scratch_.path() / "runs";
+};
+
+TEST_F(Compare, TwoRunsByTheirAnswers) {
+  const fs::path a = write_run({"lora", "++++++++-+++"}), b = write_run({"ia3", "--------++++"});
+  const json all = compared(a.string(), b.filename().string());
+  EXPECT_THAT(all.at("warnings"), IsEmpty());
+  EXPECT_TRUE(all.at("over_tasks").is_null());
+  ASSERT_EQ(all.at("tasks").size(), 1u);
+  const json task = all.at("tasks").at(0), metric = task.at("metrics").at(0);
+  EXPECT_EQ(task.at("examples"), 12);
+  EXPECT_EQ(task.at("runs").at(0).at("b"), "ia3-films-s1-0123456789");
+  EXPECT_NEAR(metric.at("a").get<double>(), 11.0 / 12, 1e-12);
+  EXPECT_NEAR(metric.at("b").get<double>(), 4.0 / 12, 1e-12);
+  EXPECT_EQ(metric.at("a_interval"), json({0.125, 0.875})) << "one run has its record's";
+  EXPECT_NEAR(metric.at("difference").get<double>(), 7.0 / 12, 1e-12);
+  const double low = metric.at("interval").at(0), high = metric.at("interval").at(1);
+  EXPECT_GT(low, 0);
+  EXPECT_LT(low, 7.0 / 12);
+  EXPECT_GT(high, 7.0 / 12);
+  EXPECT_EQ(metric.at("only_a"), 8);
+  EXPECT_EQ(metric.at("only_b"), 1);
+  EXPECT_EQ(metric.at("test"), "McNemar, exact");
+  EXPECT_NEAR(metric.at("p").get<double>(), 2.0 * 10 / 512, 1e-12);
+  const Printed text = compare(a.string(), b.string());
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("films on t5-nano-lm: 12 test examples, seed 1"), HasSubstr("+0.583 ["),
+                              HasSubstr("0.917 [0.125, 0.875]"), HasSubstr("0.0391"), HasSubstr("McNemar, exact")));
+  EXPECT_EQ(compare(a.string(), b.string()).out, text.out);
+}
+
+TEST_F(Compare, RowsOverTheirSeeds) {
+  for (int seed = 1; seed <= 5; ++seed) {
+    write_run({"lora", "++++++++-+++", seed, "films", {"accuracy", "exact_match"}});
+    write_run({"ia3", seed % 2 ? "--+-----++++" : "----+--+++++", seed, "films", {"accuracy", "exact_match"}});
+  }
+  write_run({"lora", "++++", 6, "films", {"accuracy", "exact_match"}});
+  const json all = compared("lora", "ia3");
+  ASSERT_EQ(all.at("warnings").size(), 1u);
+  EXPECT_THAT(all.at("warnings").at(0).get<std::string>(), HasSubstr("A has 1, 2, 3, 4, 5, 6"));
+  const json task = all.at("tasks").at(0);
+  EXPECT_EQ(task.at("runs").size(), 5u);
+  for (const json& metric : task.at("metrics")) {
+    EXPECT_EQ(metric.at("test"), "permutation of seeds");
+    EXPECT_EQ(metric.at("p"), 2.0 / 32);
+    EXPECT_EQ(metric.at("p_holm"), 4.0 / 32);
+  }
+  EXPECT_THAT(compare("lora", "ia3").out, AllOf(HasSubstr("seeds 1, 2, 3, 4, 5"), HasSubstr("p, Holm")));
+}
+
+TEST_F(Compare, ManyExamplesOfFewSeedsAreExchanged) {
+  std::string good, bad;
+  for (int i = 0; i < 120; ++i) good += i % 10 ? '+' : '-', bad += i % 3 ? '-' : '+';
+  for (const int seed : {1, 2}) {
+    write_run({"lora", good, seed});
+    write_run({"ia3", bad, seed});
+  }
+  const json metric = compared("lora", "ia3").at("tasks").at(0).at("metrics").at(0);
+  EXPECT_EQ(metric.at("test"), "permutation of examples");
+  EXPECT_LT(metric.at("p").get<double>(), 0.001);
+  EXPECT_GT(metric.at("p").get<double>(), 0);
+  const json same = compared("lora", "lora").at("tasks").at(0).at("metrics").at(0);
+  EXPECT_EQ(same.at("p"), 1.0);
+  EXPECT_EQ(same.at("interval"), json({0.0, 0.0}));
+}
+
+TEST_F(Compare, WhereNoTestCanTellItSaysSo) {
+  const fs::path a = write_run({"lora", "++++++", 1, "films", {"macro_f1"}});
+  const fs::path b = write_run({"ia3", "++++--", 2, "films", {"macro_f1"}});
+  const json all = compared(a.string(), b.string());
+  const json metric = all.at("tasks").at(0).at("metrics").at(0);
+  EXPECT_EQ(metric.at("test"), "n too small");
+  EXPECT_TRUE(metric.at("p").is_null());
+  EXPECT_TRUE(metric.at("p_holm").is_null());
+  EXPECT_EQ(metric.at("only_a"), 2);
+  EXPECT_THAT(all.at("warnings"), IsEmpty()) << "here macro F1 is the share of right answers";
+  change(b / "record.json", "\"value\":0.66", "\"value\":0.77");
+  EXPECT_THAT(compared(a.string(), b.string()).at("warnings").at(0).get<std::string>(), HasSubstr("by its record"));
+}
+
+TEST_F(Compare, SixTasksAreTestedTogether) {
+  for (const char* task : {"a", "b", "c", "d", "e", "f"}) {
+    const std::string more(1 + task[0] - 'a', '+'), less(1 + task[0] - 'a', '-');
+    write_run({"lora", more + "++++----", 1, task});
+    write_run({"ia3", less + "++++----", 1, task});
+  }
+  const json over = compared("lora", "ia3").at("over_tasks");
+  EXPECT_EQ(over.at("tasks"), 6);
+  EXPECT_EQ(over.at("test"), "Wilcoxon signed-rank, exact");
+  EXPECT_EQ(over.at("p"), 2.0 / 64);
+  EXPECT_THAT(compare("lora", "ia3").out,
+              ContainsRegex("over 6 tasks, first metrics: A − B \\+0\\.[0-9]+ on average, p 0\\.0312"));
+}
+
+TEST_F(Compare, WhatDoesNotPairIsRefused) {
+  const fs::path a = write_run({"lora", "++++"}), b = write_run({"ia3", "+--+"});
+  change(b / "predictions.jsonl", "films.csv:4", "films.csv:9");
+  expect_refusal(a.string(), b.string(), {"different examples", "index 2, films.csv:9", "index 2, films.csv:4"});
+  write_run({"ia3", "+--"});
+  expect_refusal(a.string(), b.string(), {"no such example", "index 3, films.csv:5"});
+  write_run({"ia3", "+--++"});
+  expect_refusal(a.string(), b.string(), {"no such example", "index 4, films.csv:6"});
+  write_run({"ia3", "+--+"});
+  change(b / "record.json", "hash of films", "hash of others");
+  expect_refusal(a.string(), b.string(), {"different data of 'films'", "hash of others"});
+  write_run({"ia3", "+--+"});
+  change(b / "record.json", "\"split\":\"test\"", "\"split\":\"validation\"");
+  expect_refusal(a.string(), b.string(), {"different splits", "validation"});
+  expect_refusal(a.string(), write_run({"ia3", "+--+", 1, "books"}).string(), {"different tasks", "books"});
+  write_run({"ia3", "+--+"});
+  change(b / "record.json", "\"status\":\"finished\"", "\"status\":\"failed\"");
+  const Printed unfinished = compare(a.string(), b.string());
+  EXPECT_EQ(unfinished.status, 2);
+  EXPECT_THAT(unfinished.err, HasSubstr("the run has not finished"));
+  expect_refusal("lora", "lorra", {"no run or row 'lorra'", "did you mean 'lora'"});
+}
+
+}  // namespace
+}  // namespace peftbench::compare_test
