@@ -26,7 +26,7 @@ struct PredictionFile {
   fs::path file;
   std::vector<Prediction> predictions;
   std::vector<std::int64_t> lines;   // line number of each
-  std::vector<ExamplePlace> places;  // of each
+  std::vector<ExamplePlace> places = {};  // of each
 };
 
 // Predictions of a file of such lines, ours or another program's: `prediction` and `target` are enough where they are
