@@ -98,15 +98,15 @@ std::optional<double> mean_over_tasks(const MethodOnTasks& method, const TaskGri
 }
 
 // What stands in a column: "accuracy on test", joined by " or " where the rows differ.
-std::string kinds_on(const TaskGrid& grid, const std::string& task) {
+std::string kinds_on(const std::vector<const MethodOnTasks*>& methods, const std::string& task) {
   std::vector<std::string> kinds;
-  for (const MethodOnTasks& method : grid.methods)
-    if (const ComparisonRow* row = scored_row(method, task)) {
-      const std::string kind = row->metric + " on " + row->split;
-      found_or_added(
-          kinds, [&](const std::string& k) { return k == kind; }, kind);
-    }
-  return kinds.empty() ? "no score" : join(kinds, " or ");
+  for (const MethodOnTasks* method : methods) {
+    const ComparisonRow* row = scored_row(*method, task);
+    const std::string kind = row->metric + " on " + row->split;
+    found_or_added(
+        kinds, [&](const std::string& k) { return k == kind; }, kind);
+  }
+  return join(kinds, " or ");
 }
 
 // "seeds 1, 2 on films; 1 on tweets" where they are not the same on all tasks.
@@ -157,13 +157,14 @@ Table by_task_table(const TaskGrid& grid) {
   for (const std::string& task : grid.tasks) table.columns.emplace_back(task, Align::right, task, number++ / in_a_part);
   table.columns.emplace_back("mean", Align::right, "mean", (number - 1) / in_a_part);
   std::vector<ColumnScores> scores(grid.tasks.size() + 1);
+  std::vector<const MethodOnTasks*> complete;
   std::vector<std::string> kinds, otherwise, seeds, without;
-  for (const std::string& task : grid.tasks) kinds.push_back(task + ": " + kinds_on(grid, task));
   for (const MethodOnTasks& method : grid.methods) {
     if (const std::vector<std::string> missing = lacks(method, grid); !missing.empty()) {
       without.push_back(method.label + ": " + join(missing));
       continue;
     }
+    complete.push_back(&method);
     const std::vector<std::string> different = evaluated_otherwise(method, grid);
     otherwise.insert(otherwise.end(), different.begin(), different.end());
     if (const auto text = differing_seeds(method, grid)) seeds.push_back(method.label + ": " + *text);
@@ -173,7 +174,10 @@ Table by_task_table(const TaskGrid& grid) {
     scores.back().push_back(mean_score(method, grid));
   }
   for (std::size_t c = 0; c < scores.size(); ++c) mark_best(table, c + 1, scores[c]);
-  if (table.empty()) table = Table();  // a header alone tells nothing
+  if (complete.empty())
+    table = Table();  // a header alone tells nothing
+  else
+    for (const std::string& task : grid.tasks) kinds.push_back(task + ": " + kinds_on(complete, task));
   table.title = "mean over tasks (" + grid.backbone + ")";
   const auto note = [&](const char* title, std::vector<std::string> lines) {
     if (!lines.empty()) table.notes.push_back({title, std::move(lines)});

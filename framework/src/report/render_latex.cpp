@@ -65,7 +65,9 @@ std::string latex_notes(const Table& table) {
 }
 
 std::string latex_environment(const std::string& caption, const std::string& label, const std::string& body) {
-  std::string text = "\\begin{table}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{4pt}\n";
+  std::string text =
+      "\\begin{table}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{4pt}\n"
+      "  \\setlength{\\belowcaptionskip}{6pt}\n";
   if (!caption.empty()) text += "  \\caption{" + caption + "}\n  \\label{" + label + "}\n";
   return text + body + "\\end{table}\n";
 }

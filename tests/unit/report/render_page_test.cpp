@@ -40,6 +40,7 @@ TEST(RenderLatex, IsATableOfBooktabs) {
   const std::string text = render_latex({page_table()});
   EXPECT_THAT(text, StartsWith("% Made by peft-bench. Needs \\usepackage{booktabs}"));
   EXPECT_THAT(text, HasSubstr("\n\n\\begin{table}\n  \\centering\n  \\footnotesize\n  \\setlength{\\tabcolsep}{4pt}\n"
+                              "  \\setlength{\\belowcaptionskip}{6pt}\n"
                               "  \\caption{films on t5: accuracy}\n  \\label{tab:films-on-t5}\n"
                               "  \\begin{tabular}{lrr}\n    \\toprule\n    method & score & steps \\\\\n    \\midrule\n"
                               "    lora & \\textbf{0.750 ± 0.071} & 1,200 \\\\\n    " +
