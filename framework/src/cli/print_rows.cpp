@@ -1,7 +1,9 @@
 #include "cli/print_rows.h"
 
 #include "cli/console.h"
+#include "report/by_task.h"
 #include "report/comparison_report.h"
+#include "report/render.h"
 #include "results/benchmark.h"
 
 #include <nlohmann/json.hpp>
@@ -15,16 +17,21 @@ std::size_t page_width() {
   return width ? width : 120;
 }
 
-void print_rows(std::vector<ComparisonRow> rows, const std::string& format) {
+void print_rows(std::vector<ComparisonRow> rows, const std::string& format, bool by_task) {
   for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
   if (format == "json")
-    print_json(comparison_json(rows));
-  else if (format == "markdown")
-    print(comparison_markdown(rows));
+    print_json(by_task ? by_task_json(rows) : comparison_json(rows));
   else if (format == "csv")
-    print(comparison_csv(rows));
+    print(by_task ? render_csv(by_task_csv_table(rows)) : comparison_csv(rows));
+  else if (format == "markdown")
+    print(comparison_markdown(rows, by_task));
+  else if (format == "latex")
+    print(comparison_latex(rows));
+  else if (format == "html")
+    print(comparison_html(rows));
   else
-    print(comparison_text(rows, page_width()));
+    print(comparison_text(rows, page_width(), by_task));
+  if (by_task && tables_by_task(rows).empty()) print_warnings({"no method was run on several tasks of one backbone"});
 }
 
 }  // namespace peftbench::cli

@@ -12,7 +12,9 @@ namespace peftbench::cli {
 // Columns of the terminal, or what fits a page where there is none.
 std::size_t page_width();
 
-// The table of `suite` and `report`, with the rows of benchmark_rows added. `format`: json, markdown, csv or text.
-void print_rows(std::vector<ComparisonRow> rows, const std::string& format);
+// The table of `suite` and `report`, with the rows of benchmark_rows added. `format`: text, markdown, csv, json, latex
+// or html. `by_task`: text and Markdown have the table of means over tasks too, which LaTeX and HTML always have; CSV
+// and JSON are this table alone.
+void print_rows(std::vector<ComparisonRow> rows, const std::string& format, bool by_task = false);
 
 }  // namespace peftbench::cli

@@ -22,6 +22,7 @@ int report_command(const std::vector<std::string>& words) {
       "seeds. With --suite: the rows of that file in its current state, including missing ones.");
   std::string folder, suite, seeds, format = "text";
   std::vector<std::string> settings;
+  bool by_task = false;
   CLI::App& app = arguments.app();
   app.add_option("RUNS", folder, "the folder of runs")->required()->type_name("");
   CLI::Option* only =
@@ -33,9 +34,11 @@ int report_command(const std::vector<std::string>& words) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->needs(only);
-  app.add_option("--format", format, "text, markdown or csv")
-      ->check(CLI::IsMember({"text", "markdown", "csv"}))
+  app.add_option("--format", format, "text, markdown, csv, json, latex or html")
+      ->check(CLI::IsMember({"text", "markdown", "csv", "json", "latex", "html"}))
       ->capture_default_str();
+  arguments.flag("--by-task", by_task,
+                 "also the mean over tasks of each method, which latex and html always have; csv and json: only this");
   arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -59,7 +62,7 @@ int report_command(const std::vector<std::string>& words) {
     throw DataError({.what = "there are no runs in " + folder,
                      .expected = "folders with a record.json",
                      .remedy = "give the folder of --out"});
-  print_rows(rows, arguments.json() ? "json" : format);
+  print_rows(rows, arguments.json() ? "json" : format, by_task);
   return 0;
 }
 

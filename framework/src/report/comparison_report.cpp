@@ -1,6 +1,8 @@
 #include "report/comparison_report.h"
 
 #include "core/names.h"
+#include "report/best.h"
+#include "report/by_task.h"
 #include "report/comparison_columns.h"
 #include "report/render.h"
 #include "report/row_text.h"
@@ -74,6 +76,13 @@ std::vector<std::string> warnings(const Section& section) {
   return lines;
 }
 
+void mark_best_scores(Table& table, const Section& section) {
+  ColumnScores scores;
+  for (const ComparisonRow* row : section.rows) scores.push_back(column_score(*row));
+  for (std::size_t c = 0; c < table.columns.size(); ++c)
+    if (table.columns[c].key == "score") mark_best(table, c, scores);
+}
+
 Table table_of(const Section& section) {
   Table table;
   const auto add = [&](const char* title, std::vector<std::string> lines) {
@@ -83,6 +92,7 @@ Table table_of(const Section& section) {
     add("", unfinished(section));
   } else {
     table = comparison_table(section.rows, Form::page);
+    mark_best_scores(table, section);
     add("* evaluated differently from the rest of the table", otherwise(section));
     add("warnings", warnings(section));
     add("without a score", unfinished(section));
@@ -92,9 +102,9 @@ Table table_of(const Section& section) {
 }
 
 template <class Render>
-std::string page(const std::vector<ComparisonRow>& rows, Render&& render) {
+std::string page(const std::vector<ComparisonRow>& rows, bool by_task, Render&& render) {
   std::string text;
-  for (const Table& table : comparison_tables(rows)) text += (text.empty() ? "" : "\n") + render(table);
+  for (const Table& table : comparison_tables(rows, by_task)) text += (text.empty() ? "" : "\n") + render(table);
   return text;
 }
 
@@ -106,18 +116,30 @@ std::vector<const ComparisonRow*> addresses(const std::vector<ComparisonRow>& ro
 
 }  // namespace
 
-std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows) {
+std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task) {
   std::vector<Table> tables;
   for (const Section& section : sections(rows)) tables.push_back(table_of(section));
   for (Table& grid : score_grids(rows)) tables.push_back(std::move(grid));
+  if (by_task)
+    for (Table& grid : tables_by_task(rows)) tables.push_back(std::move(grid));
   return tables;
 }
 
-std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width) {
-  return page(rows, [&](const Table& table) { return render_text(table, width); });
+std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width, bool by_task) {
+  return page(rows, by_task, [&](const Table& table) { return render_text(table, width); });
 }
 
-std::string comparison_markdown(const std::vector<ComparisonRow>& rows) { return page(rows, render_markdown); }
+std::string comparison_markdown(const std::vector<ComparisonRow>& rows, bool by_task) {
+  return page(rows, by_task, render_markdown);
+}
+
+std::string comparison_latex(const std::vector<ComparisonRow>& rows) {
+  return render_latex(comparison_tables(rows, true));
+}
+
+std::string comparison_html(const std::vector<ComparisonRow>& rows) {
+  return render_html(comparison_tables(rows, true), "peft-bench report");
+}
 
 std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
   return render_csv(comparison_table(addresses(rows), Form::csv));

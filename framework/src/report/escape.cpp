@@ -25,6 +25,30 @@ bool is_computed(std::string_view text) {
   return false;
 }
 
+// What stands for a sign that LaTeX cannot show by itself; nothing for others. A quote is a command of some languages.
+std::string_view latex_command(char c) {
+  switch (c) {
+    case '\\':
+      return "\\textbackslash{}";
+    case '~':
+      return "\\textasciitilde{}";
+    case '^':
+      return "\\textasciicircum{}";
+    case '<':
+      return "\\textless{}";
+    case '>':
+      return "\\textgreater{}";
+    case '|':
+      return "\\textbar{}";
+    case '`':
+      return "\\textasciigrave{}";
+    case '"':
+      return "\\symbol{34}";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 std::string for_markdown(std::string_view text) {
@@ -50,6 +74,44 @@ std::string for_csv(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : line) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + "\"";
+}
+
+std::string for_latex(std::string_view text) {
+  const std::string line = in_one_line(text);
+  const std::size_t first = line.find_first_not_of(' ');
+  std::string result;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (const std::string_view command = latex_command(c); !command.empty())
+      result += command;
+    else if (std::string_view("&%$#_{}").find(c) != std::string_view::npos)
+      result += {'\\', c};
+    else if (i == first && (c == '[' || c == '*'))  // after \\ and \midrule: an argument
+      result += {'{', c, '}'};
+    else
+      result += c;
+    // Two of these are set as one: a dash, a quote.
+    if (i + 1 < line.size() && line[i + 1] == c && std::string_view("-',").find(c) != std::string_view::npos)
+      result += "{}";
+  }
+  return result;
+}
+
+std::string for_html(std::string_view text) {
+  std::string result;
+  for (const char c : in_one_line(text)) {
+    const std::string_view entity = c == '&'    ? "&amp;"
+                                    : c == '<'  ? "&lt;"
+                                    : c == '>'  ? "&gt;"
+                                    : c == '"'  ? "&quot;"
+                                    : c == '\'' ? "&#39;"
+                                                : "";
+    if (entity.empty())
+      result += c;
+    else
+      result += entity;
+  }
+  return result;
 }
 
 }  // namespace peftbench::report

@@ -16,4 +16,11 @@ std::string for_markdown(std::string_view text);
 // number stays one.
 std::string for_csv(std::string_view text);
 
+// One line of LaTeX text: no command, no end of a cell, no ligature of two signs, and nothing that a command before it
+// takes as its optional argument. What is not ASCII stays UTF-8.
+std::string for_latex(std::string_view text);
+
+// One line of HTML, in an element or in an attribute with quotes.
+std::string for_html(std::string_view text);
+
 }  // namespace peftbench::report

@@ -44,6 +44,13 @@ std::string format_percent(double share) {
 
 std::string format_score(double value) { return std::isfinite(value) ? fmt::format("{:.3f}", value) : "undefined"; }
 
+std::string with_capital(std::string text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto first = std::find_if(text.begin(), text.end(), is_letter);
+  if (first != text.end() && *first >= 'a') *first = static_cast<char>(*first - 'a' + 'A');
+  return text;
+}
+
 std::size_t display_width(std::string_view utf8) {
   std::size_t width = 0;
   for (std::size_t i = 0; i < utf8.size();) {

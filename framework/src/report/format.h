@@ -14,6 +14,8 @@ std::string format_duration(double seconds);   // 850 ms, 12.3 s, 4 min 05 s, 2 
 std::string format_percent(double share);      // 0.0000368 → 0.00368 %
 std::string format_score(double value);        // 0.612; "undefined" for NaN
 
+std::string with_capital(std::string text);  // its first ASCII letter
+
 // Columns of a terminal that the text takes: code points, with those of double width counted twice.
 std::size_t display_width(std::string_view utf8);
 std::string cut_to_width(std::string_view utf8, std::size_t width);  // an ellipsis at the end if it was cut

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace peftbench::report {
 
@@ -20,5 +21,12 @@ std::string render_markdown(const Table& table);
 // Columns by their keys, values in full: no title and no notes.
 std::string render_csv(const Table& table);
 Json render_json(const Table& table);  // a list of rows
+
+// A `table` environment for each table, to be put into a document with booktabs: caption, label, notes below. A table
+// of several parts that is too wide for a page comes in one for each part. The best cells are bold.
+std::string render_latex(const std::vector<Table>& tables);
+
+// One page that needs nothing besides: no script, no address. The best cells are <strong>.
+std::string render_html(const std::vector<Table>& tables, const std::string& title);
 
 }  // namespace peftbench::report

@@ -1,17 +1,9 @@
 #include "report/escape.h"
+#include "report/format.h"
 #include "report/render.h"
-
-#include <algorithm>
 
 namespace peftbench::report {
 namespace {
-
-std::string with_capital(std::string text) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto first = std::find_if(text.begin(), text.end(), is_letter);
-  if (first != text.end() && *first >= 'a') *first = static_cast<char>(*first - 'a' + 'A');
-  return text;
-}
 
 std::string markdown_lines(const Table& table) {
   std::string text = "|", rule = "|";
@@ -34,7 +26,7 @@ std::string render_markdown(const Table& table) {
   std::string text = table.title.empty() ? "" : "**" + for_markdown(table.title) + "**\n\n";
   if (!table.columns.empty()) text += markdown_lines(table);
   for (const Note& note : table.notes) {
-    if (!note.title.empty()) text += "\n" + with_capital(for_markdown(note.title)) + ":\n\n";
+    if (!note.title.empty()) text += "\n" + for_markdown(with_capital(note.title)) + ":\n\n";
     for (const std::string& line : note.lines) text += "- " + for_markdown(line) + "\n";
   }
   return text;

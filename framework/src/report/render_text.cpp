@@ -1,29 +1,12 @@
 #include "core/terminal_text.h"
 #include "report/format.h"
 #include "report/render.h"
+#include "report/table_parts.h"
 
 #include <algorithm>
 
 namespace peftbench::report {
 namespace {
-
-using ColumnPlaces = std::vector<std::size_t>;
-
-// The first column, and those of the part; every column for no part.
-ColumnPlaces columns_of(const Table& table, const int* part) {
-  ColumnPlaces places;
-  for (std::size_t c = 0; c < table.columns.size(); ++c)
-    if (c == 0 || !part || table.columns[c].part == *part) places.push_back(c);
-  return places;
-}
-
-std::vector<int> parts_of(const Table& table) {
-  std::vector<int> parts;
-  for (std::size_t c = 1; c < table.columns.size(); ++c)
-    if (std::find(parts.begin(), parts.end(), table.columns[c].part) == parts.end())
-      parts.push_back(table.columns[c].part);
-  return parts;
-}
 
 std::string text_lines(const Table& table, const ColumnPlaces& places, std::size_t width) {
   std::vector<std::vector<std::string>> lines(1);
@@ -68,7 +51,7 @@ std::size_t widest_line(const std::string& text) {
 std::string text_table(const Table& table, std::size_t width) {
   if (table.columns.empty()) return {};
   const std::string whole = text_lines(table, columns_of(table, nullptr), width);
-  const std::vector<int> parts = parts_of(table);
+  const std::vector<int> parts = column_parts(table);
   if (width == 0 || parts.size() < 2 || widest_line(whole) <= width) return whole;
   std::string text;
   for (const int part : parts) text += (text.empty() ? "" : "\n") + text_lines(table, columns_of(table, &part), width);

@@ -1,5 +1,6 @@
 #include "report/score_grid.h"
 
+#include "report/best.h"
 #include "report/format.h"
 
 #include <fmt/format.h>
@@ -42,15 +43,20 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
   grid.title = trained ? "tasks of mixtures" : "scores on tasks other than the training task";
   grid.title += " (" + rows.front()->backbone + ")";
   for (const std::string& task : tasks) grid.columns.push_back(right_column(task));
+  std::vector<ColumnScores> scores(tasks.size());
   for (const ComparisonRow* row : rows) {
     if (!has(*row)) continue;
     std::vector<Cell> line = {row->task, row->label};
-    for (const std::string& task : tasks) {
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const std::string& task = tasks[t];
       const auto other = std::find_if(row->others.begin(), row->others.end(),
                                       [&](const auto& o) { return o.trained == trained && o.task == task; });
       line.push_back(task == row->task            ? Cell(score_text(*row))
                      : other == row->others.end() ? Cell()
                                                   : Cell(score_text(other->score, other->interval)));
+      scores[t].push_back(task == row->task            ? column_score(*row)
+                          : other == row->others.end() ? std::nullopt
+                                                       : column_score(*row, *other));
     }
     grid.add(std::move(line));
   }
@@ -65,6 +71,7 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
     constants.push_back(bar ? Cell(format_score(*bar), *bar) : Cell());
   }
   grid.add(std::move(constants));
+  for (std::size_t t = 0; t < tasks.size(); ++t) mark_best(grid, t + 2, scores[t]);
   return grid;
 }
 

@@ -28,6 +28,7 @@ struct Cell {
   static constexpr const char* absent = "–";
   std::string shown = absent;
   Json value = nullptr;
+  bool best = false;  // of its column: LaTeX and HTML emphasise it
 };
 
 // A whole number with its thousands apart.

@@ -21,6 +21,8 @@ constexpr std::array<Member, 8> superglue = {{{"superglue/boolq", false},
                                               {"superglue/wic", false},
                                               {"superglue/wsc", false}}};
 
+constexpr std::string_view superglue_mean = "superglue (mean of 8)";
+
 const ComparisonRow* row_of(const Member& member, const ComparisonRow& like, const std::vector<ComparisonRow>& rows) {
   for (const ComparisonRow& row : rows) {
     if (row.task == member.task && row.label == like.label && row.backbone == like.backbone && row.score.n > 0 &&
@@ -50,7 +52,7 @@ ComparisonRow mean_of(const std::vector<const ComparisonRow*>& tasks) {
   row.label = first.label;
   row.method = first.method;
   row.backbone = first.backbone;
-  row.task = "superglue (mean of 8)";
+  row.task = superglue_mean;
   row.metric = "mean";
   row.split = first.split;
   row.answers = first.answers;
@@ -95,5 +97,7 @@ std::vector<ComparisonRow> benchmark_rows(const std::vector<ComparisonRow>& rows
   }
   return means;
 }
+
+bool is_benchmark_mean(const ComparisonRow& row) { return row.task == superglue_mean; }
 
 }  // namespace peftbench::results

@@ -12,4 +12,7 @@ namespace peftbench::results {
 // all of them have: "superglue (mean of 8)". Costs and counts are not added up: they are each task's own.
 std::vector<ComparisonRow> benchmark_rows(const std::vector<ComparisonRow>& rows);
 
+// Whether it is one of those rows.
+bool is_benchmark_mean(const ComparisonRow& row);
+
 }  // namespace peftbench::results

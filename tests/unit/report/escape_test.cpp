@@ -31,6 +31,7 @@ TEST(Csv, NumbersStayNumbers) {
 TEST(Csv, AFieldIsInOneLine) {
   EXPECT_EQ(for_csv("a\nb\r\t"), "a\\nb\\r\\t");
   EXPECT_EQ(for_csv("\t=1"), "\\t=1");
+  EXPECT_EQ(for_csv("\r=1"), "\\r=1");
   EXPECT_EQ(for_csv("say \"no\""), "\"say \"\"no\"\"\"");
 }
 
@@ -41,6 +42,27 @@ TEST(Markdown, MarkupIsText) {
   EXPECT_EQ(for_markdown("# title"), "\\# title");
   EXPECT_EQ(for_markdown("movie_sentiment _x_"), "movie_sentiment \\_x\\_");
   EXPECT_EQ(for_markdown("prompt design, 0 shots"), "prompt design, 0 shots");
+}
+
+TEST(Latex, CommandsAreText) {
+  EXPECT_EQ(for_latex("\\ & % $ # _ { }"), "\\textbackslash{} \\& \\% \\$ \\# \\_ \\{ \\}");
+  EXPECT_EQ(for_latex("~^<>|"), "\\textasciitilde{}\\textasciicircum{}\\textless{}\\textgreater{}\\textbar{}");
+  EXPECT_EQ(for_latex("`\""), "\\textasciigrave{}\\symbol{34}");
+  EXPECT_EQ(for_latex("a\n\x1b[0m"), "a\\textbackslash{}n\\textbackslash{}x1b[0m");
+  EXPECT_EQ(for_latex("é 日 0.75 ± 0.01"), "é 日 0.75 ± 0.01");
+}
+
+TEST(Latex, NothingIsAnArgumentOrALigature) {
+  EXPECT_EQ(for_latex("[2pt] x [y]"), "{[}2pt] x [y]");
+  EXPECT_EQ(for_latex(" *"), " {*}");
+  EXPECT_EQ(for_latex("a * b"), "a * b");
+  EXPECT_EQ(for_latex("--suite a-b ''"), "-{}-suite a-b '{}'");
+}
+
+TEST(Html, MarkupIsText) {
+  EXPECT_EQ(for_html("<img src=x onerror='a()' title=\"b\"> & c"),
+            "&lt;img src=x onerror=&#39;a()&#39; title=&quot;b&quot;&gt; &amp; c");
+  EXPECT_EQ(for_html("a\n\x1b é"), "a\\n\\x1b é");
 }
 
 }  // namespace

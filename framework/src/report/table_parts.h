@@ -1,0 +1,22 @@
+#pragma once
+
+#include "report/layer.h"
+#include "report/table.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace peftbench::report {
+
+using ColumnPlaces = std::vector<std::size_t>;
+
+// The parts of a table that is too wide (Column::part), in the order of its columns.
+std::vector<int> column_parts(const Table& table);
+
+// The first column, and those of the part; every column for no part.
+ColumnPlaces columns_of(const Table& table, const int* part);
+
+// Columns of a terminal that these columns take, two apart.
+std::size_t natural_width(const Table& table, const ColumnPlaces& places);
+
+}  // namespace peftbench::report

@@ -1,0 +1,116 @@
+// `peft-bench report` in each of its forms: records that are written here.
+#include "support/layers.h"
+#include "support/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace peftbench::report_forms_test {
+
+using namespace layers;
+
+namespace {
+
+using namespace testing_support;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class ReportForms : public testing::Test {
+ protected:
+  // A finished run with this score. A record of the corpus stands in for one of a real run.
+  void write_run(const std::string& method, const std::string& task, double score) const {
+    json record = json::parse(file_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "tests/hostile/corpus/record/lora.json"));
+    const std::string id = "run-" + std::to_string(written_++);
+    record["id"] = id;
+    record["method"]["name"] = method;
+    record["task"]["name"] = task;
+    record["config"] = {{"method", {{"name", method}}}, {"seed", 1}};
+    record["tasks"] = json::array();
+    record["metrics"][0]["value"] = score;
+    scratch_.write("runs/" + id + "/record.json", record.dump());
+  }
+  Printed report(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"report", (scratch_.path() / "runs").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return testing_support::run(words);
+  }
+  std::string printed(const std::vector<std::string>& more = {}) const {
+    const Printed all = report(more);
+    EXPECT_EQ(all.status, 0) << all.err;
+    return all.out;
+  }
+
+  Scratch scratch_;
+  mutable int written_ = 0;
+};
+
+class TwoTasks : public ReportForms {
+ protected:
+  void SetUp() override {
+    write_run("ia3", "films", 0.75);
+    write_run("lora_x", "films", 0.875);
+    write_run("lora_x", "tweets", 0.5);
+    write_run("ia3", "tweets", 0.25);
+    write_run("soft", "films", 1);
+  }
+};
+
+TEST_F(TwoTasks, LatexAndHtmlHaveTheMeanOverTasks) {
+  EXPECT_THAT(printed({"--format", "latex"}),
+              AllOf(StartsWith("% Made by peft-bench. Needs \\usepackage{booktabs}"),
+                    HasSubstr("\n    lora\\_x & \\textbf{0.875 [0.700, 0.800]} & "
+                              "\\textbf{0.500 [0.700, 0.800]} & \\textbf{0.688} \\\\\n"),
+                    HasSubstr("    \\textbullet{} soft: no run on tweets\\par\n")));
+  EXPECT_THAT(printed({"--format", "html"}),
+              AllOf(StartsWith("<!DOCTYPE html>\n"), HasSubstr("<caption>mean over tasks (t5-nano-lm)</caption>"),
+                    HasSubstr("<td class=\"number\"><strong>0.688</strong></td></tr>"),
+                    HasSubstr("<li>soft: no run on tweets</li>")));
+}
+
+TEST_F(TwoTasks, TextAndMarkdownHaveItWhereItIsAskedFor) {
+  for (const std::string form : {"text", "markdown"}) {
+    const std::string plain = printed({"--format", form}), by_task = printed({"--format", form, "--by-task"});
+    EXPECT_THAT(plain, Not(HasSubstr("mean over tasks")));
+    EXPECT_THAT(by_task, AllOf(StartsWith(plain + "\n"), HasSubstr("mean over tasks (t5-nano-lm)"), HasSubstr("0.688"),
+                               HasSubstr("soft: no run on tweets")));
+  }
+  EXPECT_EQ(printed(), printed({"--format", "text"}));
+}
+
+TEST_F(TwoTasks, CsvAndJsonAreThatTableAlone) {
+  EXPECT_EQ(printed({"--format", "csv", "--by-task"}),
+            "backbone,label,films,tweets,mean_over_tasks\nt5-nano-lm,ia3,0.75,0.25,0.5\n"
+            "t5-nano-lm,lora_x,0.875,0.5,0.6875\nt5-nano-lm,soft,1.0,,\n");
+  const std::string by_task = printed({"--json", "--by-task"});
+  EXPECT_EQ(json::parse(by_task).at(1), (json{{"backbone", "t5-nano-lm"},
+                                              {"label", "lora_x"},
+                                              {"scores", {{"films", 0.875}, {"tweets", 0.5}}},
+                                              {"mean_over_tasks", 0.6875}}));
+  EXPECT_EQ(printed({"--format", "json", "--by-task"}), by_task);
+  EXPECT_EQ(printed({"--format", "json"}), printed({"--json"}));
+  EXPECT_EQ(json::parse(printed({"--json"})).size(), 5u);
+}
+
+TEST_F(ReportForms, OneTaskHasNoMean) {
+  write_run("ia3", "films", 0.75);
+  const Printed by_task = report({"--by-task"});
+  EXPECT_EQ(by_task.status, 0);
+  EXPECT_EQ(by_task.out, printed());
+  EXPECT_THAT(by_task.err, HasSubstr("no method was run on several tasks of one backbone"));
+  EXPECT_THAT(printed({"--format", "latex"}), Not(HasSubstr("mean over tasks")));
+  const Printed unknown = report({"--format", "tex"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("latex"));
+}
+
+TEST_F(ReportForms, CsvHoldsNothingThatASpreadsheetComputes) {
+  write_run("=1+1", "@films", -0.5);
+  EXPECT_THAT(printed({"--format", "csv"}), AllOf(HasSubstr("\n'=1+1,'=1+1,'@films,"), HasSubstr(",-0.5,")));
+}
+
+}  // namespace
+}  // namespace peftbench::report_forms_test
