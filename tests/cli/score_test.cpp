@@ -82,7 +82,7 @@ TEST(Score, ShowsWhatAnAverageHides) {
   ASSERT_EQ(text.status, 0) << text.err;
   EXPECT_THAT(text.out, AllOf(HasSubstr("never answers 'praise' (target of 4 of 10 examples)"),
                               HasSubstr("no example of 'none'"), HasSubstr("precision 0.667, recall 1.000, F1 0.800"),
-                              HasSubstr("answered: blame 3, none of them 1")));
+                              HasSubstr("predicted: blame 3, none of them 1")));
   std::vector<std::string> more = words;
   more.push_back("--json");
   const json scored = json::parse(run(more).out).at(0);

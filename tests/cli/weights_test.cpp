@@ -77,7 +77,7 @@ TEST_F(Weights, NumbersThatAreNotFiniteBecomeNoScore) {
     const Printed scored = run(words("prompt_design"));
     EXPECT_EQ(scored.status, 1) << scored.out;
     EXPECT_THAT(scored.out, Not(HasSubstr("accuracy")));
-    EXPECT_THAT(scored.err, AllOf(HasSubstr(census), HasSubstr("example"), HasSubstr("parity"), HasSubstr("fetch")));
+    EXPECT_THAT(scored.err, AllOf(HasSubstr(census), HasSubstr("example"), HasSubstr("parity"), HasSubstr("download")));
     const Printed passed = forward();
     EXPECT_EQ(passed.status, 1);
     EXPECT_THAT(passed.err, AllOf(HasSubstr(census), HasSubstr("row 0 of ")));
