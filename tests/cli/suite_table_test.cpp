@@ -61,7 +61,7 @@ TEST_F(SuiteTable, ARowThatIsEvaluatedOtherwiseIsMarkedInItsTable) {
   EXPECT_EQ(rows.at(0).at("answers"), "ranked by sum");
   EXPECT_EQ(rows.at(1).at("evaluated_otherwise"), json::array());
   EXPECT_THAT(run({"report", out_.string(), "--suite", file.string()}).out,
-              AllOf(ContainsRegex("ranked \\* +[01]\\.[0-9]+ +ranked by sum"),
+              AllOf(ContainsRegex("ranked \\* +[01]\\.[0-9]+ \\[[^]]*\\] +ranked by sum"),
                     HasSubstr("  ranked: eval.mode=rank (else greedy)")));
 }
 
@@ -147,7 +147,7 @@ TEST_F(SuiteTable, ReportFindsRunsOfOtherJobs) {
                            {{"OMP_NUM_THREADS", "6"}});
   ASSERT_EQ(made.status, 0) << made.err;
   const Printed found = run({"report", out_.string(), "--suite", file.string()}, {{"OMP_NUM_THREADS", "1"}});
-  EXPECT_THAT(found.out, ContainsRegex("prompt_tuning +[01]\\.[0-9]+ +1 "));
+  EXPECT_THAT(found.out, ContainsRegex("prompt_tuning +[01]\\.[0-9]+ \\[[^]]*\\] +1 "));
   EXPECT_THAT(found.err, HasSubstr("last suite command: --set train.steps=1"));
 }
 

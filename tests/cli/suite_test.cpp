@@ -221,7 +221,7 @@ TEST_F(Suite, ARunInAnotherProcessIsWaitedFor) {
   const Printed printed = run(suite(file, {"--seeds", "1"}));
   EXPECT_EQ(alone.wait(), 0) << alone.err();
   EXPECT_EQ(printed.status, 0) << printed.err;
-  EXPECT_THAT(printed.out, ContainsRegex("short +[01]\\.[0-9]+ +1 "));
+  EXPECT_THAT(printed.out, ContainsRegex("short +[01]\\.[0-9]+ \\[[^]]*\\] +1 "));
 }
 
 // hostile 21

@@ -254,7 +254,7 @@ TEST_F(FetchTest, ARunFetchesTheDataThatItNeeds) {
         "--method",   "prompt_tuning",
         "--task",     "wanted",
         "--steps",    "1",
-        "--set",      "train.validate_every=0",
+        "--set",      "train.evaluate_every=0",
         "--backbone", std::string(PEFTBENCH_TEST_SOURCE_DIR) + "/assets/backbones/t5-nano-mix",
         "--data",     (scratch_.path() / "data").string(),
         "--out",      (scratch_.path() / "runs").string()};
@@ -273,7 +273,7 @@ TEST_F(FetchTest, ARunFetchesTheDataThatItNeeds) {
   fetcher("echo no network >&2\nexit 1\n");
   const Printed failed = train({"--again"});
   EXPECT_EQ(failed.status, 2);
-  EXPECT_THAT(failed.err, AllOf(HasSubstr("no network"), HasSubstr("the data of task 'wanted' is not there"),
+  EXPECT_THAT(failed.err, AllOf(HasSubstr("no network"), HasSubstr("the data of task 'wanted' is missing"),
                                 HasSubstr("--fetch group/recipe")));
   fetcher("kill -TERM $$\n");
   EXPECT_EQ(train({"--again"}).status, 130);
