@@ -15,7 +15,7 @@
 #include <string>
 
 int main(int count, char** words) {
-  using namespace peftbench;
+  using namespace peftbench::data;  // which sees core and text
   if (count != 6) {
     std::cerr << "preprocessing TASK.yaml spiece.model FOLDER THREADS memory|cold|warm\n";
     return 2;

@@ -232,6 +232,6 @@ int main(int argc, char** argv) {
     status = 2;
   }
   std::error_code none;
-  peftbench::fs::remove_all(scratch_root(), none);
+  peftbench::core::fs::remove_all(scratch_root(), none);
   return status;
 }
