@@ -93,7 +93,7 @@ void test_difference(const MetricCase& of, const SideScorers& scorers, const Uni
     result.test = "permutation of seeds";
     result.p = sign_flip_test(differences, of.seed);
   } else if (units.count >= least_units) {
-    result.test = "permutation of examples";
+    result.test = "permutation of examples (these seeds only)";
     result.p = exchange_examples(of, units);
   } else {
     result.test = too_small;
