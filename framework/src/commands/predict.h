@@ -19,7 +19,7 @@ struct PredictRequest {
   std::vector<RunFolder> runs;  // in the order of their votes
   Asked asked;                  // task, threads and batch size
   RowInput input;
-  std::int64_t examples = 0;  // the first so many rows; 0: all
+  std::int64_t examples = 0;  // answer only the first N rows; 0: all
   bool scores = false;        // of the label words, also where answers are generated
   bool show_input = false;
 };

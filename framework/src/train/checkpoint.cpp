@@ -53,6 +53,14 @@ std::string metadata_of(const TensorFile& file, const char* key) {
   return found == file.metadata.end() ? "" : found->second;
 }
 
+// As its description says; "" where there is none, as in files of others.
+std::string format_of(const TensorFile& file) {
+  JsonFault ignored;
+  const auto about = parse_json<nlohmann::json>(metadata_of(file, about_key), ignored);
+  const bool said = about && about->is_object() && about->contains("format") && about->at("format").is_string();
+  return said ? about->at("format").get<std::string>() : "";
+}
+
 // JSON has no NaN and no infinity: they are written as {"number": "nan"}, "inf" and "-inf".
 constexpr const char* number_key = "number";
 constexpr std::pair<const char*, double> unwritable[] = {{"nan", std::numeric_limits<double>::quiet_NaN()},
@@ -82,10 +90,8 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 }  // namespace
 
 bool is_checkpoint(const TensorFile& file) {
-  JsonFault ignored;
-  const auto json = parse_json<nlohmann::json>(metadata_of(file, about_key), ignored);
-  return json && json->is_object() && json->contains("format") &&
-         (json->at("format") == format || json->at("format") == first_format);
+  const std::string form = format_of(file);
+  return form == format || form == first_format;
 }
 
 TensorMap read_trained(const fs::path& checkpoint) {
@@ -97,13 +103,9 @@ TensorMap read_trained(const fs::path& checkpoint) {
 TensorFile read_checkpoint(const fs::path& file) {
   TensorFile content = read_safetensors(file);
   const std::string about = metadata_of(content, about_key), hash = metadata_of(content, hash_key);
-  JsonFault ignored;
-  const auto json = parse_json<nlohmann::json>(about, ignored);
-  const auto is = [&](const char* form) {
-    return json && json->is_object() && json->contains("format") && json->at("format") == form;
-  };
-  if (is(first_format) && hash.empty()) return content;
-  if (is(format) && hash == hash_of(about, content.tensors)) return content;
+  const std::string form = format_of(content);
+  if (form == first_format && hash.empty()) return content;
+  if (form == format && hash == hash_of(about, content.tensors)) return content;
   throw CheckpointError({file.string() + " is damaged", "bytes that do not match its SHA-256",
                          "an unchanged checkpoint", "restore it from a copy, or train the run again"});
 }

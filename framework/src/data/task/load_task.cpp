@@ -202,12 +202,14 @@ TaskData load_task(const TaskConfig& config, const fs::path& data_root) { return
 TaskData load_task(const TaskConfig& config, const fs::path& data_root, DataStorage storage) {
   if (config.mixture) return load_mixture(config, data_root, storage);
   if (storage.folder.empty()) storage.folder = data_root / ".cache" / "tasks";
-  if (storage.fetch && !config.spec->fetch.empty() && search_source(config, data_root).results.empty()) {
+  Search search = search_source(config, data_root);
+  if (search.results.empty() && storage.fetch && !config.spec->fetch.empty()) {
     if (storage.progress != nullptr)
       storage.progress->note("the data of " + config.name + " is missing: downloading it");
     storage.fetch(config.spec->fetch);
   }
-  const FoundSource source = find_source(config, data_root);
+  const FoundSource source =
+      search.results.empty() ? find_source(config, data_root) : std::move(search.results.front());
   TaskData data;
   data.config = config;
   data.source = (source.train.empty() ? source.test : source.train).front();
