@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace peftbench::results {
@@ -38,7 +39,8 @@ class ResultStore {
   fs::path folder_;
 };
 
-RunRecord read_record(const fs::path& file);  // Throws DataError
+RunRecord read_record(const fs::path& file);                              // Throws DataError
+RunRecord record_from_text(std::string_view text, const fs::path& file);  // the file's contents. Throws DataError
 
 // The names of folders with a record, sorted.
 std::vector<std::string> run_folders(const fs::path& folder);
