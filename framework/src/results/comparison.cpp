@@ -12,7 +12,9 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <set>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <unordered_set>
@@ -201,13 +203,38 @@ using Group = std::vector<std::size_t>;
 using Place = std::tuple<std::string, std::string, std::string>;
 using Groups = std::map<Place, std::map<std::string_view, Group>>;  // by configuration
 // Records are made when they are needed, those of a row together: all at once would not fit in memory.
-using ReadRecord = std::function<RunRecord(std::size_t)>;
+using ReadRecord = std::function<void(std::size_t, RunRecord&)>;
+
+// Where the records of a row are put. They are made where those of an earlier row were, which is quicker.
+class RecordSpace {
+ public:
+  using Records = std::vector<RunRecord>;
+  Records take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return {};
+    Records records = std::move(free_.back());
+    free_.pop_back();
+    return records;
+  }
+  void give_back(Records records) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(records));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Records> free_;
+};
 
 // The settings in which a method's configurations on one task and backbone differ.
 std::set<std::string> differing(const std::map<std::string_view, Group>& groups, const ReadRecord& read) {
   std::set<std::string> keys;
   if (groups.size() < 2) return keys;
-  const auto configuration = [&](const Group& group) { return flat(without_seed(read(group.front()).config)); };
+  RunRecord record;
+  const auto configuration = [&](const Group& group) {
+    read(group.front(), record);
+    return flat(without_seed(record.config));
+  };
   const auto first = configuration(groups.begin()->second);
   for (const auto& [bytes, group] : groups) {
     const auto other = configuration(group);
@@ -219,11 +246,11 @@ std::set<std::string> differing(const std::map<std::string_view, Group>& groups,
   return keys;
 }
 
-ComparisonRow row_of(const Place& place, const Group& group, const std::set<std::string>& keys,
-                     const ReadRecord& read) {
-  std::vector<RunRecord> records;
-  records.reserve(group.size());
-  for (const std::size_t run : group) records.push_back(read(run));
+ComparisonRow row_of(const Place& place, const Group& group, const std::set<std::string>& keys, const ReadRecord& read,
+                     std::vector<RunRecord>& space) {
+  if (space.size() < group.size()) space.resize(group.size());
+  for (std::size_t i = 0; i < group.size(); ++i) read(group[i], space[i]);
+  const std::span<const RunRecord> records(space.data(), group.size());
   const Json config = without_seed(records.front().config);
   ComparisonRow row;
   std::tie(row.task, row.backbone, row.method) = place;
@@ -246,6 +273,7 @@ ComparisonRow row_of(const Place& place, const Group& group, const std::set<std:
 
 std::vector<ComparisonRow> rows_of(const Groups& places, const ReadRecord& read) {
   const auto threads = static_cast<int>(std::min<std::int64_t>(usable_processors(), 16));
+  RecordSpace space;
   std::vector<ComparisonRow> rows;
   for (const auto& [place, groups] : places) {
     const std::set<std::string> keys = differing(groups, read);
@@ -253,7 +281,13 @@ std::vector<ComparisonRow> rows_of(const Groups& places, const ReadRecord& read)
     for (const auto& [config, group] : groups) parts.push_back(&group);
     std::vector<ComparisonRow> here(parts.size());
     in_parallel(
-        parts.size(), threads, [&](std::size_t i) { here[i] = row_of(place, *parts[i], keys, read); }, 4);
+        parts.size(), threads,
+        [&](std::size_t i) {
+          std::vector<RunRecord> records = space.take();
+          here[i] = row_of(place, *parts[i], keys, read, records);
+          space.give_back(std::move(records));
+        },
+        4);
     std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
     std::move(here.begin(), here.end(), std::back_inserter(rows));
   }
@@ -280,23 +314,24 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
     const std::string& config = configs.emplace_back(without_seed(record.config).dump());
     groups[{record.task.name, record.backbone.name, record.method.name}][config].push_back(i);
   }
-  return rows_of(groups, [&](std::size_t i) { return records[i]; });
+  return rows_of(groups, [&](std::size_t i, RunRecord& record) { record = records[i]; });
 }
 
 std::vector<ComparisonRow> compare(const StoredRuns& stored) {
   // Of runs that share both parts, the place is unpacked once.
   std::map<std::pair<const std::string*, const std::string*>, Group*> known;
   Groups groups;
+  RunRecord record;
   for (std::size_t i = 0; i < stored.runs.size(); ++i) {
     const PackedRecord& packed = stored.runs[i].packed;
     Group*& group = known[{packed.place.get(), packed.settings.get()}];
     if (!group) {
-      const RunRecord record = unpack(packed);
+      unpack(packed, record);
       group = &groups[{record.task.name, record.backbone.name, record.method.name}][packed_configuration(packed)];
     }
     group->push_back(i);
   }
-  std::vector<ComparisonRow> rows = rows_of(groups, [&](std::size_t i) { return stored.runs[i].record(); });
+  std::vector<ComparisonRow> rows = rows_of(groups, [&](std::size_t i, RunRecord& into) { stored.runs[i].read(into); });
   for (ComparisonRow& row : rows) {
     Once warnings(row.warnings);
     for (const SeedRun& run : row.runs)

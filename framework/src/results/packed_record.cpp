@@ -4,9 +4,13 @@
 #include "core/json.h"
 #include "results/record_fields.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -26,14 +30,27 @@ constexpr bool is_packed_list = false;
 template <class T>
 constexpr bool is_packed_list<std::vector<T>> = true;
 
+// Members of a record that are packed in one of its other parts.
+using Elsewhere = std::array<const void*, 8>;
+
+Elsewhere elsewhere(const RunRecord& r) {
+  return {&r.program, &r.machine, &r.method, &r.task, &r.backbone, &r.vocabulary_hash, &r.sites, &r.config};
+}
+
+bool contains(const Elsewhere& members, const void* member) {
+  return std::find(members.begin(), members.end(), member) != members.end();
+}
+
 enum class Kind : unsigned char { null, no, yes, positive, negative, real, text, array, object };
 
 // The fields in the order of results/record_fields.h, without their keys. Integers have 7 bits a byte.
 class Packer {
  public:
+  explicit Packer(const Elsewhere& elsewhere = {}) : elsewhere_(elsewhere) {}
+
   template <class T, class... Held>
   void operator()(const Field&, const T& value, Held...) {
-    put(value);
+    if (!contains(elsewhere_, &value)) put(value);
   }
 
   void put(std::unsigned_integral auto value) {
@@ -107,15 +124,18 @@ class Packer {
 
  private:
   void put_kind(Kind kind) { bytes += static_cast<char>(kind); }
+
+  Elsewhere elsewhere_;
 };
 
+// Into values that may hold something already: their memory serves again, which is most of the time that this takes.
 class Unpacker {
  public:
-  explicit Unpacker(std::string_view bytes) : bytes_(bytes) {}
+  explicit Unpacker(std::string_view bytes, const Elsewhere& elsewhere = {}) : bytes_(bytes), elsewhere_(elsewhere) {}
 
   template <class T, class... Held>
   void operator()(const Field&, T& value, Held...) {
-    get(value);
+    if (!contains(elsewhere_, &value)) get(value);
   }
 
   template <std::unsigned_integral T>
@@ -146,17 +166,19 @@ class Unpacker {
     get(interval.low);
     get(interval.high);
   }
-  void get(Json& json) { json = get_json(0); }
+  void get(Json& json) { get_json(json, 0); }
   template <class T>
   requires(is_packed_optional<T> || is_packed_list<T> || Listed<T>) void get(T& value) {
     if constexpr (is_packed_optional<T>) {
       unsigned char there = 0;
       get(there);
-      value.reset();
-      if (there) get(value.emplace());
+      if (!there) return value.reset();
+      if (!value) value.emplace();
+      get(*value);
     } else if constexpr (is_packed_list<T>) {
-      value.clear();
-      for (std::size_t left = get_count(); left > 0; --left) get(value.emplace_back());
+      const std::size_t count = get_count();
+      if (count < value.size()) value.resize(count);
+      for (std::size_t i = 0; i < count; ++i) get(i < value.size() ? value[i] : value.emplace_back());
     } else {
       visit_fields(*this, value);
     }
@@ -180,49 +202,62 @@ class Unpacker {
     return count;
   }
   template <class T>
-  Json number() {
+  void get_number(Json& json) {
     T value{};
     get(value);
-    return value;
+    json = value;
   }
-  Json get_json(std::size_t depth) {
+  void get_json(Json& json, std::size_t depth) {
     if (depth > max_json_depth) throw DamagedPack("JSON that is too deep");
     switch (static_cast<Kind>(take(1).front())) {
       case Kind::null:
-        return nullptr;
+        json = nullptr;
+        return;
       case Kind::no:
-        return false;
+        json = false;
+        return;
       case Kind::yes:
-        return true;
+        json = true;
+        return;
       case Kind::positive:
-        return number<std::uint64_t>();
+        return get_number<std::uint64_t>(json);
       case Kind::negative:
-        return number<std::int64_t>();
+        return get_number<std::int64_t>(json);
       case Kind::real:
-        return number<double>();
+        return get_number<double>(json);
       case Kind::text:
-        return std::string(get_text());
+        if (!json.is_string()) json = std::string();
+        json.get_ref<std::string&>() = get_text();
+        return;
       case Kind::array: {
-        Json array = Json::array();
-        for (std::size_t left = get_count(); left > 0; --left) array.push_back(get_json(depth + 1));
-        return array;
+        if (!json.is_array()) json = Json::array();
+        auto& items = json.get_ref<Json::array_t&>();
+        const std::size_t count = get_count();
+        if (count < items.size()) items.resize(count);
+        for (std::size_t i = 0; i < count; ++i) get_json(i < items.size() ? items[i] : items.emplace_back(), depth + 1);
+        return;
       }
       case Kind::object: {
-        Json object = Json::object();
-        auto& entries = object.get_ref<Json::object_t&>();  // a list: their keys differ already
+        if (!json.is_object()) json = Json::object();
+        auto& entries = json.get_ref<Json::object_t&>();  // a list: their keys differ already
         const std::size_t count = get_count();
         entries.reserve(std::min<std::size_t>(count, 256));
-        for (std::size_t left = count; left > 0; --left) {
-          std::string key(get_text());
-          entries.push_back({std::move(key), get_json(depth + 1)});
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::string_view key = get_text();
+          if (i < entries.size() && std::next(entries.begin(), static_cast<std::ptrdiff_t>(i))->first != key)
+            while (entries.size() > i) entries.pop_back();
+          if (i == entries.size()) entries.emplace_back(std::string(key), Json());
+          get_json(std::next(entries.begin(), static_cast<std::ptrdiff_t>(i))->second, depth + 1);
         }
-        return object;
+        while (entries.size() > count) entries.pop_back();
+        return;
       }
     }
     throw DamagedPack("an unknown kind of JSON");
   }
 
   std::string_view bytes_;
+  Elsewhere elsewhere_;
 };
 
 // All keys and types of a record, in their order.
@@ -263,11 +298,13 @@ PackedRecord pack(RunRecord record, SharedBytes& shared) {
   const bool seeded = record.config.is_object() && record.config.contains("seed");
   Json seed;
   if (seeded) std::swap(seed, record.config["seed"]);
-  Packer config, settings, place, own;
+  record.details = ScoreDetails();
+  for (TaskScore& task : record.tasks) task.details = ScoreDetails();
+  if (record.ledger.is_object()) record.ledger.erase("rows");
+  Packer config, settings, place(Elsewhere{&record.method.values}), own(elsewhere(record));
   config.put(record.config);
   settings.put(config.bytes);
   settings.put(record.method.values);
-  record.config = record.method.values = Json();
   place.put(record.program);
   place.put(record.machine);
   place.put(record.method);
@@ -275,14 +312,6 @@ PackedRecord pack(RunRecord record, SharedBytes& shared) {
   place.put(record.backbone);
   place.put(record.vocabulary_hash);
   place.put(record.sites);
-  record.program = {}, record.machine = {}, record.method = {}, record.task = {}, record.backbone = {};
-  record.method.values = Json();
-  record.vocabulary_hash.clear();
-  record.sites.clear();
-  const ScoreDetails none{Json(), Json(), Json()};
-  record.details = none;
-  for (TaskScore& task : record.tasks) task.details = none;
-  if (record.ledger.is_object()) record.ledger.erase("rows");
   own.put(static_cast<unsigned char>(seeded));
   own.put(seed);
   own.put(record);
@@ -292,9 +321,9 @@ PackedRecord pack(RunRecord record, SharedBytes& shared) {
   return packed;
 }
 
-RunRecord unpack(const PackedRecord& packed) {
-  RunRecord record;
-  Unpacker own(packed.own), place(*packed.place), settings(*packed.settings);
+void unpack(const PackedRecord& packed, RunRecord& record) {
+  Unpacker own(packed.own, elsewhere(record)), place(*packed.place, Elsewhere{&record.method.values}),
+      settings(*packed.settings);
   unsigned char seeded = 0;
   Json seed;
   own.get(seeded);
@@ -315,9 +344,6 @@ RunRecord unpack(const PackedRecord& packed) {
   settings.get(record.method.values);
   settings.end();
   if (seeded && record.config.is_object()) record.config["seed"] = std::move(seed);
-  record.details = ScoreDetails();
-  for (TaskScore& task : record.tasks) task.details = ScoreDetails();
-  return record;
 }
 
 std::string_view packed_configuration(const PackedRecord& packed) { return Unpacker(*packed.settings).get_text(); }

@@ -172,9 +172,14 @@ std::string note_of(const IndexedRecord& copy, const IndexedRecord& counted, con
 }  // namespace
 
 RunRecord StoredRun::record() const {
-  RunRecord record = unpack(packed);
-  record.status = status;
+  RunRecord record;
+  read(record);
   return record;
+}
+
+void StoredRun::read(RunRecord& record) const {
+  unpack(packed, record);
+  record.status = status;
 }
 
 RunRecord StoredRun::load() const {

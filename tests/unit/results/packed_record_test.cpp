@@ -26,6 +26,12 @@ RunRecord corpus_record() {
   return record;
 }
 
+RunRecord unpacked(const PackedRecord& packed) {
+  RunRecord record;
+  unpack(packed, record);
+  return record;
+}
+
 RunRecord reduced(RunRecord record) {
   record.details = ScoreDetails();
   for (TaskScore& task : record.tasks) task.details = ScoreDetails();
@@ -39,15 +45,31 @@ TEST(PackedRecord, HasAllButTheDetails) {
   const PackedRecord packed = pack(record, shared);
   EXPECT_EQ(packed.id, record.id);
   EXPECT_EQ(packed.status, record.status);
-  EXPECT_EQ(to_json(unpack(packed)).dump(), to_json(reduced(record)).dump());
+  EXPECT_EQ(to_json(unpacked(packed)).dump(), to_json(reduced(record)).dump());
   EXPECT_LT(packed.own.size(), 2000u);
 
   // As it is before anything is measured; and a configuration that is none.
   RunRecord empty;
-  EXPECT_EQ(to_json(unpack(pack(empty, shared))).dump(), to_json(empty).dump());
+  EXPECT_EQ(to_json(unpacked(pack(empty, shared))).dump(), to_json(empty).dump());
   empty.config = Json::array({1, 2});
   empty.ledger = 5;
-  EXPECT_EQ(to_json(unpack(pack(empty, shared))).dump(), to_json(empty).dump());
+  EXPECT_EQ(to_json(unpacked(pack(empty, shared))).dump(), to_json(empty).dump());
+}
+
+TEST(PackedRecord, NothingIsLeftOfWhatARecordHeldBefore) {
+  SharedBytes shared;
+  RunRecord other = corpus_record(), empty, record;
+  other.config = {{"method", {{"name", "x"}}}, {"odd", 5}, {"list", {1, 2, {{"a", "b"}}}}};
+  other.warnings = {"a", "b", "c"};
+  other.ledger = {{"trained", 5}};
+  other.illegal_rate.reset();
+  other.task.labels.assign(5, "label");
+  std::vector<RunRecord> all = {corpus_record(), other, empty};
+  for (int i = 0; i < 30; ++i) {
+    const RunRecord& one = all[static_cast<std::size_t>(i * i + i / 3) % 3];
+    unpack(pack(one, shared), record);
+    EXPECT_EQ(to_json(record).dump(), to_json(reduced(one)).dump()) << i;
+  }
 }
 
 TEST(PackedRecord, SeedsOfARowShareWhatIsEqual) {
@@ -59,7 +81,7 @@ TEST(PackedRecord, SeedsOfARowShareWhatIsEqual) {
   const PackedRecord first = pack(one, shared), second = pack(two, shared);
   EXPECT_EQ(first.place, second.place);
   EXPECT_EQ(first.settings, second.settings);
-  EXPECT_EQ(unpack(second).config["seed"], 4);
+  EXPECT_EQ(unpacked(second).config["seed"], 4);
   two.config["odd"]["text"] = "u";
   EXPECT_NE(packed_configuration(pack(two, shared)), packed_configuration(first));
   two = one;
@@ -76,9 +98,9 @@ TEST(PackedRecord, OtherBytesAreRefusedOrRead) {
     return changed;
   };
   for (std::size_t size = 0; size < packed.own.size(); ++size)
-    EXPECT_THROW(unpack(with_own(packed.own.substr(0, size))), DamagedPack) << size;
-  EXPECT_THROW(unpack(with_own(packed.own + '\0')), DamagedPack);
-  EXPECT_THROW(unpack(with_own(std::string(2, '\0') + std::string(100'000, '\x07'))), DamagedPack);
+    EXPECT_THROW(unpacked(with_own(packed.own.substr(0, size))), DamagedPack) << size;
+  EXPECT_THROW(unpacked(with_own(packed.own + '\0')), DamagedPack);
+  EXPECT_THROW(unpacked(with_own(std::string(2, '\0') + std::string(100'000, '\x07'))), DamagedPack);
   std::mt19937 random(1);
   for (int i = 0; i < 2000; ++i) {
     std::string own = packed.own, place = *packed.place;
@@ -87,7 +109,7 @@ TEST(PackedRecord, OtherBytesAreRefusedOrRead) {
     PackedRecord changed = with_own(std::move(own));
     if (i % 2) changed.place = shared.share(std::move(place));
     try {
-      unpack(changed);
+      unpacked(changed);
     } catch (const DamagedPack&) {
     }
   }
