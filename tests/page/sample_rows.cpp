@@ -19,19 +19,22 @@ double uniform(std::uint64_t seed, const std::string& name, std::uint64_t index 
   return static_cast<double>(Random(stream_seed(seed, name, index)).next() >> 11) * 0x1p-53;
 }
 
-constexpr const char* method_names[] = {"lora",          "prefix_tuning", "ia3",          "prompt_tuning",
-                                        "adapter",       "norm_tuning",   "p_tuning_v2",  "vpt",
-                                        "head_tuning",   "soft_words",    "model_tuning", "warp"};
+constexpr const char* method_names[] = {"lora",        "prefix_tuning", "ia3",          "prompt_tuning",
+                                        "adapter",     "norm_tuning",   "p_tuning_v2",  "vpt",
+                                        "head_tuning", "soft_words",    "model_tuning", "warp"};
 constexpr const char* task_names[] = {"movie_sentiment", "spam", "tweets", "product_sentiment", "food_reviews"};
 
 LearningCurve curve_of(double score, std::uint64_t seed) {
   LearningCurve curve;
   curve.metric = "accuracy";
   for (int step = 10; step <= 600; step += 10)
-    curve.loss.push_back({static_cast<double>(step), 1.2 * std::exp(-step / 150.0) + 0.3 + 0.1 * uniform(seed, "loss", static_cast<std::uint64_t>(step))});
+    curve.loss.push_back(
+        {static_cast<double>(step),
+         1.2 * std::exp(-step / 150.0) + 0.3 + 0.1 * uniform(seed, "loss", static_cast<std::uint64_t>(step))});
   for (int step = 0; step <= 600; step += 50)
-    curve.validation.push_back({static_cast<double>(step), 0.5 + (score - 0.5) * (1 - std::exp(-step / 120.0)) +
-                                                               0.02 * uniform(seed, "score", static_cast<std::uint64_t>(step))});
+    curve.validation.push_back(
+        {static_cast<double>(step), 0.5 + (score - 0.5) * (1 - std::exp(-step / 120.0)) +
+                                        0.02 * uniform(seed, "score", static_cast<std::uint64_t>(step))});
   return curve;
 }
 
@@ -39,7 +42,9 @@ void add_row(PageData& data, const std::string& task, std::size_t method, std::s
   ComparisonRow row;
   const std::size_t known = std::size(method_names);
   row.method = method == 1 ? "prompt_design" : method_names[method % known];
-  row.label = method == 0 ? "</script><b>lora</b>" : method < known ? row.method : fmt::format("{}, rank={}", row.method, method);
+  row.label = method == 0      ? "</script><b>lora</b>"
+              : method < known ? row.method
+                               : fmt::format("{}, rank={}", row.method, method);
   row.task = task;
   row.backbone = "t5-nano-lm";
   row.metric = "accuracy";
@@ -64,7 +69,8 @@ void add_row(PageData& data, const std::string& task, std::size_t method, std::s
   row.percent = 100 * static_cast<double>(trained) / (8e6 + static_cast<double>(trained));
   row.step_seconds = 0.02 + 0.2 * uniform(method, "step");
   row.peak_memory_bytes = static_cast<std::int64_t>((300 + 400 * uniform(method, "memory")) * (1 << 20));
-  data.facts.push_back({1e9 * (1 + uniform(method, "flops")), 8e6, std::floor(60 * uniform(method, "length")), *row.percent / 100});
+  data.facts.push_back(
+      {1e9 * (1 + uniform(method, "flops")), 8e6, std::floor(60 * uniform(method, "length")), *row.percent / 100});
   data.rows.push_back(std::move(row));
 }
 
@@ -94,9 +100,10 @@ void add_tests(PageData& data) {
 }
 
 void add_answers(PageData& data) {
-  const char* texts[] = {"A slow film, but the last ten minutes are worth every one of the others.",
-                         "Not bad.\nNot good either </script><script>alert(1)</script>",
-                         "I would not watch it again, and I would not have missed it: the music alone stays with you for days."};
+  const char* texts[] = {
+      "A slow film, but the last ten minutes are worth every one of the others.",
+      "Not bad.\nNot good either </script><script>alert(1)</script>",
+      "I would not watch it again, and I would not have missed it: the music alone stays with you for days."};
   for (const RowGroup& group : row_groups(data.rows)) {
     TableAnswers table;
     table.rows = group.rows;
@@ -137,7 +144,8 @@ void add_searches(PageData& data) {
     search.backbone = row.backbone;
     search.metric = "accuracy";
     for (int k = 1; k <= 8; ++k)
-      search.expected_best.push_back(row.score.mean - 0.12 * std::exp(-k / 2.5) - 0.02 * uniform(static_cast<std::uint64_t>(row.label.size()), "search"));
+      search.expected_best.push_back(row.score.mean - 0.12 * std::exp(-k / 2.5) -
+                                     0.02 * uniform(static_cast<std::uint64_t>(row.label.size()), "search"));
     data.searches.push_back(std::move(search));
   }
 }

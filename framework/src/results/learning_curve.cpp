@@ -65,9 +65,8 @@ std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size
   const double first = points.front().step, width = (points.back().step - first) / static_cast<double>(most - 1);
   std::vector<CurvePoint> result = {points.front()};
   for (std::size_t i = 1; i < points.size(); ++i) {
-    const bool last_of_stretch =
-        i + 1 == points.size() ||
-        std::ceil((points[i + 1].step - first) / width) > std::ceil((points[i].step - first) / width);
+    const bool last_of_stretch = i + 1 == points.size() || std::ceil((points[i + 1].step - first) / width) >
+                                                               std::ceil((points[i].step - first) / width);
     if (last_of_stretch) result.push_back(points[i]);
   }
   return result;

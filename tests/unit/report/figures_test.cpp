@@ -79,7 +79,8 @@ XyPlot plot() {
 
 TEST(Svg, IsTextWhateverItIsNamed) {
   const std::string text = svg(plot(), SvgUse::file);
-  EXPECT_THAT(text, StartsWith("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  EXPECT_THAT(text,
+              StartsWith("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\""));
   EXPECT_THAT(text, AllOf(HasSubstr("<title>films &lt;/title&gt;&lt;script&gt;x&lt;/script&gt;</title>"),
                           HasSubstr("<desc>a &amp; b</desc>"), HasSubstr(">&lt;b&gt;lora&lt;/b&gt;</text>"),
                           HasSubstr("prefers-color-scheme:dark"), HasSubstr("lo\\x01ra")));

@@ -39,10 +39,11 @@ TEST(Page, RunsItsOwnScriptsAlone) {
   PageData data = sample_page(1, 4, 2);
   data.library = library();
   const std::string page = render_page(data);
-  EXPECT_THAT(page, AllOf(HasSubstr("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"),
-                          HasSubstr("; base-uri 'none'; form-action 'none'\""),
-                          HasSubstr(script_hash("var d3 = {};\n")), HasSubstr("<script>var d3 = {};\n</script>"),
-                          HasSubstr(script_hash("var Plot = 'é';")), HasSubstr("Copyright &lt;someone&gt;\n\nPermission")));
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"),
+                    HasSubstr("; base-uri 'none'; form-action 'none'\""), HasSubstr(script_hash("var d3 = {};\n")),
+                    HasSubstr("<script>var d3 = {};\n</script>"), HasSubstr(script_hash("var Plot = 'é';")),
+                    HasSubstr("Copyright &lt;someone&gt;\n\nPermission")));
   EXPECT_EQ(count_of(page, "<script>"), 3u);
   EXPECT_EQ(count_of(page, "<script"), 4u);  // and the data
   EXPECT_EQ(count_of(page, "</script"), 4u);
@@ -106,7 +107,8 @@ TEST(Figures, HaveDistinctNames) {
 
 TEST(ParetoFront, IsWhatNoOtherBeats) {
   std::vector<std::size_t> rows;
-  for (const CostPoint& point : pareto_front({{10, 0.5, 0}, {1, 0.4, 1}, {10, 0.6, 2}, {20, 0.6, 3}, {0, 0.1, 4}, {5, 0.3, 5}}))
+  for (const CostPoint& point :
+       pareto_front({{10, 0.5, 0}, {1, 0.4, 1}, {10, 0.6, 2}, {20, 0.6, 3}, {0, 0.1, 4}, {5, 0.3, 5}}))
     rows.push_back(point.row);
   EXPECT_THAT(rows, ElementsAre(4u, 1u, 2u));
 }

@@ -20,13 +20,18 @@ class LearningCurveTest : public testing::Test {
   fs::path file_ = fs::temp_directory_path() / ("peftbench-log-" + std::to_string(::getpid()) + ".jsonl");
 };
 
-const std::string step5 = R"({"event":"step","step":5,"loss":1.5,"learning_rate":0.1})" "\n";
-const std::string step10 = R"({"event":"step","step":10,"loss":1.25,"learning_rate":0.1})" "\n";
+const std::string step5 = R"({"event":"step","step":5,"loss":1.5,"learning_rate":0.1})"
+                          "\n";
+const std::string step10 = R"({"event":"step","step":10,"loss":1.25,"learning_rate":0.1})"
+                           "\n";
 const std::string score10 =
-    R"({"event":"evaluation","step":10,"loss":1,"metrics":[{"name":"accuracy","value":0.75},{"name":"f1","value":0.5}]})" "\n";
+    R"({"event":"evaluation","step":10,"loss":1,"metrics":[{"name":"accuracy","value":0.75},{"name":"f1","value":0.5}]})"
+    "\n";
 
 TEST_F(LearningCurveTest, HasLossesAndTheFirstMetric) {
-  const LearningCurve curve = read(step5 + step10 + score10 + R"({"event":"end","step":10,"best_step":10})" "\n");
+  const LearningCurve curve = read(step5 + step10 + score10 +
+                                   R"({"event":"end","step":10,"best_step":10})"
+                                   "\n");
   ASSERT_EQ(curve.loss.size(), 2u);
   EXPECT_EQ(curve.loss[1].step, 10);
   EXPECT_EQ(curve.loss[1].value, 1.25);
@@ -36,8 +41,10 @@ TEST_F(LearningCurveTest, HasLossesAndTheFirstMetric) {
 }
 
 TEST_F(LearningCurveTest, AHalfWrittenLineAndNumbersThatAreNoneAreLeftOut) {
-  const LearningCurve curve =
-      read(step5 + R"({"event":"step","step":6,"loss":null})" "\n[]\n" + std::string(3, '\0') + "\n" + step10.substr(0, 20));
+  const LearningCurve curve = read(step5 +
+                                   R"({"event":"step","step":6,"loss":null})"
+                                   "\n[]\n" +
+                                   std::string(3, '\0') + "\n" + step10.substr(0, 20));
   EXPECT_EQ(curve.loss.size(), 1u);
   EXPECT_TRUE(curve.validation.empty());
   EXPECT_TRUE(read("").empty());
@@ -45,7 +52,9 @@ TEST_F(LearningCurveTest, AHalfWrittenLineAndNumbersThatAreNoneAreLeftOut) {
 }
 
 TEST_F(LearningCurveTest, StepsThatWereDoneAgainCountOnce) {
-  const LearningCurve curve = read(step5 + step10 + R"({"event":"step","step":5,"loss":1.4})" "\n");
+  const LearningCurve curve = read(step5 + step10 +
+                                   R"({"event":"step","step":5,"loss":1.4})"
+                                   "\n");
   ASSERT_EQ(curve.loss.size(), 1u);
   EXPECT_EQ(curve.loss[0].value, 1.4);
 }

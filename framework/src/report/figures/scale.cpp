@@ -39,9 +39,7 @@ double Scale::position(double value) const {
   return value <= 0 ? zero_at_ : std::log10(value);
 }
 
-double Scale::at(double value) const {
-  return begin_ + (end_ - begin_) * (position(value) - low_) / (high_ - low_);
-}
+double Scale::at(double value) const { return begin_ + (end_ - begin_) * (position(value) - low_) / (high_ - low_); }
 
 std::vector<Tick> Scale::ticks() const {
   std::vector<Tick> ticks = log_ ? log_ticks() : linear_ticks();

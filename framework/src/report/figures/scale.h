@@ -20,8 +20,8 @@ struct Tick {
 // Where the values of an axis are drawn.
 class Scale {
  public:
-  // Of these values, which are finite, from `begin` to `end` (pixels) with some room at both ends. On a logarithmic axis
-  // a value of 0 or less stands at the low end, a step below the others.
+  // Of these values, which are finite, from `begin` to `end` (pixels) with some room at both ends. On a logarithmic
+  // axis a value of 0 or less stands at the low end, a step below the others.
   Scale(const Axis& axis, const std::vector<double>& values, double begin, double end);
 
   double at(double value) const;
@@ -32,8 +32,8 @@ class Scale {
   std::vector<Tick> log_ticks() const;
   std::vector<Tick> linear_ticks() const;
   bool log_, zero_ = false;
-  double zero_at_ = 0;             // position of 0 on a logarithmic axis
-  double low_ = 0, high_ = 1;      // positions of the ends
+  double zero_at_ = 0;         // position of 0 on a logarithmic axis
+  double low_ = 0, high_ = 1;  // positions of the ends
   double begin_, end_;
 };
 

@@ -32,14 +32,16 @@ std::string svg(const MatrixPlot& plot, SvgUse use) {
   for (const MatrixPlot::Square& square : plot.squares)
     if (std::isfinite(square.value)) largest = std::max(largest, std::abs(square.value));
   const bool values = n <= with_values;
-  const double size = values ? 40 : std::max(8.0, std::min(24.0, 560 / static_cast<double>(n))), height = values ? 28 : size;
+  const double size = values ? 40 : std::max(8.0, std::min(24.0, 560 / static_cast<double>(n))),
+               height = values ? 28 : size;
   const double left = widest + 20, top = 56;
   std::string text = svg_text(8, 18, cut_to_width(plot.title, 84), "start", "class=\"title\"");
   const std::size_t every = size < 14 ? 5 : 1;
   for (std::size_t r = 0; r < n; ++r) {
     const double along = static_cast<double>(r);
     if (height >= 12 || r % 2 == 0)
-      text += svg_text(left - 8, top + (along + 0.5) * height + 4, names[r], "end", height < 16 ? "class=\"small\"" : "");
+      text +=
+          svg_text(left - 8, top + (along + 0.5) * height + 4, names[r], "end", height < 16 ? "class=\"small\"" : "");
     if (r % every == 0 || (r + 1) % every == 0)
       if (every == 1 || (r + 1) % every == 0)
         text += svg_text(left + (along + 0.5) * size, top - 6, std::to_string(r + 1), "middle", "class=\"small\"");
@@ -48,7 +50,8 @@ std::string svg(const MatrixPlot& plot, SvgUse use) {
   std::string dots, numbers;
   for (const MatrixPlot::Square& square : plot.squares) {
     if (!std::isfinite(square.value)) continue;
-    const double x = left + static_cast<double>(square.column) * size, y = top + static_cast<double>(square.row) * height;
+    const double x = left + static_cast<double>(square.column) * size,
+                 y = top + static_cast<double>(square.row) * height;
     const std::size_t level = level_of(square.value, largest);
     cells[level] += fmt::format("M{} {}h{}v{}h-{}z", pixels(x + 0.5), pixels(y + 0.5), pixels(size - 1),
                                 pixels(height - 1), pixels(size - 1));
@@ -62,8 +65,7 @@ std::string svg(const MatrixPlot& plot, SvgUse use) {
   }
   for (std::size_t level = 0; level < levels; ++level)
     if (!cells[level].empty()) text += fmt::format("<path class=\"d{}\" d=\"{}\"/>", level, cells[level]);
-  if (!dots.empty())
-    text += "<path class=\"axis\" stroke-width=\"3\" stroke-linecap=\"round\" d=\"" + dots + "\"/>";
+  if (!dots.empty()) text += "<path class=\"axis\" stroke-width=\"3\" stroke-linecap=\"round\" d=\"" + dots + "\"/>";
   text += numbers;
   const double below = top + static_cast<double>(n) * height + 22;
   text += svg_text(8, below, plot.legend, "start", "class=\"small\"");

@@ -114,7 +114,8 @@ class XyDrawing {
     for (const Side& side : {Side{8, 4, "start"}, Side{-8, 4, "end"}, Side{0, -9, "middle"}, Side{0, 18, "middle"}}) {
       const double left = x + side.dx - (side.anchor[0] == 'e' ? width : side.anchor[0] == 'm' ? width / 2 : 0);
       const Box box = {left, y + side.dy - 10, left + width, y + side.dy + 3};
-      if (box.left < plot_left + 2 || box.right > plot_right || box.top < plot_top || box.bottom > plot_bottom) continue;
+      if (box.left < plot_left + 2 || box.right > plot_right || box.top < plot_top || box.bottom > plot_bottom)
+        continue;
       if (std::any_of(taken_.begin(), taken_.end(), [&](const Box& other) { return box.meets(other); })) continue;
       taken_.push_back(box);
       text_ += svg_text(x + side.dx, y + side.dy, shown, side.anchor, "class=\"small\"");

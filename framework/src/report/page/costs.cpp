@@ -38,8 +38,7 @@ std::vector<CostPoint> pareto_front(std::vector<CostPoint> points) {
   });
   std::vector<CostPoint> front;
   for (const CostPoint& point : points)
-    if (std::isfinite(point.cost) && std::isfinite(point.score) &&
-        (front.empty() || point.score > front.back().score))
+    if (std::isfinite(point.cost) && std::isfinite(point.score) && (front.empty() || point.score > front.back().score))
       front.push_back(point);
   return front;
 }

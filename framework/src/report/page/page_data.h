@@ -17,10 +17,10 @@ namespace peftbench::report {
 
 // What the runs of a row cost beyond what stands in the row; the first finished run's.
 struct RowFacts {
-  std::optional<double> step_flops;      // of a training step of one batch
-  std::optional<double> backbone_size;   // parameters
-  std::optional<double> added_length;    // rows that the method adds to a sequence of the encoder
-  std::optional<double> trained_share;   // of all parameters, 0 to 1
+  std::optional<double> step_flops;     // of a training step of one batch
+  std::optional<double> backbone_size;  // parameters
+  std::optional<double> added_length;   // rows that the method adds to a sequence of the encoder
+  std::optional<double> trained_share;  // of all parameters, 0 to 1
 };
 
 // The learning curve of one run.
@@ -32,11 +32,11 @@ struct RunCurve {
 
 // An example that rows of one table answer differently.
 struct AnsweredExample {
-  std::string place;                    // as predictions.jsonl has it: films.tsv:17, or its index
-  std::string input;                    // text; or a hash, or nothing, where the file has no text
+  std::string place;  // as predictions.jsonl has it: films.tsv:17, or its index
+  std::string input;  // text; or a hash, or nothing, where the file has no text
   std::string target;
-  std::vector<std::string> answers;     // by the table's rows (TableAnswers::rows)
-  std::vector<bool> right;              // likewise
+  std::vector<std::string> answers;  // by the table's rows (TableAnswers::rows)
+  std::vector<bool> right;           // likewise
 };
 
 // How many examples two rows answer differently.

@@ -14,6 +14,7 @@ namespace peftbench::report {
 namespace {
 
 constexpr std::size_t most_names = 24;  // more rows have no legend and no labels
+constexpr std::size_t most_bars = 80;   // more have no intervals
 
 // A name for a file: letters and digits of the text, what is between them a dash.
 std::string file_name(const std::string& text) {
@@ -71,10 +72,16 @@ class FigureMaker {
       const ComparisonRow& row = data_.rows[r];
       const std::optional<double> x = cost.value(data_, r);
       if (!x || row.score.n == 0 || !std::isfinite(row.score.mean)) continue;
-      PlotSeries series;
-      series.color = colors_.at(row.label);
-      series.data.push_back({*x, row.score.mean, score_interval(data_, r), named ? row.label : ""});
-      plot.series.push_back(std::move(series));
+      const std::size_t color = colors_.at(row.label) % 20;
+      auto series =
+          std::find_if(plot.series.begin(), plot.series.end(), [&](const auto& s) { return s.color == color; });
+      if (series == plot.series.end()) {
+        series = plot.series.insert(plot.series.end(), PlotSeries());
+        series->color = color;
+      }
+      const bool bars = group.rows.size() <= most_bars;
+      series->data.push_back(
+          {*x, row.score.mean, bars ? score_interval(data_, r) : std::nullopt, named ? row.label : ""});
       points.push_back({*x, row.score.mean, r});
     }
     if (points.empty()) return;
@@ -212,8 +219,6 @@ class FigureMaker {
 };
 
 }  // namespace
-
-FigureLimits page_limits() { return {4'000, 24}; }
 
 std::vector<Figure> figures(const PageData& data, SvgUse use, const FigureLimits& limits) {
   return FigureMaker(data, use, limits).make();

@@ -19,10 +19,9 @@ struct Figure {
 
 // How much of the data is drawn; the page is to stay small, a file need not.
 struct FigureLimits {
-  std::size_t curve_points = 200'000;  // of all curves together
+  std::size_t curve_points = 200'000;  // of all curves together, and two of each at least
   std::size_t matrix_rows = 60;        // of one matrix: the best by score
 };
-FigureLimits page_limits();
 
 // Those that the data are enough for, in the order of the page.
 std::vector<Figure> figures(const PageData& data, SvgUse use, const FigureLimits& limits = {});

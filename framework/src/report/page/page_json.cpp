@@ -21,7 +21,7 @@ constexpr std::size_t longest_input = 2'000, longest_answer = 300;  // bytes
 Json short_value(const std::optional<double>& value) {
   if (!value || !std::isfinite(*value)) return nullptr;
   if (std::floor(*value) == *value && std::abs(*value) < 9e15) return static_cast<std::int64_t>(*value);
-  return *parse_number<double>(fmt::format("{:.5g}", *value));
+  return *parse_number<double>(fmt::format("{:.4g}", *value));
 }
 
 // Text of data, without controls and without end.
@@ -44,7 +44,7 @@ Json row_lists(const PageData& data) {
     length.push_back(short_value(facts.added_length));
     share.push_back(short_value(facts.trained_share));
   }
-  return {{"label", label}, {"score", score}, {"low", low},   {"high", high},
+  return {{"label", label}, {"score", score},   {"low", low},    {"high", high},
           {"size", size},   {"length", length}, {"share", share}};
 }
 
@@ -67,7 +67,8 @@ Json cost_list(const PageData& data) {
   for (const Cost& cost : costs()) {
     Json values = Json::array();
     for (std::size_t r = 0; r < data.rows.size(); ++r) values.push_back(short_value(cost.value(data, r)));
-    list.push_back({{"key", cost.key}, {"words", cost.words}, {"axis", cost.axis}, {"log", cost.log}, {"values", values}});
+    list.push_back(
+        {{"key", cost.key}, {"words", cost.words}, {"axis", cost.axis}, {"log", cost.log}, {"values", values}});
   }
   return list;
 }
@@ -81,44 +82,53 @@ Json flat(const std::vector<CurvePoint>& points) {
   return list;
 }
 
-Json curve_list(const PageData& data, std::size_t points, bool& thinner) {
+// Texts that stand in the page once, and are named by their places.
+class Names {
+ public:
+  std::size_t place(const std::string& text) {
+    const auto [name, is_new] = places_.try_emplace(text, places_.size());
+    if (is_new) list_.push_back(in_one_line(text));
+    return name->second;
+  }
+  const Json& list() const { return list_; }
+
+ private:
+  std::map<std::string, std::size_t> places_;
+  Json list_ = Json::array();
+};
+
+Json curve_list(const PageData& data, std::size_t points, Names& names, bool& thinner) {
   Json list = Json::array();
   if (data.curves.empty()) return list;
-  const std::size_t most = std::clamp<std::size_t>(points / (2 * data.curves.size()), 4, 200);
+  const std::size_t most = std::clamp<std::size_t>(points / (2 * data.curves.size()), 2, 200);
   for (const RunCurve& run : data.curves) {
     const auto &loss = run.curve.loss, &validation = run.curve.validation;
     thinner = thinner || loss.size() > most || validation.size() > most;
-    list.push_back({{"row", run.row},
-                    {"seed", run.seed},
-                    {"metric", in_one_line(run.curve.metric)},
-                    {"score", flat(thinned(validation, most))},
-                    {"loss", flat(thinned(loss, most))}});
+    list.push_back(
+        {run.row, run.seed, names.place(run.curve.metric), flat(thinned(validation, most)), flat(thinned(loss, most))});
   }
   return list;
 }
 
-void add_pairs(const PageData& data, const PageLimits& limits, Json& page) {
+void add_pairs(const PageData& data, const PageLimits& limits, Names& texts, Json& page) {
   const std::size_t most = matrix_rows_of(data, limits);
-  Json matrix = Json::array(), pairs = Json::array(), names = Json::array();
+  Json matrix = Json::array(), pairs = Json::array();
   std::set<std::size_t> shown;
   for (const RowGroup& group : row_groups(data.rows)) {
     const std::vector<std::size_t> rows = matrix_rows(data, group, most);
     shown.insert(rows.begin(), rows.end());
     matrix.push_back(rows);
   }
-  std::map<std::string, std::size_t> tests;
   for (const PairTest& pair : data.tests.pairs) {
     if (!shown.contains(pair.a) || !shown.contains(pair.b)) continue;
-    const auto [test, is_new] = tests.try_emplace(pair.test, tests.size());
-    if (is_new) names.push_back(in_one_line(pair.test));
+    const std::string on = fmt::format("{} seeds and {} examples", pair.seeds, pair.examples);
     pairs.push_back({pair.a, pair.b, short_value(pair.difference),
                      pair.interval ? short_value(pair.interval->low) : Json(nullptr),
                      pair.interval ? short_value(pair.interval->high) : Json(nullptr), short_value(pair.p),
-                     short_value(pair.adjusted_p), test->second, pair.seeds, pair.examples});
+                     short_value(pair.adjusted_p), texts.place(pair.test), texts.place(on)});
   }
   page["matrix"] = matrix;
   page["pairs"] = pairs;
-  page["tests"] = names;
 }
 
 Json search_list(const PageData& data) {
@@ -196,9 +206,11 @@ std::size_t matrix_rows_of(const PageData& data, const PageLimits& limits) {
 Json page_json(const PageData& data, const PageLimits& limits) {
   bool thinner = false;
   Json page = {{"rows", row_lists(data)}, {"groups", group_list(data)}, {"costs", cost_list(data)}};
-  page["curves"] = curve_list(data, limits.curve_points, thinner);
+  Names names;
+  page["curves"] = curve_list(data, limits.curve_points, names, thinner);
   page["thinned"] = thinner;
-  add_pairs(data, limits, page);
+  add_pairs(data, limits, names, page);
+  page["names"] = names.list();
   page["searches"] = search_list(data);
   page["answers"] = data.answers.empty() ? Json::array() : answer_list(data, limits.answer_bytes);
   return page;

@@ -11,12 +11,12 @@ namespace peftbench::report {
 
 // How much of the data the page holds; what is left out is said on it.
 struct PageLimits {
-  std::size_t curve_points = 8'000;  // of all curves together
-  std::size_t pairs = 3'000;         // tests: of each table those of its best rows
-  std::size_t answer_bytes = 120'000;
+  std::size_t curve_points = 16'000;  // of all curves together, and two of each at least
+  std::size_t pairs = 3'000;          // tests: of each table those of its best rows
+  std::size_t answer_bytes = 150'000;
 };
 
-// What the page's scripts read (assets/*.js). Numbers have five digits that count; rows are named by their places.
+// What the page's scripts read (assets/*.js). Numbers have four digits that count; rows are named by their places.
 Json page_json(const PageData& data, const PageLimits& limits = {});
 
 // JSON for a <script> element: nothing in it ends the element or begins a comment.

@@ -61,8 +61,8 @@ class Pairs {
       facts.push(["", "the same row"]);
     } else if (test) {
       const interval = isNumber(test.low) ? ` [${signed(test.low)}, ${signed(test.high)}]` : "";
-      facts.push(["A minus B", `${signed(test.difference)}${interval}, over ${test.seeds} seeds and ${test.examples} examples`]);
-      facts.push(["test", isNumber(test.adjusted) ? `p = ${probability(test.adjusted)} after Holm (${probability(test.p)} alone), ${data.tests[test.test]}` : data.tests[test.test]]);
+      facts.push(["A minus B", `${signed(test.difference)}${interval}, over ${test.on}`]);
+      facts.push(["test", isNumber(test.adjusted) ? `p = ${probability(test.adjusted)} after Holm (${probability(test.p)} alone), ${test.test}` : test.test]);
     } else {
       if (isNumber(rows.score[a]) && isNumber(rows.score[b])) facts.push(["A minus B", signed(rows.score[a] - rows.score[b])]);
       facts.push(["test", "none is in this page"]);
@@ -97,7 +97,7 @@ class Pairs {
     const order = data.matrix[data.groups.indexOf(group)] ?? [];
     for (const a of order) for (const b of order) {
       const test = a !== b && this.test(a, b);
-      if (test) cells.push({ a, b, ...test });
+      if (test) cells.push({ ...test, a, b });
     }
     if (!cells.length) return null;
     const largest = Math.max(1e-9, ...cells.map((cell) => Math.abs(cell.difference)));

@@ -15,7 +15,7 @@ const inkOf = () => getComputedStyle(document.body).color;
 function addLegend(svg, names) {
   if (!names.length || names.length > MOST_NAMES) return;
   const width = Number(svg.getAttribute("width")), height = Number(svg.getAttribute("height"));
-  const legend = svgElement("g", { "font-size": 12, fill: "currentColor", "aria-label": "legend" });
+  const legend = svgElement("g", { "font-size": 12, "text-anchor": "start", "font-variant": "normal", fill: "currentColor", "aria-label": "legend" });
   let x = 46, y = height + 12;
   for (const name of names) {
     const shown = name.length > 60 ? name.slice(0, 59) + "…" : name;

@@ -2,8 +2,9 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const rows = data.rows;
-data.pairs = data.pairs.map(([a, b, difference, low, high, p, adjusted, test, seeds, examples]) => (
-  { a, b, difference, low, high, p, adjusted, test, seeds, examples }));
+data.pairs = data.pairs.map(([a, b, difference, low, high, p, adjusted, test, on]) => (
+  { a, b, difference, low, high, p, adjusted, test: data.names[test], on: data.names[on] }));
+data.curves = data.curves.map(([row, seed, metric, score, loss]) => ({ row, seed, metric: data.names[metric], score, loss }));
 
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
