@@ -28,7 +28,7 @@ std::vector<std::string> labels_of(const Scale& scale) {
 
 TEST(Scale, LinearTicksAreRound) {
   const Scale scale({"x", false}, {0, 100}, 0, 500);
-  EXPECT_THAT(labels_of(scale), ElementsAre("0", "50", "100"));
+  EXPECT_THAT(labels_of(scale), ElementsAre("0", "20", "40", "60", "80", "100"));
   EXPECT_LT(scale.at(0), scale.at(100));
   EXPECT_THAT(labels_of(Scale({"x", false}, {0.71, 0.78}, 0, 500)), ElementsAre("0.72", "0.74", "0.76", "0.78"));
 }

@@ -69,7 +69,7 @@ std::vector<Tick> Scale::log_ticks() const {
 }
 
 std::vector<Tick> Scale::linear_ticks() const {
-  const double raw = (high_ - low_) / 5, power = std::pow(10, std::floor(std::log10(raw)));
+  const double raw = (high_ - low_) / 7, power = std::pow(10, std::floor(std::log10(raw)));
   double step = 10 * power;
   for (const double digit : {1.0, 2.0, 5.0})
     if (digit * power >= raw * 0.999) {

@@ -77,10 +77,18 @@ class XyDrawing {
 
   void line(const PlotSeries& series) {
     std::string path;
+    double last_x = 0, last_y = 0;
     for (const PlotPoint& point : series.data) {
       if (!is_drawn(point)) continue;
-      const std::string x = pixels(x_.at(point.x)), y = pixels(y_.at(point.y));
-      path += path.empty() ? "M" + x + " " + y : series.step ? "H" + x + "V" + y : "L" + x + " " + y;
+      const double x = x_.at(point.x), y = y_.at(point.y);
+      if (!path.empty() && series.step) {  // no label stands on it
+        taken_.push_back({last_x, last_y - 1, x, last_y + 1});
+        taken_.push_back({x - 1, y, x + 1, last_y});
+      }
+      path += path.empty() ? "M" : series.step ? "H" : "L";
+      path += series.step && path.size() > 1 ? pixels(x) + "V" + pixels(y) : pixels(x) + " " + pixels(y);
+      last_x = x;
+      last_y = y;
     }
     if (path.empty()) return;
     const std::string color = series.dashed ? "front dashed" : series_class(series.color);
@@ -111,7 +119,8 @@ class XyDrawing {
       double dx, dy;
       const char* anchor;
     };
-    for (const Side& side : {Side{8, 4, "start"}, Side{-8, 4, "end"}, Side{0, -9, "middle"}, Side{0, 18, "middle"}}) {
+    for (const Side& side : {Side{8, 4, "start"}, Side{-8, 4, "end"}, Side{0, -9, "middle"}, Side{0, 18, "middle"},
+                             Side{7, -7, "start"}, Side{7, 16, "start"}, Side{-7, -7, "end"}, Side{-7, 16, "end"}}) {
       const double left = x + side.dx - (side.anchor[0] == 'e' ? width : side.anchor[0] == 'm' ? width / 2 : 0);
       const Box box = {left, y + side.dy - 10, left + width, y + side.dy + 3};
       if (box.left < plot_left + 2 || box.right > plot_right || box.top < plot_top || box.bottom > plot_bottom)

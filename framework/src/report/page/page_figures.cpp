@@ -14,7 +14,8 @@ namespace peftbench::report {
 namespace {
 
 constexpr std::size_t most_names = 24;  // more rows have no legend and no labels
-constexpr std::size_t most_bars = 80;   // more have no intervals
+constexpr std::size_t color_forms = 20;
+constexpr std::size_t most_bars = 80;  // more have no intervals
 
 // A name for a file: letters and digits of the text, what is between them a dash.
 std::string file_name(const std::string& text) {
@@ -64,6 +65,13 @@ class FigureMaker {
     return "score";
   }
 
+  // Points of one colour are one path.
+  static PlotSeries* series_of_color(XyPlot& plot, std::size_t color) {
+    for (PlotSeries& series : plot.series)
+      if (series.color == color % color_forms) return &series;
+    return nullptr;
+  }
+
   void add_cost(const RowGroup& group, const Cost& cost) {
     XyPlot plot;
     std::vector<CostPoint> points;
@@ -72,13 +80,9 @@ class FigureMaker {
       const ComparisonRow& row = data_.rows[r];
       const std::optional<double> x = cost.value(data_, r);
       if (!x || row.score.n == 0 || !std::isfinite(row.score.mean)) continue;
-      const std::size_t color = colors_.at(row.label) % 20;
-      auto series =
-          std::find_if(plot.series.begin(), plot.series.end(), [&](const auto& s) { return s.color == color; });
-      if (series == plot.series.end()) {
-        series = plot.series.insert(plot.series.end(), PlotSeries());
-        series->color = color;
-      }
+      PlotSeries* series = series_of_color(plot, colors_.at(row.label));
+      if (!series) series = &plot.series.emplace_back();
+      series->color = colors_.at(row.label) % color_forms;
       const bool bars = group.rows.size() <= most_bars;
       series->data.push_back(
           {*x, row.score.mean, bars ? score_interval(data_, r) : std::nullopt, named ? row.label : ""});
@@ -194,13 +198,14 @@ class FigureMaker {
     }
     if (lines.empty()) return;
     XyPlot plot;
+    const bool named = lines.size() <= most_names;
     for (const auto& [label, points] : lines) {
-      PlotSeries series;
-      if (lines.size() <= most_names) series.name = label;
-      series.color = colors_.at(label);
-      series.line = points.size() > 1;
-      for (const auto& [x, share] : points) series.data.push_back({x, share, {}, {}});
-      plot.series.push_back(std::move(series));
+      PlotSeries* series = named ? nullptr : series_of_color(plot, colors_.at(label));
+      if (!series) series = &plot.series.emplace_back();
+      if (named) series->name = label;
+      series->color = colors_.at(label) % color_forms;
+      series->line = named && points.size() > 1;
+      for (const auto& [x, share] : points) series->data.push_back({x, share, {}, {}});
     }
     plot.title = "Share of the parameters that is trained";
     plot.description = fmt::format("{} rows. As figure 4 of Lester et al. (2021).", lines.size());

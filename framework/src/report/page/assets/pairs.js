@@ -10,7 +10,7 @@ class Pairs {
     this.table = choice("Table", groupChoices(this.groups), () => this.changeTable());
     this.a = choice("Row A", [], () => this.changeRows());
     this.b = choice("Row B", [], () => this.changeRows());
-    tools.append(this.table.label, this.a.label, this.b.label);
+    tools.append(this.a.label, this.b.label);
     this.facts = element("dl", { className: "facts" });
     this.examples = element("div");
     this.heading = element("h3", { tabIndex: -1 }, "Two rows");
@@ -19,7 +19,10 @@ class Pairs {
     anchor.after(host);
     if (globalThis.Plot && data.pairs.length) {
       this.live = new LivePlot(this.section, (width) => this.matrix(width), "Row minus column, by score; a dot: p < 0.05 after Holm. A click chooses the two rows.");
+      this.live.add(this.table);
       this.live.start();
+    } else {
+      tools.prepend(this.table.label);
     }
     this.changeTable();
   }
@@ -86,7 +89,7 @@ class Pairs {
   example(example, a, b, i, j, answers) {
     const answer = (name, place) => {
       const right = example.right[place] === "1";
-      return element("span", { className: right ? "right" : "wrong" }, ` ${name}: ${answers.words[example.answers[place]] || "(empty)"} ${right ? "✓" : "✗"}`);
+      return element("span", { className: right ? "right" : "wrong" }, ` ${name}: ${answers.words[example.answers[place]] || "(empty)"}\u00a0${right ? "✓" : "✗"}`);
     };
     const summary = element("summary", {}, `${example.place}, correct: ${example.target};`, answer("A", i), ",", answer("B", j));
     const text = example.input ? element("pre", {}, example.input) : element("p", { className: "soft" }, "The predictions of these runs do not hold the input's text.");
@@ -106,15 +109,15 @@ class Pairs {
     const fill = d3.interpolateRgbBasis(dark ? ["#ffa35c", "#8f4f1b", "#2a2a2a", "#3a5aa8", "#9db8ff"] : ["#b04a00", "#e8b083", "#f4f4f4", "#9fbbee", "#2f57b0"]);
     const color = (cell) => fill((cell.difference / largest + 1) / 2);
     const ink = (cell) => (d3.lab(color(cell)).l > 58 ? "#111" : "#fff");
-    const side = Math.min(190, 24 + 6.6 * Math.max(...order.map((r) => name(r).length)));
+    const side = Math.min(210, 48 + 6.8 * Math.max(...order.map((r) => name(r).length)));
     const left = Math.min(side, width * 0.4), size = (width - left - 16) / order.length;
     const texts = size >= 44;
     const title = `${groupName(group)}: differences of pairs`;
     const high = Math.max(14, Math.min(34, size));
     const svg = plotOf({
       width, marginLeft: left, marginTop: 30, marginBottom: 8, height: 38 + high * order.length, padding: 0.04,
-      x: { domain: order, label: null, axis: "top", tickSize: 0, tickFormat: (r) => String(order.indexOf(r) + 1) },
-      y: { domain: order, label: null, tickSize: 0, tickFormat: (r) => `${order.indexOf(r) + 1}  ${left < side ? name(r).slice(0, Math.floor((left - 40) / 6.6)) : name(r)}` },
+      x: { domain: order, label: null, axis: "top", tickSize: 0, tickFormat: (r) => (size >= 17 || order.indexOf(r) % 5 === 4 ? String(order.indexOf(r) + 1) : "") },
+      y: { domain: order, label: null, tickSize: 0, tickFormat: (r) => `${order.indexOf(r) + 1}  ${left < side ? name(r).slice(0, Math.max(3, Math.floor((left - 48) / 6.8))) : name(r)}` },
       marks: [
         Plot.cell(cells, { x: "b", y: "a", fill: color }),
         texts ? Plot.text(cells, { x: "b", y: "a", text: (cell) => signed(cell.difference).replace("0.", ".") + (isNumber(cell.adjusted) && cell.adjusted < 0.05 ? "•" : ""), fill: ink, fontSize: 11 })

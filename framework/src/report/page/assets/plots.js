@@ -16,7 +16,7 @@ function addLegend(svg, names) {
   if (!names.length || names.length > MOST_NAMES) return;
   const width = Number(svg.getAttribute("width")), height = Number(svg.getAttribute("height"));
   const legend = svgElement("g", { "font-size": 12, "text-anchor": "start", "font-variant": "normal", fill: "currentColor", "aria-label": "legend" });
-  let x = 46, y = height + 12;
+  let x = 46, y = height + 18;
   for (const name of names) {
     const shown = name.length > 60 ? name.slice(0, 59) + "…" : name;
     const taken = 34 + 6.6 * shown.length;
@@ -39,12 +39,13 @@ function axis(values, words, log) {
   const above = values.filter((value) => value > 0);
   if (!log || !above.length) return { at: (value) => value, options: { label: words, labelArrow: "none", tickFormat: short, nice: true } };
   const low = Math.min(...above), high = Math.max(...above);
-  const zero = low / Math.max(4, (high / low) ** 0.12), hasZero = values.some((value) => value <= 0);
+  const power = 10 ** Math.floor(Math.log10(low)), zero = low / power < 3 ? power / 10 : power;  // Plot labels powers alone
+  const hasZero = values.some((value) => value <= 0);
   let ticks = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); ++power)
-    for (const digit of high / low >= 100 ? [1] : [1, 2, 5]) ticks.push(digit * 10 ** power);
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); ++exponent)
+    for (const digit of high / low >= 100 ? [1] : [1, 2, 5]) ticks.push(digit * 10 ** exponent);
   const most = high * (high / low) ** 0.06 * 1.1, least = low / 1.1 / (high / low) ** 0.06;
-  ticks = ticks.filter((tick) => tick >= least && tick <= most);
+  ticks = ticks.filter((tick) => tick >= least && tick <= most && !(hasZero && tick <= zero));
   if (ticks.length > 10) ticks = ticks.filter((_, place) => place % Math.ceil(ticks.length / 9) === 0);
   if (hasZero) ticks.unshift(zero);
   return {

@@ -40,7 +40,6 @@ function makeSortable(table) {
   table.lines = [...table.tBodies[0].rows];  // those below a rule stay where they are
   table.all = [...table.tBodies].flatMap((body) => [...body.rows]);
   [...table.tHead.rows[0].cells].forEach((head, column) => {
-    head.style.minWidth = `${Math.ceil(head.getBoundingClientRect().width) + 18}px`;  // filtering moves nothing
     const first = head.classList.contains("text") ? "ascending" : "descending";
     const second = first === "ascending" ? "descending" : "ascending";
     const button = element("button", { type: "button", title: "sort by this column" }, head.textContent);
@@ -132,4 +131,8 @@ function startTables(compare) {
   addFilter(tools, tables);
   addColumnChoice(tools, tables);
   addChoiceOfRows(section, compare);
+  // Filtering moves no column.
+  const heads = tables.flatMap((table) => [...table.tHead.rows[0].cells]);
+  const widths = heads.map((head) => head.getBoundingClientRect().width);
+  heads.forEach((head, place) => (head.style.minWidth = `${widths[place]}px`));
 }
