@@ -134,7 +134,8 @@ def peer_crossed(case):
             parts = [(v, students_t.isf(q, d)) for v, d in ((by_seeds, degrees), (by_units, units - 1)) if v > 0]
             return sum(v * x for v, x in parts) / total - t
 
-        p = float(np.exp(brentq(excess, -690, 0, xtol=1e-14, rtol=1e-15)))
+        least = np.log(1e-300)
+        p = 1e-300 if excess(least) < 0 else float(np.exp(brentq(excess, least, 0, xtol=1e-14, rtol=1e-15)))
     return {"numbers": [difference, by_seeds, by_units, degrees], "p": p}
 
 

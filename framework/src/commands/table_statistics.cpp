@@ -56,28 +56,28 @@ ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
   const ScoredPart* part = nullptr;
   for (const ScoredPart& one : parts)
     if (!part && one.task == row.task) part = &one;
-  if (!part) throw DataError({.what = "a mixture as a whole has no examples that are its own"});
-  if (part->metrics.empty()) throw DataError({.what = "run " + part->run + " has no score"});
+  if (!part) throw DataError("a mixture as a whole has no examples that are its own");
+  if (part->metrics.empty()) throw DataError("run " + part->run + " has no score");
   std::error_code error;
   if (!fs::is_regular_file(part->file, error))
-    throw DataError({.what = "the predictions of " + part->run + " are missing"});
+    throw DataError("the predictions of " + part->run + " are missing");
   return *part;
 }
 
 // Throws DataError where the row cannot be tested.
 Candidate candidate_of(std::size_t place, const ComparisonRow& row, const StoredRuns& stored) {
-  if (!std::isfinite(row.score.mean)) throw DataError({.what = "its score is undefined"});
-  if (!row.otherwise.empty()) throw DataError({.what = "it is evaluated differently from the rest of its table"});
+  if (!std::isfinite(row.score.mean)) throw DataError("its score is undefined");
+  if (!row.otherwise.empty()) throw DataError("it is evaluated differently from the rest of its table");
   Candidate candidate{place, {}};
   for (const SeedRun& seed : row.runs) {
     if (!seed.score) continue;
     const StoredRun* run = stored.find(seed.id);
-    if (!run) throw DataError({.what = "its run " + seed.id + " is not there"});
+    if (!run) throw DataError("its run " + seed.id + " is not there");
     candidate.parts.push_back(part_of_run(row, *run));
     if (scored_on(candidate.parts.back()) != scored_on(candidate.parts.front()))
-      throw DataError({.what = "its seeds were scored on different data, splits, metrics or label words"});
+      throw DataError("its seeds were scored on different data, splits, metrics or label words");
   }
-  if (candidate.parts.empty()) throw DataError({.what = "none of its runs has a score"});
+  if (candidate.parts.empty()) throw DataError("none of its runs has a score");
   return candidate;
 }
 
@@ -113,8 +113,8 @@ class TableReader {
     Scorer scorer = metric.scorer(answers);
     const double score = scorer.value(Scorer::Weights(answers.size(), 1.0)), recorded = part.metrics.front().value;
     if (answers.empty() || !(std::abs(score - recorded) <= 1e-9))
-      throw DataError({.what = fmt::format("{} of {} is {} by its predictions, and {} by its record", metric.name,
-                                           part.run, score, recorded)});
+      throw DataError(fmt::format("{} of {} is {} by its predictions, and {} by its record", metric.name,
+                                           part.run, score, recorded));
     if (!first_) {
       units_ = units_of(answers, scorer.grouped);
       metric_ = metric;
