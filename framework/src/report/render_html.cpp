@@ -21,6 +21,7 @@ thead { border-top: 2px solid var(--text); border-bottom: 1px solid var(--text);
 th, td { padding: 0.25rem 0.75rem 0.25rem 0; text-align: left; font-weight: 400; vertical-align: baseline; }
 thead th { color: var(--soft); }
 tbody tr + tr { border-top: 1px solid var(--line); }
+tbody + tbody { border-top: 2px solid var(--text); }
 .number { padding: 0.25rem 0 0.25rem 0.75rem; text-align: right; white-space: nowrap; }
 .notes { font-size: 0.875rem; overflow-wrap: anywhere; }
 .notes p { margin: 0.75rem 0 0; color: var(--soft); }
@@ -44,7 +45,9 @@ std::string html_table(const Table& table) {
     text += std::string("<th scope=\"col\"") + (column.align == Align::right ? " class=\"number\"" : "") + ">" +
             for_html(column.title) + "</th>";
   text += "</tr>\n</thead>\n<tbody>\n";
-  for (const std::vector<Cell>& row : table.rows) {
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    const std::vector<Cell>& row = table.rows[r];
+    if (table.has_rule(r)) text += "</tbody>\n<tbody>\n";
     text += "<tr>";
     for (std::size_t c = 0; c < row.size(); ++c) text += html_cell(row[c], table.columns[c].align, c == 0);
     text += "</tr>\n";
