@@ -38,6 +38,7 @@ Json as_json(const ComparedTask& task) {
                        {"interval", interval_json(m.interval)},
                        {"p", number_json(m.p)},
                        {"p_holm", number_json(m.adjusted_p)},
+                       {"p_seeds", number_json(m.p_seeds)},
                        {"test", m.test},
                        {"only_a", m.only_a},
                        {"only_b", m.only_b}});
@@ -90,6 +91,8 @@ Table table_of(const ComparedTask& task, bool several) {
   for (const char* title : {"A", "B", "A − B"}) add(title, scores);
   add("p", tests);
   if (several) add("p, Holm", tests);
+  const bool seeds = task.runs_a.size() > 1;
+  if (seeds) add("p, seeds", tests);
   for (const char* title : {"only A right", "only B right"}) add(title, tests);
   add("test", tests, Align::left);
   const std::string backbones =
@@ -101,6 +104,7 @@ Table table_of(const ComparedTask& task, bool several) {
                                score_with(m.b_interval, format_score(m.b)),
                                score_with(m.interval, fmt::format("{:+.3f}", m.difference)), p_text(m.p)};
     if (several) cells.emplace_back(p_text(m.adjusted_p));
+    if (seeds) cells.emplace_back(p_text(m.p_seeds));
     cells.push_back(count_cell(m.only_a));
     cells.push_back(count_cell(m.only_b));
     cells.emplace_back(m.test);

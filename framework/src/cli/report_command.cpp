@@ -1,12 +1,15 @@
 #include "cli/arguments.h"
+#include "cli/columns_flag.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/print_rows.h"
+#include "commands/agreement.h"
 #include "commands/suite_lookup.h"
 #include "commands/suite_spec.h"
 #include "config/settings.h"
 #include "core/files.h"
 #include "results/comparison.h"
+#include "results/published.h"
 #include "results/stored_runs.h"
 
 #include <peftbench/error.h>
@@ -16,11 +19,12 @@
 namespace peftbench::cli {
 
 int report_command(const std::vector<std::string>& words) {
+  if (lists_columns(words)) return 0;
   Arguments arguments(
       "report",
       "Prints a table of the runs in a folder, from their records: one row per configuration, over its\n"
       "seeds. With --suite: the rows of that file in its current state, including missing ones.");
-  std::string folder, suite, seeds, format = "text";
+  std::string folder, suite, seeds, columns, published, format = "text";
   std::vector<std::string> settings;
   bool by_task = false;
   CLI::App& app = arguments.app();
@@ -39,12 +43,18 @@ int report_command(const std::vector<std::string>& words) {
       ->capture_default_str();
   arguments.flag("--by-task", by_task,
                  "also the mean over tasks of each method, which latex and html always have; csv and json: only this");
+  app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
+  app.add_option("--published", published, "a YAML file of published scores, shown below the rows of their tasks")
+      ->type_name("FILE");
   arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   std::error_code error;
   if (!fs::is_directory(folder, error))
     throw DataError({.what = "there is no folder " + folder, .expected = "the folder of --out, default: runs"});
+  PageOptions options;
+  options.columns = chosen_columns(columns, {}, {});
+  if (!published.empty()) options.published = read_published(published);
   const StoredRuns stored = read_runs(folder);
   std::vector<ComparisonRow> rows;
   if (suite.empty()) {
@@ -57,12 +67,14 @@ int report_command(const std::vector<std::string>& words) {
     ConsoleProgress progress;
     for (const std::string& note : found.notes) progress.note(note);
     rows = compare(found.manifest, stored);
+    options.columns = chosen_columns(columns, found.columns, found.columns_place);
   }
   if (rows.empty())
     throw DataError({.what = "there are no runs in " + folder,
                      .expected = "folders with a record.json",
                      .remedy = "give the folder of --out"});
-  print_rows(rows, arguments.json() ? "json" : format, by_task);
+  if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
+  print_rows(rows, arguments.json() ? "json" : format, by_task, options);
   return 0;
 }
 

@@ -1,8 +1,10 @@
 #include "cli/arguments.h"
+#include "cli/columns_flag.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
 #include "cli/print_rows.h"
+#include "commands/agreement.h"
 #include "commands/suite.h"
 #include "commands/suite_spec.h"
 #include "config/settings.h"
@@ -25,6 +27,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace peftbench::cli {
 namespace {
@@ -91,12 +94,13 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
 }  // namespace
 
 int suite_command(const std::vector<std::string>& words) {
+  if (lists_columns(words)) return 0;
   Arguments arguments(
       "suite",
       "Runs a grid of methods, tasks, backbones and seeds, each in its own process, and prints the table.\n"
       "Finished runs are not repeated; a failed run is a row with its error message.");
   SuiteRequest request;
-  std::string file, seeds;
+  std::string file, seeds, columns;
   std::vector<std::string> settings;
   bool dry = false;
   CLI::App& app = arguments.app();
@@ -108,6 +112,7 @@ int suite_command(const std::vector<std::string>& words) {
   app.add_option("--set", settings, "override a setting for every run; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
   arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
   arguments.add_out();
   arguments.add_paths();
@@ -115,6 +120,8 @@ int suite_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   request.paths = dry ? arguments.paths() : fetching(arguments.paths());
   request.spec = read_suite(file, request.paths.configs());
+  PageOptions options;
+  options.columns = chosen_columns(columns, request.spec.columns, request.spec.columns_place);
   if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
   request.threads = {threads_of_a_run(request.jobs)};
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
@@ -131,7 +138,10 @@ int suite_command(const std::vector<std::string>& words) {
   listen_for_stop();
   const SuiteManifest manifest = run_suite(request, runs, progress);
   progress.clear();
-  print_rows(compare(manifest, read_runs(request.out)), arguments.json() ? "json" : "text");
+  const StoredRuns stored = read_runs(request.out);
+  std::vector<ComparisonRow> rows = compare(manifest, stored);
+  if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
+  print_rows(std::move(rows), arguments.json() ? "json" : "text", false, options);
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
                                     [](const auto& cell) { return !cell.message.empty(); });
   if (failed == 0) return 0;

@@ -29,7 +29,9 @@ std::string html_table(const Table& table, const std::string& attributes) {
             (c == 0 || table.columns[c].align == Align::left ? " class=\"text\"" : "") + ">" +
             for_html(table.columns[c].title) + "</th>";
   text += "</tr>\n</thead>\n<tbody>\n";
-  for (const std::vector<Cell>& row : table.rows) {
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    const std::vector<Cell>& row = table.rows[r];
+    if (table.has_rule(r)) text += "</tbody>\n<tbody>\n";
     text += "<tr>";
     for (std::size_t c = 0; c < row.size(); ++c) text += html_cell(row[c], table.columns[c].align, c == 0);
     text += "</tr>\n";

@@ -43,12 +43,14 @@ std::string latex_tabular(const Table& table, const ColumnPlaces& places) {
     titles.push_back(for_latex(table.columns[c].title));
   }
   std::string text = "  \\begin{tabular}{" + sides + "}\n    \\toprule\n" + latex_row(titles) + "    \\midrule\n";
-  for (const std::vector<Cell>& row : table.rows) {
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
     std::vector<std::string> cells;
     for (const std::size_t c : places) {
-      const std::string shown = for_latex(row[c].shown);
-      cells.push_back(row[c].best ? "\\textbf{" + shown + "}" : shown);
+      const Cell& cell = table.rows[r][c];
+      const std::string shown = for_latex(cell.shown);
+      cells.push_back(cell.best ? "\\textbf{" + shown + "}" : shown);
     }
+    if (table.has_rule(r)) text += "    \\midrule\n";
     text += latex_row(cells);
   }
   return text + "    \\bottomrule\n  \\end{tabular}\n";

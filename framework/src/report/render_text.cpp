@@ -20,8 +20,13 @@ std::string text_lines(const Table& table, const ColumnPlaces& places, std::size
     for (std::size_t c = 0; c < places.size(); ++c) widths[c] = std::max(widths[c], display_width(line[c]));
   std::size_t before_last = 0;
   for (std::size_t c = 0; c + 1 < places.size(); ++c) before_last += widths[c] + 2;
-  std::string result;
-  for (const auto& line : lines) {
+  std::size_t whole = before_last + widths.back();
+  if (width > 0) whole = std::min(whole, width);
+  std::string rule, result;
+  for (std::size_t c = 0; c < whole; ++c) rule += "─";
+  for (std::size_t l = 0; l < lines.size(); ++l) {
+    const std::vector<std::string>& line = lines[l];
+    if (l > 0 && table.has_rule(l - 1)) result += rule + '\n';
     std::string text;
     for (std::size_t c = 0; c < places.size(); ++c) {
       const bool last = c + 1 == places.size(), right = table.columns[places[c]].align == Align::right;

@@ -60,10 +60,13 @@ struct Table {
   explicit Table(std::vector<Column> of = {}) : columns(std::move(of)) {}
   void add(std::vector<Cell> row);  // as many cells as columns
   bool empty() const { return rows.empty(); }
+  void add_rule();  // before the next row; none before the first
+  bool has_rule(std::size_t row) const;
 
   std::string title;
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
+  std::vector<std::size_t> rules;  // rows that stand below a rule, apart from those above
   std::vector<Note> notes;
 };
 
