@@ -69,8 +69,8 @@ void add_row(PageData& data, const std::string& task, std::size_t method, std::s
   row.percent = 100 * static_cast<double>(trained) / (8e6 + static_cast<double>(trained));
   row.step_seconds = 0.02 + 0.2 * uniform(method, "step");
   row.peak_memory_bytes = static_cast<std::int64_t>((300 + 400 * uniform(method, "memory")) * (1 << 20));
-  data.facts.push_back(
-      {1e9 * (1 + uniform(method, "flops")), 8e6, std::floor(60 * uniform(method, "length")), *row.percent / 100});
+  row.training_step_flops = 1e9 * (1 + uniform(method, "flops"));
+  data.facts.push_back({8e6, std::floor(60 * uniform(method, "length")), *row.percent / 100});
   data.rows.push_back(std::move(row));
 }
 

@@ -4,10 +4,14 @@
 #include "cli/console.h"
 #include "cli/print_rows.h"
 #include "commands/agreement.h"
+#include "commands/report_page.h"
 #include "commands/suite_lookup.h"
 #include "commands/suite_spec.h"
+#include "commands/table_statistics.h"
 #include "config/settings.h"
 #include "core/files.h"
+#include "report/page/render_page.h"
+#include "results/benchmark.h"
 #include "results/comparison.h"
 #include "results/published.h"
 #include "results/stored_runs.h"
@@ -15,8 +19,29 @@
 #include <peftbench/error.h>
 
 #include <system_error>
+#include <utility>
 
 namespace peftbench::cli {
+namespace {
+
+// The page, or with `folder` the files of its plots.
+void print_page(std::vector<ComparisonRow> rows, const StoredRuns& stored, const Paths& paths,
+                const PageOptions& options, const std::string& folder) {
+  ConsoleProgress progress;
+  for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
+  PageRequest request;
+  request.tests = test_tables(rows, stored, {}, progress);
+  request.tables = comparison_tables(rows, true, options);
+  request.home = paths.home;
+  request.rows = std::move(rows);
+  const PageData data = gather_page(std::move(request), stored, progress);
+  progress.clear();
+  if (folder.empty()) return print(render_page(data));
+  const std::size_t files = write_figures(data, folder);
+  progress.note(std::to_string(files) + " figures in " + folder);
+}
+
+}  // namespace
 
 int report_command(const std::vector<std::string>& words) {
   if (lists_columns(words)) return 0;
@@ -24,7 +49,7 @@ int report_command(const std::vector<std::string>& words) {
       "report",
       "Prints a table of the runs in a folder, from their records: one row per configuration, over its\n"
       "seeds. With --suite: the rows of that file in its current state, including missing ones.");
-  std::string folder, suite, seeds, columns, published, format = "text";
+  std::string folder, suite, seeds, columns, published, figures_folder, format = "text";
   std::vector<std::string> settings;
   bool by_task = false;
   CLI::App& app = arguments.app();
@@ -46,6 +71,8 @@ int report_command(const std::vector<std::string>& words) {
   app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
   app.add_option("--published", published, "a YAML file of published scores, shown below the rows of their tasks")
       ->type_name("FILE");
+  app.add_option("--figures", figures_folder, "writes the plots of --format html as SVG files, and no table")
+      ->type_name("DIR");
   arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
@@ -74,7 +101,10 @@ int report_command(const std::vector<std::string>& words) {
                      .expected = "folders with a record.json",
                      .remedy = "give the folder of --out"});
   if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
-  print_rows(rows, arguments.json() ? "json" : format, by_task, options);
+  if (!figures_folder.empty() || (format == "html" && !arguments.json()))
+    print_page(std::move(rows), stored, arguments.paths(), options, figures_folder);
+  else
+    print_rows(rows, arguments.json() ? "json" : format, by_task, options);
   return 0;
 }
 

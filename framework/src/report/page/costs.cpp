@@ -25,9 +25,7 @@ const std::vector<Cost>& costs() {
          return bytes ? std::optional(static_cast<double>(*bytes) / (1 << 20)) : std::nullopt;
        }},
       {"flops", "FLOPs", "FLOPs of a training step", true,
-       [](const PageData& data, std::size_t r) {
-         return r < data.facts.size() ? data.facts[r].step_flops : std::nullopt;
-       }},
+       [](const PageData& data, std::size_t r) { return data.rows.at(r).training_step_flops; }},
   };
   return all;
 }

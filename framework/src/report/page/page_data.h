@@ -17,7 +17,6 @@ namespace peftbench::report {
 
 // What the runs of a row cost beyond what stands in the row; the first finished run's.
 struct RowFacts {
-  std::optional<double> step_flops;     // of a training step of one batch
   std::optional<double> backbone_size;  // parameters
   std::optional<double> added_length;   // rows that the method adds to a sequence of the encoder
   std::optional<double> trained_share;  // of all parameters, 0 to 1
