@@ -1,6 +1,7 @@
 #include "report/escape.h"
 #include "report/format.h"
 #include "report/render.h"
+#include "report/table_parts.h"
 
 namespace peftbench::report {
 namespace {
@@ -32,7 +33,7 @@ std::string html_cell(const Cell& cell, Align align, bool first) {
   const std::string shown = for_html(cell.shown);
   const std::string tag = first ? "th" : "td", side = align == Align::right ? " class=\"number\"" : "";
   return "<" + tag + (first ? " scope=\"row\"" : "") + side + ">" +
-         (cell.best ? "<strong>" + shown + "</strong>" : shown) + "</" + tag + ">";
+         (cell.best ? "<strong>" + shown + "</strong>" : shown) + (cell.tied ? "<sup>†</sup>" : "") + "</" + tag + ">";
 }
 
 std::string html_table(const Table& table) {
@@ -61,7 +62,7 @@ std::string html_notes(const Table& table) {
   for (const Note& note : table.notes) {
     if (!note.title.empty()) text += "<p>" + for_html(with_capital(note.title)) + ":</p>\n";
     text += "<ul>\n";
-    for (const std::string& line : note.lines) text += "<li>" + for_html(line) + "</li>\n";
+    for (const std::string& line : note.lines) text += "<li>" + for_html(with_mark(line, "†")) + "</li>\n";
     text += "</ul>\n";
   }
   return text + "</div>\n";
