@@ -6,6 +6,7 @@
 #include "commands/agreement.h"
 #include "commands/suite_lookup.h"
 #include "commands/suite_spec.h"
+#include "commands/table_statistics.h"
 #include "config/settings.h"
 #include "core/files.h"
 #include "results/comparison.h"
@@ -13,6 +14,8 @@
 #include "results/stored_runs.h"
 
 #include <peftbench/error.h>
+
+#include <fmt/format.h>
 
 #include <system_error>
 
@@ -24,7 +27,9 @@ int report_command(const std::vector<std::string>& words) {
       "report",
       "Prints a table of the runs in a folder, from their records: one row per configuration, over its\n"
       "seeds. With --suite: the rows of that file in its current state, including missing ones.");
-  std::string folder, suite, seeds, columns, published, format = "text";
+  std::string folder, suite, seeds, columns, published, format = "text", tested = "auto";
+  TableTestRequest tests;
+  bool pairs = false;
   std::vector<std::string> settings;
   bool by_task = false;
   CLI::App& app = arguments.app();
@@ -43,6 +48,14 @@ int report_command(const std::vector<std::string>& words) {
       ->capture_default_str();
   arguments.flag("--by-task", by_task,
                  "also the mean over tasks of each method, which latex and html always have; csv and json: only this");
+  app.add_option("--tests", tested,
+                 fmt::format("tables whose rows are tested for differences: auto (of at most {} rows), all or none",
+                             most_tested_rows))
+      ->check(CLI::IsMember({"auto", "all", "none"}))
+      ->capture_default_str();
+  app.add_option("--seed", tests.seed, "random seed of bootstrap and permutation draws")->capture_default_str();
+  arguments.flag("--pairs", pairs,
+                 "instead of the table, all pairs of rows: difference with interval, p, and p after Holm's adjustment");
   app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
   app.add_option("--published", published, "a YAML file of published scores, shown below the rows of their tasks")
       ->type_name("FILE");
@@ -73,6 +86,15 @@ int report_command(const std::vector<std::string>& words) {
     throw DataError({.what = "there are no runs in " + folder,
                      .expected = "folders with a record.json",
                      .remedy = "give the folder of --out"});
+  tests.tables = tested == "none" ? TestedTables::none : tested == "all" ? TestedTables::all : TestedTables::automatic;
+  ConsoleProgress progress;
+  options.tests = test_tables(rows, stored, tests, progress);
+  progress.clear();
+  if (pairs) {
+    print_pairs(rows, options.tests, arguments.json() ? "json" : format);
+    return 0;
+  }
+  add_standings(rows, options.tests);
   if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
   print_rows(rows, arguments.json() ? "json" : format, by_task, options);
   return 0;
