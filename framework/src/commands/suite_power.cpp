@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -22,7 +23,7 @@ struct PlannedTable {
 };
 
 // As a run would score them: the wanted split, or where it has no labelled examples another.
-std::optional<std::int64_t> examples_of(const RunConfig& config, Resources& resources) {
+std::optional<std::int64_t> planned_examples(const RunConfig& config, Resources& resources) {
   try {
     const TaskData data = open_task(resources, config);
     for (const std::string& split : {config.options.eval.split, std::string("validation"), std::string("test")}) {
@@ -64,7 +65,8 @@ SuitePower suite_power(const SuiteRequest& request, const std::vector<SuiteRun>&
       power.task = run.cell.task;
       power.backbone = run.cell.backbone;
       power.seeds = static_cast<std::int64_t>(request.spec.seeds.size());
-      table = tables.insert(tables.end(), {std::move(power), {&run, {}, {}}});
+      tables.emplace_back(std::move(power), PlannedTable{&run, {}, {}});
+      table = std::prev(tables.end());
     }
     std::vector<double>& scores = table->second.scores[run.cell.row];
     const StoredRun* found = stored.find(run.cell.run);
@@ -80,7 +82,7 @@ SuitePower suite_power(const SuiteRequest& request, const std::vector<SuiteRun>&
   }
   for (auto& [power, planned] : tables) {
     power.rows = static_cast<std::int64_t>(planned.scores.size());
-    power.examples = planned.examples ? planned.examples : examples_of(planned.first->config, resources);
+    power.examples = planned.examples ? planned.examples : planned_examples(planned.first->config, resources);
     PowerDesign design;
     const std::optional<double> deviation = pooled_deviation(planned);
     power.measured = deviation.has_value();
