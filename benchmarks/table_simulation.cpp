@@ -4,8 +4,8 @@
 //   table_simulation [--tables 1000] [--methods 12] [--seeds 5] [--examples 500] [--seed 1]
 //
 // An answer is right where  z = difficulty of the example + what this method does to this example + what this seed does
-// to the method + noise of this answer  is above a threshold: normal numbers with standard deviations 1.3, 0.5, one that
-// gives the scores of the seeds the wanted deviation, and 0.9.
+// to the method + noise of this answer  is above a threshold: normal numbers with standard deviations 1.3, 0.5, one
+// that gives the scores of the seeds the wanted deviation, and 0.9.
 #include "core/random.h"
 #include "results/crossed_test.h"
 #include "results/table_tests.h"
@@ -14,8 +14,8 @@
 #include <boost/math/distributions/normal.hpp>
 
 #include <cmath>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <numbers>
@@ -135,8 +135,8 @@ void simulate(const Sizes& sizes, const Case& of, double score, double points) {
     deviation += table.deviation;
   }
   const auto tables = static_cast<double>(sizes.tables);
-  std::printf("%-34s  %.1f  %3.0f points  seeds' deviation %.3f  tables with a false difference %5.1f %%", of.name, score,
-              points, deviation / tables, 100 * any / tables);
+  std::printf("%-34s  %.1f  %3.0f points  seeds' deviation %.3f  tables with a false difference %5.1f %%", of.name,
+              score, points, deviation / tables, 100 * any / tables);
   if (points > 0)
     std::printf("  found %4.1f of %zu pairs (%4.1f before Holm)", found / tables, sizes.methods - 1, single / tables);
   std::printf("\n");

@@ -5,6 +5,7 @@
 #include "commands/compare_runs.h"
 #include "core/names.h"
 #include "report/format.h"
+#include "report/pair_table.h"
 #include "report/render.h"
 
 #include <fmt/format.h>
@@ -61,10 +62,6 @@ Json as_json(const CompareRequest& request, const RunComparison& comparison) {
             {"test", all->test}};
   return {{"a", request.a}, {"b", request.b},     {"seed", request.seed},
           {"tasks", tasks}, {"over_tasks", over}, {"warnings", comparison.warnings}};
-}
-
-std::string p_text(const std::optional<double>& p) {
-  return !p ? Cell::absent : *p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", *p);
 }
 
 std::string score_with(const std::optional<Interval>& interval, const std::string& score) {

@@ -3,6 +3,7 @@
 #include "cli/console.h"
 #include "report/by_task.h"
 #include "report/comparison_report.h"
+#include "report/pair_table.h"
 #include "report/published_rows.h"
 #include "report/render.h"
 #include "results/benchmark.h"
@@ -34,6 +35,20 @@ void print_rows(std::vector<ComparisonRow> rows, const std::string& format, bool
     print(comparison_text(rows, page_width(), by_task, options));
   print_warnings(not_shown(rows, options.published));
   if (by_task && tables_by_task(rows).empty()) print_warnings({"no method was run on several tasks of one backbone"});
+}
+
+void print_pairs(const std::vector<ComparisonRow>& rows, const TableTests& tests, const std::string& format) {
+  if (format == "json") return print_json(render_json(pair_data_table(rows, tests)));
+  if (format == "csv") return print(render_csv(pair_data_table(rows, tests)));
+  const std::vector<Table> tables = pair_tables(rows, tests);
+  if (tests.pairs.empty()) print_warnings({"no pair of rows was tested"});
+  if (format == "latex") return print(render_latex(tables));
+  if (format == "html") return print(render_html(tables, "peft-bench report: pairs of rows"));
+  std::string text;
+  for (const Table& table : tables)
+    text +=
+        (text.empty() ? "" : "\n") + (format == "markdown" ? render_markdown(table) : render_text(table, page_width()));
+  print(text);
 }
 
 }  // namespace peftbench::cli

@@ -19,4 +19,7 @@ std::size_t page_width();
 void print_rows(std::vector<ComparisonRow> rows, const std::string& format, bool by_task = false,
                 const PageOptions& options = {});
 
+// The pairs of rows that were tested, in these forms. `rows` are those that the tests' places count.
+void print_pairs(const std::vector<ComparisonRow>& rows, const TableTests& tests, const std::string& format);
+
 }  // namespace peftbench::cli

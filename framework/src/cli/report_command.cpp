@@ -18,6 +18,8 @@
 
 #include <peftbench/error.h>
 
+#include <fmt/format.h>
+
 #include <system_error>
 #include <utility>
 
@@ -30,7 +32,7 @@ void print_page(std::vector<ComparisonRow> rows, const StoredRuns& stored, const
   ConsoleProgress progress;
   for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
   PageRequest request;
-  request.tests = test_tables(rows, stored, {}, progress);
+  request.tests = options.tests;
   request.tables = comparison_tables(rows, true, options);
   request.home = paths.home;
   request.rows = std::move(rows);
@@ -49,7 +51,9 @@ int report_command(const std::vector<std::string>& words) {
       "report",
       "Prints a table of the runs in a folder, from their records: one row per configuration, over its\n"
       "seeds. With --suite: the rows of that file in its current state, including missing ones.");
-  std::string folder, suite, seeds, columns, published, figures_folder, format = "text";
+  std::string folder, suite, seeds, columns, published, figures_folder, format = "text", tested = "auto";
+  TableTestRequest tests;
+  bool pairs = false;
   std::vector<std::string> settings;
   bool by_task = false;
   CLI::App& app = arguments.app();
@@ -68,6 +72,14 @@ int report_command(const std::vector<std::string>& words) {
       ->capture_default_str();
   arguments.flag("--by-task", by_task,
                  "also the mean over tasks of each method, which latex and html always have; csv and json: only this");
+  app.add_option("--tests", tested,
+                 fmt::format("tables whose rows are tested for differences: auto (of at most {} rows), all or none",
+                             most_tested_rows))
+      ->check(CLI::IsMember({"auto", "all", "none"}))
+      ->capture_default_str();
+  app.add_option("--seed", tests.seed, "random seed of bootstrap and permutation draws")->capture_default_str();
+  arguments.flag("--pairs", pairs,
+                 "instead of the table, all pairs of rows: difference with interval, p, and p after Holm's adjustment");
   app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
   app.add_option("--published", published, "a YAML file of published scores, shown below the rows of their tasks")
       ->type_name("FILE");
@@ -100,6 +112,15 @@ int report_command(const std::vector<std::string>& words) {
     throw DataError({.what = "there are no runs in " + folder,
                      .expected = "folders with a record.json",
                      .remedy = "give the folder of --out"});
+  tests.tables = tested == "none" ? TestedTables::none : tested == "all" ? TestedTables::all : TestedTables::automatic;
+  ConsoleProgress progress;
+  options.tests = test_tables(rows, stored, tests, progress);
+  progress.clear();
+  if (pairs) {
+    print_pairs(rows, options.tests, arguments.json() ? "json" : format);
+    return 0;
+  }
+  add_standings(rows, options.tests);
   if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
   if (!figures_folder.empty() || (format == "html" && !arguments.json()))
     print_page(std::move(rows), stored, arguments.paths(), options, figures_folder);

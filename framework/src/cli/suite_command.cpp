@@ -3,10 +3,13 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "cli/print_power.h"
 #include "cli/print_rows.h"
 #include "commands/agreement.h"
 #include "commands/suite.h"
+#include "commands/suite_power.h"
 #include "commands/suite_spec.h"
+#include "commands/table_statistics.h"
 #include "config/settings.h"
 #include "core/names.h"
 #include "ledger/ledger.h"
@@ -58,7 +61,8 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
 }
 
 // What would be run: a line for each row on each task and backbone.
-void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources, bool as_json) {
+void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, const StoredRuns& stored,
+                   Resources& resources, bool as_json) {
   Table table({"row", "task", "backbone", right_column("runs"), right_column("finished"), right_column("steps"),
                right_column("batch"), "trained"});
   Json json = Json::array();
@@ -84,11 +88,10 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
                       {"evaluated_otherwise", runs[i].cell.otherwise},
                       {"config", Json(to_json(runs[i].config))}});
   }
-  if (as_json)
-    print_json(json);
-  else
-    print(render_text(table, page_width()) +
-          fmt::format("\n{} of {} runs remain; nothing was trained (--dry-run)\n", left, runs.size()));
+  if (as_json) return print_json(json);
+  const std::string power = power_text(suite_power(request, runs, stored, resources));
+  print(render_text(table, page_width()) + (power.empty() ? "" : "\n" + power) +
+        fmt::format("\n{} of {} runs remain; nothing was trained (--dry-run)\n", left, runs.size()));
 }
 
 }  // namespace
@@ -128,11 +131,12 @@ int suite_command(const std::vector<std::string>& words) {
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
   Resources resources(request.paths);
-  const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out), resources);
+  const StoredRuns before = read_runs(request.out);
+  const std::vector<SuiteRun> runs = resolve_suite(request, before, resources);
   ConsoleProgress progress;
   for (const std::string& note : evaluation_notes(runs)) progress.note(note);
   if (dry) {
-    print_dry_run(request, runs, resources, arguments.json());
+    print_dry_run(request, runs, before, resources, arguments.json());
     return 0;
   }
   listen_for_stop();
@@ -140,6 +144,9 @@ int suite_command(const std::vector<std::string>& words) {
   progress.clear();
   const StoredRuns stored = read_runs(request.out);
   std::vector<ComparisonRow> rows = compare(manifest, stored);
+  options.tests = test_tables(rows, stored, {}, progress);
+  progress.clear();
+  add_standings(rows, options.tests);
   if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
   print_rows(std::move(rows), arguments.json() ? "json" : "text", false, options);
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),

@@ -67,10 +67,6 @@ PageData gather_page(PageRequest request, const StoredRuns& stored, ProgressSink
   for (const ComparisonRow& row : data.rows) data.facts.push_back(facts_of(row, stored));
   data.curves = curves_of(data.rows, stored, progress, data.notes);
   data.answers = table_answers(data.rows, stored, {}, data.notes);
-  for (const UntestedRow& untested : data.tests.untested) {
-    const ComparisonRow& row = data.rows.at(untested.row);
-    data.notes.push_back(row.label + " on " + row.task + " is not tested: " + untested.why);
-  }
   for (const char* folder : {".deps/plot", "plot"})
     if (!data.library) data.library = read_plot_library(request.home / folder);
   return data;

@@ -31,7 +31,8 @@ void check_comparable(const ScoredPart& first, const ScoredPart& other);
 // The predictions of a part. Throws DataError where they are not as they were written, or lack what a metric needs.
 PredictionFile read_part(const ScoredPart& part);
 
-// The predictions of `other` in the order of `first`. Throws DataError with the first example that only one of them has.
+// The predictions of `other` in the order of `first`. Throws DataError with the first example that only one of them
+// has.
 std::vector<Prediction> in_order_of(const PredictionFile& first, const PredictionFile& other);
 
 }  // namespace peftbench::commands

@@ -59,8 +59,7 @@ ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
   if (!part) throw DataError("a mixture as a whole has no examples that are its own");
   if (part->metrics.empty()) throw DataError("run " + part->run + " has no score");
   std::error_code error;
-  if (!fs::is_regular_file(part->file, error))
-    throw DataError("the predictions of " + part->run + " are missing");
+  if (!fs::is_regular_file(part->file, error)) throw DataError("the predictions of " + part->run + " are missing");
   return *part;
 }
 
@@ -113,8 +112,8 @@ class TableReader {
     Scorer scorer = metric.scorer(answers);
     const double score = scorer.value(Scorer::Weights(answers.size(), 1.0)), recorded = part.metrics.front().value;
     if (answers.empty() || !(std::abs(score - recorded) <= 1e-9))
-      throw DataError(fmt::format("{} of {} is {} by its predictions, and {} by its record", metric.name,
-                                           part.run, score, recorded));
+      throw DataError(fmt::format("{} of {} is {} by its predictions, and {} by its record", metric.name, part.run,
+                                  score, recorded));
     if (!first_) {
       units_ = units_of(answers, scorer.grouped);
       metric_ = metric;

@@ -5,6 +5,7 @@
 #include "report/format.h"
 #include "report/published_rows.h"
 #include "report/score_grid.h"
+#include "report/table_parts.h"
 #include "results/benchmark.h"
 
 #include <fmt/format.h>
@@ -228,6 +229,13 @@ Table by_task_table(const TaskGrid& grid, const std::vector<ComparisonRow>& rows
     scores.back().push_back(mean_score(method, grid));
   }
   for (std::size_t c = 0; c < scores.size(); ++c) mark_best(table, c + 1, scores[c]);
+  bool tied = false;
+  for (std::size_t t = 0; t < grid.tasks.size(); ++t) {
+    std::vector<const ComparisonRow*> on_task;
+    for (const MethodOnTasks* method : complete) on_task.push_back(scored_row(*method, grid.tasks[t]));
+    mark_tied(table, t + 1, on_task);
+    tied |= has_tied(table, t + 1);
+  }
   std::vector<std::optional<double>> bars;
   std::vector<ScoreColumn> columns;
   for (const std::string& task : grid.tasks) {
@@ -250,6 +258,8 @@ Table by_task_table(const TaskGrid& grid, const std::vector<ComparisonRow>& rows
   };
   note("scores", std::move(kinds));
   note("* evaluated differently from the rest of the table", std::move(otherwise));
+  if (tied)
+    table.notes.push_back({"tests", {std::string(tied_mark) + " not distinguishable from the best row on its task"}});
   note("seeds that differ between tasks", std::move(seeds));
   note("without a mean over the tasks", std::move(without));
   if (!complete.empty()) add_published(table, columns, table.columns.size() - 1, published);

@@ -66,6 +66,34 @@ Cell list_cell(const std::vector<std::string>& list) {
   return cell;
 }
 
+// Of a row that was tested: "0.812 ± 0.013 [0.790, 0.833]".
+std::string score_with_interval(const ComparisonRow& row) {
+  const std::string text = score_text(row);
+  if (row.score.n < 2 || !row.standing || !row.standing->interval) return text;
+  const Interval& interval = *row.standing->interval;
+  return fmt::format("{} [{}, {}]", text, format_score(interval.low), format_score(interval.high));
+}
+
+std::optional<Interval> interval_of(const ScoredTask& task) {
+  return task.own && task.row.standing && task.row.standing->interval ? task.row.standing->interval : task.interval;
+}
+
+template <class Value>
+Cell standing_cell(const ScoredTask& task, Value&& value) {
+  if (!task.own || !task.row.standing) return {};
+  const auto known = value(*task.row.standing);
+  return {fmt::format("{}", known), Json(known)};
+}
+
+// "1–4", or that there is nothing to rank by.
+Cell rank_cell(const ScoredTask& task) {
+  if (!task.own || !task.row.standing) return {};
+  const Standing& standing = *task.row.standing;
+  if (standing.too_small) return {too_small_text};
+  return {standing.rank_low == standing.rank_high ? std::to_string(standing.rank_low)
+                                                  : fmt::format("{}–{}", standing.rank_low, standing.rank_high)};
+}
+
 Cell seeds_cell(const ComparisonRow& row) {
   const auto all = static_cast<std::int64_t>(row.runs.size());
   const std::int64_t good = finished(row);
@@ -109,6 +137,9 @@ bool any_forgetting(const TableRows& rows) {
 }
 bool any_agreement(const TableRows& rows) {
   return std::any_of(rows.begin(), rows.end(), [](const auto* row) { return row->agreement.has_value(); });
+}
+bool any_ranks(const TableRows& rows) {
+  return std::count_if(rows.begin(), rows.end(), [](const auto* row) { return row->standing.has_value(); }) > 1;
 }
 bool any_searched(const TableRows& rows) {
   return std::any_of(rows.begin(), rows.end(), [](const auto* row) { return !row->searched.empty(); });
@@ -171,14 +202,30 @@ const std::vector<ComparisonColumn>& comparison_columns() {
       {"examples", "examples", r, Of::score, csv(70), [](Task t) { return range_cell(t.examples); },
        "number of scored examples"},
       {"score", "score", r, Of::score, cost(20, 0),
-       [](Task t) { return Cell(t.own ? score_text(t.row) : score_text(t.score, t.interval), json_summary(t.score)); },
-       "mean ± standard deviation over seeds of the task's first metric; of one seed, with its 95 % interval"},
+       [](Task t) {
+         return Cell(t.own ? score_with_interval(t.row) : score_text(t.score, t.interval), json_summary(t.score));
+       },
+       "mean ± standard deviation over seeds of the task's first metric, with its 95 % interval"},
+      {"rank",
+       "rank",
+       r,
+       Of::runs,
+       {25, 0, false, scores_and_costs},
+       rank_cell,
+       "ranks that the tests allow; by default only if several rows were tested",
+       any_ranks},
       {"score_low", "score, low", r, Of::score, csv(280),
-       [](Task t) { return number_cell(t.interval ? std::optional(t.interval->low) : std::nullopt, format_score); },
-       "lower limit of the 95 % interval of a single seed"},
+       [](Task t) {
+         const auto interval = interval_of(t);
+         return number_cell(interval ? std::optional(interval->low) : std::nullopt, format_score);
+       },
+       "lower limit of the 95 % interval: of a single seed, and of the mean over seeds of a tested row"},
       {"score_high", "score, high", r, Of::score, csv(290),
-       [](Task t) { return number_cell(t.interval ? std::optional(t.interval->high) : std::nullopt, format_score); },
-       "upper limit of the 95 % interval of a single seed"},
+       [](Task t) {
+         const auto interval = interval_of(t);
+         return number_cell(interval ? std::optional(interval->high) : std::nullopt, format_score);
+       },
+       "upper limit of the 95 % interval: of a single seed, and of the mean over seeds of a tested row"},
       {"tasks", "", l, Of::runs, json_alone, [](Task t) { return tasks_cell(t.row); }, ""},
       {"majority", "majority", r, Of::score, cost(50, 80), [](Task t) { return number_cell(t.majority, format_score); },
        "the best score of a constant answer"},
@@ -255,6 +302,18 @@ const std::vector<ComparisonColumn>& comparison_columns() {
        "number of seeds; 2 of 3 if one has not finished"},
       {"seeds_finished", "", r, Of::row, csv_alone(260), [](Task t) { return count_cell(finished(t.row)); }, ""},
       {"message", "", l, Of::row, csv_alone(270), [](Task t) { return first_message(t.row); }, ""},
+      {"rank_low", "rank, low", r, Of::runs, cost(0, 410),
+       [](Task t) { return standing_cell(t, [](const Standing& s) { return s.rank_low; }); },
+       "1 + the rows of the table that are significantly better"},
+      {"rank_high", "rank, high", r, Of::runs, cost(0, 420),
+       [](Task t) { return standing_cell(t, [](const Standing& s) { return s.rank_high; }); },
+       "the tested rows of the table that are not significantly worse"},
+      {"tied_with_best", "tied with best", l, Of::runs, cost(0, 430),
+       [](Task t) { return standing_cell(t, [](const Standing& s) { return s.tied_with_best; }); },
+       "whether no test tells the row from the best of its table"},
+      {"too_small", "n too small", l, Of::runs, cost(0, 440),
+       [](Task t) { return standing_cell(t, [](const Standing& s) { return s.too_small; }); },
+       "whether there are fewer than 5 seeds and under 100 examples, so that no test is made"},
   };
   return columns;
 }

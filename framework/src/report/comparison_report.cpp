@@ -8,6 +8,7 @@
 #include "report/render.h"
 #include "report/row_text.h"
 #include "report/score_grid.h"
+#include "report/test_notes.h"
 
 #include <fmt/format.h>
 
@@ -81,7 +82,10 @@ void mark_best_scores(Table& table, const Section& section) {
   ColumnScores scores;
   for (const ComparisonRow* row : section.rows) scores.push_back(column_score(*row));
   for (std::size_t c = 0; c < table.columns.size(); ++c)
-    if (table.columns[c].key == "score") mark_best(table, c, scores);
+    if (table.columns[c].key == "score") {
+      mark_best(table, c, scores);
+      mark_tied(table, c, section.rows);
+    }
 }
 
 void add_published_scores(Table& table, const Section& section, const std::vector<PublishedScore>& published) {
@@ -103,7 +107,7 @@ std::vector<std::string> forgetting_texts(const Section& section) {
   return texts;
 }
 
-Table table_of(const Section& section, const PageOptions& options) {
+Table table_of(const Section& section, const std::vector<ComparisonRow>& all, const PageOptions& options) {
   Table table;
   const auto add = [&](const char* title, std::vector<std::string> lines) {
     if (!lines.empty()) table.notes.push_back({title, std::move(lines)});
@@ -118,6 +122,7 @@ Table table_of(const Section& section, const PageOptions& options) {
     const bool tells = std::any_of(table.columns.begin(), table.columns.end(),
                                    [](const Column& column) { return column.key == "forgetting"; });
     if (tells) add("forgetting: rise of the loss, in nats per token, of", forgetting_texts(section));
+    for (Note& note : test_notes(all, section.rows, options.tests)) table.notes.push_back(std::move(note));
     add("without a score", unfinished(section));
     add_published_scores(table, section, options.published);
   }
@@ -143,10 +148,16 @@ std::vector<const ComparisonRow*> addresses(const std::vector<ComparisonRow>& ro
 
 std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task, const PageOptions& options) {
   std::vector<Table> tables;
-  for (const Section& section : sections(rows)) tables.push_back(table_of(section, options));
+  for (const Section& section : sections(rows)) tables.push_back(table_of(section, rows, options));
   for (Table& grid : score_grids(rows)) tables.push_back(std::move(grid));
   if (by_task)
     for (Table& grid : tables_by_task(rows, options.published)) tables.push_back(std::move(grid));
+  if (!options.tests.notes.empty()) {
+    Table notes;
+    notes.title = "tables without tests";
+    notes.notes = {{"", options.tests.notes}};
+    tables.push_back(std::move(notes));
+  }
   return tables;
 }
 

@@ -5,6 +5,7 @@
 #include "report/table.h"
 #include "results/comparison.h"
 #include "results/published.h"
+#include "results/table_tests.h"
 
 #include <cstddef>
 #include <string>
@@ -16,6 +17,7 @@ namespace peftbench::report {
 struct PageOptions {
   ColumnChoice columns = {};                   // of the tables of a task
   std::vector<PublishedScore> published = {};  // shown below the rows of their tasks
+  TableTests tests = {};                       // of these rows, which have their standings: told below the tables
 };
 
 // Rows as a reader wants them: a table for each task and backbone, the failures below; then those of scores on several

@@ -3,6 +3,7 @@
 #include "report/html_parts.h"
 #include "report/page/assets.h"
 #include "report/render.h"
+#include "report/table_parts.h"
 
 namespace peftbench::report {
 namespace {
@@ -10,7 +11,8 @@ namespace {
 // Most cells are numbers, and set to the right: those that are not have a class. A page may have ten thousand of them,
 // so they are written without what HTML lets out: </td>.
 std::string html_cell(const Cell& cell, Align align, bool first) {
-  const std::string shown = for_html(cell.shown), text = cell.best ? "<strong>" + shown + "</strong>" : shown;
+  const std::string shown = for_html(cell.shown),
+                    text = (cell.best ? "<strong>" + shown + "</strong>" : shown) + (cell.tied ? "<sup>†</sup>" : "");
   if (first) return "<th scope=\"row\">" + text + "</th>";
   return (align == Align::left ? "<td class=\"text\">" : "<td>") + text;
 }
@@ -45,7 +47,7 @@ std::string html_notes(const Table& table) {
   for (const Note& note : table.notes) {
     if (!note.title.empty()) text += "<p>" + for_html(with_capital(note.title)) + ":</p>\n";
     text += "<ul>\n";
-    for (const std::string& line : note.lines) text += "<li>" + for_html(line) + "</li>\n";
+    for (const std::string& line : note.lines) text += "<li>" + for_html(with_mark(line, "†")) + "</li>\n";
     text += "</ul>\n";
   }
   return text + "</div>\n";

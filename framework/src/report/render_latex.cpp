@@ -48,7 +48,8 @@ std::string latex_tabular(const Table& table, const ColumnPlaces& places) {
     for (const std::size_t c : places) {
       const Cell& cell = table.rows[r][c];
       const std::string shown = for_latex(cell.shown);
-      cells.push_back(cell.best ? "\\textbf{" + shown + "}" : shown);
+      cells.push_back((cell.best ? "\\textbf{" + shown + "}" : shown) +
+                      (cell.tied ? "\\textsuperscript{\\textdagger}" : ""));
     }
     if (table.has_rule(r)) text += "    \\midrule\n";
     text += latex_row(cells);
@@ -61,7 +62,8 @@ std::string latex_notes(const Table& table) {
   std::string text = "  \\par\\medskip\n  \\begin{minipage}{\\linewidth}\n    \\raggedright\n";
   for (const Note& note : table.notes) {
     if (!note.title.empty()) text += "    " + for_latex(with_capital(note.title)) + ":\\par\n";
-    for (const std::string& line : note.lines) text += "    \\textbullet{} " + for_latex(line) + "\\par\n";
+    for (const std::string& line : note.lines)
+      text += "    \\textbullet{} " + for_latex(with_mark(line, "†")) + "\\par\n";
   }
   return text + "  \\end{minipage}\n";
 }

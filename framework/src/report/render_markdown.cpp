@@ -20,7 +20,8 @@ std::string markdown_lines(const Table& table) {
       text += "\n";
     }
     text += "|";
-    for (const Cell& cell : table.rows[r]) text += " " + for_markdown(cell.shown) + " |";
+    for (const Cell& cell : table.rows[r])
+      text += " " + for_markdown(cell.shown) + (cell.tied ? std::string(" ") + tied_mark : "") + " |";
     text += "\n";
   }
   return text;

@@ -10,10 +10,14 @@ namespace {
 
 std::string text_lines(const Table& table, const ColumnPlaces& places, std::size_t width) {
   std::vector<std::vector<std::string>> lines(1);
-  for (const std::size_t c : places) lines[0].push_back(in_one_line(table.columns[c].title));
+  for (const std::size_t c : places)
+    lines[0].push_back(in_one_line(table.columns[c].title) + (has_tied(table, c) ? "  " : ""));
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
-    for (const std::size_t c : places) lines.back().push_back(in_one_line(row[c].shown));  // a name cannot end its row
+    for (const std::size_t c : places) {
+      const std::string mark = row[c].tied ? std::string(" ") + tied_mark : has_tied(table, c) ? "  " : "";
+      lines.back().push_back(in_one_line(row[c].shown) + mark);  // a name cannot end its row
+    }
   }
   std::vector<std::size_t> widths(places.size(), 0);
   for (const auto& line : lines)

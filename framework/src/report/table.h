@@ -29,6 +29,7 @@ struct Cell {
   std::string shown = absent;
   Json value = nullptr;
   bool best = false;  // of its column: LaTeX and HTML emphasise it
+  bool tied = false;  // not distinguishable from the best: a mark in every form that people read
 };
 
 // A whole number with its thousands apart.
@@ -48,6 +49,9 @@ struct Column {
 
 // A column of numbers, set to the right.
 inline Column right_column(std::string title) { return {std::move(title), Align::right}; }
+
+// The mark of tied cells. A line of a note that begins with it begins with the mark of the form.
+inline constexpr const char* tied_mark = "≈";
 
 // Lines below a table. Without a title they stand in the place of the table.
 struct Note {

@@ -285,6 +285,10 @@ SeedRun run_of(const SuiteCell& cell, const StoredRuns& stored) {
 
 }  // namespace
 
+void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests) {
+  for (const Standing& standing : tests.standings) rows.at(standing.row).standing = standing;
+}
+
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {
   std::vector<ComparisonRow> rows;
   std::vector<std::vector<const RunRecord*>> finished;  // by row

@@ -5,6 +5,7 @@
 #include "results/statistics.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
+#include "results/table_tests.h"
 
 #include <cstdint>
 #include <optional>
@@ -63,6 +64,7 @@ struct ComparisonRow {
   std::optional<Range> examples;
   std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
   std::optional<double> illegal_rate;  // mean
+  std::optional<Standing> standing;    // in its table, if it was tested there
   std::vector<OtherScore> others;      // in the records' order
   std::optional<double> percent;       // trained, of all
   std::optional<Range> trained, receiving_gradient, stored, inference, after_merge, bytes_stored;
@@ -95,6 +97,9 @@ std::vector<ComparisonRow> compare(const StoredRuns& stored);
 
 // The rows of a suite, in its order. Runs that never came to be are in them too.
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored);
+
+// Gives the rows their standings.
+void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests);
 
 // Seconds of a training step: the phase `train` holds steps alone, evaluations have one of their own.
 std::optional<double> step_seconds(const RunRecord& record);

@@ -29,11 +29,11 @@ CrossedRow crossed_row(const SeedValues& values);
 
 // The variance of a difference and the test on it.
 struct CrossedTest {
-  double difference = 0;                       // a's mean minus b's
-  double seed_part = 0, unit_part = 0;         // the variance: of the choice of seeds, and of units
-  double seed_degrees = 0, unit_degrees = 0;   // of freedom
-  std::optional<double> p;                     // two-sided, at least 1e-300
-  std::string test;                            // its name; "no variation" where it has no p
+  double difference = 0;                      // a's mean minus b's
+  double seed_part = 0, unit_part = 0;        // the variance: of the choice of seeds, and of units
+  double seed_degrees = 0, unit_degrees = 0;  // of freedom
+  std::optional<double> p;                    // two-sided, at least 1e-300
+  std::string test;                           // its name; "no variation" where it has no p
 };
 
 // Whether two rows differ, with their seeds and the examples both taken as random: what is tested is the difference of

@@ -18,10 +18,10 @@ struct BootstrapRow {
   SeedScore score = {};                          // where there are no values: by how often each example was drawn
 };
 
-// Hierarchical bootstrap of a table: each draw takes as many units as there are, the same for all rows, and for each row
-// as many of its seeds as it has, with replacement; seeds of different rows have nothing in common. Result: of each row
-// its mean over the drawn seeds, by draw. `design.seeds` does not count. Draw k uses the random streams "bootstrap of
-// tables", k, and "bootstrap of the seeds of NAME", k. Empty without units or draws.
+// Hierarchical bootstrap of a table: each draw takes as many units as there are, the same for all rows, and for each
+// row as many of its seeds as it has, with replacement; seeds of different rows have nothing in common. Result: of each
+// row its mean over the drawn seeds, by draw. `design.seeds` does not count. Draw k uses the random streams "bootstrap
+// of tables", k, and "bootstrap of the seeds of NAME", k. Empty without units or draws.
 std::vector<std::vector<double>> bootstrap_scores(const BootstrapDesign& design, const std::vector<BootstrapRow>& rows);
 
 }  // namespace peftbench::results

@@ -34,6 +34,7 @@ std::vector<Standing> standings_of(const std::vector<RankedRow>& table, const st
     standing.too_small = is_too_small(table[i].seeds, table[i].examples);
     standings.push_back(standing);
   }
+  if (!standings.empty()) standings[best].best = true;
   for (const PairTest& pair : pairs) {
     const auto a = place.find(pair.a), b = place.find(pair.b);
     if (a == place.end() || b == place.end() || !pair.adjusted_p || *pair.adjusted_p >= significance) continue;

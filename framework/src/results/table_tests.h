@@ -32,6 +32,7 @@ struct Standing {
   std::size_t row = 0;                       // place in the list of all rows
   std::optional<Interval> interval;          // 95 %, of the mean over seeds
   std::int64_t rank_low = 1, rank_high = 1;  // 1 + rows that are different and better; rows that are not worse
+  bool best = false;                         // has the largest score of the table; of equal ones the first
   bool tied_with_best = false;  // not distinguishable from the best row of the table; true for the best itself
   bool too_small = false;       // no test can tell: fewer than 5 seeds and under 100 examples
 };

@@ -94,7 +94,7 @@ const std::vector<std::string>& pieces() {
 template <class Check>
 void for_random_names(Check&& check) {
   std::mt19937 random(7);
-  for (int n = 0; n < 20000; ++n) {
+  for (int n = 0; n < 5000; ++n) {
     std::string name;
     for (std::size_t length = random() % 9; length > 0; --length) name += pieces()[random() % pieces().size()];
     check(name);
@@ -159,7 +159,8 @@ TEST(EscapeProperty, MarkdownHasNoMarkupLeft) {
       }
     }
     EXPECT_EQ(read, in_one_line(name));
-    EXPECT_EQ(text.find("://"), std::string::npos) << text;
+    for (std::size_t at = 0; (at = text.find("://", at)) != std::string::npos; ++at)
+      EXPECT_TRUE(at > 0 && text[at - 1] == '\\') << text;
     EXPECT_EQ(text.find("www."), std::string::npos) << text;
     EXPECT_FALSE(text.starts_with("- ") || text.starts_with("+ ") || text.starts_with("---") ||
                  text.starts_with("1. ") || text.starts_with("#") || text.starts_with(" "))

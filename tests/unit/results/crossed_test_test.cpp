@@ -5,9 +5,9 @@
 
 #include <peftbench/error.h>
 
-#include <boost/math/distributions/students_t.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/math/distributions/students_t.hpp>
 
 #include <algorithm>
 #include <cmath>

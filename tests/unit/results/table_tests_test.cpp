@@ -37,8 +37,8 @@ TEST(TableTests, HolmIsOverAllPairs) {
 TEST(TableTests, RanksAreIntervals) {
   // 10 and 11 are alike, both better than 12; 13 is like 11 and 12.
   const std::vector<RankedRow> table = {{10, 0.9, 5, 500}, {11, 0.85, 5, 500}, {12, 0.7, 5, 500}, {13, 0.8, 5, 500}};
-  std::vector<PairTest> pairs = {pair_of(10, 11, 0.05, 0.3),   pair_of(10, 12, 0.2, 1e-4), pair_of(10, 13, 0.1, 1e-3),
-                                 pair_of(11, 12, 0.15, 1e-3),  pair_of(11, 13, 0.05, 0.2), pair_of(12, 13, -0.1, 0.04),
+  std::vector<PairTest> pairs = {pair_of(10, 11, 0.05, 0.3),  pair_of(10, 12, 0.2, 1e-4), pair_of(10, 13, 0.1, 1e-3),
+                                 pair_of(11, 12, 0.15, 1e-3), pair_of(11, 13, 0.05, 0.2), pair_of(12, 13, -0.1, 0.04),
                                  pair_of(0, 10, 0.5, 1e-9)};  // of another table
   adjust_pairs(pairs);
   const std::vector<Standing> standings = standings_of(table, pairs);
@@ -98,7 +98,8 @@ TEST(TableBootstrap, ScoresByWeightsAndValuesAreTheSame) {
 }
 
 TEST(TableBootstrap, ARowDoesNotDependOnTheOthers) {
-  const BootstrapRow a{"a", 2, {{1, 0, 1, 0, 1}, {1, 1, 1, 0, 0}}, {}}, b{"b", 2, {{1, 0, 1, 0, 1}, {1, 1, 1, 0, 0}}, {}};
+  const BootstrapRow a{"a", 2, {{1, 0, 1, 0, 1}, {1, 1, 1, 0, 0}}, {}},
+      b{"b", 2, {{1, 0, 1, 0, 1}, {1, 1, 1, 0, 0}}, {}};
   const auto alone = bootstrap_scores(design_of(5), {b}), both = bootstrap_scores(design_of(5), {a, b});
   EXPECT_EQ(alone[0], both[1]);
   EXPECT_NE(both[0], both[1]) << "the seeds of two rows have nothing in common";
