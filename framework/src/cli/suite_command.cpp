@@ -1,10 +1,15 @@
 #include "cli/arguments.h"
+#include "cli/columns_flag.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/fetch.h"
+#include "cli/print_power.h"
 #include "cli/print_rows.h"
+#include "commands/agreement.h"
 #include "commands/suite.h"
+#include "commands/suite_power.h"
 #include "commands/suite_spec.h"
+#include "commands/table_statistics.h"
 #include "config/settings.h"
 #include "core/names.h"
 #include "ledger/ledger.h"
@@ -25,6 +30,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace peftbench::cli {
 namespace {
@@ -55,7 +61,8 @@ std::vector<std::string> evaluation_notes(const std::vector<SuiteRun>& runs) {
 }
 
 // What would be run: a line for each row on each task and backbone.
-void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, Resources& resources, bool as_json) {
+void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& runs, const StoredRuns& stored,
+                   Resources& resources, bool as_json) {
   Table table({"row", "task", "backbone", right_column("runs"), right_column("finished"), right_column("steps"),
                right_column("batch"), "trained"});
   Json json = Json::array();
@@ -81,22 +88,22 @@ void print_dry_run(const SuiteRequest& request, const std::vector<SuiteRun>& run
                       {"evaluated_otherwise", runs[i].cell.otherwise},
                       {"config", Json(to_json(runs[i].config))}});
   }
-  if (as_json)
-    print_json(json);
-  else
-    print(render_text(table, page_width()) +
-          fmt::format("\n{} of {} runs remain; nothing was trained (--dry-run)\n", left, runs.size()));
+  if (as_json) return print_json(json);
+  const std::string power = power_text(suite_power(request, runs, stored, resources));
+  print(render_text(table, page_width()) + (power.empty() ? "" : "\n" + power) +
+        fmt::format("\n{} of {} runs remain; nothing was trained (--dry-run)\n", left, runs.size()));
 }
 
 }  // namespace
 
 int suite_command(const std::vector<std::string>& words) {
+  if (lists_columns(words)) return 0;
   Arguments arguments(
       "suite",
       "Runs a grid of methods, tasks, backbones and seeds, each in its own process, and prints the table.\n"
       "Finished runs are not repeated; a failed run is a row with its error message.");
   SuiteRequest request;
-  std::string file, seeds;
+  std::string file, seeds, columns;
   std::vector<std::string> settings;
   bool dry = false;
   CLI::App& app = arguments.app();
@@ -108,6 +115,7 @@ int suite_command(const std::vector<std::string>& words) {
   app.add_option("--set", settings, "override a setting for every run; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
   arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
   arguments.add_out();
   arguments.add_paths();
@@ -115,23 +123,32 @@ int suite_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   request.paths = dry ? arguments.paths() : fetching(arguments.paths());
   request.spec = read_suite(file, request.paths.configs());
+  PageOptions options;
+  options.columns = chosen_columns(columns, request.spec.columns, request.spec.columns_place);
   if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
   request.threads = {threads_of_a_run(request.jobs)};
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
   Resources resources(request.paths);
-  const std::vector<SuiteRun> runs = resolve_suite(request, read_runs(request.out), resources);
+  const StoredRuns before = read_runs(request.out);
+  const std::vector<SuiteRun> runs = resolve_suite(request, before, resources);
   ConsoleProgress progress;
   for (const std::string& note : evaluation_notes(runs)) progress.note(note);
   if (dry) {
-    print_dry_run(request, runs, resources, arguments.json());
+    print_dry_run(request, runs, before, resources, arguments.json());
     return 0;
   }
   listen_for_stop();
   const SuiteManifest manifest = run_suite(request, runs, progress);
   progress.clear();
-  print_rows(compare(manifest, read_runs(request.out)), arguments.json() ? "json" : "text");
+  const StoredRuns stored = read_runs(request.out);
+  std::vector<ComparisonRow> rows = compare(manifest, stored);
+  options.tests = test_tables(rows, stored, {}, progress);
+  progress.clear();
+  add_standings(rows, options.tests);
+  if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
+  print_rows(std::move(rows), arguments.json() ? "json" : "text", false, options);
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
                                     [](const auto& cell) { return !cell.message.empty(); });
   if (failed == 0) return 0;

@@ -72,6 +72,8 @@ FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored) {
         if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
   }
 
+  found.columns = request.spec.columns;
+  found.columns_place = request.spec.columns_place;
   found.manifest.name = request.spec.name;
   Resources resources(request.paths);
   for (const SuiteRun& run : resolve_suite(request, stored, resources)) {

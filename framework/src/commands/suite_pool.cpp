@@ -1,4 +1,6 @@
 #include "commands/suite.h"
+
+#include "commands/forgetting.h"
 #include "core/child_process.h"
 #include "core/clock.h"
 #include "core/interrupt.h"
@@ -66,9 +68,14 @@ class Pool {
 
  private:
   struct Job {
-    Job(std::size_t place, const fs::path& log_file, const std::vector<std::string>& command, const fs::path& home)
-        : index(place), log(log_file), process(command, {{"PEFTBENCH_HOME", home.string()}}, log_file) {}
+    Job(std::size_t place, bool forgetting, const fs::path& log_file, const std::vector<std::string>& command,
+        const fs::path& home)
+        : index(place),
+          measures(forgetting),
+          log(log_file),
+          process(command, {{"PEFTBENCH_HOME", home.string()}}, log_file) {}
     std::size_t index;
+    bool measures;  // what a finished run has forgotten; false: it is the run itself
     fs::path log;
     Stopwatch watch;
     ChildProcess process;
@@ -79,8 +86,14 @@ class Pool {
     const std::vector<std::size_t> indices = order();
     waiting_.assign(indices.begin(), indices.end());
     total_ = static_cast<std::int64_t>(waiting_.size());
-    while (!waiting_.empty() || !jobs_.empty() || !elsewhere_.empty()) {
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      if (runs_[i].finished) measure_later(i);
+    while (!waiting_.empty() || !unmeasured_.empty() || !jobs_.empty() || !elsewhere_.empty()) {
       if (request_.stop && request_.stop()) throw Interrupted();
+      while (!unmeasured_.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
+        measure(unmeasured_.front());
+        unmeasured_.pop_front();
+      }
       while (!waiting_.empty() && static_cast<std::int64_t>(jobs_.size()) < request_.jobs) {
         const std::size_t next = waiting_.front();
         waiting_.pop_front();
@@ -121,11 +134,57 @@ class Pool {
     const fs::path folder = suite_folder(request_.out, request_.spec.name);
     const fs::path config = folder / (run.cell.run + ".yaml"), log = folder / (run.cell.run + ".log");
     write_atomically(config, to_yaml(run.config, {"the run '" + run.cell.row + "' of " + request_.spec.file.string()}));
-    std::vector<std::string> command = {own_program(), "run", "--config", config, "--out", request_.out};
+    const std::vector<std::string> command = {own_program(), "run", "--config", config, "--out", request_.out};
+    start(index, false, log, command);
+  }
+
+  void start(std::size_t index, bool measures, const fs::path& log, std::vector<std::string> command) {
     command.insert(command.end(), {"--data", request_.paths.data});
     for (const fs::path& plugin : request_.paths.plugin_files) command.insert(command.end(), {"--plugin", plugin});
     manifest_.cells[index].message.clear();
-    jobs_.push_back(std::make_unique<Job>(index, log, command, request_.paths.home));
+    jobs_.push_back(std::make_unique<Job>(index, measures, log, command, request_.paths.home));
+  }
+
+  ForgettingRequest forgetting_of(std::size_t index) const {
+    ForgettingRequest asked;
+    asked.run = folder_of(index);
+    asked.text = request_.spec.forgetting->text;
+    asked.examples = request_.spec.forgetting->examples;
+    asked.max_tokens = request_.spec.forgetting->max_tokens;
+    return asked;
+  }
+
+  bool lacks_forgetting(std::size_t index) const {
+    if (!request_.spec.forgetting) return false;
+    const std::optional<RunRecord> record = record_of(index);
+    return record && record->status == "finished" && !has_forgetting(*record, forgetting_of(index));
+  }
+
+  void measure_later(std::size_t index) {
+    if (!lacks_forgetting(index)) return;
+    unmeasured_.push_back(index);
+    ++total_;
+  }
+
+  void measure(std::size_t index) {
+    const ForgettingRequest asked = forgetting_of(index);
+    const fs::path log = suite_folder(request_.out, request_.spec.name) / (runs_[index].cell.run + ".forgetting.log");
+    std::vector<std::string> command = {own_program(), "forgetting", asked.run.path, "--save"};
+    command.insert(command.end(), {"--examples", std::to_string(asked.examples)});
+    command.insert(command.end(), {"--tokens", std::to_string(asked.max_tokens)});
+    if (asked.text) command.insert(command.end(), {"--text", *asked.text});
+    start(index, true, log, std::move(command));
+  }
+
+  void measured(const Job& job, const ChildExit& exit) {
+    ++done_;
+    std::string& message = manifest_.cells[job.index].message;
+    const bool lacks = lacks_forgetting(job.index);
+    if (lacks) message = "forgetting: " + last_words(job.log, exit);
+    keep();
+    progress_.note(fmt::format("{}: forgetting {} ({:.0f} s)", named(job.index),
+                               lacks ? "failed: " + message.substr(0, message.find('\n')) : "measured",
+                               job.watch.wall_seconds()));
   }
 
   void collect() {
@@ -171,6 +230,7 @@ class Pool {
   }
 
   void ended(const Job& job, const ChildExit& exit) {
+    if (job.measures) return measured(job, exit);
     const bool finished = has_finished(job.index);
     // A process is refused where another one has the run.
     const bool refused = exit.status == 2;
@@ -190,11 +250,12 @@ class Pool {
                                                  : "no score";
     keep();
     progress_.note(fmt::format("{}: {} ({})", named(index), outcome, how));
+    measure_later(index);
   }
 
   void tell() const {
     std::vector<std::string> under_way;
-    for (const auto& job : jobs_) under_way.push_back(named(job->index));
+    for (const auto& job : jobs_) under_way.push_back(named(job->index) + (job->measures ? " (forgetting)" : ""));
     for (const std::size_t index : elsewhere_) under_way.push_back(named(index) + " (in another process)");
     progress_.update({"suite", done_, total_, join(under_way, "; ")});
   }
@@ -210,7 +271,7 @@ class Pool {
   ProgressSink& progress_;
   ResultStore store_;
   SuiteManifest manifest_;
-  std::deque<std::size_t> waiting_;
+  std::deque<std::size_t> waiting_, unmeasured_;
   std::list<std::unique_ptr<Job>> jobs_;
   std::list<std::size_t> elsewhere_;  // runs that other processes work on
   Stopwatch since_looked_;

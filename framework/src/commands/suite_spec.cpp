@@ -69,6 +69,25 @@ std::vector<std::string> distinct(const Yaml& yaml) {
   return texts;
 }
 
+std::optional<SuiteForgetting> forgetting_of(const Yaml& yaml) {
+  if (!yaml.is_map()) return yaml.flag() ? std::optional(SuiteForgetting()) : std::nullopt;
+  yaml.only({"text", "examples", "tokens"});
+  SuiteForgetting forgetting;
+  const auto number = [&](const char* key, std::int64_t least, std::int64_t value) {
+    if (!yaml.has(key)) return value;
+    const Yaml at = yaml.at(key);
+    if (at.integer() < least) at.fail("number too small", at.text(), "at least " + std::to_string(least));
+    return static_cast<std::int64_t>(at.integer());
+  };
+  forgetting.examples = number("examples", 0, forgetting.examples);
+  forgetting.max_tokens = number("tokens", 2, forgetting.max_tokens);
+  if (!yaml.has("text")) return forgetting;
+  const fs::path text = yaml.at("text").text(), here = fs::absolute(yaml.file()).parent_path() / text;
+  forgetting.text = file_exists(here) ? here : fs::absolute(text);
+  if (!file_exists(*forgetting.text)) yaml.at("text").fail("there is no such file", text.string(), "one text per line");
+  return forgetting;
+}
+
 std::uint64_t seed_from(const std::string& text, const std::string& whole, const std::string& origin) {
   if (const auto seed = parse_number<std::uint64_t>(text)) return *seed;
   throw ConfigError({.what = origin + ": invalid seed list",
@@ -118,7 +137,7 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   const fs::path file = find_yaml(name_or_file, configs / "suites", "suite");
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows"});
+  yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows", "columns", "forgetting"});
   SuiteSpec suite;
   suite.file = file;
   suite.name = file.stem().string();
@@ -127,6 +146,11 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), {});
   // An empty name is what configs/defaults.yaml says.
   suite.tasks = yaml.has("tasks") ? distinct(yaml.at("tasks")) : std::vector<std::string>{""};
+  if (yaml.has("columns")) {
+    suite.columns = yaml.at("columns").texts();
+    suite.columns_place = yaml.at("columns").place();
+  }
+  if (yaml.has("forgetting")) suite.forgetting = forgetting_of(yaml.at("forgetting"));
   if (yaml.has("eval_tasks")) suite.eval_tasks = distinct(yaml.at("eval_tasks"));
   suite.backbones = yaml.has("backbones") ? distinct(yaml.at("backbones")) : std::vector<std::string>{""};
   suite.seeds = {1};

@@ -2,6 +2,7 @@
 
 #include "core/json.h"
 #include "core/names.h"
+#include "results/row_costs.h"
 
 #include <peftbench/error.h>
 
@@ -58,11 +59,27 @@ std::optional<double> mean(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
 }
 
+// Of the same task in all records, in their order.
+std::vector<MetricScore> metric_scores(const std::vector<const std::vector<MetricRecord>*>& of_records) {
+  std::vector<std::pair<std::string, std::vector<double>>> values;
+  for (const auto* metrics : of_records)
+    for (const MetricRecord& metric : *metrics) {
+      auto place = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.first == metric.name; });
+      if (place == values.end()) place = values.insert(values.end(), {metric.name, {}});
+      place->second.push_back(metric.value);
+    }
+  std::vector<MetricScore> scores;
+  for (const auto& [name, list] : values) scores.push_back({name, summarise(list)});
+  return scores;
+}
+
 // Of the same task in all records.
 OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
   OtherScore other;
   std::vector<double> scores, illegal;
+  std::vector<const std::vector<MetricRecord>*> metrics;
   for (const TaskScore* task : tasks) {
+    metrics.push_back(&task->metrics);
     other.task = task->task;
     other.trained = task->trained;
     if (task->illegal_rate) illegal.push_back(*task->illegal_rate);
@@ -76,6 +93,7 @@ OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
     scores.push_back(score.value);
   }
   other.score = summarise(scores);
+  other.metrics = metric_scores(metrics);
   if (scores.size() > 1) other.interval.reset();  // the seeds tell of the spread
   other.illegal_rate = mean(illegal);
   return other;
@@ -106,7 +124,9 @@ void add_once(std::vector<std::string>& items, const std::string& item) {
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
   std::vector<double> scores, illegal, seconds;
   std::vector<std::string> answers;
+  std::vector<const std::vector<MetricRecord>*> metrics;
   for (const RunRecord* record : finished) {
+    metrics.push_back(&record->metrics);
     add_once(answers, answers_text(*record));
     for (const std::string& warning : record->warnings) add_once(row.warnings, warning);
     if (record->illegal_rate) illegal.push_back(*record->illegal_rate);
@@ -136,6 +156,8 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   row.after_merge = range(finished, "after_merge");
   row.bytes_stored = range(finished, "bytes_stored");
   row.prompt_tokens = range(finished, "prompt_tokens");
+  row.metrics = metric_scores(metrics);
+  add_costs(row, finished);
 }
 
 bool in_one_table(const ComparisonRow& a, const ComparisonRow& b) {
@@ -262,6 +284,10 @@ SeedRun run_of(const SuiteCell& cell, const StoredRuns& stored) {
 }
 
 }  // namespace
+
+void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests) {
+  for (const Standing& standing : tests.standings) rows.at(standing.row).standing = standing;
+}
 
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {
   std::vector<ComparisonRow> rows;

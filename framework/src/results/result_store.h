@@ -39,6 +39,7 @@ class ResultStore {
 };
 
 RunRecord read_record(const fs::path& file);  // Throws DataError
+void write_record(const fs::path& file, const RunRecord& record);
 
 // The names of folders with a record, sorted.
 std::vector<std::string> run_folders(const fs::path& folder);

@@ -321,7 +321,11 @@ void Runner::keep_training(const TrainingResult& result) {
   training.loss_split = "validation";
   for (const EvaluationPoint& point : result.evaluations) {
     if (point.step == 0) training.loss_before = point.loss;
-    if (point.step == result.best_step) training.loss_after = point.loss;
+    if (point.step != result.best_step) continue;
+    training.loss_after = point.loss;
+    if (point.metrics.empty()) continue;
+    training.validation_score = point.metrics.front().value;
+    training.validation_metric = point.metrics.front().name;
   }
   if (result.evaluations.empty() && result.steps > 0) {  // no validation split
     training.loss_split = "train";
