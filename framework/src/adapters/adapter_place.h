@@ -18,7 +18,7 @@ struct AdapterPlace {
   fs::path folder;
   std::string backbone;  // its folder; empty if unknown or missing
   LoadOptions load;
-  std::optional<MadeFrom> made_from = {};  // nothing in older adapters, and in other programs'
+  std::optional<MadeFrom> made_from = {};        // nothing in older adapters, and in other programs'
   std::shared_ptr<const RunRecord> record = {};  // of its run; null where it belongs to none
 };
 

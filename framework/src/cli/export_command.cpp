@@ -23,7 +23,9 @@ int export_command(const std::vector<std::string>& words) {
   CLI::App& app = arguments.app();
   app.add_option("RUN", request.adapter, "a run's folder or id, or an adapter's folder")->required()->type_name("");
   app.add_option("DIR", directory, "the folder to write; with eee a file")->required()->type_name("");
-  app.add_option("--format", request.format, "huggingface, google, …, merged, eee or tensorboard")->required()->type_name("NAME");
+  app.add_option("--format", request.format, "huggingface, google, …, merged, eee or tensorboard")
+      ->required()
+      ->type_name("NAME");
   app.add_option("--backbone", request.backbone, "if the adapter's own backbone is not found")->type_name("NAME");
   arguments.add_out();
   arguments.add_paths();

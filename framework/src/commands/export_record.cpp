@@ -17,7 +17,8 @@ fs::path export_record(const ExportRecordRequest& request) {
   const RunFolder run = find_run(request.run, request.runs);
   const bool events = request.format == "tensorboard";
   std::error_code error;
-  if (fs::exists(request.out, error) && !(events && fs::is_directory(request.out, error) && fs::is_empty(request.out, error)))
+  if (fs::exists(request.out, error) &&
+      !(events && fs::is_directory(request.out, error) && fs::is_empty(request.out, error)))
     throw ConfigError({.what = request.out.string() + " already exists",
                        .expected = events ? "a new or empty folder" : "a new file",
                        .remedy = "choose another path, or remove it first"});
@@ -27,9 +28,8 @@ fs::path export_record(const ExportRecordRequest& request) {
     write_atomically(request.out, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
     return request.out;
   }
-  write_folder(request.out, [&](const fs::path& folder) {
-    TensorBoardLog(folder / tensorboard_file).follow(run.log());
-  });
+  write_folder(request.out,
+               [&](const fs::path& folder) { TensorBoardLog(folder / tensorboard_file).follow(run.log()); });
   return request.out / tensorboard_file;
 }
 

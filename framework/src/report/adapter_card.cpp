@@ -27,8 +27,8 @@ std::string yaml_text(const Json& json) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (c == 0x7f) {
-      result += "\\u007f";
+    if (c == 0x7f || c == '<') {  // no markup in metadata either
+      result += fmt::format("\\u{:04x}", c);
     } else if (c == 0xc2 && next < 0xa0) {  // U+0080 to U+009F
       result += fmt::format("\\u{:04x}", next);
       ++i;
@@ -224,9 +224,10 @@ CardFacts card_facts(const RunRecord& record, std::string format, std::string li
 std::string adapter_card(const CardFacts& facts) {
   const std::string title = facts.method + (facts.task.empty() ? "" : " on " + facts.task);
   std::string text = metadata(facts, title) + std::string(card_mark) + "\n\n# " + for_markdown(title) + "\n\n";
-  text += (facts.format == "merged" ? "A complete model: the weights of "
-                                    : "What a method trained beside the frozen model ") +
-          for_markdown(facts.backbone) + (facts.format == "merged" ? " with a trained method merged into them." : ".");
+  const std::string backbone = for_markdown(facts.backbone);
+  text += facts.format == "merged"
+              ? "The model " + backbone + " with a trained method merged into its weights."
+              : "What parameter-efficient fine-tuning of " + backbone + " trained; its own weights are frozen.";
   if (facts.record && !facts.record->method.summary.empty())
     text += " " + for_markdown(facts.record->method.summary) + ".";
   text += "\n\n" + facts_table(facts) + values_table(facts.values);
