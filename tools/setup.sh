@@ -246,8 +246,10 @@ fetch_plot() {
 # ---- the peers that tests compare with ------------------------------------------------------------------------------
 
 requirements=$home/tests/parity/requirements.txt
+schemas=$home/tests/parity/schemas.txt # packages of which only their schema is of use: without what they require
 needs_peer() {
-  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] && ! cmp -s "$requirements" "$deps/peer/.requirements"
+  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] &&
+    ! cat -- "$requirements" "$schemas" | cmp -s - "$deps/peer/.requirements"
 }
 make_peer() {
   needs_peer || return 0
@@ -259,7 +261,10 @@ make_peer() {
       --disable-pip-version-check --no-input --progress-bar off -r "$requirements"; } ||
     failed "pip could not install tests/parity/requirements.txt" \
       "see pip's message above; or set PEFTBENCH_PEER_PYTHON to a Python that has these packages"
-  cp -- "$requirements" "$deps/peer/.requirements"
+  watched "fetching the schemas of the tests" "$deps/peer" "$deps/peer/bin/python" -m pip install \
+    --disable-pip-version-check --no-input --progress-bar off --no-deps --ignore-requires-python --require-hashes \
+    -r "$schemas" || say "pip could not install tests/parity/schemas.txt: tests that need a schema are skipped"
+  cat -- "$requirements" "$schemas" > "$deps/peer/.requirements"
 }
 
 # ---- building ---------------------------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ class Resolver {
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
       near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
-              "set",    "train", "eval",     "data", "on"};
+              "set",    "train", "eval",     "data", "log",     "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("available"))
       remedy = "did you mean '" + *guess + "'? A" + remedy.substr(1);

@@ -21,6 +21,8 @@ inline constexpr const char* beams = "eval.beams";
 inline constexpr const char* length_penalty = "eval.length_penalty";
 inline constexpr const char* max_tokens = "eval.max_tokens";
 inline constexpr const char* rank_score = "eval.rank_score";
+inline constexpr const char* keep_inputs = "eval.keep_inputs";
+inline constexpr const char* tensorboard = "log.tensorboard";
 inline constexpr const char* steps = "train.steps";
 inline constexpr const char* seed = "seed";
 inline constexpr const char* threads = "threads";
@@ -41,6 +43,8 @@ inline constexpr const char* all[] = {task,
                                       length_penalty,
                                       max_tokens,
                                       rank_score,
+                                      keep_inputs,
+                                      tensorboard,
                                       steps,
                                       seed,
                                       threads};
