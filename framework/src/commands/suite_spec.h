@@ -1,9 +1,11 @@
 #pragma once
 
 #include "commands/layer.h"
+#include "commands/search.h"
 #include "config/settings.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct SuiteSpec {
   std::vector<std::string> tasks, backbones;
   std::vector<std::string> eval_tasks;  // additional evaluation tasks of every run, except its own
   std::vector<std::uint64_t> seeds;
+  std::optional<SearchSpec> search;  // before the runs of these seeds
 };
 
 // A file, or the name of one in configs/suites. Throws ConfigError.

@@ -22,8 +22,11 @@ inline constexpr const char* length_penalty = "eval.length_penalty";
 inline constexpr const char* max_tokens = "eval.max_tokens";
 inline constexpr const char* rank_score = "eval.rank_score";
 inline constexpr const char* steps = "train.steps";
+inline constexpr const char* learning_rate = "train.learning_rate";
 inline constexpr const char* seed = "seed";
 inline constexpr const char* threads = "threads";
+// Of the runs of a search alone, and no option of others.
+inline constexpr const char* trial = "search.trial";
 
 inline constexpr const char* all[] = {task,
                                       max_input_tokens,
@@ -42,6 +45,7 @@ inline constexpr const char* all[] = {task,
                                       max_tokens,
                                       rank_score,
                                       steps,
+                                      learning_rate,
                                       seed,
                                       threads};
 

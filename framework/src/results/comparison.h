@@ -2,6 +2,7 @@
 
 #include "results/evaluation.h"
 #include "results/layer.h"
+#include "results/search_results.h"
 #include "results/statistics.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
@@ -62,10 +63,12 @@ struct ComparisonRow {
   std::optional<Range> prompt_tokens;             // ids of a text prompt, which are no parameters
   std::optional<double> step_seconds;             // median over seeds of training seconds by steps
   std::optional<std::int64_t> peak_memory_bytes;  // the largest
+  std::optional<SearchResult> search = {};        // of a row of a suite that searches
 };
 
 // Every configuration of these runs is a row: its label is the method's name, and where a method was run with several
-// on one task and backbone, the settings in which they differ. By task, backbone and label.
+// on one task and backbone, the settings in which they differ. By task, backbone and label. Trials of searches are put
+// aside.
 std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records);
 
 // The same of all runs of a folder; last a row without a task for each whose record cannot be read.
