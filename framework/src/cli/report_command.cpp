@@ -14,6 +14,7 @@
 #include "results/benchmark.h"
 #include "results/comparison.h"
 #include "results/published.h"
+#include "results/search_results.h"
 #include "results/stored_runs.h"
 
 #include <peftbench/error.h>
@@ -98,6 +99,10 @@ int report_command(const std::vector<std::string>& words) {
   std::vector<ComparisonRow> rows;
   if (suite.empty()) {
     rows = compare(stored);
+    if (const std::size_t trials = count_trials(stored))
+      ConsoleProgress().note(std::to_string(trials) +
+                             (trials == 1 ? " trial of a search is" : " trials of searches are") +
+                             " not shown; --suite shows the searches of a suite");
   } else {
     SuiteLookup lookup{arguments.paths(), suite, folder, {}, {}};
     if (!seeds.empty()) lookup.seeds = parse_seeds(seeds, "--seeds");

@@ -56,7 +56,7 @@ SuitePower suite_power(const SuiteRequest& request, const std::vector<SuiteRun>&
                        Resources& resources) {
   std::vector<std::pair<TablePower, PlannedTable>> tables;
   for (const SuiteRun& run : runs) {
-    if (run.cell.run.empty()) continue;  // it cannot be run
+    if (!run.cell.message.empty()) continue;  // it cannot be run
     auto table = std::find_if(tables.begin(), tables.end(), [&](const auto& known) {
       return known.first.task == run.cell.task && known.first.backbone == run.cell.backbone;
     });

@@ -23,11 +23,19 @@ const char* axis_of(const std::string& key) {
   return key == option_key::seed ? "seeds" : nullptr;
 }
 
+// The mark of a search's runs, which tables do not show.
+void refuse_trial(const Setting& setting) {
+  if (setting.key == option_key::trial)
+    throw ConfigError({.what = setting.origin + ": '" + setting.key + "' cannot be set in a suite",
+                       .remedy = "remove it: the suite's 'search' sets it for its trials"});
+}
+
 void refuse_axes(const SettingsBlock& block) {
   for (const Setting& setting : block.settings) {
     if (const char* axis = axis_of(setting.key))
       throw ConfigError({.what = setting.origin + ": '" + setting.key + "' cannot be set for one row of a suite",
                          .remedy = std::string("set it under '") + axis + "' at the top of the file"});
+    refuse_trial(setting);
   }
   for (const auto& condition : block.conditions) refuse_axes(condition.block);
 }
@@ -99,6 +107,7 @@ std::uint64_t seed_from(const std::string& text, const std::string& whole, const
 
 void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
   for (const Setting& setting : settings) {
+    refuse_trial(setting);
     const char* axis = axis_of(setting.key);
     const std::size_t size = setting.key == option_key::task         ? suite.tasks.size()
                              : setting.key == option_key::backbone   ? suite.backbones.size()
@@ -137,7 +146,8 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   const fs::path file = find_yaml(name_or_file, configs / "suites", "suite");
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows", "columns", "forgetting"});
+  yaml.only(
+      {"summary", "tasks", "eval_tasks", "backbones", "seeds", "search", "defaults", "rows", "columns", "forgetting"});
   SuiteSpec suite;
   suite.file = file;
   suite.name = file.stem().string();
@@ -155,6 +165,10 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   suite.backbones = yaml.has("backbones") ? distinct(yaml.at("backbones")) : std::vector<std::string>{""};
   suite.seeds = {1};
   if (yaml.has("seeds")) suite.seeds = parse_seeds(join(distinct(yaml.at("seeds")), ","), yaml.at("seeds").place());
+  if (yaml.has("search")) {
+    suite.search = read_search(yaml.at("search"));
+    check_search(*suite.search, suite.seeds, yaml.at("search").place());
+  }
   return suite;
 }
 

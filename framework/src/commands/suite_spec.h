@@ -1,6 +1,7 @@
 #pragma once
 
 #include "commands/layer.h"
+#include "commands/search.h"
 #include "config/settings.h"
 
 #include <cstdint>
@@ -36,6 +37,7 @@ struct SuiteSpec {
   std::vector<std::string> columns;  // of its table; empty: the default ones
   std::string columns_place;         // file:line
   std::optional<SuiteForgetting> forgetting;
+  std::optional<SearchSpec> search;  // before the runs of these seeds
 };
 
 // A file, or the name of one in configs/suites. Throws ConfigError.

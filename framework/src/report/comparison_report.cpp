@@ -8,6 +8,7 @@
 #include "report/render.h"
 #include "report/row_text.h"
 #include "report/score_grid.h"
+#include "report/search_report.h"
 #include "report/test_notes.h"
 
 #include <fmt/format.h>
@@ -149,6 +150,7 @@ std::vector<const ComparisonRow*> addresses(const std::vector<ComparisonRow>& ro
 std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task, const PageOptions& options) {
   std::vector<Table> tables;
   for (const Section& section : sections(rows)) tables.push_back(table_of(section, rows, options));
+  for (Table& search : search_tables(rows)) tables.push_back(std::move(search));
   for (Table& grid : score_grids(rows)) tables.push_back(std::move(grid));
   if (by_task)
     for (Table& grid : tables_by_task(rows, options.published)) tables.push_back(std::move(grid));
@@ -183,7 +185,10 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
 }
 
 Json comparison_json(const std::vector<ComparisonRow>& rows) {
-  return render_json(comparison_table(addresses(rows), Form::json));
+  Json json = render_json(comparison_table(addresses(rows), Form::json));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i].search) json[i]["search"] = search_json(*rows[i].search);
+  return json;
 }
 
 }  // namespace peftbench::report

@@ -20,8 +20,9 @@ struct PageOptions {
   TableTests tests = {};                       // of these rows, which have their standings: told below the tables
 };
 
-// Rows as a reader wants them: a table for each task and backbone, the failures below; then those of scores on several
-// tasks (report/score_grid.h), and with `by_task` those of means over tasks (report/by_task.h).
+// Rows as a reader wants them: a table for each task and backbone, the failures below; then that of searches
+// (report/search_report.h), those of scores on several tasks (report/score_grid.h), and with `by_task` those of means
+// over tasks (report/by_task.h).
 std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task = false,
                                      const PageOptions& options = {});
 

@@ -216,6 +216,7 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
   // task, backbone, method → configuration → its runs
   std::map<std::tuple<std::string, std::string, std::string>, std::map<std::string, Group>> places;
   for (const RunRecord& record : records) {
+    if (is_trial(record)) continue;
     Json config = without_seed(record.config);
     Group& group = places[{record.task.name, record.backbone.name, record.method.name}][config.dump()];
     group.config = std::move(config);
@@ -318,6 +319,12 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns&
     fill_in(rows[i], finished[i]);
     std::sort(rows[i].runs.begin(), rows[i].runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
   }
+  for (SearchResult& search : search_results(suite, stored))
+    for (ComparisonRow& row : rows)
+      if (row.label == search.row && row.task == search.task && row.backbone == search.backbone) {
+        row.search = search;
+        if (search.chosen) row.searched = chosen_values(search);
+      }
   return rows;
 }
 

@@ -2,6 +2,7 @@
 
 #include "results/evaluation.h"
 #include "results/layer.h"
+#include "results/search_results.h"
 #include "results/statistics.h"
 #include "results/stored_runs.h"
 #include "results/suite_manifest.h"
@@ -82,6 +83,7 @@ struct ComparisonRow {
   std::vector<std::string> forgetting_on;                       // of which text, each once
   std::optional<double> agreement;                              // of two seeds: commands/agreement.h
   std::vector<std::string> searched;                            // settings that a search chose: "length=20"
+  std::optional<SearchResult> search = {};                      // of a row of a suite that searches
 };
 
 // Warning of a row whose best steps were chosen on the examples that are scored.
@@ -89,7 +91,8 @@ inline constexpr const char* chosen_on_scored =
     "the best step was chosen on the validation split, which is scored too: the score is not one of unseen examples";
 
 // Every configuration of these runs is a row: its label is the method's name, and where a method was run with several
-// on one task and backbone, the settings in which they differ. By task, backbone and label.
+// on one task and backbone, the settings in which they differ. By task, backbone and label. Trials of searches are put
+// aside.
 std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records);
 
 // The same of all runs of a folder; last a row without a task for each whose record cannot be read.
