@@ -20,6 +20,7 @@ peftbench_require(nlohmann_json nlohmann-json3-dev)
 peftbench_require(CLI11 libcli11-dev)
 peftbench_require(Boost libboost-dev 1.74)
 peftbench_require(ZLIB zlib1g-dev)
+peftbench_require(SQLite3 libsqlite3-dev)
 find_package(Threads REQUIRED)
 
 # A library that brings no CMake package: PeftBench::NAME.

@@ -24,9 +24,9 @@ std::string answer_of(const Prediction& prediction) {
 SeedAnswers answers_of_run(const StoredRun& run) {
   const fs::path file = run.folder.predictions();
   if (!file_exists(file)) throw DataError("there is no file " + file.string());
-  if (sha256_file(file) != run.record.predictions_hash)
-    throw DataError(file.string() + " was changed after the run");
-  const PredictionFile read = read_predictions(file, run.record.task.labels);
+  const RunRecord record = run.record();
+  if (sha256_file(file) != record.predictions_hash) throw DataError(file.string() + " was changed after the run");
+  const PredictionFile read = read_predictions(file, record.task.labels);
   SeedAnswers result;
   for (std::size_t i = 0; i < read.predictions.size(); ++i) {
     const ExamplePlace& place = read.places.at(i);
@@ -60,10 +60,9 @@ std::vector<std::string> add_agreement(std::vector<ComparisonRow>& rows, const S
     try {
       for (const SeedRun& seed : row.runs) {
         const StoredRun* run = stored.find(seed.id);
-        if (!run || run->record.status != "finished") continue;
+        if (!run || run->status != "finished") continue;
         SeedAnswers found = answers_of_run(*run);
-        if (!answers.empty() && found.examples != examples)
-          throw DataError("the runs answered different examples");
+        if (!answers.empty() && found.examples != examples) throw DataError("the runs answered different examples");
         examples = std::move(found.examples);
         answers.push_back(std::move(found.answers));
       }

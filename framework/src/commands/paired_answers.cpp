@@ -23,8 +23,8 @@ std::vector<SideRow> rows_named(const std::string& label, const std::vector<Comp
     SideRow found{row.task, row.backbone, {}};
     for (const SeedRun& seed : row.runs) {
       const StoredRun* run = stored.find(seed.id);
-      if (run && run->record.status == "finished")
-        found.runs.push_back(scored_parts(run->folder, run->record));
+      if (run && run->status == "finished")
+        found.runs.push_back(scored_parts(run->folder, run->load()));
       else
         warnings.push_back(label + " on " + row.task + ", seed " + std::to_string(seed.seed) + " is " + seed.status +
                            ", and is not compared");

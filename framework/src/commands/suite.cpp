@@ -193,7 +193,7 @@ class PlannedSearch {
         SuiteRun trial = resolve_trial(number, static_cast<std::int64_t>(r), rungs.size() > 1, rungs[r].steps);
         settled = settled && trial.finished;
         const StoredRun* run = trial.finished ? place_.stored.find(trial.cell.run) : nullptr;
-        scores.push_back(run ? trial_score(run->record) : std::nullopt);
+        scores.push_back(run ? trial_score(run->record()) : std::nullopt);
         trials.push_back(std::move(trial));
       }
       if (!settled) return;
@@ -236,9 +236,9 @@ class PlannedSearch {
     run.cell.rung = rung;
     run.cell.values = values_of(space_, run.config);
     const StoredRun* stored = place_.stored.find(run.cell.run);
-    if (stored && stored->record.status == "failed" && is_settled(stored->record)) {
+    if (stored && stored->status == "failed" && is_settled(stored->record())) {
       run.finished = true;
-      run.cell.message = stored->record.message;
+      run.cell.message = stored->record().message;
     }
     return run;
   }

@@ -70,9 +70,11 @@ SuitePower suite_power(const SuiteRequest& request, const std::vector<SuiteRun>&
     }
     std::vector<double>& scores = table->second.scores[run.cell.row];
     const StoredRun* found = stored.find(run.cell.run);
-    if (!found || found->record.status != "finished" || !found->record.score()) continue;
-    scores.push_back(found->record.score()->value);
-    table->second.examples = found->record.score()->n;
+    if (!found || found->status != "finished") continue;
+    const RunRecord record = found->record();
+    if (!record.score()) continue;
+    scores.push_back(record.score()->value);
+    table->second.examples = record.score()->n;
   }
   SuitePower result;
   std::erase_if(tables, [](const auto& table) { return table.second.scores.size() < 2; });

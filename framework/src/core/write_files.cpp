@@ -227,6 +227,10 @@ void make_folder(const fs::path& folder) {
 
 void remove_unfinished(const fs::path& folder) { remove_unfinished(folder, ""); }
 
+void remove_unfinished_of(const fs::path& file) {
+  remove_unfinished(folder_of(file), file.filename().string() + std::string(mark));
+}
+
 void replace_file(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_to_write(to, errno);
   flush_folder(folder_of(to));
@@ -290,7 +294,7 @@ void write_atomically(const fs::path& path, std::string_view bytes) {
 
 void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
   refuse_special(path);
-  remove_unfinished(folder_of(path), path.filename().string() + std::string(mark));
+  remove_unfinished_of(path);
   fs::path temporary;
   Descriptor file = create_temporary(path, temporary);
   try {

@@ -19,6 +19,7 @@ void remove_file(const fs::path& path);                       // if it exists, a
 void remove_folder(const fs::path& folder);                   // with its contents; of a link only the link
 void refuse_link(const fs::path& folder);                     // Throws UserError for a symbolic link
 void remove_unfinished(const fs::path& folder);               // incomplete files of dead processes
+void remove_unfinished_of(const fs::path& file);              // of this file alone: FILE.tmp-PROCESS-NUMBER
 
 // A folder that is written atomically: it is written as FOLDER.unfinished and renamed. The remains of a dead
 // process are removed. `folder` may exist if it is empty.

@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace peftbench::report {
 namespace {
@@ -59,15 +60,16 @@ const ComparisonRow* benchmark_row(const std::vector<ComparisonRow>& rows, const
 std::vector<TaskGrid> task_grids(const std::vector<ComparisonRow>& rows) {
   const std::set<std::string> mixed = mixtures(rows);
   std::vector<TaskGrid> grids;
+  std::map<std::pair<std::string, std::string>, std::size_t> places;  // of a method in its grid, by backbone and label
   for (const ComparisonRow& row : rows) {
     if (is_unreadable(row) || mixed.count(row.task) > 0 || is_benchmark_mean(row)) continue;
     TaskGrid& grid = found_or_added(
         grids, [&](const TaskGrid& g) { return g.backbone == row.backbone; }, TaskGrid{row.backbone, {}, {}});
     found_or_added(
         grid.tasks, [&](const std::string& task) { return task == row.task; }, row.task);
-    MethodOnTasks& method = found_or_added(
-        grid.methods, [&](const MethodOnTasks& m) { return m.label == row.label; }, MethodOnTasks{row.label, {}});
-    method.rows[row.task].push_back(&row);
+    const auto [place, added] = places.try_emplace({row.backbone, row.label}, grid.methods.size());
+    if (added) grid.methods.push_back({row.label, {}});
+    grid.methods[place->second].rows[row.task].push_back(&row);
   }
   std::erase_if(grids, [](const TaskGrid& grid) {
     return std::none_of(grid.methods.begin(), grid.methods.end(), [](const auto& m) { return m.rows.size() > 1; });

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <string_view>
+#include <utility>
 
 namespace peftbench::results {
 namespace {
@@ -23,13 +24,15 @@ constexpr std::array<Member, 8> superglue = {{{"superglue/boolq", false},
 
 constexpr std::string_view superglue_mean = "superglue (mean of 8)";
 
-const ComparisonRow* row_of(const Member& member, const ComparisonRow& like, const std::vector<ComparisonRow>& rows) {
-  for (const ComparisonRow& row : rows) {
-    if (row.task == member.task && row.label == like.label && row.backbone == like.backbone && row.score.n > 0 &&
-        (!member.two_metrics || row.metric == "mean"))
-      return &row;
-  }
-  return nullptr;
+// The first row of each label and backbone.
+using MemberRows = std::map<std::pair<std::string_view, std::string_view>, const ComparisonRow*>;
+
+MemberRows rows_of(const Member& member, const std::vector<ComparisonRow>& rows) {
+  MemberRows result;
+  for (const ComparisonRow& row : rows)
+    if (row.task == member.task && row.score.n > 0 && (!member.two_metrics || row.metric == "mean"))
+      result.emplace(std::pair(std::string_view(row.label), std::string_view(row.backbone)), &row);
+  return result;
 }
 
 std::optional<double> score_of(const ComparisonRow& row, std::uint64_t seed) {
@@ -90,11 +93,14 @@ ComparisonRow mean_of(const std::vector<const ComparisonRow*>& tasks) {
 
 std::vector<ComparisonRow> benchmark_rows(const std::vector<ComparisonRow>& rows) {
   std::vector<ComparisonRow> means;
+  std::vector<MemberRows> members;
+  for (const Member& member : superglue) members.push_back(rows_of(member, rows));
   for (const ComparisonRow& row : rows) {
     if (row.task != superglue.front().task) continue;
     std::vector<const ComparisonRow*> tasks;
-    for (const Member& member : superglue)
-      if (const ComparisonRow* found = row_of(member, row, rows)) tasks.push_back(found);
+    for (const MemberRows& member : members)
+      if (const auto found = member.find({row.label, row.backbone}); found != member.end())
+        tasks.push_back(found->second);
     if (tasks.size() < superglue.size()) continue;
     if (ComparisonRow mean = mean_of(tasks); mean.score.n > 0) means.push_back(std::move(mean));
   }

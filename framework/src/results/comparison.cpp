@@ -2,15 +2,21 @@
 
 #include "core/json.h"
 #include "core/names.h"
+#include "core/parallel.h"
+#include "core/processors.h"
 #include "results/row_costs.h"
 
 #include <peftbench/error.h>
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 namespace peftbench::results {
@@ -29,7 +35,7 @@ std::map<std::string, std::string> flat(const Json& config) {
 }
 
 Json without_seed(Json config) {
-  config.erase("seed");
+  if (config.is_object()) config.erase("seed");
   return config;
 }
 
@@ -117,18 +123,42 @@ std::vector<OtherScore> other_scores(const std::vector<const RunRecord*>& record
 }
 
 // Each once, in their order.
-void add_once(std::vector<std::string>& items, const std::string& item) {
-  if (std::find(items.begin(), items.end(), item) == items.end()) items.push_back(item);
-}
+class Once {
+ public:
+  explicit Once(std::vector<std::string>& items) : items_(items), known_(items.begin(), items.end()) {}
+  void add(const std::string& item) {
+    if (known_.insert(item).second) items_.push_back(item);
+  }
+
+ private:
+  std::vector<std::string>& items_;
+  std::unordered_set<std::string> known_;
+};
+
+// In the seconds of a report over many runs this counts, and those of a row seldom differ in it.
+class AnswersTexts {
+ public:
+  std::string of(const RunRecord& record) {
+    if (!last_ || !evaluated_alike(last_->config, record.config)) evaluation_ = evaluation_of(record.config);
+    last_ = &record;
+    return answers_text(record.answers, evaluation_);
+  }
+
+ private:
+  const RunRecord* last_ = nullptr;
+  EvaluationSettings evaluation_;
+};
 
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
   std::vector<double> scores, illegal, seconds;
   std::vector<std::string> answers;
   std::vector<const std::vector<MetricRecord>*> metrics;
+  Once answers_once(answers), warnings_once(row.warnings);
+  AnswersTexts texts;
   for (const RunRecord* record : finished) {
     metrics.push_back(&record->metrics);
-    add_once(answers, answers_text(*record));
-    for (const std::string& warning : record->warnings) add_once(row.warnings, warning);
+    answers_once.add(texts.of(*record));
+    for (const std::string& warning : record->warnings) warnings_once.add(warning);
     if (record->illegal_rate) illegal.push_back(*record->illegal_rate);
     if (const auto s = step_seconds(*record)) seconds.push_back(*s);
     row.peak_memory_bytes = std::max(row.peak_memory_bytes.value_or(0), record->peak_memory_bytes());
@@ -160,21 +190,25 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   add_costs(row, finished);
 }
 
-bool in_one_table(const ComparisonRow& a, const ComparisonRow& b) {
-  return a.task == b.task && a.backbone == b.backbone;
-}
-
-// The settings that most rows of the table have; of two that are equally frequent, the first.
-const EvaluationSettings& most_frequent(const ComparisonRow& of, const std::vector<ComparisonRow>& rows) {
-  const EvaluationSettings* best = nullptr;
-  std::ptrdiff_t most = 0;
-  for (const ComparisonRow& row : rows) {
-    if (!in_one_table(row, of)) continue;
-    const auto same = [&](const auto& other) { return in_one_table(other, of) && other.evaluation == row.evaluation; };
-    const std::ptrdiff_t count = std::count_if(rows.begin(), rows.end(), same);
-    if (count > most) best = &row.evaluation, most = count;
+// Sets `otherwise`: against the settings that most rows of the table have; of two that are equally frequent, the first.
+void compare_evaluations(std::vector<ComparisonRow>& rows) {
+  struct Frequency {
+    std::int64_t rows = 0;
+    std::size_t first = 0;
+  };
+  using TableKey = std::pair<std::string, std::string>;
+  std::map<TableKey, std::map<EvaluationSettings, Frequency>> tables;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto& settings = tables[{rows[i].task, rows[i].backbone}];
+    ++settings.try_emplace(rows[i].evaluation, Frequency{0, i}).first->second.rows;
   }
-  return *best;
+  for (ComparisonRow& row : rows) {
+    const auto& settings = tables[{row.task, row.backbone}];
+    const auto most = std::max_element(settings.begin(), settings.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.second.rows, b.second.first) < std::pair(b.second.rows, a.second.first);
+    });
+    row.otherwise = differences(row.evaluation, most->first);
+  }
 }
 
 SeedRun seed_run(const RunRecord& record) {
@@ -183,11 +217,22 @@ SeedRun seed_run(const RunRecord& record) {
   return run;
 }
 
+// Runs whose configurations differ only in the seed, by their places in a list.
+using Group = std::vector<std::size_t>;
+// task, backbone, method
+using Place = std::tuple<std::string, std::string, std::string>;
+using Groups = std::map<Place, std::map<std::string_view, Group>>;  // by configuration
+// Records are made when they are needed, those of a row together: all at once would not fit in memory.
+using ReadRecord = std::function<RunRecord(std::size_t)>;
+
 // The settings in which a method's configurations on one task and backbone differ.
-std::set<std::string> differing(const std::vector<Json>& configs) {
+std::set<std::string> differing(const std::map<std::string_view, Group>& groups, const ReadRecord& read) {
   std::set<std::string> keys;
-  for (const Json& config : configs) {
-    const auto first = flat(configs.front()), other = flat(config);
+  if (groups.size() < 2) return keys;
+  const auto configuration = [&](const Group& group) { return flat(without_seed(read(group.front()).config)); };
+  const auto first = configuration(groups.begin()->second);
+  for (const auto& [bytes, group] : groups) {
+    const auto other = configuration(group);
     for (const auto& [key, value] : first)
       if (const auto found = other.find(key); found == other.end() || found->second != value) keys.insert(key);
     for (const auto& [key, value] : other)
@@ -196,10 +241,47 @@ std::set<std::string> differing(const std::vector<Json>& configs) {
   return keys;
 }
 
-struct Group {
-  Json config;
-  std::vector<const RunRecord*> records;
-};
+ComparisonRow row_of(const Place& place, const Group& group, const std::set<std::string>& keys,
+                     const ReadRecord& read) {
+  std::vector<RunRecord> records;
+  records.reserve(group.size());
+  for (const std::size_t run : group) records.push_back(read(run));
+  const Json config = without_seed(records.front().config);
+  ComparisonRow row;
+  std::tie(row.task, row.backbone, row.method) = place;
+  row.label = row.method;
+  row.evaluation = evaluation_of(config);
+  if (!keys.empty()) {
+    const auto values = flat(config);
+    for (const std::string& key : keys)
+      if (const auto found = values.find(key); found != values.end()) row.label += " " + key + "=" + found->second;
+  }
+  std::vector<const RunRecord*> finished;
+  for (const RunRecord& record : records) {
+    row.runs.push_back(seed_run(record));
+    if (record.status == "finished") finished.push_back(&record);
+  }
+  std::sort(row.runs.begin(), row.runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
+  fill_in(row, finished);
+  return row;
+}
+
+std::vector<ComparisonRow> rows_of(const Groups& places, const ReadRecord& read) {
+  const auto threads = static_cast<int>(std::min<std::int64_t>(usable_processors(), 16));
+  std::vector<ComparisonRow> rows;
+  for (const auto& [place, groups] : places) {
+    const std::set<std::string> keys = differing(groups, read);
+    std::vector<const Group*> parts;
+    for (const auto& [config, group] : groups) parts.push_back(&group);
+    std::vector<ComparisonRow> here(parts.size());
+    in_parallel(
+        parts.size(), threads, [&](std::size_t i) { here[i] = row_of(place, *parts[i], keys, read); }, 4);
+    std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
+    std::move(here.begin(), here.end(), std::back_inserter(rows));
+  }
+  compare_evaluations(rows);
+  return rows;
+}
 
 }  // namespace
 
@@ -213,52 +295,36 @@ std::optional<double> step_seconds(const RunRecord& record) {
 }
 
 std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
-  // task, backbone, method → configuration → its runs
-  std::map<std::tuple<std::string, std::string, std::string>, std::map<std::string, Group>> places;
-  for (const RunRecord& record : records) {
+  std::deque<std::string> configs;
+  Groups groups;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const RunRecord& record = records[i];
     if (is_trial(record)) continue;
-    Json config = without_seed(record.config);
-    Group& group = places[{record.task.name, record.backbone.name, record.method.name}][config.dump()];
-    group.config = std::move(config);
-    group.records.push_back(&record);
+    const std::string& config = configs.emplace_back(without_seed(record.config).dump());
+    groups[{record.task.name, record.backbone.name, record.method.name}][config].push_back(i);
   }
-  std::vector<ComparisonRow> rows;
-  for (const auto& [place, groups] : places) {
-    std::vector<Json> configs;
-    for (const auto& [text, group] : groups) configs.push_back(group.config);
-    const std::set<std::string> keys = differing(configs);
-    std::vector<ComparisonRow> here;
-    for (const auto& [text, group] : groups) {
-      ComparisonRow row;
-      std::tie(row.task, row.backbone, row.method) = place;
-      row.label = row.method;
-      row.evaluation = evaluation_of(group.config);
-      const auto values = flat(group.config);
-      for (const std::string& key : keys)
-        if (const auto found = values.find(key); found != values.end()) row.label += " " + key + "=" + found->second;
-      std::vector<const RunRecord*> finished;
-      for (const RunRecord* record : group.records) {
-        row.runs.push_back(seed_run(*record));
-        if (record->status == "finished") finished.push_back(record);
-      }
-      std::sort(row.runs.begin(), row.runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
-      fill_in(row, finished);
-      here.push_back(std::move(row));
-    }
-    std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
-    std::move(here.begin(), here.end(), std::back_inserter(rows));
-  }
-  for (ComparisonRow& row : rows) row.otherwise = differences(row.evaluation, most_frequent(row, rows));
-  return rows;
+  return rows_of(groups, [&](std::size_t i) { return records[i]; });
 }
 
 std::vector<ComparisonRow> compare(const StoredRuns& stored) {
-  std::vector<RunRecord> records;
-  for (const StoredRun& run : stored.runs) records.push_back(run.record);
-  std::vector<ComparisonRow> rows = compare(records);
-  for (ComparisonRow& row : rows)
+  // Of runs that share both parts, the place is unpacked once.
+  std::map<std::pair<const std::string*, const std::string*>, Group*> known;  // null: trials of searches
+  Groups groups;
+  for (std::size_t i = 0; i < stored.runs.size(); ++i) {
+    const PackedRecord& packed = stored.runs[i].packed;
+    const auto [group, added] = known.try_emplace({packed.place.get(), packed.settings.get()}, nullptr);
+    if (added)
+      if (const RunRecord record = unpack(packed); !is_trial(record))
+        group->second =
+            &groups[{record.task.name, record.backbone.name, record.method.name}][packed_configuration(packed)];
+    if (group->second) group->second->push_back(i);
+  }
+  std::vector<ComparisonRow> rows = rows_of(groups, [&](std::size_t i) { return stored.runs[i].record(); });
+  for (ComparisonRow& row : rows) {
+    Once warnings(row.warnings);
     for (const SeedRun& run : row.runs)
-      for (const std::string& note : stored.find(run.id)->notes) add_once(row.warnings, note);
+      for (const std::string& note : stored.find(run.id)->notes) warnings.add(note);
+  }
   for (const UnreadableRun& run : stored.unreadable) {
     ComparisonRow row;
     row.label = run.folder;
@@ -271,13 +337,13 @@ std::vector<ComparisonRow> compare(const StoredRuns& stored) {
 namespace {
 
 // What has become of a cell of a suite.
-SeedRun run_of(const SuiteCell& cell, const StoredRuns& stored) {
+SeedRun run_of(const SuiteCell& cell, const std::optional<RunRecord>& found,
+               const std::map<std::string, std::string>& unreadable) {
   SeedRun run{cell.seed, cell.run, "missing", "", {}};
-  if (const StoredRun* found = stored.find(cell.run)) {
-    run = seed_run(found->record);
-  } else {
-    for (const UnreadableRun& damaged : stored.unreadable)
-      if (damaged.folder == cell.run) run.status = "failed", run.message = damaged.message;
+  if (found) {
+    run = seed_run(*found);
+  } else if (const auto damaged = unreadable.find(cell.run); damaged != unreadable.end()) {
+    run.status = "failed", run.message = damaged->second;
   }
   // A process may have had no time to write its record.
   if (run.status != "finished" && !cell.message.empty()) run.status = "failed", run.message = cell.message;
@@ -291,33 +357,41 @@ void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests) {
 }
 
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {
-  std::vector<ComparisonRow> rows;
-  std::vector<std::vector<const RunRecord*>> finished;  // by row
+  std::map<std::string, std::string> unreadable;
+  for (const UnreadableRun& run : stored.unreadable) unreadable.emplace(run.folder, run.message);
+  std::vector<std::vector<const SuiteCell*>> rows_of_cells;
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> places;
   for (const SuiteCell& cell : suite.cells) {
-    auto row = std::find_if(rows.begin(), rows.end(), [&](const ComparisonRow& r) {
-      return r.label == cell.row && r.task == cell.task && r.backbone == cell.backbone;
-    });
-    if (row == rows.end()) {
-      ComparisonRow added;
-      added.label = cell.row;
-      added.method = cell.method;
-      added.task = cell.task;
-      added.backbone = cell.backbone;
-      added.otherwise = cell.otherwise;
-      row = rows.insert(rows.end(), std::move(added));
-      finished.emplace_back();
-    }
-    row->runs.push_back(run_of(cell, stored));
-    const StoredRun* run = stored.find(cell.run);
-    if (!run) continue;
-    row->evaluation = evaluation_of(run->record.config);
-    for (const std::string& note : run->notes) add_once(row->warnings, note);
-    if (run->record.status == "finished")
-      finished[static_cast<std::size_t>(row - rows.begin())].push_back(&run->record);
+    const auto [place, added] = places.emplace(std::tuple(cell.row, cell.task, cell.backbone), rows_of_cells.size());
+    if (added) rows_of_cells.emplace_back();
+    rows_of_cells[place->second].push_back(&cell);
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    fill_in(rows[i], finished[i]);
-    std::sort(rows[i].runs.begin(), rows[i].runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
+  std::vector<ComparisonRow> rows;
+  for (const std::vector<const SuiteCell*>& cells : rows_of_cells) {
+    ComparisonRow row;
+    row.label = cells.front()->row;
+    row.method = cells.front()->method;
+    row.task = cells.front()->task;
+    row.backbone = cells.front()->backbone;
+    row.otherwise = cells.front()->otherwise;
+    Once warnings(row.warnings);
+    std::vector<RunRecord> records;
+    records.reserve(cells.size());
+    for (const SuiteCell* cell : cells) {
+      const StoredRun* run = stored.find(cell->run);
+      std::optional<RunRecord> record;
+      if (run) record = run->record();
+      row.runs.push_back(run_of(*cell, record, unreadable));
+      if (!run) continue;
+      row.evaluation = evaluation_of(record->config);
+      for (const std::string& note : run->notes) warnings.add(note);
+      if (run->status == "finished") records.push_back(std::move(*record));
+    }
+    std::vector<const RunRecord*> finished;
+    for (const RunRecord& record : records) finished.push_back(&record);
+    fill_in(row, finished);
+    std::sort(row.runs.begin(), row.runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
+    rows.push_back(std::move(row));
   }
   for (SearchResult& search : search_results(suite, stored))
     for (ComparisonRow& row : rows)

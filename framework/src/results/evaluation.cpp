@@ -57,11 +57,19 @@ std::vector<std::string> differences(const EvaluationSettings& one, const Evalua
   return result;
 }
 
-std::string answers_text(const RunRecord& record) {
-  const EvaluationSettings settings = evaluation_of(record.config);
+bool evaluated_alike(const Json& one, const Json& other) {
+  return std::all_of(sections.begin(), sections.end(), [&](const char* section) {
+    const auto a = one.find(section), b = other.find(section);
+    return a == one.end() || b == other.end() ? a == one.end() && b == other.end() : *a == *b;
+  });
+}
+
+std::string answers_text(const RunRecord& record) { return answers_text(record.answers, evaluation_of(record.config)); }
+
+std::string answers_text(const std::string& recorded, const EvaluationSettings& settings) {
   const bool ranks = value_of(settings, option_key::mode) == "rank";
   // Older records do not say it.
-  const std::string answers = !record.answers.empty() ? record.answers : ranks ? "ranked" : "generated";
+  const std::string answers = !recorded.empty() ? recorded : ranks ? "ranked" : "generated";
   if (answers == "classes") return "classes of a head";
   if (const std::string score = value_of(settings, option_key::rank_score); answers == "ranked" && !score.empty())
     return "ranked by " + score;

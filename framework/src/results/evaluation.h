@@ -25,5 +25,10 @@ std::vector<std::string> differences(const EvaluationSettings& one, const Evalua
 
 // How a record's answers came about: "generated", "generated, 4 beams", "ranked by mean", "classes of a head".
 std::string answers_text(const RunRecord& record);
+// The same, of the record's `answers` and the evaluation of its configuration.
+std::string answers_text(const std::string& answers, const EvaluationSettings& settings);
+
+// Whether two configurations have the same evaluation, quickly: false also where they might.
+bool evaluated_alike(const Json& one, const Json& other);
 
 }  // namespace peftbench::results

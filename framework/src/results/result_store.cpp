@@ -33,9 +33,11 @@ fs::path RunFolder::predictions(const std::string& task) const {
   return path / ("predictions-" + name + ".jsonl");
 }
 
-RunRecord read_record(const fs::path& file) {
+RunRecord read_record(const fs::path& file) { return record_from_text(read_text(file), file); }
+
+RunRecord record_from_text(std::string_view text, const fs::path& file) {
   JsonFault fault;
-  const std::optional<Json> json = parse_json<Json>(read_text(file), fault);
+  const std::optional<Json> json = parse_json<Json>(text, fault);
   if (!json) throw DamagedRecord(file.string(), fault.text());
   return record_from_json(*json, file.string());
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace peftbench::results {
@@ -42,7 +43,8 @@ class ResultStore {
   fs::path folder_;
 };
 
-RunRecord read_record(const fs::path& file);  // Throws DataError
+RunRecord read_record(const fs::path& file);                              // Throws DataError
+RunRecord record_from_text(std::string_view text, const fs::path& file);  // the file's contents. Throws DataError
 void write_record(const fs::path& file, const RunRecord& record);
 
 // The names of folders with a record, sorted.

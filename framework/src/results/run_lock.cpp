@@ -75,8 +75,8 @@ bool is_running(const RunFolder& folder) {
   return is_locked(folder.path, O_DIRECTORY) || is_locked(lock_of(folder), O_NOFOLLOW);
 }
 
-std::string status_of(const RunFolder& folder, const RunRecord& record) {
-  return record.status == "running" && !is_running(folder) ? "stopped" : record.status;
+std::string status_of(const RunFolder& folder, const std::string& recorded) {
+  return recorded == "running" && !is_running(folder) ? "stopped" : recorded;
 }
 
 std::string damage_of(const RunFolder& folder, const RunRecord& record) {

@@ -23,7 +23,7 @@ class RunLock {
 bool is_running(const RunFolder& folder);
 
 // What the record says, but "stopped" for a run whose process was killed.
-std::string status_of(const RunFolder& folder, const RunRecord& record);
+std::string status_of(const RunFolder& folder, const std::string& recorded);
 
 // What of a finished run is not as its record says: files that are missing or have other bytes. Empty: all is whole.
 std::string damage_of(const RunFolder& folder, const RunRecord& record);

@@ -43,9 +43,10 @@ bool at_end(const Json& space, const Json& value) {
 SearchTrial trial_of(const SuiteCell& cell, const StoredRuns& stored) {
   SearchTrial trial{cell.run, "missing", cell.values, {}, cell.trial, cell.rung, cell.message};
   if (const StoredRun* run = stored.find(cell.run)) {
-    trial.status = run->record.status;
-    trial.score = trial_score(run->record);
-    if (trial.status == "failed") trial.message = run->record.message;
+    const RunRecord record = run->record();
+    trial.status = record.status;
+    trial.score = trial_score(record);
+    if (trial.status == "failed") trial.message = record.message;
   }
   if (trial.status != "finished" && !trial.message.empty()) trial.status = "failed";
   return trial;
@@ -54,7 +55,7 @@ SearchTrial trial_of(const SuiteCell& cell, const StoredRuns& stored) {
 // The first metric of a trial that has a score.
 std::string metric_of(const std::vector<SearchTrial>& trials, const StoredRuns& stored) {
   for (const SearchTrial& trial : trials)
-    if (const StoredRun* run = trial.score ? stored.find(trial.run) : nullptr) return run->record.score()->name;
+    if (const StoredRun* run = trial.score ? stored.find(trial.run) : nullptr) return run->record().score()->name;
   return {};
 }
 
@@ -91,8 +92,8 @@ bool is_trial(const RunRecord& record) {
 }
 
 std::size_t count_trials(const StoredRuns& stored) {
-  return static_cast<std::size_t>(
-      std::count_if(stored.runs.begin(), stored.runs.end(), [](const StoredRun& run) { return is_trial(run.record); }));
+  return static_cast<std::size_t>(std::count_if(stored.runs.begin(), stored.runs.end(),
+                                                [](const StoredRun& run) { return is_trial(run.record()); }));
 }
 
 std::optional<double> trial_score(const RunRecord& record) {

@@ -56,8 +56,8 @@ void follow_options(const RunFolder& folder, const RunOptions& options, Progress
                   std::string(enum_name(options.eval.keep_inputs)));
 }
 
-std::optional<StoredRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,
-                                       ProgressSink& progress) {
+std::optional<FoundRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,
+                                      ProgressSink& progress) {
   if (!has_runs_of(out, setup)) return std::nullopt;
   if (!resources.known_weights().has_checksum(setup.backbone.folder.value(), setup.config.load_options()))
     return std::nullopt;
@@ -68,7 +68,7 @@ std::optional<StoredRun> find_finished(const fs::path& out, Resources& resources
     const std::optional<RunRecord> record = store.find(id);
     if (!record || record->status != "finished" || is_running(folder)) return std::nullopt;
     if (!damage_of_finished(folder, *record, resources.finder()).empty()) return std::nullopt;
-    return StoredRun{*record, folder, {}};
+    return FoundRun{*record, folder};
   } catch (const DamagedRecord&) {
     return std::nullopt;
   }

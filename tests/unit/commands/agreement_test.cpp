@@ -30,19 +30,20 @@ TEST(Agreement, IsTheMeanOverAllPairs) {
 class AgreementOfRuns : public testing::Test {
  protected:
   void add(int seed, const std::string& lines) {
-    StoredRun run;
-    run.record.id = "run-" + std::to_string(seed);
-    run.record.status = "finished";
-    run.record.method.name = "lora";
-    run.record.task.name = "films";
-    run.record.task.labels = {"bad", "good"};
-    run.record.backbone.name = "t5";
-    run.record.seed = static_cast<std::uint64_t>(seed);
-    run.record.config = {{"seed", seed}};
-    run.folder = {scratch_.path() / run.record.id};
-    scratch_.write(run.record.id + "/predictions.jsonl", lines);
-    run.record.predictions_hash = sha256(lines);
-    stored_.runs.push_back(run);
+    RunRecord record;
+    record.id = "run-" + std::to_string(seed);
+    record.status = "finished";
+    record.method.name = "lora";
+    record.task.name = "films";
+    record.task.labels = {"bad", "good"};
+    record.backbone.name = "t5";
+    record.seed = static_cast<std::uint64_t>(seed);
+    record.config = {{"seed", seed}};
+    scratch_.write(record.id + "/predictions.jsonl", lines);
+    record.predictions_hash = sha256(lines);
+    const RunFolder folder{scratch_.path() / record.id};
+    const std::string id = record.id, status = record.status;
+    stored_.runs.push_back({id, status, folder, {}, pack(std::move(record), shared_)});
   }
   static std::string line(int index, const std::string& answer) {
     return "{\"index\": " + std::to_string(index) + ", \"prediction\": \"" + answer + "\", \"target\": \"good\"}\n";
@@ -53,6 +54,7 @@ class AgreementOfRuns : public testing::Test {
   }
 
   Scratch scratch_;
+  SharedBytes shared_;
   StoredRuns stored_;
   std::vector<ComparisonRow> rows_;
 };

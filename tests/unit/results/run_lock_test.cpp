@@ -93,15 +93,15 @@ TEST_F(Locks, AFolderThatCannotBeMadeIsToldWithItsReason) {
 TEST_F(Locks, TheRunOfADeadProcessHasStopped) {
   RunRecord record;
   record.status = "running";
-  EXPECT_EQ(status_of(folder_, record), "stopped");  // no folder at all
+  EXPECT_EQ(status_of(folder_, record.status), "stopped");  // no folder at all
   std::optional<RunLock> lock(folder_);
   EXPECT_TRUE(is_running(folder_));
-  EXPECT_EQ(status_of(folder_, record), "running");
+  EXPECT_EQ(status_of(folder_, record.status), "running");
   lock.reset();
   EXPECT_FALSE(is_running(folder_));
-  EXPECT_EQ(status_of(folder_, record), "stopped");
+  EXPECT_EQ(status_of(folder_, record.status), "stopped");
   record.status = "failed";
-  EXPECT_EQ(status_of(folder_, record), "failed");
+  EXPECT_EQ(status_of(folder_, record.status), "failed");
 }
 
 // hostile 3, 7

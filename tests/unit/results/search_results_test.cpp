@@ -73,13 +73,14 @@ TEST(Edges, AreTheOuterPartsOfASpace) {
 }
 
 StoredRun run_of(const std::string& id, double score, std::int64_t trial, const std::string& split = "validation") {
-  StoredRun run;
-  run.record.id = id;
-  run.record.status = "finished";
-  run.record.metrics = {{split, "accuracy", score, 100, {}, {}}};
-  run.record.config = {{"seed", 1001}};
-  if (trial > 0) run.record.config["search"]["trial"] = trial;
-  return run;
+  static SharedBytes shared;
+  RunRecord record;
+  record.id = id;
+  record.status = "finished";
+  record.metrics = {{split, "accuracy", score, 100, {}, {}}};
+  record.config = {{"seed", 1001}};
+  if (trial > 0) record.config["search"]["trial"] = trial;
+  return {id, record.status, {}, {}, pack(std::move(record), shared)};
 }
 
 SuiteCell cell_of(const std::string& id, std::int64_t trial, double rate, std::int64_t rung = 0) {

@@ -38,7 +38,7 @@ TEST_F(StoredRunsTest, AnIdIsThereOnce) {
   write("b-moved", "b-1");
   const StoredRuns stored = read_runs(folder_);
   ASSERT_EQ(stored.runs.size(), 2u);
-  EXPECT_EQ(stored.find("a-1")->record.status, "finished");
+  EXPECT_EQ(stored.find("a-1")->status, "finished");
   EXPECT_THAT(stored.find("a-1")->notes,
               ElementsAre(AllOf(HasSubstr("'0-copy' contains a different record of the run in 'a-1'"),
                                 HasSubstr("interrupted")),
@@ -53,7 +53,7 @@ TEST_F(StoredRunsTest, OfCopiesWithoutTheRunsOwnFolderAFinishedOneCounts) {
   write("2", "a");
   const StoredRuns stored = read_runs(folder_);
   ASSERT_EQ(stored.runs.size(), 1u);
-  EXPECT_EQ(stored.runs[0].record.status, "finished");
+  EXPECT_EQ(stored.runs[0].status, "finished");
 }
 
 // hostile 6
@@ -84,9 +84,9 @@ TEST_F(StoredRunsTest, ARecordThatMayNotBeLookedAtIsTold) {
 
 TEST_F(StoredRunsTest, ARunOfADeadProcessIsStopped) {
   write("a-1", "a-1", "running");
-  EXPECT_EQ(read_runs(folder_).runs.at(0).record.status, "stopped");
+  EXPECT_EQ(read_runs(folder_).runs.at(0).status, "stopped");
   const RunLock lock(RunFolder{folder_ / "a-1"});
-  EXPECT_EQ(read_runs(folder_).runs.at(0).record.status, "running");
+  EXPECT_EQ(read_runs(folder_).runs.at(0).status, "running");
 }
 
 TEST_F(StoredRunsTest, AFolderThatIsNotThereHasNoRuns) { EXPECT_THAT(read_runs(folder_ / "nowhere").runs, IsEmpty()); }

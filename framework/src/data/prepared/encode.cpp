@@ -1,15 +1,12 @@
 #include "data/prepared/encode.h"
 
+#include "core/parallel.h"
 #include "core/utf8.h"
 
 #include <peftbench/error.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
 namespace peftbench::data {
@@ -169,35 +166,6 @@ void check(const std::vector<Piece>& pieces) {
 }
 
 constexpr std::size_t examples_at_once = 4096;  // laid out before they are tokenized
-
-// Calls `work` for 0…count−1 from so many threads, and throws what the first of them threw that failed.
-void in_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
-  constexpr std::size_t together = 32;
-  const std::size_t most = (count + together - 1) / together;
-  const std::size_t helpers = std::min(most, static_cast<std::size_t>(std::max(threads, 1)));
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::size_t failed = count;
-  std::exception_ptr failure;
-  const auto run = [&] {
-    for (std::size_t first = next.fetch_add(together); first < count; first = next.fetch_add(together)) {
-      for (std::size_t i = first; i < std::min(count, first + together); ++i) {
-        try {
-          work(i);
-        } catch (...) {
-          const std::lock_guard lock(mutex);
-          if (i < failed) failed = i, failure = std::current_exception();
-          return;
-        }
-      }
-    }
-  };
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < helpers; ++i) others.emplace_back(run);
-  run();
-  others.clear();  // joins them
-  if (failure) std::rethrow_exception(failure);
-}
 
 }  // namespace
 
