@@ -39,8 +39,9 @@ const StoredRun* run_of(const ComparisonRow& row, const StoredRuns& stored, std:
 }
 
 std::optional<ScoredPart> own_part(const StoredRun& run) {
-  for (ScoredPart& part : scored_parts(run.folder, run.record))
-    if (part.task == run.record.task.name && part.lines_of.empty()) return std::move(part);
+  const RunRecord& record = run.record;
+  for (ScoredPart& part : scored_parts(run.folder, record))
+    if (part.task == record.task.name && part.lines_of.empty()) return std::move(part);
   return std::nullopt;  // a mixture: it has no examples of its own
 }
 

@@ -27,9 +27,9 @@ RowFacts facts_of(const ComparisonRow& row, const StoredRuns& stored) {
   for (const SeedRun& run : row.runs) {
     const StoredRun* found = run.status == "finished" ? stored.find(run.id) : nullptr;
     if (!found) continue;
-    if (found->record.backbone.parameters > 0)
-      facts.backbone_size = static_cast<double>(found->record.backbone.parameters);
-    facts.added_length = number_of_ledger(found->record.ledger, "added_encoder_length");
+    const RunRecord& record = found->record;
+    if (record.backbone.parameters > 0) facts.backbone_size = static_cast<double>(record.backbone.parameters);
+    facts.added_length = number_of_ledger(record.ledger, "added_encoder_length");
     break;
   }
   return facts;
