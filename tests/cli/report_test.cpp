@@ -67,8 +67,15 @@ TEST_F(TwoTasks, LatexAndHtmlHaveTheMeanOverTasks) {
                     HasSubstr("    \\textbullet{} soft: no run on tweets\\par\n")));
   EXPECT_THAT(printed({"--format", "html"}),
               AllOf(StartsWith("<!DOCTYPE html>\n"), HasSubstr("<caption>mean over tasks (t5-nano-lm)</caption>"),
-                    HasSubstr("<td><strong>0.688</strong></tr>"),
-                    HasSubstr("<li>soft: no run on tweets</li>")));
+                    HasSubstr("<td><strong>0.688</strong></tr>"), HasSubstr("<li>soft: no run on tweets</li>")));
+}
+
+TEST_F(TwoTasks, FiguresAreFilesAndNoTable) {
+  const fs::path folder = scratch_.path() / "figures";
+  EXPECT_EQ(printed({"--figures", folder.string()}), "");
+  EXPECT_THAT(
+      file_text(folder / "score-trained-films-on-t5-nano-lm.svg"),
+      AllOf(StartsWith("<?xml "), HasSubstr("<title>films on t5-nano-lm: score against trained parameters</title>")));
 }
 
 TEST_F(TwoTasks, TextAndMarkdownHaveItWhereItIsAskedFor) {

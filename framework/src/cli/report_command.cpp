@@ -39,7 +39,7 @@ void print_page(std::vector<ComparisonRow> rows, const StoredRuns& stored, const
   request.rows = std::move(rows);
   const PageData data = gather_page(std::move(request), stored, progress);
   progress.clear();
-  if (folder.empty()) return print(render_page(data));
+  if (folder.empty()) return print_unchanged(render_page(data));
   const std::size_t files = write_figures(data, folder);
   progress.note(std::to_string(files) + " figures in " + folder);
 }

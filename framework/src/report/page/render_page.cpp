@@ -207,7 +207,6 @@ class PageWriter {
 
   std::string notes() const {
     std::vector<std::string> lines = data_.notes;
-    lines.insert(lines.end(), data_.tests.notes.begin(), data_.tests.notes.end());
     const std::size_t most = matrix_rows_of(data_, room_.data);
     for (const RowGroup& group : groups_)
       if (!data_.tests.pairs.empty() && group.rows.size() > most)
