@@ -18,6 +18,8 @@ foreach(_folder IN ITEMS configs assets)
     install(DIRECTORY ${_folder} DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench")
   endif()
 endforeach()
+# The plot library of `report --format html`, where set-up has fetched it: read at run time.
+install(DIRECTORY .deps/plot DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench" OPTIONAL)
 
 install(PROGRAMS tools/fetch-data DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench/tools")
 install(DIRECTORY tools/recipes DESTINATION "${CMAKE_INSTALL_DATADIR}/peft-bench/tools" FILES_MATCHING PATTERN "*.py")

@@ -66,6 +66,8 @@ libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-de
            libsqlite3-dev)
 if [[ $goal != program ]]; then libraries+=(libgtest-dev libgmock-dev); fi
 if [[ $goal == tests ]]; then libraries+=(libbenchmark-dev); fi
+# tests/page clicks in a browser; who has none does without that test.
+if [[ $goal == tests && ${CI:-} == true ]]; then tools+=(chromium:chromium); fi
 
 # The first Python that is new enough and has the module (pip to download, venv to make an environment).
 python_with() { # MODULE…
@@ -213,11 +215,42 @@ fetch_arrow() {
   mv -- "$work/site/pyarrow" "$deps/pyarrow" && rm -rf -- "$work"
 }
 
+# ---- Observable Plot and D3, which draw the plots of `report --format html` ------------------------------------------------
+
+# Lines of NAME VERSION SHA-256-of-the-package FILE. npm takes a package from wherever the user's npm is told to. Without
+# npm or network the page has static plots, so nothing here stops the set-up.
+plot_packages=$home/cmake/plot.packages
+needs_plot() { [[ $goal != sanitized_tests && -f $plot_packages ]] && ! cmp -s "$plot_packages" "$deps/plot/.packages"; }
+fetch_plot() {
+  needs_plot && command -v npm > /dev/null || return 0
+  local work=$deps/plot.new name version hash file
+  rm -rf -- "$work"
+  mkdir -p -- "$work/site" || return 0
+  while read -r name version hash file; do
+    watched "downloading $name $version" "$work" npm pack "$name@$version" --pack-destination "$work" --ignore-scripts \
+      --no-update-notifier --no-fund --fetch-retries=1 --fetch-timeout=30000 &&
+      mv -- "$work"/*.tgz "$work/package.tgz" &&
+      sha256sum --check --quiet - <<< "$hash  $work/package.tgz" >> "$log" 2>&1 &&
+      tar -xzf "$work/package.tgz" -C "$work" package/LICENSE "package/$file" &&
+      mv -- "$work/package/$file" "$work/site/" &&
+      printf '%s %s\n\n%s\n\n' "$name" "$version" "$(< "$work/package/LICENSE")" >> "$work/site/LICENSES" &&
+      rm -rf -- "$work/package" "$work/package.tgz" || {
+      say "$name $version was not fetched: the page of reports has static plots ($log says why)"
+      rm -rf -- "$work"
+      return 0
+    }
+  done < "$plot_packages"
+  cp -- "$plot_packages" "$work/site/.packages" && rm -rf -- "$deps/plot" && mv -- "$work/site" "$deps/plot"
+  rm -rf -- "$work"
+}
+
 # ---- the peers that tests compare with ------------------------------------------------------------------------------
 
 requirements=$home/tests/parity/requirements.txt
+schemas=$home/tests/parity/schemas.txt # packages of which only their schema is of use: without what they require
 needs_peer() {
-  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] && ! cmp -s "$requirements" "$deps/peer/.requirements"
+  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] &&
+    ! cat -- "$requirements" "$schemas" | cmp -s - "$deps/peer/.requirements"
 }
 make_peer() {
   needs_peer || return 0
@@ -229,7 +262,10 @@ make_peer() {
       --disable-pip-version-check --no-input --progress-bar off -r "$requirements"; } ||
     failed "pip could not install tests/parity/requirements.txt" \
       "see pip's message above; or set PEFTBENCH_PEER_PYTHON to a Python that has these packages"
-  cp -- "$requirements" "$deps/peer/.requirements"
+  watched "fetching the schemas of the tests" "$deps/peer" "$deps/peer/bin/python" -m pip install \
+    --disable-pip-version-check --no-input --progress-bar off --no-deps --ignore-requires-python --require-hashes \
+    -r "$schemas" || say "pip could not install tests/parity/schemas.txt: tests that need a schema are skipped"
+  cat -- "$requirements" "$schemas" > "$deps/peer/.requirements"
 }
 
 # ---- building ---------------------------------------------------------------------------------------------------------
@@ -320,6 +356,7 @@ fi
   arrow_is_new=false
   if needs_arrow; then arrow_is_new=true; fi
   fetch_arrow
+  fetch_plot
   make_peer
   printf '%s\n%s\n' "$home" "$torch_dir" > "$build/.ready.new"
   configure

@@ -153,6 +153,7 @@ void register_adapter(pb::MethodRegistrar& registrar) {
       .choices({"houlsby", "pfeiffer", "parallel"})
       .param("bottleneck", 64, "m, rows of W_down")
       .range(1, 1e6)
+      .space(pb::space::log(8, 256))
       .param("sites", pb::Names{}, "sublayers with an adapter; empty: the kind's")
       .choices({"self", "cross", "ffn"})
       .param("reads", "auto", "input of the adapter: output, sum (residual + output), input (normed), or residual")
@@ -179,7 +180,8 @@ void register_adapter(pb::MethodRegistrar& registrar) {
       .recommend("train.adamw.epsilon", "1e-6")
       .recommend("train.adamw.weight_decay", "0.01")
       .recommend("train.batch_size", "32")
-      .recommend("train.dropout", "0.1");
+      .recommend("train.dropout", "0.1")
+      .space("train.learning_rate", pb::space::log(3e-5, 3e-3));
 }
 
 }  // namespace

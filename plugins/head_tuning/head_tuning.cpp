@@ -87,7 +87,8 @@ void register_head_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1")
       .recommend("train.adamw.weight_decay", "0.01")
       .recommend("train.batch_size", "32")
-      .recommend("train.dropout", "0.1");
+      .recommend("train.dropout", "0.1")
+      .space("train.learning_rate", pb::space::log(1e-5, 1e-3));
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ void register_ia3(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1.0")
       .recommend("train.unlikelihood_weight", "1")
       .recommend("train.length_normalised_weight", "1")
-      .recommend("train.evaluate_every", "100");
+      .recommend("train.evaluate_every", "100")
+      .space("train.learning_rate", pb::space::log(3e-4, 0.03));
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ void register_lora(pb::MethodRegistrar& registrar) {
   registrar.method<Lora>()
       .param("rank", 8, "rank r of all maps without an entry in rank_pattern")
       .range(1, 1e6)
+      .space(pb::space::choices({"2", "4", "8", "16", "32"}))
       .param("alpha", 16.0, "the update is scaled by alpha / rank")
       .at_least(0)
       .param("rslora", false, "scale by alpha / √rank")
@@ -89,7 +90,8 @@ void register_lora(pb::MethodRegistrar& registrar) {
       .recommend("train.batch_size", "32")
       .recommend("train.evaluate_every", "500")
       .recommend("train.dropout", "0.1")
-      .recommend("train.dropout_shape", "elementwise");
+      .recommend("train.dropout_shape", "elementwise")
+      .space("train.learning_rate", pb::space::log(4e-5, 0.01));
 }
 
 }  // namespace

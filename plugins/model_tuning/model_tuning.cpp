@@ -28,7 +28,8 @@ void register_model_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.adafactor.multiply_by_parameter_scale", "true")
       .recommend("train.adafactor.weight_decay_rate", "0")
       .recommend("train.batch_size", "128")
-      .recommend("train.dropout", "0.1");
+      .recommend("train.dropout", "0.1")
+      .space("train.learning_rate", pb::space::log(1e-4, 0.01));
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ void register_norm_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1")
       .recommend("train.adamw.epsilon", "1e-6")
       .recommend("train.batch_size", "32")
-      .recommend("train.dropout", "0.1");
+      .recommend("train.dropout", "0.1")
+      .space("train.learning_rate", pb::space::log(3e-4, 0.03));
 }
 
 }  // namespace

@@ -329,7 +329,8 @@ void register_p_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.batch_size", "8")
       .recommend("train.steps", "12500")
       .recommend("train.evaluate_every", "125")
-      .recommend("train.patience", "20");
+      .recommend("train.patience", "20")
+      .space("train.learning_rate", pb::space::log(1e-6, 0.01));
 }
 
 }  // namespace

@@ -133,6 +133,7 @@ void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
   registrar.method<PTuningV2>()
       .param("length", 8, "prompt length P: keys and values before those of the sequence in every layer")
       .range(1, 1e6)
+      .space(pb::space::log(4, 64))
       .param("attentions", pb::Names{"encoder"},
              "attentions with a prompt: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
@@ -158,7 +159,8 @@ void register_p_tuning_v2(pb::MethodRegistrar& registrar) {
       .recommend("train.dropout", "0.1")
       .recommend("train.batch_size", "32")
       .recommend("train.steps", "29500")
-      .recommend("train.evaluate_every", "295");
+      .recommend("train.evaluate_every", "295")
+      .space("train.learning_rate", pb::space::log(1e-3, 0.1));
 }
 
 }  // namespace

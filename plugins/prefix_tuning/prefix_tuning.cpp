@@ -134,6 +134,7 @@ void register_prefix_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PrefixTuning>()
       .param("length", 10, "prefix length P: keys and values before those of the sequence")
       .range(1, 1e6)
+      .space(pb::space::log(4, 64))
       .param("attentions", pb::Names{"encoder", "decoder", "cross"},
              "attentions with a prefix: self-attention of encoder and decoder, cross-attention")
       .choices({"encoder", "decoder", "cross"})
@@ -159,7 +160,8 @@ void register_prefix_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1")
       .recommend("train.batch_size", "5")
       .recommend("train.steps", "84000")
-      .recommend("train.evaluate_every", "1000");
+      .recommend("train.evaluate_every", "1000")
+      .space("train.learning_rate", pb::space::log(1e-5, 1e-3));
 }
 
 }  // namespace

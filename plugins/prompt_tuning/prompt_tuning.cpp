@@ -167,6 +167,7 @@ void register_prompt_tuning(pb::MethodRegistrar& registrar) {
   registrar.method<PromptTuning>()
       .param("length", 100, "rows of the prompt, P")
       .range(1, 1e6)
+      .space(pb::space::log(5, 150))
       .param("init", "class_label", "initialisation of the prompt")
       .choices({"random_uniform", "sampled_vocab", "class_label", "text", "file"})
       .param("init_vocabulary", 5000, "sampled rows come from the first N (most common) tokens")
@@ -187,7 +188,8 @@ void register_prompt_tuning(pb::MethodRegistrar& registrar) {
       .recommend("train.batch_size", "32")
       .recommend("train.steps", "30000")
       .recommend("train.evaluate_every", "1000")
-      .recommend("train.dropout", "0.1");
+      .recommend("train.dropout", "0.1")
+      .space("train.learning_rate", pb::space::log(0.03, 3));
 }
 
 }  // namespace

@@ -273,7 +273,8 @@ void register_soft_words(pb::MethodRegistrar& registrar) {
       .recommend("train.batch_size", "32")
       .recommend("train.evaluate_every", "25")
       .recommend("train.patience", "4")
-      .recommend("train.dropout", "0");
+      .recommend("train.dropout", "0")
+      .space("train.learning_rate", pb::space::log(1e-4, 0.01));
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ void register_template(pb::MethodRegistrar& registrar) {
       .param("scale", 1.0, "factor on the offset")
       .at_least(0)
       .capability(pb::Capability::identity_at_init)
-      .recommend("train.learning_rate", "0.1");
+      .recommend("train.learning_rate", "0.1")
+      .space("train.learning_rate", pb::space::log(0.01, 1));
 }
 
 }  // namespace

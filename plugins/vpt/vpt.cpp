@@ -129,6 +129,7 @@ void register_vpt(pb::MethodRegistrar& registrar) {
   registrar.method<Vpt>()
       .param("length", 50, "rows of the prompt, P (deep: per layer)")
       .range(1, 1e6)
+      .space(pb::space::log(5, 100))
       .param("depth", "deep", "shallow: one prompt before the input; deep: a new prompt before each encoder layer")
       .choices({"shallow", "deep"})
       .param("prompt_dropout", 0.1, "dropout on prompts during training")
@@ -150,7 +151,8 @@ void register_vpt(pb::MethodRegistrar& registrar) {
       .recommend("train.warmup_steps", "1000")
       .recommend("train.batch_size", "64")
       .recommend("train.evaluate_every", "500")
-      .recommend("train.dropout", "0");
+      .recommend("train.dropout", "0")
+      .space("train.learning_rate", pb::space::log(1e-3, 0.1));
 }
 
 }  // namespace

@@ -172,6 +172,7 @@ void register_warp(pb::MethodRegistrar& registrar) {
   registrar.method<Warp>()
       .param("segment", 5, "prompt vectors at each place of the default template; 0: only the verbalizer (WARP_0)")
       .at_least(0)
+      .space(pb::space::choices({"1", "2", "5", "10"}))
       .param("template", "", "positions of [n] prompts, {fields} and <extra_id_0>; empty: built from the task's fields")
       .param("prompt_init", "mask",
              "initialisation: the mask's embedding; N(mean, standard deviation of the embedding table); or N(0, 1)")
@@ -192,7 +193,8 @@ void register_warp(pb::MethodRegistrar& registrar) {
       .recommend("train.clip_norm", "1.0")
       .recommend("train.batch_size", "8")
       .recommend("train.evaluate_every", "500")
-      .recommend("train.dropout", "0");
+      .recommend("train.dropout", "0")
+      .space("train.learning_rate", pb::space::log(1e-4, 0.03));
 }
 
 }  // namespace

@@ -140,14 +140,18 @@ TEST_F(Compare, RowsOverTheirSeeds) {
   const json task = all.at("tasks").at(0);
   EXPECT_EQ(task.at("runs").size(), 5u);
   for (const json& metric : task.at("metrics")) {
-    EXPECT_EQ(metric.at("test"), "permutation of seeds");
-    EXPECT_EQ(metric.at("p"), 2.0 / 32);
-    EXPECT_EQ(metric.at("p_holm"), 4.0 / 32);
+    EXPECT_EQ(metric.at("test"), "crossed seeds and examples");
+    const double p = metric.at("p");
+    EXPECT_GT(p, 0);
+    EXPECT_LT(p, 0.05);
+    EXPECT_DOUBLE_EQ(metric.at("p_holm").get<double>(), 2 * p);
+    EXPECT_EQ(metric.at("p_seeds"), 2.0 / 32) << "of five pairs, at best";
   }
-  EXPECT_THAT(compare("lora", "ia3").out, AllOf(HasSubstr("seeds 1, 2, 3, 4, 5"), HasSubstr("p, Holm")));
+  EXPECT_THAT(compare("lora", "ia3").out,
+              AllOf(HasSubstr("seeds 1, 2, 3, 4, 5"), HasSubstr("p, Holm"), HasSubstr("p, seeds")));
 }
 
-TEST_F(Compare, ManyExamplesOfFewSeedsAreExchanged) {
+TEST_F(Compare, ManyExamplesOfFewSeedsAreEnough) {
   std::string good, bad;
   for (int i = 0; i < 120; ++i) good += i % 10 ? '+' : '-', bad += i % 3 ? '-' : '+';
   for (const int seed : {1, 2}) {
@@ -155,9 +159,15 @@ TEST_F(Compare, ManyExamplesOfFewSeedsAreExchanged) {
     write_run({"ia3", bad, seed});
   }
   const json metric = compared("lora", "ia3").at("tasks").at(0).at("metrics").at(0);
-  EXPECT_EQ(metric.at("test"), "permutation of examples (these seeds only)");
+  EXPECT_EQ(metric.at("test"), "crossed seeds and examples");
   EXPECT_LT(metric.at("p").get<double>(), 0.001);
   EXPECT_GT(metric.at("p").get<double>(), 0);
+  const fs::path a = write_run({"soft", good, 1, "films", {"macro_f1"}});
+  const fs::path b = write_run({"wide", bad, 1, "films", {"macro_f1"}});
+  const json exchanged = compared(a.string(), b.string()).at("tasks").at(0).at("metrics").at(0);
+  EXPECT_EQ(exchanged.at("test"), "permutation of examples (these seeds only)");
+  EXPECT_LT(exchanged.at("p").get<double>(), 0.001);
+  EXPECT_TRUE(exchanged.at("p_seeds").is_null());
   const json same = compared("lora", "lora").at("tasks").at(0).at("metrics").at(0);
   EXPECT_EQ(same.at("p"), 1.0);
   EXPECT_EQ(same.at("interval"), json({0.0, 0.0}));
@@ -212,6 +222,114 @@ TEST_F(Compare, WhatDoesNotPairIsRefused) {
   EXPECT_EQ(unfinished.status, 2);
   EXPECT_THAT(unfinished.err, HasSubstr("the run has not finished"));
   expect_refusal("lora", "lorra", {"no run or row 'lorra'", "did you mean 'lora'"});
+}
+
+// `report` of the same folder.
+class TestedReport : public Compare {
+ protected:
+  // 120 answers: right but for those whose place has this rest by ten.
+  static std::string wrong_at(const std::vector<int>& rests, int seed) {
+    std::string signs;
+    for (int i = 0; i < 120; ++i)
+      signs += std::find(rests.begin(), rests.end(), (i + (i % 7 == seed ? 1 : 0)) % 10) != rests.end() ? '-' : '+';
+    return signs;
+  }
+  void SetUp() override {
+    for (int seed = 1; seed <= 5; ++seed) {
+      write_run({"best", wrong_at({1}, seed), seed});
+      write_run({"like", wrong_at({2}, seed), seed});
+      write_run({"worse", wrong_at({1, 3, 4, 5, 6, 7}, seed), seed});
+    }
+  }
+  Printed report(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"report", out_.string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return testing_support::run(words);
+  }
+  json rows(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Printed printed = report(words);
+    EXPECT_EQ(printed.status, 0) << printed.err;
+    return json::parse(printed.status == 0 ? printed.out : "null");
+  }
+};
+
+TEST_F(TestedReport, RowsHaveIntervalsRanksAndTies) {
+  const json all = rows();
+  ASSERT_EQ(all.size(), 3u);
+  for (const int row : {0, 1}) {
+    EXPECT_EQ(all.at(row).at("rank_low"), 1) << row;
+    EXPECT_EQ(all.at(row).at("rank_high"), 2) << row;
+    EXPECT_EQ(all.at(row).at("tied_with_best"), true);
+    const double mean = all.at(row).at("score").at("mean");
+    EXPECT_LT(all.at(row).at("score_low").get<double>(), mean);
+    EXPECT_GT(all.at(row).at("score_high").get<double>(), mean);
+  }
+  EXPECT_EQ(all.at(2).at("label"), "worse");
+  EXPECT_EQ(all.at(2).at("rank_low"), 3);
+  EXPECT_EQ(all.at(2).at("rank_high"), 3);
+  EXPECT_EQ(all.at(2).at("tied_with_best"), false);
+  EXPECT_EQ(all.at(2).at("too_small"), false);
+  EXPECT_THAT(
+      report().out,
+      AllOf(ContainsRegex("(best|like) +0\\.[0-9]+ ± 0\\.[0-9]+ \\[0\\.[0-9]+, [01]\\.[0-9]+\\] +≈ +1–2 |≈ +1–2 "),
+            HasSubstr("≈ not distinguishable"), HasSubstr("all 3 pairs of the report")));
+  EXPECT_EQ(report().out, report().out);
+  const json untested = rows({"--tests", "none"});
+  EXPECT_TRUE(untested.at(0).at("rank_low").is_null());
+  EXPECT_TRUE(untested.at(0).at("score_low").is_null());
+}
+
+TEST_F(TestedReport, PairsHaveThePOfCompare) {
+  const json pairs = rows({"--pairs"});
+  ASSERT_EQ(pairs.size(), 3u);
+  for (const json& pair : pairs) {
+    const json metric = compared(pair.at("a"), pair.at("b")).at("tasks").at(0).at("metrics").at(0);
+    EXPECT_EQ(pair.at("p"), metric.at("p"));
+    EXPECT_NEAR(pair.at("difference").get<double>(), metric.at("difference").get<double>(), 1e-12);
+    EXPECT_EQ(pair.at("test"), "crossed seeds and examples");
+    EXPECT_GE(pair.at("p_holm"), pair.at("p"));
+    EXPECT_EQ(pair.at("seeds"), 5);
+    EXPECT_EQ(pair.at("examples"), 120);
+    EXPECT_LE(pair.at("difference_low"), pair.at("difference"));
+    EXPECT_GE(pair.at("difference_high"), pair.at("difference"));
+  }
+  for (const char* form : {"text", "markdown", "csv", "latex", "html"}) {
+    const Printed printed = report({"--pairs", "--format", form});
+    EXPECT_EQ(printed.status, 0) << printed.err;
+    EXPECT_THAT(printed.out, AllOf(HasSubstr("worse"), HasSubstr("crossed seeds and examples"))) << form;
+  }
+}
+
+TEST_F(TestedReport, ARowThatIsNotAsItsRecordsSayIsLeftOut) {
+  change(out_ / "worse-films-s2-0123456789" / "predictions.jsonl", "\"prediction\":\"bad\"", "\"prediction\":\"good\"");
+  change(out_ / "worse-films-s2-0123456789" / "predictions.jsonl", "\"label\":1", "\"label\":0");
+  fs::remove(out_ / "like-films-s3-0123456789" / "predictions.jsonl");
+  write_run({"other", wrong_at({1}, 1) + "+", 1});
+  write_run({"single", wrong_at({1, 2, 3, 4, 5, 6, 7}, 1), 1});
+  const json all = rows();
+  ASSERT_EQ(all.size(), 5u);
+  const std::vector<bool> tested = {true, false, false, true, false};  // best, like, other, single, worse
+  for (std::size_t r = 0; r < all.size(); ++r)
+    EXPECT_EQ(!all.at(r).at("rank_low").is_null(), tested[r]) << all.at(r).at("label");
+  EXPECT_EQ(rows({"--pairs"}).size(), 1u);
+  EXPECT_EQ(rows({"--pairs"}).at(0).at("test"), "crossed seeds and examples, one row with one seed");
+  EXPECT_THAT(report().out, AllOf(HasSubstr("like: the predictions of like-films-s3-0123456789 are missing"),
+                                  HasSubstr("other: the runs were scored on different examples"),
+                                  ContainsRegex("worse: accuracy of worse-films-s2-0123456789 is 0.* by its record")));
+}
+
+TEST_F(TestedReport, FewSeedsOfFewExamplesAreTooSmall) {
+  for (const char* method : {"lora", "ia3"})
+    for (const int seed : {1, 2}) write_run({method, seed == 1 ? "++++----" : "+++-----", seed, "books"});
+  const json all = rows();
+  ASSERT_EQ(all.size(), 5u);
+  EXPECT_EQ(all.at(0).at("task"), "books");
+  EXPECT_EQ(all.at(0).at("too_small"), true);
+  EXPECT_EQ(all.at(0).at("tied_with_best"), true);
+  EXPECT_THAT(report().out, ContainsRegex("n too small"));
+  EXPECT_EQ(rows({"--pairs"}).at(0).at("test"), "n too small");
 }
 
 }  // namespace

@@ -67,8 +67,15 @@ TEST_F(TwoTasks, LatexAndHtmlHaveTheMeanOverTasks) {
                     HasSubstr("    \\textbullet{} soft: no run on tweets\\par\n")));
   EXPECT_THAT(printed({"--format", "html"}),
               AllOf(StartsWith("<!DOCTYPE html>\n"), HasSubstr("<caption>mean over tasks (t5-nano-lm)</caption>"),
-                    HasSubstr("<td class=\"number\"><strong>0.688</strong></td></tr>"),
-                    HasSubstr("<li>soft: no run on tweets</li>")));
+                    HasSubstr("<td><strong>0.688</strong></tr>"), HasSubstr("<li>soft: no run on tweets</li>")));
+}
+
+TEST_F(TwoTasks, FiguresAreFilesAndNoTable) {
+  const fs::path folder = scratch_.path() / "figures";
+  EXPECT_EQ(printed({"--figures", folder.string()}), "");
+  EXPECT_THAT(
+      file_text(folder / "score-trained-films-on-t5-nano-lm.svg"),
+      AllOf(StartsWith("<?xml "), HasSubstr("<title>films on t5-nano-lm: score against trained parameters</title>")));
 }
 
 TEST_F(TwoTasks, TextAndMarkdownHaveItWhereItIsAskedFor) {
@@ -105,6 +112,38 @@ TEST_F(ReportForms, OneTaskHasNoMean) {
   const Printed unknown = report({"--format", "tex"});
   EXPECT_EQ(unknown.status, 2);
   EXPECT_THAT(unknown.err, HasSubstr("latex"));
+}
+
+TEST_F(TwoTasks, ColumnsAreChosen) {
+  for (const std::string form : {"text", "markdown", "latex", "html"}) {
+    const std::string some = printed({"--format", form, "--columns", "score,steps,accuracy"});
+    EXPECT_THAT(some, AllOf(HasSubstr("steps"), HasSubstr("accuracy"), Not(HasSubstr("memory"))));
+    const std::string more = printed({"--format", form, "--columns", "+chosen_by"});
+    EXPECT_THAT(more, AllOf(HasSubstr("step chosen by"), HasSubstr("memory")));
+  }
+  EXPECT_EQ(printed({"--format", "csv", "--columns", "score"}), printed({"--format", "csv"}));
+  const Printed unknown = report({"--columns", "stepz"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'steps'?"));
+  const Printed help = testing_support::run({"report", "--columns", "help"});
+  EXPECT_EQ(help.status, 0) << help.err;
+  EXPECT_THAT(help.out, AllOf(HasSubstr("training_step_flops"), HasSubstr("macro_f1")));
+  EXPECT_EQ(testing_support::run({"suite", "--columns=help"}).out, help.out);
+}
+
+TEST_F(TwoTasks, PublishedScoresStandApart) {
+  const fs::path file = scratch_.write("published.yaml",
+                                       "backbone: T5 XXL\ncitation: A paper\nscores:\n"
+                                       "  - {method: soft, task: films, metric: accuracy, score: 0.99}\n"
+                                       "  - {method: soft, task: books, metric: accuracy, score: 0.98}\n");
+  const Printed shown = report({"--published", file.string(), "--by-task"});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("soft (T5 XXL) [1]"), HasSubstr("[1] A paper"), HasSubstr("constant answer")));
+  EXPECT_THAT(shown.err, HasSubstr("the published score of soft on books is not shown"));
+  EXPECT_THAT(printed({"--published", file.string(), "--format", "csv"}), Not(HasSubstr("A paper")));
+  EXPECT_THAT(printed({"--published", file.string(), "--format", "latex"}), Not(HasSubstr("\\textbf{0.990}")));
+  scratch_.write("published.yaml", "scores: []\nyear: 2021\n");
+  EXPECT_EQ(report({"--published", file.string()}).status, 2);
 }
 
 TEST_F(ReportForms, CsvHoldsNothingThatASpreadsheetComputes) {

@@ -151,5 +151,43 @@ TEST_F(SuiteTable, ReportFindsRunsOfOtherJobs) {
   EXPECT_THAT(found.err, HasSubstr("last suite command: --set train.steps=1"));
 }
 
+// What a run forgot is measured after it, once, and again where it is missing or its limits are others.
+TEST_F(SuiteTable, ForgettingIsMeasuredAfterEachRun) {
+  const std::string row = "  - {method: prompt_tuning, name: short, set: {length: 2}}\n";
+  const std::string asked = "columns: [score, forgetting, +agreement]\nforgetting: {examples: 3, tokens: 16}\n";
+  const fs::path file = write_suite(row + asked);
+  const Printed first = run(suite(file));
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("short on parity, seed 1: forgetting measured"));
+  EXPECT_THAT(first.out, AllOf(HasSubstr("forgetting"), HasSubstr("agreement"), HasSubstr("rise of the loss"),
+                               Not(HasSubstr("memory"))));
+  const std::string id = manifest().at("cells").at(0).at("run");
+  const json kept = record(id).at("forgetting");
+  EXPECT_EQ(kept.at("examples"), 3);
+  EXPECT_EQ(kept.at("max_tokens"), 16);
+  EXPECT_TRUE(kept.at("loss_with_method").is_number());
+  const Printed again = run(suite(file));
+  EXPECT_THAT(again.err, Not(HasSubstr("forgetting measured")));
+  EXPECT_EQ(again.out, first.out);
+
+  json without = record(id);  // as if the suite had been killed before
+  without["forgetting"] = nullptr;
+  scratch_.write("runs/" + id + "/record.json", without.dump());
+  const Printed continued = run(suite(file));
+  EXPECT_THAT(continued.err, HasSubstr("short on parity, seed 1: forgetting measured"));
+  EXPECT_EQ(continued.out, first.out);
+  EXPECT_EQ(record(id).at("forgetting"), kept);
+  EXPECT_EQ(record(id).at("adapter_hash"), without.at("adapter_hash"));
+
+  write_suite(row + "forgetting: {examples: 2, tokens: 16}\n");
+  EXPECT_EQ(run(suite(file)).status, 0);
+  EXPECT_EQ(record(id).at("forgetting").at("examples"), 2);
+  EXPECT_THAT(run({"report", out_.string(), "--columns", "forgetting"}).out, HasSubstr("forgetting"));
+  write_suite(row + "columns: [scor]\n");
+  const Printed unknown = run(suite(file));
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("mine.yaml:"), HasSubstr("did you mean 'score'?")));
+}
+
 }  // namespace
 }  // namespace peftbench::suite_table_test

@@ -29,10 +29,12 @@ TEST_F(Suite, AFailedRunIsARowAndTheRestIsNotRunAgain) {
   const fs::path file = write_suite(three_rows);
   const Printed printed = run(suite(file, {"--jobs", "2"}));
   EXPECT_EQ(printed.status, 1) << printed.err;
-  EXPECT_THAT(printed.out, AllOf(HasSubstr("parity on t5-nano-lm: accuracy on 12 test examples"),
-                                 ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ +2 +[01]\\.[0-9]+ "),
-                                 ContainsRegex("long +[01]\\.[0-9]+ ± "), ContainsRegex("broken +failed +0 of 2"),
-                                 ContainsRegex("broken, seed 1: failed: .*/no/such/file")));
+  EXPECT_THAT(
+      printed.out,
+      AllOf(HasSubstr("parity on t5-nano-lm: accuracy on 12 test examples"),
+            ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ \\[[0-9., ]+\\]( ≈)? +n too small +2 +[01]\\.[0-9]+ "),
+            ContainsRegex("long +[01]\\.[0-9]+ ± "), ContainsRegex("broken +failed +0 of 2"),
+            ContainsRegex("broken, seed 1: failed: .*/no/such/file")));
   EXPECT_THAT(printed.out, ContainsRegex("short +512 .* 512 +512 +512"));
   EXPECT_THAT(printed.err, AllOf(HasSubstr("long on parity, seed 2: accuracy"), HasSubstr("2 of 6 runs failed")));
 
@@ -90,6 +92,8 @@ TEST_F(Suite, DryRunShowsTheGridAndLeavesNothing) {
       run(suite(write_suite(three_rows), {"--dry-run", "--seeds", "1-3", "--set", "train.steps=9"}));
   EXPECT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(printed.out, AllOf(ContainsRegex("short +parity +t5-nano-lm +3 +0 +9 +4 +512\n"),
+                                 ContainsRegex("parity +t5-nano-lm +3 +3 +12 +0\\.020 \\* +0\\.[0-9]+ +0\\.[0-9]+\n"),
+                                 HasSubstr("this standard deviation of scores is assumed"),
                                  HasSubstr("9 of 9 runs remain; nothing was trained")));
   EXPECT_FALSE(fs::exists(out_));
 }
@@ -206,7 +210,7 @@ TEST_F(Suite, TwoAtOnceShareTheWorkAndNeitherFails) {
   EXPECT_EQ(second.wait(), 0) << second.err();
   for (const std::string& said : {first.err(), second.err()}) EXPECT_THAT(said, Not(HasSubstr("failed")));
   for (const std::string& table : {first.out(), second.out()})
-    EXPECT_THAT(table, ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ +2 "));
+    EXPECT_THAT(table, ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ \\[[0-9., ]+\\] +2 "));
   for (const json& cell : manifest().at("cells")) EXPECT_EQ(cell.at("message"), "");
 }
 

@@ -177,8 +177,10 @@ def rows():
             pyarrow.parquet.write_table(pyarrow.table(many), file.name, store_schema=False, **options)
             put(f"parquet/{name}.parquet", pathlib.Path(file.name).read_bytes())
     put("predictions/ours.jsonl", "".join(json.dumps({
-        "index": i, "prediction": "good", "label": 1, "target": "good" if i % 2 else "bad", "target_label": i % 2,
+        "index": i, "input": f"review: film {i}", "prediction": "good", "label": 1, "target": "good" if i % 2 else "bad", "target_label": i % 2,
         "correct": i % 2 == 1, "references": ["good", "fine"], "group": f"g{i // 2}"}) + "\n" for i in range(6)))
+    put("predictions/hashed.jsonl", "".join(json.dumps({
+        "index": i, "input_hash": 64 * "a", "prediction": "bad", "target": "bad"}) + "\n" for i in range(2)))
     put("predictions/theirs.jsonl", '{"prediction": "bad", "target": "good"}\n{"prediction": "x", "target": "bad"}\n')
 
 

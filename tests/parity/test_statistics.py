@@ -1,6 +1,6 @@
-"""The statistics of framework/src/results on 200 random cases each, with ties, zeros, zero variance and one seed, against
-SciPy and statsmodels (exact tests within 1e-9). What draws random numbers is compared with an implementation in numpy
-of the same random streams: bootstraps within 1e-3, permutations within 1e-9."""
+"""The statistics of framework/src/results on 200 random cases each, with ties, zeros, zero variance, one seed and missing
+cells, against SciPy and statsmodels (exact tests within 1e-9). What draws random numbers is compared with an
+implementation in numpy of the same random streams: bootstraps within 1e-3, permutations within 1e-9."""
 
 import argparse
 import json
@@ -10,7 +10,13 @@ from pathlib import Path
 
 try:
     import numpy as np
-    from scipy.stats import permutation_test, wilcoxon
+    import pandas as pd
+    import statsmodels.formula.api as smf
+    from scipy.optimize import brentq
+    from scipy.stats import permutation_test
+    from scipy.stats import t as students_t
+    from scipy.stats import ttest_ind, wilcoxon
+    from statsmodels.stats.anova import anova_lm
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
 except ImportError as missing:
@@ -76,6 +82,117 @@ def peer_permutation(differences, seed):
     means = ((1 - 2 * bits.astype(int)) @ differences) / n
     slack = 1e-12 * np.abs(differences).mean()
     return ((np.abs(means) >= abs(differences.mean()) - slack).sum() + 1) / (draws + 1)
+
+
+def peer_anova(values):
+    """Residual mean square of seeds × units, and the variance of the seeds' means: statsmodels' two-way table."""
+    seeds, units = values.shape
+    cells = pd.DataFrame({"y": values.ravel(), "s": np.repeat(np.arange(seeds), units),
+                          "u": np.tile(np.arange(units), seeds)})
+    table = anova_lm(smf.ols("y ~ C(s) + C(u)", cells).fit())
+    return table.loc["Residual", "mean_sq"], table.loc["C(s)", "mean_sq"] / units
+
+
+def two_way(values):
+    """The same by numpy: statsmodels takes a second for a large table."""
+    seeds, units = values.shape
+    by_seed, by_unit = values.mean(1), values.mean(0)
+    left = values - by_seed[:, None] - by_unit + values.mean()
+    return (left ** 2).sum() / ((seeds - 1) * (units - 1)), by_seed.var(ddof=1)
+
+
+def peer_crossed(case):
+    a, b = (np.array(case[side], dtype=float) for side in ("a", "b"))
+    units = a.shape[1]
+    if units < 2 or (len(a) < 2 and len(b) < 2):
+        return None
+    borrowed = len(a) < 2 or len(b) < 2
+    (mse_a, var_a), (mse_b, var_b) = (two_way(side if len(side) > 1 else other) for side, other in ((a, b), (b, a)))
+    tiny = (1e-12 * max(np.abs(a).max(), np.abs(b).max())) ** 2
+    mse_a, var_a, mse_b, var_b = (0.0 if x <= tiny else x for x in (mse_a, var_a, mse_b, var_b))
+    by_seeds = var_a / len(a) + var_b / len(b)
+    if borrowed:
+        degrees = max(len(a), len(b)) - 1
+    else:  # Welch's degrees, by SciPy where both vary
+        parts = (var_a / len(a)) ** 2 / (len(a) - 1) + (var_b / len(b)) ** 2 / (len(b) - 1)
+        degrees = by_seeds ** 2 / parts if parts > 0 else 0.0
+        if var_a > 0 and var_b > 0:
+            assert abs(ttest_ind(a.mean(1), b.mean(1), equal_var=False).df - degrees) < 1e-9 * degrees
+    c = a.mean(0) - b.mean(0)
+    by_units = max(0.0, c.var(ddof=1) / units - mse_a / (len(a) * units) - mse_b / (len(b) * units))
+    difference = a.mean() - b.mean()
+    total = by_seeds + by_units
+    if difference ** 2 <= tiny:
+        p = 1.0
+    elif total <= tiny:
+        p = None
+    else:
+        t = abs(difference) / np.sqrt(total)
+
+        def excess(log_p):
+            q = np.exp(log_p) / 2
+            parts = [(v, students_t.isf(q, d)) for v, d in ((by_seeds, degrees), (by_units, units - 1)) if v > 0]
+            return sum(v * x for v, x in parts) / total - t
+
+        least = np.log(1e-300)
+        p = 1e-300 if excess(least) < 0 else float(np.exp(brentq(excess, least, 0, xtol=1e-14, rtol=1e-15)))
+    return {"numbers": [difference, by_seeds, by_units, degrees], "p": p}
+
+
+def peer_table_bootstrap(case):
+    units, draws, unit_of = case["units"], case["draws"], np.array(case["unit_of"])
+    drawn = numbers(stream_seeds(case["seed"], "bootstrap of tables", draws), units if units > 1 else 0)
+    unit_counts = counts(below(drawn, units), units) if units > 1 else np.ones((draws, 1))
+    means = []
+    for row in case["rows"]:
+        scores = np.array(row["scores"], dtype=float)
+        seeds = len(scores)
+        picked = numbers(stream_seeds(case["seed"], "bootstrap of the seeds of " + row["name"], draws),
+                         seeds if seeds > 1 else 0)
+        seed_counts = counts(below(picked, seeds), seeds) if seeds > 1 else np.ones((draws, 1))
+        weights = unit_counts[:, unit_of] if row["by_weights"] else unit_counts
+        means.append((seed_counts * (weights @ scores.T / weights.sum(axis=1)[:, None])).sum(axis=1) / seeds)
+    intervals = []
+    for r, mean in enumerate(means):
+        intervals += [mean] + [mean - other for other in means[:r]]
+    return [np.percentile(values, [2.5, 97.5]).tolist() for values in intervals]
+
+
+def peer_jackknife(case):
+    x, y, unit_of, units = (np.array(case[key]) for key in ("x", "y", "unit_of", "units"))
+
+    def correlation(kept):
+        return np.corrcoef(x[kept], y[kept])[0, 1]
+
+    whole = correlation(np.full(len(x), True))
+    values = np.array([units * whole - (units - 1) * correlation(unit_of != u) for u in range(units)])
+    return (values + whole - values.mean()).tolist()
+
+
+def peer_ranks(case):
+    values = [p for _, _, p in case["pairs"] if p is not None]
+    adjusted = iter(multipletests(values, method="holm")[1] if values else [])
+    scores = case["scores"]
+    better = np.zeros((len(scores), len(scores)), dtype=bool)
+    for a, b, p in case["pairs"]:
+        if p is not None and next(adjusted) < 0.05:
+            better[(a, b) if scores[a] > scores[b] else (b, a)] = True
+    best = int(np.argmax(scores))
+    return [[1 + int(better[:, r].sum()), len(scores) - int(better[r].sum()), int(not better[best, r])]
+            for r in range(len(scores))]
+
+
+def crossed_side(random, kind, seeds, units):
+    """Right and wrong answers; sixteenths with ties; seeds that answer alike; constant; normal numbers."""
+    if kind == 0:
+        return random.integers(0, 2, (seeds, units)).astype(float)
+    if kind == 1:
+        return random.integers(0, 17, (seeds, units)) / 16
+    if kind == 2:
+        return np.tile(random.integers(0, 2, units).astype(float), (seeds, 1))
+    if kind == 3:
+        return np.full((seeds, units), random.integers(0, 3) / 2)
+    return random.normal(random.choice([0, 0.1, 1]), 1, (seeds, units)) + random.normal(0, 0.3, (seeds, 1))
 
 
 def paired_differences(random, number, sizes):
@@ -183,6 +300,58 @@ def main():
     checks.close("paired bootstrap without examples",
                  results([{"test": "bootstrap", "a": [[]], "b": [[]], "unit_of": [], "units": 0, "seed": 0, "draws": 9}]),
                  [None], 0)
+
+    sides = []
+    for k in range(CASES):
+        units = 1 if k == 0 else int(random.choice([2, 3, 10, 60, 300]))
+        kinds = (k % 5, k // 5 % 5)
+        # The first tens have a side, or both, with one seed.
+        seeds = [1 if (k % 20 == 7) or (k % 20 == 13 and i) else int(random.integers(2, 8)) for i in (0, 1)]
+        a, b = (crossed_side(random, kind, n, units) for kind, n in zip(kinds, seeds))
+        sides.append({"test": "crossed", "a": a.tolist(), "b": (a[:1] if k % 20 == 19 else b).tolist()})
+    found, expected = results(sides), [peer_crossed(case) for case in sides]
+    checks.close("crossed test: its parts",
+                 [f and [f[key] for key in ("difference", "seed_part", "unit_part", "seed_degrees")] for f in found],
+                 [e and e["numbers"] for e in expected], 1e-9)
+    checks.close("crossed test: p", [f and f["p"] for f in found], [e and e["p"] for e in expected], 1e-9)
+    tables = [(f[key][i], peer_anova(np.array(case[side]))[part]) for f, case in zip(found, sides) if f
+              for i, side in enumerate(("a", "b")) for part, key in enumerate(("residuals", "seed_variances"))
+              if len(case[side]) > 1 and len(case[side][0]) <= 10]
+    checks.close("crossed test: tables of variance", *zip(*tables), 1e-9)
+
+    jackknives = []
+    for k in range(CASES):
+        examples = int(random.integers(6, 60))
+        units = int(random.integers(4, examples + 1)) if k % 2 else examples
+        unit_of = np.concatenate([np.arange(units), random.integers(0, units, examples - units)])
+        x = random.normal(0, 1, examples)
+        y = x + random.normal(0, 1, examples)
+        jackknives.append({"test": "jackknife", "x": x.tolist(), "y": y.tolist(), "unit_of": unit_of.tolist(),
+                           "units": units})
+    checks.close("jackknife", results(jackknives), [peer_jackknife(case) for case in jackknives], 1e-9)
+
+    ranked = []
+    for k in range(CASES):
+        scores = random.permutation(np.arange(int(random.integers(1, 13))) / 16).tolist()
+        pairs = [[a, b, None if random.random() < 0.1 else float(random.random() ** (1 + k % 8))]
+                 for a in range(len(scores)) for b in range(a + 1, len(scores))]
+        ranked.append({"test": "ranks", "scores": scores, "pairs": pairs})
+    checks.close("ranks", results(ranked), [peer_ranks(case) for case in ranked], 0)
+
+    bootstraps = []
+    for k in range(CASES):
+        examples = 1 if k == 0 else int(random.integers(2, 60))
+        units = int(random.integers(1, examples + 1)) if k % 2 else examples
+        unit_of = np.concatenate([np.arange(units), random.integers(0, units, examples - units)])
+        rows = []
+        for r in range(int(random.integers(1, 5))):
+            by_weights = bool(random.integers(0, 2))
+            shape = (int(random.integers(1, 6)), examples if by_weights else units)
+            scores = np.ones(shape) if random.integers(0, 5) == 0 else random.integers(0, 2, shape) + 0.5 * (k % 2)
+            rows.append({"name": f"row {r}", "by_weights": by_weights, "scores": scores.tolist()})
+        bootstraps.append({"test": "table_bootstrap", "rows": rows, "unit_of": unit_of.tolist(), "units": units,
+                           "seed": k, "draws": 1000})
+    checks.close("bootstrap of tables", results(bootstraps), [peer_table_bootstrap(case) for case in bootstraps], 1e-3)
     sys.exit(1 if checks.failed else 0)
 
 

@@ -44,6 +44,7 @@ printf '#!/bin/bash\necho "home=$PEFTBENCH_HOME args=$*"\n' > "$2/bin/peft-bench
 chmod +x "$2/bin/peft-bench"
 S
 for tool in g++; do stub $tool <<< 'exit 0'; done
+stub npm <<< 'echo "npm $*" >> "$CALLS"; exit 1'
 launch() { "$home/peft-bench" "$@" 2> "$work/err" < /dev/null; }
 calls() { grep -c "^$1" "$CALLS" || true; }
 
@@ -130,6 +131,35 @@ S
     PEFTBENCH_PARQUET=on launch methods > /dev/null
     launch methods > /dev/null
     is "$(calls cmake)" 2
+    ;;
+  plot)  # the library of the page: its packages by their hashes, once; without it the set-up goes on
+    cp "$source_dir/cmake/plot.packages" "$home/cmake/"
+    launch methods > /dev/null
+    has "$work/err" "d3 7.9.0 was not fetched"
+    is "$(calls npm) $([[ -e $home/.deps/plot ]] && echo there)" "1 "
+    mkdir -p "$work/package/dist"
+    echo licence > "$work/package/LICENSE"
+    touch "$work/package/dist/one.js" "$work/package/dist/two.js"
+    tar -czf "$work/one.tgz" -C "$work" package
+    hash=$(sha256sum "$work/one.tgz" | cut -d' ' -f1)
+    stub npm <<S
+echo "npm \$*" >> "$CALLS"
+cp "$work/one.tgz" "\$4/package-1.tgz"
+S
+    printf '%s\n' "one 1 $hash dist/one.js" "@a/two 2 ${hash//[0-9]/0} dist/two.js" > "$home/cmake/plot.packages"
+    sleep 0.1 && touch "$home/framework/src/a.cpp"
+    launch methods > /dev/null
+    has "$work/err" "@a/two 2 was not fetched"
+    is "$([[ -e $home/.deps/plot ]] && echo there)" ""
+    printf '%s\n' "one 1 $hash dist/one.js" "@a/two 2 $hash dist/two.js" > "$home/cmake/plot.packages"
+    sleep 0.1 && touch "$home/framework/src/a.cpp"
+    launch methods > /dev/null
+    is "$(cd "$home/.deps/plot" && find . -type f | sort | tr '\n' ' ')" "./.packages ./LICENSES ./one.js ./two.js "
+    is "$(grep -c licence "$home/.deps/plot/LICENSES")" 2
+    : > "$CALLS"
+    sleep 0.1 && touch "$home/framework/src/a.cpp"
+    launch methods > /dev/null
+    is "$(calls npm)" 0
     ;;
   moved_checkout)
     launch methods > /dev/null

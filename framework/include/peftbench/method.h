@@ -28,6 +28,19 @@ enum class Capability {
   classification_only,  // needs a task with label words
 };
 
+// Where `peft-bench search` looks for the value of a parameter or of a training setting.
+struct Space {
+  enum class Kind { uniform, log, choices };
+  Kind kind = Kind::uniform;
+  double low = 0, high = 0;  // of uniform and log, inclusive; an integer takes the whole numbers between them
+  Names values = {};         // of choices, each as --set takes it
+};
+namespace space {
+inline Space uniform(double low, double high) { return {Space::Kind::uniform, low, high, {}}; }
+inline Space log(double low, double high) { return {Space::Kind::log, low, high, {}}; }  // uniform in the logarithm
+inline Space choices(Names values) { return {Space::Kind::choices, 0, 0, std::move(values)}; }
+}  // namespace space
+
 // One parameter of a method, for the output of `methods NAME` and the checks of --set.
 struct ParameterSchema {
   std::string name;
@@ -35,6 +48,7 @@ struct ParameterSchema {
   std::string help;
   std::optional<std::pair<double, double>> range;  // of a number, inclusive
   Names choices;                                   // allowed values of a text or of the entries of a list; empty: any
+  std::optional<Space> space = {};                 // absent: not searched
 };
 
 // The declaration of a method. The host parses, validates, documents and hashes the values.
@@ -51,6 +65,10 @@ class PEFTBENCH_API MethodSchema {
   MethodSchema& range(double low, double high);
   MethodSchema& at_least(double low);
   MethodSchema& choices(Names names);
+  MethodSchema& space(Space space);
+  // The same for a training setting, only keys of `train.`: space("train.learning_rate", pb::space::log(1e-4, 1e-2)).
+  // Without a space of its own, the learning rate is searched from a tenth to ten times its value.
+  MethodSchema& space(std::string key, Space space);
 
   MethodSchema& capability(Capability capability);
   // Training settings of the method's paper, only keys of `train.`: recommend("train.steps", "300"). Users can override
@@ -67,6 +85,7 @@ class PEFTBENCH_API MethodSchema {
   const std::vector<ParameterSchema>& parameters() const { return parameters_; }
   const std::vector<Capability>& capabilities() const { return capabilities_; }
   const std::vector<std::pair<std::string, std::string>>& recommendations() const { return recommendations_; }
+  const std::vector<std::pair<std::string, Space>>& spaces() const { return spaces_; }  // of training settings
   const std::vector<std::shared_ptr<const AdapterFormat>>& formats() const { return formats_; }
   bool can(Capability capability) const;
 
@@ -76,6 +95,7 @@ class PEFTBENCH_API MethodSchema {
   std::vector<ParameterSchema> parameters_;
   std::vector<Capability> capabilities_;
   std::vector<std::pair<std::string, std::string>> recommendations_;
+  std::vector<std::pair<std::string, Space>> spaces_;
   std::vector<std::shared_ptr<const AdapterFormat>> formats_;
 };
 

@@ -54,7 +54,8 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
     if (place.made_from) place.load = load_options(place.made_from->precision, place.made_from->quantization);
     return place;
   }
-  const RunRecord record = read_record(record_file);
+  place.record = std::make_shared<const RunRecord>(read_record(record_file));
+  const RunRecord& record = *place.record;
   if (!file_exists(place.folder / adapter_file::description))
     throw DataError({.what = "the run has not finished, so it has no adapter yet",
                      .found = "status " + record.status,

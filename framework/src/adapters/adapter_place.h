@@ -7,6 +7,7 @@
 #include "config/paths.h"
 #include "core/files.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -17,7 +18,8 @@ struct AdapterPlace {
   fs::path folder;
   std::string backbone;  // its folder; empty if unknown or missing
   LoadOptions load;
-  std::optional<MadeFrom> made_from = {};  // nothing in older adapters, and in other programs'
+  std::optional<MadeFrom> made_from = {};        // nothing in older adapters, and in other programs'
+  std::shared_ptr<const RunRecord> record = {};  // of its run; null where it belongs to none
 };
 
 // A run's folder or id (looked for under `runs`), an adapter's folder, or another program's adapter.

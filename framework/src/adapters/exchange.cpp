@@ -1,6 +1,7 @@
 #include "adapters/exchange.h"
 
 #include "adapters/adapter_place.h"
+#include "adapters/card.h"
 #include "adapters/foreign.h"
 #include "adapters/merge.h"
 #include "backbone/hub.h"
@@ -29,11 +30,24 @@ void refuse_filled(const fs::path& target) {
                      .remedy = "choose another folder, or remove it first"});
 }
 
-// The file that `write` names, in the folder that it then lies in. One array is a file of its own.
-fs::path write_whole(const fs::path& target, const std::function<fs::path(const fs::path&)>& write) {
+// The program that loads what was written to the folder.
+std::string library_of(const fs::path& folder, const std::string& format) {
+  if (format == "merged") return "transformers";
+  return file_exists(folder / adapter_file::peft_config) ? "peft" : "peft-bench";
+}
+
+// The file that `write` names, in the folder that it then lies in, with a card. One array is a file of its own.
+fs::path write_whole(const ExportRequest& request, const AdapterPlace& place, const AdapterInfo& info,
+                     const std::function<fs::path(const fs::path&)>& write) {
+  const fs::path& target = request.out;
   if (target.extension() == ".npy") return write(target);
   fs::path file;
-  write_folder(target, [&](const fs::path& folder) { file = write(folder); });
+  write_folder(target, [&](const fs::path& folder) {
+    file = write(folder);
+    const std::string library = library_of(folder, request.format);
+    write_card(folder, place.record ? report::card_facts(*place.record, request.format, library)
+                                    : card_facts(info, request.format, library));
+  });
   return target / file.filename();
 }
 
@@ -82,7 +96,10 @@ ImportOutcome import_adapter(const ImportRequest& request) {
   }
   if (request.out) {
     adapter.info.backbone_checksum = backbone->checksum();
-    write_folder(*request.out, [&](const fs::path& folder) { write_adapter(folder, adapter.info, plan.stored()); });
+    write_folder(*request.out, [&](const fs::path& folder) {
+      write_adapter(folder, adapter.info, plan.stored());
+      write_card(folder, card_facts(adapter.info, "peft-bench", "peft-bench"));
+    });
   }
   return {adapter.info, adapter.format, finder.load_method(adapter.info.method), plan.stored(), adapter.notes};
 }
@@ -120,12 +137,15 @@ ExportOutcome export_adapter(const ExportRequest& request) {
   TensorMap written;
   if (merges) {
     const auto backbone = Backbone::load(resolved.folder.value(), place.load);
-    const CompiledPlan plan = load_adapter(place.folder, finder, *backbone, backbone->checksum(),
-                                           [&](std::string note) { outcome.notes.push_back(std::move(note)); });
+    const Adapter adapter = read_adapter(place.folder, finder, backbone->spec());
+    check_backbone(adapter, *backbone, backbone->checksum());
+    outcome.notes = adapter.notes;
+    const CompiledPlan plan = plan_of(adapter, finder, backbone->spec());
     outcome.method = plan.only()->method;
     written = merged_tensors(*backbone, plan);
-    outcome.file = write_whole(
-        request.out, [&](const fs::path& folder) { return write_model(folder, written, resolved.folder.value()); });
+    outcome.file = write_whole(request, place, adapter.info, [&](const fs::path& folder) {
+      return write_model(folder, written, resolved.folder.value());
+    });
   } else {
     Adapter adapter = read_adapter(place.folder, finder, resolved.spec);
     note_uncompared(adapter);
@@ -140,7 +160,7 @@ ExportOutcome export_adapter(const ExportRequest& request) {
     const CompiledPlan plan = plan_of(adapter, finder, resolved.spec);  // refuses what does not fit
     const ForeignAdapter foreign =
         in_form(adapter, *plugin, *format_named(*plugin, request.format), resolved.spec, plan.stored());
-    outcome.file = write_whole(request.out, [&](const fs::path& place_of_it) {
+    outcome.file = write_whole(request, place, adapter.info, [&](const fs::path& place_of_it) {
       return write_foreign_adapter(place_of_it, foreign, resolved.name);
     });
     written = foreign.tensors;

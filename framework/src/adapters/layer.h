@@ -11,6 +11,7 @@ namespace plugin {}
 namespace data {}
 namespace train {}
 namespace results {}
+namespace report {}
 namespace config {}
 namespace adapters {
 using namespace core;
@@ -22,6 +23,7 @@ using namespace plugin;
 using namespace data;
 using namespace train;
 using namespace results;
+using namespace report;
 using namespace config;
 }  // namespace adapters
 }  // namespace peftbench

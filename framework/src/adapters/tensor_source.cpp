@@ -51,7 +51,7 @@ Found read_any(const fs::path& path, const AdapterReaders& readers, const std::f
   if (peft_config_of(path)) return {path, read_foreign(path.parent_path(), readers, warn)};
   if (path.extension() == ".bin") return {path, read_torch_pickle(path)};
   TensorFile file = read_safetensors(path);
-  return {path, is_checkpoint(file) ? read_trained(path) : std::move(file.tensors)};
+  return {path, is_checkpoint(file) ? trained_of(std::move(file), path) : std::move(file.tensors)};
 }
 
 }  // namespace

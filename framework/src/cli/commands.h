@@ -23,6 +23,7 @@ struct Command {
   command(backbones, "list frozen models, or show one with its sizes") \
   command(params, "count the parameters that a method adds to a backbone") \
   command(suite, "run a grid of methods, tasks and seeds, and print the table") \
+  command(search, "search a method's settings on validation examples, then train and score the best") \
   command(report, "print a table of the runs in a folder, from their records") \
   command(compare, "test whether two runs or rows of a table differ on the same examples") \
   command(eval, "evaluate a finished run again, or on another task") \

@@ -5,6 +5,7 @@
 #include "commands/compare_runs.h"
 #include "core/names.h"
 #include "report/format.h"
+#include "report/pair_table.h"
 #include "report/render.h"
 
 #include <fmt/format.h>
@@ -38,6 +39,7 @@ Json as_json(const ComparedTask& task) {
                        {"interval", interval_json(m.interval)},
                        {"p", number_json(m.p)},
                        {"p_holm", number_json(m.adjusted_p)},
+                       {"p_seeds", number_json(m.p_seeds)},
                        {"test", m.test},
                        {"only_a", m.only_a},
                        {"only_b", m.only_b}});
@@ -60,10 +62,6 @@ Json as_json(const CompareRequest& request, const RunComparison& comparison) {
             {"test", all->test}};
   return {{"a", request.a}, {"b", request.b},     {"seed", request.seed},
           {"tasks", tasks}, {"over_tasks", over}, {"warnings", comparison.warnings}};
-}
-
-std::string p_text(const std::optional<double>& p) {
-  return !p ? Cell::absent : *p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", *p);
 }
 
 std::string score_with(const std::optional<Interval>& interval, const std::string& score) {
@@ -90,6 +88,8 @@ Table table_of(const ComparedTask& task, bool several) {
   for (const char* title : {"A", "B", "A − B"}) add(title, scores);
   add("p", tests);
   if (several) add("p, Holm", tests);
+  const bool seeds = task.runs_a.size() > 1;
+  if (seeds) add("p, seeds", tests);
   for (const char* title : {"only A right", "only B right"}) add(title, tests);
   add("test", tests, Align::left);
   const std::string backbones =
@@ -101,6 +101,7 @@ Table table_of(const ComparedTask& task, bool several) {
                                score_with(m.b_interval, format_score(m.b)),
                                score_with(m.interval, fmt::format("{:+.3f}", m.difference)), p_text(m.p)};
     if (several) cells.emplace_back(p_text(m.adjusted_p));
+    if (seeds) cells.emplace_back(p_text(m.p_seeds));
     cells.push_back(count_cell(m.only_a));
     cells.push_back(count_cell(m.only_b));
     cells.emplace_back(m.test);

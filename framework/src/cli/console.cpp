@@ -48,6 +48,8 @@ std::string dumped(const Json& json) {
 
 void print(const std::string& text) { write(for_terminal(text)); }
 
+void print_unchanged(const std::string& text) { write(text); }
+
 void print_json(const nlohmann::json& json) { write(dumped(json)); }
 
 void print_json(const nlohmann::ordered_json& json) { write(dumped(json)); }

@@ -24,6 +24,8 @@ struct ReaderGone {};
 
 // Writes all of it to standard output. Throws ReaderGone, or Error where it cannot be written.
 void print(const std::string& text);
+// The same without a change: of a page, whose scripts are allowed by their hashes and whose texts are escaped already.
+void print_unchanged(const std::string& text);
 // The same as JSON, indented; bytes that are not UTF-8 become U+FFFD.
 void print_json(const nlohmann::json& json);
 void print_json(const nlohmann::ordered_json& json);

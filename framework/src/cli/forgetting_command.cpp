@@ -22,6 +22,7 @@ int forgetting_command(const std::vector<std::string>& words) {
       "frozen, with a run's trained method, and with the method removed again.");
   ForgettingRequest request;
   std::string name, text;
+  bool save = false;
   CLI::App& app = arguments.app();
   app.add_option("RUN", name, "a run's folder or id")->required()->type_name("");
   app.add_option("--text", text, "one text per line; default: the inputs of a task's test split")->type_name("FILE");
@@ -33,6 +34,7 @@ int forgetting_command(const std::vector<std::string>& words) {
       ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
   app.add_option("--threads", request.threads, "CPU threads; 0: as in the run");
+  arguments.flag("--save", save, "write the result into the run's record, for the column `forgetting` of tables");
   arguments.add_out();
   arguments.add_paths();
   arguments.add_json();
@@ -68,7 +70,10 @@ int forgetting_command(const std::vector<std::string>& words) {
                                      outcome.restored() ? "bit-identical, with the same checksum" : "CHANGED"));
     print(sheet.text(terminal_width(1)));
   }
-  if (outcome.restored()) return 0;
+  if (outcome.restored()) {
+    if (save) keep_forgetting(request, outcome);
+    return 0;
+  }
   throw Error({"removing the method did not restore the backbone",
                fmt::format("loss {}, checksum {}", outcome.after, outcome.checksum_after),
                fmt::format("loss {}, checksum {}", outcome.before, outcome.checksum_before),

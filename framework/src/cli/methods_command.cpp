@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
+#include "plugin/space.h"
 #include "report/render.h"
 #include "run/workbench.h"
 
@@ -46,6 +47,15 @@ std::string text_of(const InForce& settings) {
          ", apart from the defaults above and those in docs/cli.md:\n" + render_text(table, terminal_width(1));
 }
 
+// What `search` chooses if nothing else is said.
+std::string spaces_text(const MethodSchema& schema, const std::vector<ParameterDescription>& parameters) {
+  std::string text;
+  for (const ParameterDescription& p : parameters)
+    if (!p.space.empty()) text += "  " + p.name + ": " + p.space + "\n";
+  for (const auto& [key, space] : schema.spaces()) text += "  " + key + ": " + to_text(space) + "\n";
+  return text.empty() ? "" : "\nsearched by `peft-bench search`, which files and --set can change:\n" + text;
+}
+
 int describe_method(const PluginFinder& finder, const std::string& name, const std::optional<InForce>& settings,
                     bool as_json) {
   const PluginHandle plugin = finder.load_method(name);
@@ -64,9 +74,9 @@ int describe_method(const PluginFinder& finder, const std::string& name, const s
     print_json(json);
     return 0;
   }
+  const std::vector<ParameterDescription> parameters = describe(plugin->schema);
   Table table({"parameter", "type", "default", "allowed", "meaning"});
-  for (const ParameterDescription& p : describe(plugin->schema))
-    table.add({p.name, p.type, p.standard, p.allowed, p.help});
+  for (const ParameterDescription& p : parameters) table.add({p.name, p.type, p.standard, p.allowed, p.help});
   std::string text = plugin->name + " " + plugin->version + ": " + plugin->summary + " (" + plugin->reference + ")\n" +
                      plugin->path.string() + "\n\n" +
                      (table.empty() ? "no parameters\n" : render_text(table, terminal_width(1)));
@@ -74,6 +84,7 @@ int describe_method(const PluginFinder& finder, const std::string& name, const s
     text += "\nrecommended training settings, which files and --set can override:\n";
     for (const auto& [key, value] : plugin->schema.recommendations()) text += "  " + key + "=" + value + "\n";
   }
+  text += spaces_text(plugin->schema, parameters);
   text += settings ? text_of(*settings)
                    : "\n`peft-bench methods " + name +
                          " --backbone NAME` prints the settings of a run on it and their sources\n";

@@ -1,13 +1,15 @@
 #include "commands/compare_runs.h"
 
+#include "commands/metric_tests.h"
 #include "commands/paired_answers.h"
 #include "data/task/metric_names.h"
 #include "eval/scorers.h"
 #include "results/bootstrap.h"
+#include "results/crossed_test.h"
 #include "results/holm.h"
-#include "results/mcnemar.h"
 #include "results/permutation.h"
 #include "results/statistics.h"
+#include "results/table_tests.h"
 #include "results/wilcoxon.h"
 
 #include <fmt/format.h>
@@ -20,49 +22,17 @@
 namespace peftbench::commands {
 namespace {
 
-constexpr const char* too_small = "n too small";
-constexpr std::size_t least_seeds = 5, least_units = 100, least_tasks = 6;
+constexpr std::size_t least_tasks = 6;
 
 // What is compared on one task: the answers, and which of its metrics.
 struct MetricCase {
-  std::string name;
-  std::vector<std::string> others;  // whose mean `mean` is
+  TestedMetric metric;
   const std::vector<AnswerPair>& pairs;
-  int labels;
-  std::uint64_t seed;
-
-  Scorer scorer(const std::vector<Prediction>& predictions) const {
-    return make_scorer(name, others, predictions, labels);
-  }
 };
 
 struct SideScorers {
   std::vector<Scorer> a, b;  // by seed
 };
-
-// The examples are exchanged between the sides, those of a unit together and in all seeds at once.
-std::optional<double> exchange_examples(const MetricCase& of, const Units& units) {
-  std::vector<Scorer> both;  // over the answers of A, then those of B
-  for (const AnswerPair& pair : of.pairs) {
-    std::vector<Prediction> answers = pair.a;
-    answers.insert(answers.end(), pair.b.begin(), pair.b.end());
-    for (std::size_t i = 0; i < answers.size(); ++i)  // a group of A is not that of B
-      if (!answers[i].group.empty()) answers[i].group.insert(0, i < pair.a.size() ? "a" : "b");
-    both.push_back(of.scorer(answers));
-  }
-  const std::size_t n = units.of.size();
-  Scorer::Weights a(2 * n), b(2 * n);
-  return permutation_test(units.count, of.seed, [&](const std::vector<char>& exchanged) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const bool other = exchanged[units.of[i]] != 0;
-      a[i] = b[n + i] = other ? 0 : 1;
-      a[n + i] = b[i] = other ? 1 : 0;
-    }
-    double sum = 0;
-    for (const Scorer& scorer : both) sum += scorer.value(a) - scorer.value(b);
-    return sum / static_cast<double>(both.size());
-  });
-}
 
 // Answers that are right on one side alone: of a share those that it counts, else what the metric sees as right.
 std::pair<std::int64_t, std::int64_t> one_sided(const MetricCase& of, const SideScorers& scorers) {
@@ -71,13 +41,13 @@ std::pair<std::int64_t, std::int64_t> one_sided(const MetricCase& of, const Side
     only_a += a && !b ? 1 : 0;
     only_b += b && !a ? 1 : 0;
   };
-  const MetricInfo::Judges judges =
-      judges_of(of.name == mean_metric && !of.others.empty() ? of.others.front() : of.name);
+  const auto& [name, others, labels, seed] = of.metric;
+  const MetricInfo::Judges judges = judges_of(name == mean_metric && !others.empty() ? others.front() : name);
   for (std::size_t s = 0; s < of.pairs.size(); ++s) {
     const auto& [a, b] = of.pairs[s];
     if (scorers.a[s].share)
-      for (std::size_t i = 0; i < scorers.a[s].right.size(); ++i)
-        count(scorers.a[s].right[i] > 0, scorers.b[s].right[i] > 0);
+      for (std::size_t i = 0; i < scorers.a[s].parts.size(); ++i)
+        count(scorers.a[s].parts[i] > 0, scorers.b[s].parts[i] > 0);
     else
       for (std::size_t i = 0; i < a.size(); ++i) count(is_right(judges, a[i]), is_right(judges, b[i]));
   }
@@ -86,29 +56,38 @@ std::pair<std::int64_t, std::int64_t> one_sided(const MetricCase& of, const Side
 
 void test_difference(const MetricCase& of, const SideScorers& scorers, const Units& units,
                      const std::vector<double>& differences, ComparedMetric& result) {
-  if (of.pairs.size() == 1 && scorers.a.front().share) {
-    result.test = "McNemar, exact";
-    result.p = mcnemar_exact(result.only_a, result.only_b);
-  } else if (differences.size() >= least_seeds) {
-    result.test = "permutation of seeds";
-    result.p = sign_flip_test(differences, of.seed);
-  } else if (units.count >= least_units) {
-    result.test = "permutation of examples (these seeds only)";
-    result.p = exchange_examples(of, units);
-  } else {
-    result.test = too_small;
+  const auto seeds = static_cast<std::int64_t>(of.pairs.size()), count = static_cast<std::int64_t>(units.count);
+  const bool mean = is_mean_of(scorers.a.front(), units), share = mean && scorers.a.front().share;
+  if (seeds > 1) result.p_seeds = sign_flip_test(differences, of.metric.seed);
+  result.test = too_small_text;
+  if (is_too_small(seeds, count) && !(seeds == 1 && share)) return;
+  const auto values = [&](const std::vector<Scorer>& side) {
+    SeedValues all;
+    for (const Scorer& scorer : side) all.push_back(unit_values(scorer, units));
+    return all;
+  };
+  const SeedValues a = values(scorers.a), b = values(scorers.b);
+  if (seeds == 1) {
+    const AnswerPair& pair = of.pairs.front();
+    const TestResult found = test_two_runs(of.metric, share, units, {mean ? nullptr : &pair.a, a.front()},
+                                           {mean ? nullptr : &pair.b, b.front()});
+    result.test = found.test;
+    result.p = found.p;
+  } else if (const auto crossed = crossed_test(crossed_row(a), crossed_row(b))) {
+    result.test = crossed->test;
+    result.p = crossed->p;
   }
 }
 
 ComparedMetric compare_metric(const MetricCase& of) {
   ComparedMetric result;
-  result.name = of.name;
+  result.name = of.metric.name;
   SideScorers scorers;
   std::vector<double> a, b, differences;
   const Scorer::Weights once(of.pairs.front().a.size(), 1.0);
   for (const AnswerPair& pair : of.pairs) {
-    scorers.a.push_back(of.scorer(pair.a));
-    scorers.b.push_back(of.scorer(pair.b));
+    scorers.a.push_back(of.metric.scorer(pair.a));
+    scorers.b.push_back(of.metric.scorer(pair.b));
     a.push_back(scorers.a.back().value(once));
     b.push_back(scorers.b.back().value(once));
     differences.push_back(a.back() - b.back());
@@ -123,7 +102,7 @@ ComparedMetric compare_metric(const MetricCase& of) {
   design.unit_of = units.of;
   design.units = units.count;
   design.seeds = of.pairs.size();
-  design.seed = of.seed;
+  design.seed = of.metric.seed;
   const auto score = [](const std::vector<Scorer>& side) {
     return [&side](std::size_t seed, const Scorer::Weights& weights) { return side[seed].value(weights); };
   };
@@ -177,7 +156,7 @@ ComparedTask compare_task(const PairedParts& parts, std::uint64_t seed, Progress
   for (std::size_t k = 0; k < first.metrics.size(); ++k) {
     progress.update({"compare " + first.task, static_cast<std::int64_t>(k), count, first.metrics[k].name});
     ComparedMetric metric =
-        compare_metric({first.metrics[k].name, names, pairs, static_cast<int>(first.labels.size()), seed});
+        compare_metric({{first.metrics[k].name, names, static_cast<int>(first.labels.size()), seed}, pairs});
     take_from_records(parts, k, metric, warnings);
     result.metrics.push_back(std::move(metric));
   }
@@ -190,7 +169,7 @@ OverTasks compare_over(const std::vector<ComparedTask>& tasks) {
   for (const ComparedTask& task : tasks) differences.push_back(task.metrics.front().difference);
   result.tasks = static_cast<std::int64_t>(tasks.size());
   result.difference = summarise(differences).mean;
-  result.test = too_small;
+  result.test = too_small_text;
   if (tasks.size() < least_tasks) return result;
   const auto found = wilcoxon_signed_rank(differences);
   result.test = found && !found->exact ? "Wilcoxon signed-rank, normal approximation" : "Wilcoxon signed-rank, exact";

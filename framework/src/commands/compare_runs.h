@@ -26,6 +26,7 @@ struct ComparedMetric {
   std::optional<Interval> a_interval, b_interval, interval;  // 95 %
   std::string test;                                          // "n too small" where no test can tell
   std::optional<double> p, adjusted_p;  // adjusted by Holm's method for all tests of the comparison
+  std::optional<double> p_seeds;        // of several: a permutation of the seeds, which are paired there
   std::int64_t only_a = 0, only_b = 0;  // that only this side has right, over all seeds
 };
 

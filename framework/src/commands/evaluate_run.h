@@ -48,11 +48,11 @@ struct EvaluateOutcome {
   std::vector<std::string> warnings;
 };
 
-// The part that all evaluations share: `record` with the metrics of `plan` on the workbench's task.
 struct HowMuch {
   std::int64_t examples = 0;  // 0: all
   std::optional<fs::path> predictions;
 };
+// The part that all evaluations share: `record` with the metrics of `plan` on the workbench's task.
 EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring& scoring, RunRecord record,
                       const HowMuch& how_much, ProgressSink& progress);
 

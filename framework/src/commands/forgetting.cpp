@@ -6,9 +6,11 @@
 #include "commands/evaluate_run.h"
 #include "config/machine.h"
 #include "core/files.h"
+#include "core/hash.h"
 #include "data/task/load_task.h"
 #include "data/task/task_mixture.h"
 #include "eval/likelihood.h"
+#include "results/run_lock.h"
 #include "run/scoring.h"
 #include "run/workbench.h"
 
@@ -149,6 +151,37 @@ std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Token
   return result;
 }
 
+void keep_forgetting(const ForgettingRequest& request, const ForgettingOutcome& outcome) {
+  if (!outcome.restored()) throw Error("removing the method did not restore the backbone");
+  const RunLock lock(request.run);
+  RunRecord record = finished_record(request.run);
+  if (record.adapter_hash != outcome.adapter_hash)
+    throw DataError({"the run was repeated while its forgetting was measured", "SHA-256 " + record.adapter_hash,
+                     "the adapter " + outcome.adapter_hash, "run the command again"});
+  ForgettingRecord kept;
+  kept.task = outcome.task;
+  if (request.text) {
+    kept.text = fs::absolute(*request.text).lexically_normal().string();
+    kept.text_hash = sha256_file(*request.text);
+  }
+  kept.examples = request.examples;
+  kept.max_tokens = request.max_tokens;
+  kept.pieces = outcome.pieces;
+  kept.tokens = outcome.tokens;
+  kept.loss_frozen = outcome.before;
+  kept.loss_with_method = outcome.with_method;
+  record.forgetting = kept;
+  write_record(request.run.record(), record);
+}
+
+bool has_forgetting(const RunRecord& record, const ForgettingRequest& request) {
+  if (!record.forgetting) return false;
+  const ForgettingRecord& kept = *record.forgetting;
+  if (kept.examples != request.examples || kept.max_tokens != request.max_tokens) return false;
+  if (!request.text) return kept.task == (request.task.empty() ? record.task.name : request.task);
+  return kept.task.empty() && kept.text_hash == sha256_file(*request.text);
+}
+
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress) {
   const RunRecord record = finished_record(request.run);
   const Paths& paths = request.paths;
@@ -171,6 +204,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   ForgettingOutcome outcome;
   outcome.run = record.id;
   outcome.method = record.method.name;
+  outcome.adapter_hash = record.adapter_hash;
   std::vector<std::string> texts;
   if (request.text) {
     texts = texts_of_file(*request.text);
@@ -178,6 +212,7 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   } else {
     const TaskData data = other ? load_task(resources.task(request.task), paths.data, bench.storage) : bench.task;
     texts = texts_of_task(data);
+    outcome.task = data.config.name;
     outcome.source =
         "the inputs of " + data.config.name + "'s " + (sizes_of(data).test == 0 ? "validation" : "test") + " split";
   }

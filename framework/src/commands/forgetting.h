@@ -27,6 +27,8 @@ struct ForgettingRequest {
 
 struct ForgettingOutcome {
   std::string run, method, source;
+  std::string adapter_hash;  // of the method that was measured
+  std::string task;          // whose inputs are the text; empty: a file
   std::int64_t pieces = 0;
   std::int64_t tokens = 0;            // of the targets, EOS counted: what the losses are means over
   double before = 0;                  // the frozen backbone's
@@ -48,5 +50,12 @@ std::vector<Halves> halves_of(const std::vector<std::string>& texts, const Token
                               std::int64_t max_tokens, std::int64_t max_input);
 
 ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressSink& progress);
+
+// Writes what was measured into the run's record. Throws DataError if the run has other trained values by now, Error if
+// removing the method did not restore the backbone.
+void keep_forgetting(const ForgettingRequest& request, const ForgettingOutcome& outcome);
+
+// Whether the record has what this request measures. The run's own task is meant where there is no text.
+bool has_forgetting(const RunRecord& record, const ForgettingRequest& request);
 
 }  // namespace peftbench::commands

@@ -12,6 +12,7 @@ namespace data {}
 namespace eval {}
 namespace train {}
 namespace results {}
+namespace report {}
 namespace config {}
 namespace adapters {}
 namespace run {}
@@ -26,6 +27,7 @@ using namespace data;
 using namespace eval;
 using namespace train;
 using namespace results;
+using namespace report;
 using namespace config;
 using namespace adapters;
 using namespace run;

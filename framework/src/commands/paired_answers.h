@@ -1,26 +1,15 @@
 #pragma once
 
 #include "commands/layer.h"
+#include "commands/scored_parts.h"
+#include "core/files.h"
 #include "eval/metrics.h"
-#include "results/result_store.h"
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace peftbench::commands {
-
-// A task that a run was scored on: its own, one of its mixture, or another evaluation task.
-struct ScoredPart {
-  std::string run, backbone;
-  std::uint64_t seed = 0;
-  std::string task, hash, answers;
-  std::vector<std::string> labels;
-  std::vector<MetricRecord> metrics;
-  fs::path file;         // its predictions
-  std::string lines_of;  // the task whose lines of that file they are; empty: all
-};
 
 // One configuration on one task and backbone: a run, or the finished runs of a row over its seeds.
 struct SideRow {

@@ -72,14 +72,23 @@ FoundSuite find_suite(const SuiteLookup& lookup, const StoredRuns& stored) {
         if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
   }
 
+  found.columns = request.spec.columns;
+  found.columns_place = request.spec.columns_place;
   found.manifest.name = request.spec.name;
   Resources resources(request.paths);
-  for (const SuiteRun& run : resolve_suite(request, stored, resources)) {
-    found.manifest.cells.push_back(run.cell);
-    SuiteCell& cell = found.manifest.cells.back();
-    for (const SuiteCell& known : earlier->cells)
-      if (!cell.run.empty() && known.run == cell.run) cell.message = known.message;
+  const SuitePlan plan = resolve_suite(request, stored, resources);
+  for (const SuiteRun& run : plan.runs) found.manifest.cells.push_back(run.cell);
+  for (const SuiteRun& run : plan.trials) found.manifest.trials.push_back(run.cell);
+  found.manifest.searches = plan.searches;
+  for (SuiteCell& cell : found.manifest.cells) {
+    for (const SuiteCell& known : earlier->cells) {
+      const bool open = known.run.empty() && cell.run.empty() && cell.message.empty() && same_row(known, cell);
+      if (open || (!cell.run.empty() && known.run == cell.run)) cell.message = known.message;
+    }
   }
+  for (SuiteCell& trial : found.manifest.trials)
+    for (const SuiteCell& known : earlier->trials)
+      if (trial.message.empty() && known.run == trial.run) trial.message = known.message;
   return found;
 }
 

@@ -18,8 +18,10 @@ struct SuiteLookup {
 };
 
 struct FoundSuite {
-  SuiteManifest manifest;          // the runs of the current file
-  std::vector<std::string> notes;  // notes on options of earlier commands
+  SuiteManifest manifest;            // the runs of the current file
+  std::vector<std::string> notes;    // notes on options of earlier commands
+  std::vector<std::string> columns;  // of the file, and where it has them
+  std::string columns_place;
 };
 
 // The suite's file decides which runs there are; those that nobody began are among them. Throws ConfigError if the

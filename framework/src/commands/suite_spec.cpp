@@ -23,11 +23,19 @@ const char* axis_of(const std::string& key) {
   return key == option_key::seed ? "seeds" : nullptr;
 }
 
+// The mark of a search's runs, which tables do not show.
+void refuse_trial(const Setting& setting) {
+  if (setting.key == option_key::trial)
+    throw ConfigError({.what = setting.origin + ": '" + setting.key + "' cannot be set in a suite",
+                       .remedy = "remove it: the suite's 'search' sets it for its trials"});
+}
+
 void refuse_axes(const SettingsBlock& block) {
   for (const Setting& setting : block.settings) {
     if (const char* axis = axis_of(setting.key))
       throw ConfigError({.what = setting.origin + ": '" + setting.key + "' cannot be set for one row of a suite",
                          .remedy = std::string("set it under '") + axis + "' at the top of the file"});
+    refuse_trial(setting);
   }
   for (const auto& condition : block.conditions) refuse_axes(condition.block);
 }
@@ -69,6 +77,25 @@ std::vector<std::string> distinct(const Yaml& yaml) {
   return texts;
 }
 
+std::optional<SuiteForgetting> forgetting_of(const Yaml& yaml) {
+  if (!yaml.is_map()) return yaml.flag() ? std::optional(SuiteForgetting()) : std::nullopt;
+  yaml.only({"text", "examples", "tokens"});
+  SuiteForgetting forgetting;
+  const auto number = [&](const char* key, std::int64_t least, std::int64_t value) {
+    if (!yaml.has(key)) return value;
+    const Yaml at = yaml.at(key);
+    if (at.integer() < least) at.fail("number too small", at.text(), "at least " + std::to_string(least));
+    return static_cast<std::int64_t>(at.integer());
+  };
+  forgetting.examples = number("examples", 0, forgetting.examples);
+  forgetting.max_tokens = number("tokens", 2, forgetting.max_tokens);
+  if (!yaml.has("text")) return forgetting;
+  const fs::path text = yaml.at("text").text(), here = fs::absolute(yaml.file()).parent_path() / text;
+  forgetting.text = file_exists(here) ? here : fs::absolute(text);
+  if (!file_exists(*forgetting.text)) yaml.at("text").fail("there is no such file", text.string(), "one text per line");
+  return forgetting;
+}
+
 std::uint64_t seed_from(const std::string& text, const std::string& whole, const std::string& origin) {
   if (const auto seed = parse_number<std::uint64_t>(text)) return *seed;
   throw ConfigError({.what = origin + ": invalid seed list",
@@ -80,6 +107,7 @@ std::uint64_t seed_from(const std::string& text, const std::string& whole, const
 
 void refuse_axes(const std::vector<Setting>& settings, const SuiteSpec& suite) {
   for (const Setting& setting : settings) {
+    refuse_trial(setting);
     const char* axis = axis_of(setting.key);
     const std::size_t size = setting.key == option_key::task         ? suite.tasks.size()
                              : setting.key == option_key::backbone   ? suite.backbones.size()
@@ -118,7 +146,8 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text, const std::strin
 SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   const fs::path file = find_yaml(name_or_file, configs / "suites", "suite");
   const Yaml yaml = Yaml::load(file);
-  yaml.only({"summary", "tasks", "eval_tasks", "backbones", "seeds", "defaults", "rows"});
+  yaml.only(
+      {"summary", "tasks", "eval_tasks", "backbones", "seeds", "search", "defaults", "rows", "columns", "forgetting"});
   SuiteSpec suite;
   suite.file = file;
   suite.name = file.stem().string();
@@ -127,10 +156,19 @@ SuiteSpec read_suite(const std::string& name_or_file, const fs::path& configs) {
   if (yaml.has("defaults")) suite.defaults = settings_of(yaml.at("defaults"), {});
   // An empty name is what configs/defaults.yaml says.
   suite.tasks = yaml.has("tasks") ? distinct(yaml.at("tasks")) : std::vector<std::string>{""};
+  if (yaml.has("columns")) {
+    suite.columns = yaml.at("columns").texts();
+    suite.columns_place = yaml.at("columns").place();
+  }
+  if (yaml.has("forgetting")) suite.forgetting = forgetting_of(yaml.at("forgetting"));
   if (yaml.has("eval_tasks")) suite.eval_tasks = distinct(yaml.at("eval_tasks"));
   suite.backbones = yaml.has("backbones") ? distinct(yaml.at("backbones")) : std::vector<std::string>{""};
   suite.seeds = {1};
   if (yaml.has("seeds")) suite.seeds = parse_seeds(join(distinct(yaml.at("seeds")), ","), yaml.at("seeds").place());
+  if (yaml.has("search")) {
+    suite.search = read_search(yaml.at("search"));
+    check_search(*suite.search, suite.seeds, yaml.at("search").place());
+  }
   return suite;
 }
 

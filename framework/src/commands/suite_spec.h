@@ -1,9 +1,11 @@
 #pragma once
 
 #include "commands/layer.h"
+#include "commands/search.h"
 #include "config/settings.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,12 @@ struct SuiteRow {
   SettingsBlock settings;
 };
 
+// What `forgetting` of a suite measures after each run (commands/forgetting.h).
+struct SuiteForgetting {
+  std::optional<fs::path> text;  // else the inputs of the run's own task
+  std::int64_t examples = 0, max_tokens = 256;
+};
+
 // Rows × tasks × backbones × seeds, as a YAML file describes them (docs/cli.md).
 struct SuiteSpec {
   std::string name;  // the file's, without its ending
@@ -26,6 +34,10 @@ struct SuiteSpec {
   std::vector<std::string> tasks, backbones;
   std::vector<std::string> eval_tasks;  // additional evaluation tasks of every run, except its own
   std::vector<std::uint64_t> seeds;
+  std::vector<std::string> columns;  // of its table; empty: the default ones
+  std::string columns_place;         // file:line
+  std::optional<SuiteForgetting> forgetting;
+  std::optional<SearchSpec> search;  // before the runs of these seeds
 };
 
 // A file, or the name of one in configs/suites. Throws ConfigError.

@@ -41,6 +41,10 @@ struct ScoreOptions {
   std::int64_t max_input_tokens = 0;
   Names tasks;
   Names label_map;
+  KeepInputs keep_inputs = KeepInputs::text;
+};
+struct LogOptions {
+  bool tensorboard = false;
 };
 
 // Everything of a run that is not a parameter of its method. Each field has its key, help, range and default here or in
@@ -51,11 +55,12 @@ struct RunOptions {
   BackboneOptions backbone;
   std::string init_from;
   ScoreOptions eval;
+  LogOptions log;
   TrainConfig train;
 };
 
 // visitor(key, field, OptionInfo) for every option, under its dotted key: train.*, eval.*, task.*, backbone.*, data.*,
-// init_from, seed, threads. Fields are bool, int64_t, double, std::string, Names or an enum with EnumNames.
+// log.*, init_from, seed, threads. Fields are bool, int64_t, double, std::string, Names or an enum with EnumNames.
 template <class Options, class Visitor>
 void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::task, o.task.name, any("name of a task, or the path of its YAML file"));
@@ -91,6 +96,10 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::eval_tasks, o.eval.tasks, any("other tasks on which the trained method is evaluated at the end"));
   visitor(option_key::label_map, o.eval.label_map,
           any("from:to, replaced in answers when another task is evaluated: duplicate:equivalent"));
+  visitor(option_key::keep_inputs, o.eval.keep_inputs,
+          any("what predictions.jsonl keeps of each input: its text, its SHA-256 (hash), or nothing (none)"));
+  visitor(option_key::tensorboard, o.log.tensorboard,
+          any("also write the run's log as an event file of TensorBoard, into its folder"));
   visit(o.train, [&](const std::string& key, auto& field, const OptionInfo& info) {
     visitor(name_of_option(key), field, info);
   });

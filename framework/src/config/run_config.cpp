@@ -7,6 +7,7 @@
 #include "core/terminal_text.h"
 #include "core/utf8.h"
 #include "plugin/schema.h"
+#include "plugin/space.h"
 #include "results/evaluation.h"
 
 #include <peftbench/error.h>
@@ -44,11 +45,20 @@ class Resolver {
  public:
   Resolver(std::string method, const MethodSchema& schema, ConfigSources& sources)
       : method_(std::move(method)), schema_(schema), sources_(sources) {
-    for (const ParameterSchema& p : schema.parameters()) config_.values.set(p.name, p.standard);
+    const std::string origin = "the plugin " + method_;
+    for (const ParameterSchema& p : schema.parameters()) {
+      config_.values.set(p.name, p.standard);
+      if (p.space) search(p.name, *p.space, origin);
+    }
+    for (const auto& [key, space] : schema.spaces()) search(key, space, origin);
   }
 
-  void apply(const Setting& setting) {
+  // `fixes`: a value that is given is not searched.
+  void apply(const Setting& setting, bool fixes) {
     refuse_other_bytes(setting);
+    if (is_space_setting(setting.key)) return apply_space(setting);
+    if (setting.key == option_key::trial) return apply_trial(setting);
+    if (fixes) fix(setting.key.starts_with("set.") ? setting.key.substr(4) : setting.key);
     config_.origins[setting.key] = setting.origin;
     if (setting.key.starts_with("set.")) {
       const std::string name = setting.key.substr(4);
@@ -69,10 +79,65 @@ class Resolver {
     // Resolved before it is hashed, since results depend on it in the last digits.
     if (config_.options.train.threads == 0) config_.options.train.threads = default_threads();
     check(config_.options.train);
+    add_learning_rate();
     return config_;
   }
 
  private:
+  void apply_trial(const Setting& setting) {
+    const ParameterSchema number{option_key::trial, std::int64_t{0}, "", std::pair(0.0, 1e9), {}, std::nullopt};
+    config_.trial = std::get<std::int64_t>(parse_value(number, setting.value, setting.origin));
+  }
+
+  void apply_space(const Setting& setting) {
+    const SpaceSetting given = parse_space(setting);
+    if (given.space) return search(given.name, *given.space, setting.origin);
+    if (given.name.empty())
+      for (const SearchDimension& dimension : SearchSpace(config_.space)) fix(dimension.name);
+    else
+      require_searchable(given.name, setting.origin);
+    fix(given.name.empty() ? option_key::learning_rate : given.name);
+  }
+
+  // The parameter or training setting of this name.
+  const ParameterSchema& require_searchable(const std::string& name, const std::string& origin) const {
+    const bool training = name.starts_with("train.");
+    if (const ParameterSchema* found = find(training ? option_schema() : schema_, name)) return *found;
+    std::vector<std::string> names = names_of(schema_);
+    for (const std::string& key : names_of(option_schema()))
+      if (key.starts_with("train.")) names.push_back(key);
+    throw ConfigError({.what = origin + ": '" + name + "' cannot be searched",
+                       .expected = "a parameter of " + method_ + ", or a setting of 'train'",
+                       .remedy = did_you_mean(name, names)});
+  }
+
+  void search(const std::string& name, const Space& space, const std::string& origin) {
+    const ParameterSchema& parameter = require_searchable(name, origin);
+    if (const auto fault = space_fault(parameter, space))
+      throw ConfigError({origin + ": invalid space of '" + name + "'", *fault, "", "correct the space"});
+    const auto same = [&](const SearchDimension& other) { return other.name == name; };
+    const auto known = std::find_if(config_.space.begin(), config_.space.end(), same);
+    if (known == config_.space.end())
+      config_.space.push_back({name, parameter, space, origin});
+    else
+      *known = {name, parameter, space, origin};
+  }
+
+  void fix(const std::string& name) {
+    std::erase_if(config_.space, [&](const SearchDimension& dimension) { return dimension.name == name; });
+    if (name == option_key::learning_rate) rate_is_fixed_ = true;
+  }
+
+  // The host's space, where nothing says another or that there is none.
+  void add_learning_rate() {
+    const double rate = config_.options.train.learning_rate;
+    const auto is_rate = [](const SearchDimension& d) { return d.name == option_key::learning_rate; };
+    const bool has_space = rate > 1e-300 && rate < 1e300;
+    if (rate_is_fixed_ || !has_space || std::any_of(config_.space.begin(), config_.space.end(), is_rate)) return;
+    search(option_key::learning_rate, space::log(four_digits(rate / 10), four_digits(rate * 10)),
+           "default space of the learning rate");
+  }
+
   // Configurations are kept as YAML and JSON, and both are UTF-8.
   static void refuse_other_bytes(const Setting& setting) {
     const auto check = [&](const std::string& text) {
@@ -138,7 +203,7 @@ class Resolver {
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
       near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
-              "set",    "train", "eval",     "data", "on"};
+              "set",    "train", "eval",     "data", "log",     "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("available"))
       remedy = "did you mean '" + *guess + "'? A" + remedy.substr(1);
@@ -153,6 +218,7 @@ class Resolver {
   const MethodSchema& schema_;
   ConfigSources& sources_;
   RunConfig config_;
+  bool rate_is_fixed_ = false;
 };
 
 // Of the task or the backbone that a setting names.
@@ -237,6 +303,7 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   refuse_evaluation(layers.back());
   layers.push_back(request.file ? sources.settings(*request.file) : SettingsBlock{});
   layers.back().settings = without_method(layers.back().settings);
+  const std::size_t first_fixing = layers.size();  // what a suite or the command line says of these runs
   layers.insert(layers.end(), request.layers.begin(), request.layers.end());
   layers.push_back({request.flags, {}});
   layers.push_back({request.settings, {}});
@@ -252,9 +319,12 @@ RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schem
   for (const Setting& setting : request.beside) mentioned.push_back(called(setting, sources));
 
   Resolver resolver(method, schema, sources);
-  for (const SettingsBlock& layer : layers) {
-    check_conditions(layer, sources, mentioned);
-    for (const Setting& setting : in_force(layer, subjects)) resolver.apply(setting);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    check_conditions(layers[i], sources, mentioned);
+    std::vector<Setting> settings = in_force(layers[i], subjects);
+    // Within a layer a space counts, wherever it stands.
+    std::stable_partition(settings.begin(), settings.end(), [](const auto& s) { return !is_space_setting(s.key); });
+    for (const Setting& setting : settings) resolver.apply(setting, i >= first_fixing);
   }
   return resolver.finish();
 }
@@ -267,6 +337,7 @@ nlohmann::json to_json(const RunConfig& config) {
     std::replace(pointer.begin(), pointer.end(), '.', '/');
     json[nlohmann::json::json_pointer(pointer)] = value;
   }
+  if (config.trial > 0) json["search"]["trial"] = config.trial;  // other runs keep their ids
   return json;
 }
 

@@ -3,11 +3,13 @@
 #include "backbone/backbone.h"
 #include "config/layer.h"
 #include "config/options.h"
+#include "config/search_space.h"
 #include "config/settings.h"
 #include "plugin/finder.h"
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +34,8 @@ struct RunConfig {
   Values values;  // the method's parameters
   RunOptions options;
   std::map<std::string, std::string> origins = {};  // the sources of non-default settings
+  std::int64_t trial = 0;  // its number in a search, of which tables do not show the runs; 0: none
+  SearchSpace space = {};  // what a search may choose; not a part of the run's identity
 
   const std::string& task() const { return options.task.name; }
   const std::string& backbone() const { return options.backbone.name; }
@@ -64,6 +68,8 @@ RequestedMethod requested_method(const ConfigRequest& request, ConfigSources& so
 // Defaults < configs/defaults.yaml < the method's recommendations < configs/methods/<method>.yaml < the file <
 // layers < flags < --set. Paths of files come out absolute. Throws ConfigError for an unknown key, naming where it
 // stands and the nearest one, and for a condition that fits nothing.
+// The space is the plugin's, changed by `space:` of files and layers. What the layers or --set give a value is not
+// searched, unless the same layer or a later one has a space for it.
 RunConfig resolve_config(const ConfigRequest& request, const MethodSchema& schema, const fs::path& configs,
                          ConfigSources& sources);
 

@@ -3,7 +3,6 @@
 #include "results/adapter_files.h"
 #include "train/checkpoint.h"
 
-#include <algorithm>
 
 namespace peftbench::config {
 

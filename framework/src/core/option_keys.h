@@ -21,28 +21,19 @@ inline constexpr const char* beams = "eval.beams";
 inline constexpr const char* length_penalty = "eval.length_penalty";
 inline constexpr const char* max_tokens = "eval.max_tokens";
 inline constexpr const char* rank_score = "eval.rank_score";
+inline constexpr const char* keep_inputs = "eval.keep_inputs";
+inline constexpr const char* tensorboard = "log.tensorboard";
 inline constexpr const char* steps = "train.steps";
+inline constexpr const char* learning_rate = "train.learning_rate";
 inline constexpr const char* seed = "seed";
 inline constexpr const char* threads = "threads";
+// Of the runs of a search alone, and no option of others.
+inline constexpr const char* trial = "search.trial";
 
-inline constexpr const char* all[] = {task,
-                                      max_input_tokens,
-                                      max_target_tokens,
-                                      prefix,
-                                      sentinel,
-                                      backbone,
-                                      init_from,
-                                      split,
-                                      eval_tasks,
-                                      label_map,
-                                      eval_batch_size,
-                                      mode,
-                                      beams,
-                                      length_penalty,
-                                      max_tokens,
-                                      rank_score,
-                                      steps,
-                                      seed,
-                                      threads};
+inline constexpr const char* all[] = {
+    task,       max_input_tokens, max_target_tokens, prefix,          sentinel, backbone,      init_from,
+    split,      eval_tasks,       label_map,         eval_batch_size, mode,     beams,         length_penalty,
+    max_tokens, rank_score,       keep_inputs,       tensorboard,     steps,    learning_rate, seed,
+    threads};
 
 }  // namespace peftbench::core::option_key

@@ -13,6 +13,8 @@ namespace peftbench::eval {
 enum class EvaluationMode { greedy, rank };
 // How rank classification compares label words of unequal length.
 enum class RankScore { sum, mean };
+// What a line of predictions.jsonl holds of the input: its text, the SHA-256 of it, or nothing.
+enum class KeepInputs { text, hash, none };
 
 }  // namespace peftbench::eval
 
@@ -24,6 +26,11 @@ struct peftbench::EnumNames<peftbench::eval::EvaluationMode> {
 template <>
 struct peftbench::EnumNames<peftbench::eval::RankScore> {
   static constexpr std::string_view names[] = {"sum", "mean"};
+};
+
+template <>
+struct peftbench::EnumNames<peftbench::eval::KeepInputs> {
+  static constexpr std::string_view names[] = {"text", "hash", "none"};
 };
 
 namespace peftbench::eval {

@@ -182,8 +182,7 @@ Scorer mean_scorer(std::vector<double> scores, std::vector<std::size_t> counted,
   Scorer scorer;
   scorer.n = static_cast<std::int64_t>(counted.size());
   scorer.share = share;
-  if (share)
-    for (const std::size_t i : counted) scorer.right.push_back(scores[i]);
+  for (const std::size_t i : counted) scorer.parts.push_back(scores[i]);
   scorer.value = [scores = std::move(scores), counted = std::move(counted)](const Weights& weights) {
     double sum = 0, n = 0;
     for (const std::size_t i : counted) {

@@ -21,7 +21,7 @@ struct Scorer {
   bool share = false;         // the share of right ones among n that do not depend on each other
   bool grouped = false;       // groups must be sampled as a whole
   double lowest = 0;          // that the metric can be
-  std::vector<double> right;  // of a share: 1 or 0 of each that counts, in their order
+  std::vector<double> parts;  // of a mean: the value of each that counts, in their order; of a share 1 or 0
   std::function<double(const Weights&)> value;
 };
 

@@ -58,6 +58,15 @@ MethodSchema& MethodSchema::choices(Names names) {
   return *this;
 }
 
+MethodSchema& MethodSchema::space(Space space) {
+  last("space").space = std::move(space);
+  return *this;
+}
+MethodSchema& MethodSchema::space(std::string key, Space space) {
+  spaces_.emplace_back(std::move(key), std::move(space));
+  return *this;
+}
+
 MethodSchema& MethodSchema::capability(Capability capability) {
   if (!can(capability)) capabilities_.push_back(capability);
   return *this;

@@ -2,6 +2,7 @@
 
 #include "core/names.h"
 #include "core/numbers.h"
+#include "plugin/space.h"
 
 #include <peftbench/abi.h>
 #include <peftbench/error.h>
@@ -129,6 +130,17 @@ std::vector<std::string> schema_faults(const MethodSchema& schema) {
     if (!parameter.choices.empty() && !text)
       fault(fmt::format("has choices, but its type is {}", type_name(parameter.standard)));
     if (const auto reason = refusal(parameter, parameter.standard)) fault("has an invalid default: it " + *reason);
+    if (const auto reason = parameter.space ? space_fault(parameter, *parameter.space) : std::nullopt)
+      fault("has an invalid space: " + *reason);
+  }
+  std::set<std::string> searched;
+  for (const auto& [key, space] : schema.spaces()) {
+    if (!searched.insert(key).second) faults.push_back("'" + key + "' has two spaces");
+    if (!key.starts_with("train."))
+      faults.push_back("'" + key +
+                       "' cannot be searched: a method may declare spaces only of its parameters and of "
+                       "training settings (keys of 'train.')");
+    if (const auto reason = space_fault(space)) faults.push_back("'" + key + "' has an invalid space: " + *reason);
   }
   std::set<std::string> keys;
   for (const auto& [key, value] : schema.recommendations()) {
@@ -216,7 +228,7 @@ std::vector<ParameterDescription> describe(const MethodSchema& schema) {
   std::vector<ParameterDescription> rows;
   for (const ParameterSchema& parameter : schema.parameters()) {
     rows.push_back({parameter.name, type_name(parameter.standard), to_text(parameter.standard), allowed_text(parameter),
-                    parameter.help});
+                    parameter.help, parameter.space ? to_text(*parameter.space) : ""});
   }
   return rows;
 }
@@ -224,7 +236,8 @@ std::vector<ParameterDescription> describe(const MethodSchema& schema) {
 nlohmann::json describe_as_json(const MethodSchema& schema) {
   nlohmann::json result = {{"parameters", nlohmann::json::array()},
                            {"capabilities", nlohmann::json::array()},
-                           {"recommendations", nlohmann::json::object()}};
+                           {"recommendations", nlohmann::json::object()},
+                           {"spaces", nlohmann::json::object()}};
   for (const ParameterSchema& parameter : schema.parameters()) {
     nlohmann::json row = {{"name", parameter.name}, {"type", type_name(parameter.standard)}, {"help", parameter.help}};
     std::visit([&](const auto& item) { row["default"] = item; }, parameter.standard);
@@ -233,10 +246,12 @@ nlohmann::json describe_as_json(const MethodSchema& schema) {
       row["range"] = {bound(parameter.range->first), bound(parameter.range->second)};
     }
     if (!parameter.choices.empty()) row["choices"] = parameter.choices;
+    if (parameter.space) row["space"] = to_json(*parameter.space);
     result["parameters"].push_back(std::move(row));
   }
   for (const Capability capability : schema.capabilities()) result["capabilities"].push_back(name_of(capability));
   for (const auto& [key, value] : schema.recommendations()) result["recommendations"][key] = value;
+  for (const auto& [key, space] : schema.spaces()) result["spaces"][key] = to_json(space);
   return result;
 }
 

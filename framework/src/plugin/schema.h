@@ -40,6 +40,7 @@ struct ParameterDescription {
   std::string standard;  // the default
   std::string allowed;   // "≥ 1", "0 … 1", "a, b, c"; empty: anything
   std::string help;
+  std::string space;  // "log 0.0001 … 0.01"; empty: not searched
 };
 std::vector<ParameterDescription> describe(const MethodSchema& schema);
 nlohmann::json describe_as_json(const MethodSchema& schema);

@@ -3,7 +3,9 @@
 #include "core/names.h"
 #include "report/best.h"
 #include "report/format.h"
+#include "report/published_rows.h"
 #include "report/score_grid.h"
+#include "report/table_parts.h"
 #include "results/benchmark.h"
 
 #include <fmt/format.h>
@@ -45,6 +47,14 @@ template <class List, class Is>
 auto& found_or_added(List& list, Is&& is, typename List::value_type made) {
   const auto found = std::find_if(list.begin(), list.end(), is);
   return found != list.end() ? *found : *list.insert(list.end(), std::move(made));
+}
+
+// The row of a benchmark's mean for a method of this backbone.
+const ComparisonRow* benchmark_row(const std::vector<ComparisonRow>& rows, const std::string& backbone,
+                                   const std::string& label) {
+  for (const ComparisonRow& row : rows)
+    if (is_benchmark_mean(row) && row.backbone == backbone && row.label == label) return &row;
+  return nullptr;
 }
 
 std::vector<TaskGrid> task_grids(const std::vector<ComparisonRow>& rows) {
@@ -144,21 +154,59 @@ std::optional<ColumnScore> mean_score(const MethodOnTasks& method, const TaskGri
   return score;
 }
 
-void add_line(Table& table, const MethodOnTasks& method, const TaskGrid& grid, bool marked) {
+void add_line(Table& table, const MethodOnTasks& method, const TaskGrid& grid, bool marked,
+              const std::optional<Cell>& benchmark) {
   std::vector<Cell> cells = {Cell(method.label + (marked ? " *" : ""), method.label)};
   for (const std::string& task : grid.tasks) cells.emplace_back(score_text(*scored_row(method, task)));
+  if (benchmark) cells.push_back(*benchmark);
   const double mean = *mean_over_tasks(method, grid);
   cells.emplace_back(format_score(mean), mean);
   table.add(std::move(cells));
 }
 
-Table by_task_table(const TaskGrid& grid) {
+// What always giving one answer reaches, by the metric of all these rows.
+std::optional<double> bar_of(const std::vector<const ComparisonRow*>& rows) {
+  std::optional<double> bar;
+  for (const ComparisonRow* row : rows) {
+    if (!row->majority || row->metric != rows.front()->metric || row->split != rows.front()->split) return std::nullopt;
+    bar = row->majority;
+  }
+  return bar;
+}
+
+// The last row, below a rule.
+void add_constant_answer(Table& table, const std::vector<std::optional<double>>& bars, bool has_benchmark) {
+  if (std::none_of(bars.begin(), bars.end(), [](const auto& bar) { return bar.has_value(); })) return;
+  std::vector<Cell> cells = {"constant answer"};
+  double sum = 0;
+  bool all = true;
+  const std::size_t tasks = bars.size() - (has_benchmark ? 1 : 0);
+  for (std::size_t b = 0; b < bars.size(); ++b) {
+    cells.push_back(bars[b] ? Cell(format_score(*bars[b]), *bars[b]) : Cell());
+    if (b >= tasks) continue;
+    all = all && bars[b];
+    sum += bars[b].value_or(0);
+  }
+  const double mean = sum / static_cast<double>(tasks);
+  cells.push_back(all ? Cell(format_score(mean), mean) : Cell());
+  table.add_rule();
+  table.add(std::move(cells));
+}
+
+Table by_task_table(const TaskGrid& grid, const std::vector<ComparisonRow>& rows,
+                    const std::vector<PublishedScore>& published) {
   constexpr int in_a_part = 6;  // tasks side by side on a page that is too narrow for all
   Table table({"method"});
   int number = 0;
   for (const std::string& task : grid.tasks) table.columns.emplace_back(task, Align::right, task, number++ / in_a_part);
-  table.columns.emplace_back("mean", Align::right, "mean", (number - 1) / in_a_part);
-  std::vector<ColumnScores> scores(grid.tasks.size() + 1);
+  const int last_part = (number - 1) / in_a_part;
+  const ComparisonRow* benchmark = nullptr;
+  for (const MethodOnTasks& method : grid.methods)
+    if (!benchmark) benchmark = benchmark_row(rows, grid.backbone, method.label);
+  if (benchmark) table.columns.emplace_back(benchmark->task, Align::right, benchmark->task, last_part);
+  table.columns.emplace_back("mean", Align::right, "mean", last_part);
+  std::vector<ColumnScores> scores(table.columns.size() - 1);
+  std::vector<const ComparisonRow*> means;  // of the benchmark
   std::vector<const MethodOnTasks*> complete;
   std::vector<std::string> kinds, otherwise, seeds, without;
   for (const MethodOnTasks& method : grid.methods) {
@@ -170,24 +218,53 @@ Table by_task_table(const TaskGrid& grid) {
     const std::vector<std::string> different = evaluated_otherwise(method, grid);
     otherwise.insert(otherwise.end(), different.begin(), different.end());
     if (const auto text = differing_seeds(method, grid)) seeds.push_back(method.label + ": " + *text);
-    add_line(table, method, grid, !different.empty());
+    std::optional<Cell> mean;
+    if (benchmark) {
+      const ComparisonRow* row = benchmark_row(rows, grid.backbone, method.label);
+      mean = row ? Cell(score_text(*row)) : Cell();
+      scores[grid.tasks.size()].push_back(row ? column_score(*row) : std::nullopt);
+      if (row) means.push_back(row);
+    }
+    add_line(table, method, grid, !different.empty(), mean);
     for (std::size_t t = 0; t < grid.tasks.size(); ++t)
       scores[t].push_back(column_score(*scored_row(method, grid.tasks[t])));
     scores.back().push_back(mean_score(method, grid));
   }
   for (std::size_t c = 0; c < scores.size(); ++c) mark_best(table, c + 1, scores[c]);
-  if (complete.empty())
+  bool tied = false;
+  for (std::size_t t = 0; t < grid.tasks.size(); ++t) {
+    std::vector<const ComparisonRow*> on_task;
+    for (const MethodOnTasks* method : complete) on_task.push_back(scored_row(*method, grid.tasks[t]));
+    mark_tied(table, t + 1, on_task);
+    tied |= has_tied(table, t + 1);
+  }
+  std::vector<std::optional<double>> bars;
+  std::vector<ScoreColumn> columns;
+  for (const std::string& task : grid.tasks) {
+    if (complete.empty()) break;
+    kinds.push_back(task + ": " + kinds_on(complete, task));
+    std::vector<const ComparisonRow*> on_task;
+    for (const MethodOnTasks* method : complete) on_task.push_back(scored_row(*method, task));
+    bars.push_back(bar_of(on_task));
+    columns.push_back({task, on_task.front()->metric, columns.size() + 1});
+  }
+  if (complete.empty()) {
     table = Table();  // a header alone tells nothing
-  else
-    for (const std::string& task : grid.tasks) kinds.push_back(task + ": " + kinds_on(complete, task));
+  } else {
+    if (benchmark) bars.push_back(bar_of(means));
+    add_constant_answer(table, bars, benchmark != nullptr);
+  }
   table.title = "mean over tasks (" + grid.backbone + ")";
   const auto note = [&](const char* title, std::vector<std::string> lines) {
     if (!lines.empty()) table.notes.push_back({title, std::move(lines)});
   };
   note("scores", std::move(kinds));
   note("* evaluated differently from the rest of the table", std::move(otherwise));
+  if (tied)
+    table.notes.push_back({"tests", {std::string(tied_mark) + " not distinguishable from the best row on its task"}});
   note("seeds that differ between tasks", std::move(seeds));
   note("without a mean over the tasks", std::move(without));
+  if (!complete.empty()) add_published(table, columns, table.columns.size() - 1, published);
   return table;
 }
 
@@ -200,9 +277,10 @@ std::optional<double> score_on(const MethodOnTasks& method, const std::string& t
 
 }  // namespace
 
-std::vector<Table> tables_by_task(const std::vector<ComparisonRow>& rows) {
+std::vector<Table> tables_by_task(const std::vector<ComparisonRow>& rows,
+                                  const std::vector<PublishedScore>& published) {
   std::vector<Table> tables;
-  for (const TaskGrid& grid : task_grids(rows)) tables.push_back(by_task_table(grid));
+  for (const TaskGrid& grid : task_grids(rows)) tables.push_back(by_task_table(grid, rows, published));
   return tables;
 }
 

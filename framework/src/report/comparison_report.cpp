@@ -4,9 +4,12 @@
 #include "report/best.h"
 #include "report/by_task.h"
 #include "report/comparison_columns.h"
+#include "report/published_rows.h"
 #include "report/render.h"
 #include "report/row_text.h"
 #include "report/score_grid.h"
+#include "report/search_report.h"
+#include "report/test_notes.h"
 
 #include <fmt/format.h>
 
@@ -80,10 +83,32 @@ void mark_best_scores(Table& table, const Section& section) {
   ColumnScores scores;
   for (const ComparisonRow* row : section.rows) scores.push_back(column_score(*row));
   for (std::size_t c = 0; c < table.columns.size(); ++c)
-    if (table.columns[c].key == "score") mark_best(table, c, scores);
+    if (table.columns[c].key == "score") {
+      mark_best(table, c, scores);
+      mark_tied(table, c, section.rows);
+    }
 }
 
-Table table_of(const Section& section) {
+void add_published_scores(Table& table, const Section& section, const std::vector<PublishedScore>& published) {
+  for (std::size_t c = 0; c < table.columns.size(); ++c)
+    if (table.columns[c].key == "score") {
+      const auto scored = std::find_if(section.rows.begin(), section.rows.end(),
+                                       [](const ComparisonRow* row) { return !row->metric.empty(); });
+      const std::string metric = scored == section.rows.end() ? "" : (*scored)->metric;
+      return add_published(table, {{section.first().task, metric, c}}, std::nullopt, published);
+    }
+}
+
+// Of which text the column `forgetting` tells.
+std::vector<std::string> forgetting_texts(const Section& section) {
+  std::vector<std::string> texts;
+  for (const ComparisonRow* row : section.rows)
+    for (const std::string& text : row->forgetting_on)
+      if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+  return texts;
+}
+
+Table table_of(const Section& section, const std::vector<ComparisonRow>& all, const PageOptions& options) {
   Table table;
   const auto add = [&](const char* title, std::vector<std::string> lines) {
     if (!lines.empty()) table.notes.push_back({title, std::move(lines)});
@@ -91,20 +116,26 @@ Table table_of(const Section& section) {
   if (section.unreadable()) {
     add("", unfinished(section));
   } else {
-    table = comparison_table(section.rows, Form::page);
+    table = comparison_table(section.rows, Form::page, options.columns);
     mark_best_scores(table, section);
     add("* evaluated differently from the rest of the table", otherwise(section));
     add("warnings", warnings(section));
+    const bool tells = std::any_of(table.columns.begin(), table.columns.end(),
+                                   [](const Column& column) { return column.key == "forgetting"; });
+    if (tells) add("forgetting: rise of the loss, in nats per token, of", forgetting_texts(section));
+    for (Note& note : test_notes(all, section.rows, options.tests)) table.notes.push_back(std::move(note));
     add("without a score", unfinished(section));
+    add_published_scores(table, section, options.published);
   }
   table.title = section.title();
   return table;
 }
 
 template <class Render>
-std::string page(const std::vector<ComparisonRow>& rows, bool by_task, Render&& render) {
+std::string page(const std::vector<ComparisonRow>& rows, bool by_task, const PageOptions& options, Render&& render) {
   std::string text;
-  for (const Table& table : comparison_tables(rows, by_task)) text += (text.empty() ? "" : "\n") + render(table);
+  for (const Table& table : comparison_tables(rows, by_task, options))
+    text += (text.empty() ? "" : "\n") + render(table);
   return text;
 }
 
@@ -116,29 +147,37 @@ std::vector<const ComparisonRow*> addresses(const std::vector<ComparisonRow>& ro
 
 }  // namespace
 
-std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task) {
+std::vector<Table> comparison_tables(const std::vector<ComparisonRow>& rows, bool by_task, const PageOptions& options) {
   std::vector<Table> tables;
-  for (const Section& section : sections(rows)) tables.push_back(table_of(section));
+  for (const Section& section : sections(rows)) tables.push_back(table_of(section, rows, options));
+  for (Table& search : search_tables(rows)) tables.push_back(std::move(search));
   for (Table& grid : score_grids(rows)) tables.push_back(std::move(grid));
   if (by_task)
-    for (Table& grid : tables_by_task(rows)) tables.push_back(std::move(grid));
+    for (Table& grid : tables_by_task(rows, options.published)) tables.push_back(std::move(grid));
+  if (!options.tests.notes.empty()) {
+    Table notes;
+    notes.title = "tables without tests";
+    notes.notes = {{"", options.tests.notes}};
+    tables.push_back(std::move(notes));
+  }
   return tables;
 }
 
-std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width, bool by_task) {
-  return page(rows, by_task, [&](const Table& table) { return render_text(table, width); });
+std::string comparison_text(const std::vector<ComparisonRow>& rows, std::size_t width, bool by_task,
+                            const PageOptions& options) {
+  return page(rows, by_task, options, [&](const Table& table) { return render_text(table, width); });
 }
 
-std::string comparison_markdown(const std::vector<ComparisonRow>& rows, bool by_task) {
-  return page(rows, by_task, render_markdown);
+std::string comparison_markdown(const std::vector<ComparisonRow>& rows, bool by_task, const PageOptions& options) {
+  return page(rows, by_task, options, render_markdown);
 }
 
-std::string comparison_latex(const std::vector<ComparisonRow>& rows) {
-  return render_latex(comparison_tables(rows, true));
+std::string comparison_latex(const std::vector<ComparisonRow>& rows, const PageOptions& options) {
+  return render_latex(comparison_tables(rows, true, options));
 }
 
-std::string comparison_html(const std::vector<ComparisonRow>& rows) {
-  return render_html(comparison_tables(rows, true), "peft-bench report");
+std::string comparison_html(const std::vector<ComparisonRow>& rows, const PageOptions& options) {
+  return render_html(comparison_tables(rows, true, options), "peft-bench report");
 }
 
 std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
@@ -146,7 +185,10 @@ std::string comparison_csv(const std::vector<ComparisonRow>& rows) {
 }
 
 Json comparison_json(const std::vector<ComparisonRow>& rows) {
-  return render_json(comparison_table(addresses(rows), Form::json));
+  Json json = render_json(comparison_table(addresses(rows), Form::json));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i].search) json[i]["search"] = search_json(*rows[i].search);
+  return json;
 }
 
 }  // namespace peftbench::report

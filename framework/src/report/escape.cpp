@@ -49,18 +49,38 @@ std::string_view latex_command(char c) {
   }
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Where the sign that would make the line an item of a list stands; npos: it is none. Numbers are no items.
+std::size_t list_mark(std::string_view line) {
+  if (line.starts_with('-') || line.starts_with('+'))
+    return line.size() > 1 && (is_digit(line[1]) || line[1] == '.') ? std::string_view::npos : 0;
+  const std::size_t end = line.find_first_not_of("0123456789");
+  if (end == 0 || end == std::string_view::npos || (line[end] != '.' && line[end] != ')'))
+    return std::string_view::npos;
+  return end + 1 == line.size() || line[end + 1] == ' ' ? end : std::string_view::npos;
+}
+
+// Whether a reader of Markdown would make a link of the address that has its mark here.
+bool is_address(std::string_view line, std::size_t at) {
+  return line.substr(at).starts_with("://") || (at >= 3 && line[at] == '.' && line.substr(at - 3, 3) == "www");
+}
+
 }  // namespace
 
 std::string for_markdown(std::string_view text) {
   const std::string line = in_one_line(text);
+  const std::size_t item = list_mark(line);
   std::string result;
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     const bool inside_a_word = i > 0 && i + 1 < line.size() && is_word(line[i - 1]) && is_word(line[i + 1]);
     if (c == '<' || c == '>' || c == '&')
       result += c == '<' ? "&lt;" : c == '>' ? "&gt;" : "&amp;";
-    else if (std::string_view("\\|`*[]~").find(c) != std::string_view::npos || (c == '_' && !inside_a_word) ||
-             (i == 0 && c == '#'))
+    else if (i == 0 && c == ' ')  // several would make code of a line
+      result += "&#32;";
+    else if (std::string_view("\\|`*[]~$").find(c) != std::string_view::npos || (c == '_' && !inside_a_word) ||
+             (i == 0 && c == '#') || i == item || is_address(line, i))
       result += {'\\', c};
     else
       result += c;

@@ -9,7 +9,7 @@ namespace peftbench::report {
 
 // Names come from files that others wrote. In a table they are text and nothing else.
 
-// One line of Markdown: no markup, no HTML, no end of a cell.
+// One line of Markdown: no markup, no formula, no HTML, no link, no end of a cell.
 std::string for_markdown(std::string_view text);
 
 // A field of CSV, in one line. Spreadsheets compute what begins with = + - or @: such a text begins with ' here, a

@@ -42,6 +42,15 @@ std::string format_percent(double share) {
   return fmt::format("{:.{}f} %", percent, std::min(decimals, 12));
 }
 
+std::string format_quantity(double value, std::string_view unit) {
+  if (!std::isfinite(value)) return "undefined";
+  const char* prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+  int prefix = 0;
+  while (std::abs(value) >= 999.5 && prefix < 6) value /= 1000, ++prefix;
+  const int decimals = value == 0 || std::abs(value) >= 99.95 ? 0 : std::abs(value) >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f} {}{}", value, decimals, prefixes[prefix], unit);
+}
+
 std::string format_score(double value) { return std::isfinite(value) ? fmt::format("{:.3f}", value) : "undefined"; }
 
 std::string with_capital(std::string text) {

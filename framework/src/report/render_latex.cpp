@@ -43,12 +43,15 @@ std::string latex_tabular(const Table& table, const ColumnPlaces& places) {
     titles.push_back(for_latex(table.columns[c].title));
   }
   std::string text = "  \\begin{tabular}{" + sides + "}\n    \\toprule\n" + latex_row(titles) + "    \\midrule\n";
-  for (const std::vector<Cell>& row : table.rows) {
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
     std::vector<std::string> cells;
     for (const std::size_t c : places) {
-      const std::string shown = for_latex(row[c].shown);
-      cells.push_back(row[c].best ? "\\textbf{" + shown + "}" : shown);
+      const Cell& cell = table.rows[r][c];
+      const std::string shown = for_latex(cell.shown);
+      cells.push_back((cell.best ? "\\textbf{" + shown + "}" : shown) +
+                      (cell.tied ? "\\textsuperscript{\\textdagger}" : ""));
     }
+    if (table.has_rule(r)) text += "    \\midrule\n";
     text += latex_row(cells);
   }
   return text + "    \\bottomrule\n  \\end{tabular}\n";
@@ -59,7 +62,8 @@ std::string latex_notes(const Table& table) {
   std::string text = "  \\par\\medskip\n  \\begin{minipage}{\\linewidth}\n    \\raggedright\n";
   for (const Note& note : table.notes) {
     if (!note.title.empty()) text += "    " + for_latex(with_capital(note.title)) + ":\\par\n";
-    for (const std::string& line : note.lines) text += "    \\textbullet{} " + for_latex(line) + "\\par\n";
+    for (const std::string& line : note.lines)
+      text += "    \\textbullet{} " + for_latex(with_mark(line, "†")) + "\\par\n";
   }
   return text + "  \\end{minipage}\n";
 }

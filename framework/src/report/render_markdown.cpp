@@ -12,9 +12,16 @@ std::string markdown_lines(const Table& table) {
     rule += column.align == Align::right ? "---:|" : "---|";
   }
   text += "\n" + rule + "\n";
-  for (const std::vector<Cell>& row : table.rows) {
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    // Markdown has no rules: an empty row stands for one.
+    if (table.has_rule(r)) {
+      text += "|";
+      for (std::size_t c = 0; c < table.columns.size(); ++c) text += " |";
+      text += "\n";
+    }
     text += "|";
-    for (const Cell& cell : row) text += " " + for_markdown(cell.shown) + " |";
+    for (const Cell& cell : table.rows[r])
+      text += " " + for_markdown(cell.shown) + (cell.tied ? std::string(" ") + tied_mark : "") + " |";
     text += "\n";
   }
   return text;

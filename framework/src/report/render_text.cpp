@@ -10,18 +10,27 @@ namespace {
 
 std::string text_lines(const Table& table, const ColumnPlaces& places, std::size_t width) {
   std::vector<std::vector<std::string>> lines(1);
-  for (const std::size_t c : places) lines[0].push_back(in_one_line(table.columns[c].title));
+  for (const std::size_t c : places)
+    lines[0].push_back(in_one_line(table.columns[c].title) + (has_tied(table, c) ? "  " : ""));
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
-    for (const std::size_t c : places) lines.back().push_back(in_one_line(row[c].shown));  // a name cannot end its row
+    for (const std::size_t c : places) {
+      const std::string mark = row[c].tied ? std::string(" ") + tied_mark : has_tied(table, c) ? "  " : "";
+      lines.back().push_back(in_one_line(row[c].shown) + mark);  // a name cannot end its row
+    }
   }
   std::vector<std::size_t> widths(places.size(), 0);
   for (const auto& line : lines)
     for (std::size_t c = 0; c < places.size(); ++c) widths[c] = std::max(widths[c], display_width(line[c]));
   std::size_t before_last = 0;
   for (std::size_t c = 0; c + 1 < places.size(); ++c) before_last += widths[c] + 2;
-  std::string result;
-  for (const auto& line : lines) {
+  std::size_t whole = before_last + widths.back();
+  if (width > 0) whole = std::min(whole, width);
+  std::string rule, result;
+  for (std::size_t c = 0; c < whole; ++c) rule += "─";
+  for (std::size_t l = 0; l < lines.size(); ++l) {
+    const std::vector<std::string>& line = lines[l];
+    if (l > 0 && table.has_rule(l - 1)) result += rule + '\n';
     std::string text;
     for (std::size_t c = 0; c < places.size(); ++c) {
       const bool last = c + 1 == places.size(), right = table.columns[places[c]].align == Align::right;

@@ -4,6 +4,8 @@
 
 #include <peftbench/error.h>
 
+#include <algorithm>
+
 namespace peftbench::report {
 
 Cell::Cell(const std::vector<std::string>& list) : shown(join(list)), value(list) {}
@@ -14,5 +16,11 @@ void Table::add(std::vector<Cell> row) {
   if (row.size() != columns.size()) throw Error("a row of a table has another number of cells than its header");
   rows.push_back(std::move(row));
 }
+
+void Table::add_rule() {
+  if (!rows.empty() && !has_rule(rows.size())) rules.push_back(rows.size());
+}
+
+bool Table::has_rule(std::size_t row) const { return std::find(rules.begin(), rules.end(), row) != rules.end(); }
 
 }  // namespace peftbench::report

@@ -29,6 +29,7 @@ struct Cell {
   std::string shown = absent;
   Json value = nullptr;
   bool best = false;  // of its column: LaTeX and HTML emphasise it
+  bool tied = false;  // not distinguishable from the best: a mark in every form that people read
 };
 
 // A whole number with its thousands apart.
@@ -49,6 +50,9 @@ struct Column {
 // A column of numbers, set to the right.
 inline Column right_column(std::string title) { return {std::move(title), Align::right}; }
 
+// The mark of tied cells. A line of a note that begins with it begins with the mark of the form.
+inline constexpr const char* tied_mark = "≈";
+
 // Lines below a table. Without a title they stand in the place of the table.
 struct Note {
   std::string title;
@@ -60,10 +64,13 @@ struct Table {
   explicit Table(std::vector<Column> of = {}) : columns(std::move(of)) {}
   void add(std::vector<Cell> row);  // as many cells as columns
   bool empty() const { return rows.empty(); }
+  void add_rule();  // before the next row; none before the first
+  bool has_rule(std::size_t row) const;
 
   std::string title;
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
+  std::vector<std::size_t> rules;  // rows that stand below a rule, apart from those above
   std::vector<Note> notes;
 };
 

@@ -22,12 +22,21 @@ ColumnPlaces columns_of(const Table& table, const int* part) {
   return places;
 }
 
+bool has_tied(const Table& table, std::size_t column) {
+  return std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return row[column].tied; });
+}
+
+std::string with_mark(const std::string& line, const std::string& mark) {
+  const std::string own = tied_mark;
+  return line.starts_with(own) ? mark + line.substr(own.size()) : line;
+}
+
 std::size_t natural_width(const Table& table, const ColumnPlaces& places) {
   std::size_t width = 0;
   for (const std::size_t c : places) {
     std::size_t widest = display_width(in_one_line(table.columns[c].title));
     for (const std::vector<Cell>& row : table.rows) widest = std::max(widest, display_width(in_one_line(row[c].shown)));
-    width += widest + (width > 0 ? 2 : 0);
+    width += widest + (has_tied(table, c) ? 2 : 0) + (width > 0 ? 2 : 0);
   }
   return width;
 }

@@ -69,6 +69,9 @@ ComparisonRow mean_of(const std::vector<const ComparisonRow*>& tasks) {
     row.majority =
         row.majority && task->majority ? std::optional(*row.majority + *task->majority / count) : std::nullopt;
     widen(row.examples, task->examples);
+    const auto& warnings = task->warnings;
+    if (row.warnings.empty() && std::count(warnings.begin(), warnings.end(), chosen_on_scored) > 0)
+      row.warnings.push_back(chosen_on_scored);
   }
   std::vector<double> scores;
   for (const SeedRun& run : first.runs) {

@@ -7,7 +7,6 @@
 #include <utility>
 
 namespace peftbench::results {
-namespace {
 
 Interval percentile_interval(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -19,8 +18,6 @@ Interval percentile_interval(std::vector<double> values) {
   };
   return {percentile(0.025), percentile(0.975)};
 }
-
-}  // namespace
 
 std::optional<PairedIntervals> paired_bootstrap(const BootstrapDesign& design, const SeedScore& a, const SeedScore& b) {
   if (design.units == 0 || design.seeds == 0 || design.draws <= 0) return std::nullopt;

@@ -24,6 +24,9 @@ struct BootstrapDesign {
 // The score of one seed's answers, by how often each example was drawn.
 using SeedScore = std::function<double(std::size_t seed, const std::vector<double>& weights)>;
 
+// From the 2.5th to the 97.5th percentile, linear between values. There is at least one.
+Interval percentile_interval(std::vector<double> values);
+
 // 95 % intervals of the means over seeds of two scores, and of the mean of their differences.
 struct PairedIntervals {
   Interval a, b, difference;

@@ -4,6 +4,7 @@
 #include "core/names.h"
 #include "core/parallel.h"
 #include "core/processors.h"
+#include "results/row_costs.h"
 
 #include <peftbench/error.h>
 
@@ -66,11 +67,27 @@ std::optional<double> mean(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
 }
 
+// Of the same task in all records, in their order.
+std::vector<MetricScore> metric_scores(const std::vector<const std::vector<MetricRecord>*>& of_records) {
+  std::vector<std::pair<std::string, std::vector<double>>> values;
+  for (const auto* metrics : of_records)
+    for (const MetricRecord& metric : *metrics) {
+      auto place = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.first == metric.name; });
+      if (place == values.end()) place = values.insert(values.end(), {metric.name, {}});
+      place->second.push_back(metric.value);
+    }
+  std::vector<MetricScore> scores;
+  for (const auto& [name, list] : values) scores.push_back({name, summarise(list)});
+  return scores;
+}
+
 // Of the same task in all records.
 OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
   OtherScore other;
   std::vector<double> scores, illegal;
+  std::vector<const std::vector<MetricRecord>*> metrics;
   for (const TaskScore* task : tasks) {
+    metrics.push_back(&task->metrics);
     other.task = task->task;
     other.trained = task->trained;
     if (task->illegal_rate) illegal.push_back(*task->illegal_rate);
@@ -84,6 +101,7 @@ OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
     scores.push_back(score.value);
   }
   other.score = summarise(scores);
+  other.metrics = metric_scores(metrics);
   if (scores.size() > 1) other.interval.reset();  // the seeds tell of the spread
   other.illegal_rate = mean(illegal);
   return other;
@@ -136,9 +154,11 @@ class AnswersTexts {
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
   std::vector<double> scores, illegal, seconds;
   std::vector<std::string> answers;
+  std::vector<const std::vector<MetricRecord>*> metrics;
   Once answers_once(answers), warnings_once(row.warnings);
   AnswersTexts texts;
   for (const RunRecord* record : finished) {
+    metrics.push_back(&record->metrics);
     answers_once.add(texts.of(*record));
     for (const std::string& warning : record->warnings) warnings_once.add(warning);
     if (record->illegal_rate) illegal.push_back(*record->illegal_rate);
@@ -168,6 +188,8 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   row.after_merge = range(finished, "after_merge");
   row.bytes_stored = range(finished, "bytes_stored");
   row.prompt_tokens = range(finished, "prompt_tokens");
+  row.metrics = metric_scores(metrics);
+  add_costs(row, finished);
 }
 
 // Sets `otherwise`: against the settings that most rows of the table have; of two that are equally frequent, the first.
@@ -311,6 +333,7 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
   Groups groups;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const RunRecord& record = records[i];
+    if (is_trial(record)) continue;
     const std::string& config = configs.emplace_back(without_seed(record.config).dump());
     groups[{record.task.name, record.backbone.name, record.method.name}][config].push_back(i);
   }
@@ -319,17 +342,19 @@ std::vector<ComparisonRow> compare(const std::vector<RunRecord>& records) {
 
 std::vector<ComparisonRow> compare(const StoredRuns& stored) {
   // Of runs that share both parts, the place is unpacked once.
-  std::map<std::pair<const std::string*, const std::string*>, Group*> known;
+  std::map<std::pair<const std::string*, const std::string*>, Group*> known;  // null: trials of searches
   Groups groups;
   RunRecord record;
   for (std::size_t i = 0; i < stored.runs.size(); ++i) {
     const PackedRecord& packed = stored.runs[i].packed;
-    Group*& group = known[{packed.place.get(), packed.settings.get()}];
-    if (!group) {
+    const auto [group, added] = known.try_emplace({packed.place.get(), packed.settings.get()}, nullptr);
+    if (added) {
       unpack(packed, record);
-      group = &groups[{record.task.name, record.backbone.name, record.method.name}][packed_configuration(packed)];
+      if (!is_trial(record))
+        group->second =
+            &groups[{record.task.name, record.backbone.name, record.method.name}][packed_configuration(packed)];
     }
-    group->push_back(i);
+    if (group->second) group->second->push_back(i);
   }
   std::vector<ComparisonRow> rows = rows_of(groups, [&](std::size_t i, RunRecord& into) { stored.runs[i].read(into); });
   for (ComparisonRow& row : rows) {
@@ -363,6 +388,10 @@ SeedRun run_of(const SuiteCell& cell, const std::optional<RunRecord>& found,
 }
 
 }  // namespace
+
+void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests) {
+  for (const Standing& standing : tests.standings) rows.at(standing.row).standing = standing;
+}
 
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {
   std::map<std::string, std::string> unreadable;
@@ -401,6 +430,12 @@ std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns&
     std::sort(row.runs.begin(), row.runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
     rows.push_back(std::move(row));
   }
+  for (SearchResult& search : search_results(suite, stored))
+    for (ComparisonRow& row : rows)
+      if (row.label == search.row && row.task == search.task && row.backbone == search.backbone) {
+        row.search = search;
+        if (search.chosen) row.searched = chosen_values(search);
+      }
   return rows;
 }
 

@@ -23,7 +23,8 @@ std::string value_of(const EvaluationSettings& settings, const std::string& key)
 
 bool decides_evaluation(std::string_view key) {
   // Which other tasks are scored as well changes no score; the batch does not either.
-  if (key == option_key::eval_batch_size || key == option_key::eval_tasks) return false;
+  if (key == option_key::eval_batch_size || key == option_key::eval_tasks || key == option_key::keep_inputs)
+    return false;
   return key.starts_with("eval.") || std::find(of_the_task.begin(), of_the_task.end(), key) != of_the_task.end();
 }
 

@@ -203,6 +203,11 @@ void visit_fields(auto& field, Is<RunRecord::Training> auto& t) {
   field({"loss_split", "split of these losses"}, t.loss_split);
   field({"encoder_cache", "encoder cache of the last process; `{}` before it trained"}, t.encoder_cache,
         Holds<EncoderCacheParts>());
+  field({"validation_score", "score on the validation split at `best_step`; `null` without such a split", newer},
+        t.validation_score);
+  field({"validation_metric", "metric of that score, which chooses `best_step`; `\"\"` without a validation split",
+         newer},
+        t.validation_metric);
 }
 
 void visit_fields(auto& field, Is<MetricRecord> auto& m) {
@@ -275,6 +280,23 @@ void visit_fields(auto& field, Is<PhaseCost> auto& p) {
   field({"peak_memory_bytes", "peak resident memory"}, p.peak_memory_bytes);
   field({"peak_is_of_phase", "`false` if the kernel could not reset the peak, which is then measured since the start"},
         p.peak_is_of_phase);
+  field({"energy_joules",
+         "energy of all processor packages of the machine during the phase, other programs included; `null` if the "
+         "machine does not tell it ([accounting.md](accounting.md#energy))",
+         newer},
+        p.energy_joules);
+}
+
+void visit_fields(auto& field, Is<ForgettingRecord> auto& f) {
+  field({"task", "task whose inputs are the text; `\"\"` for a file"}, f.task);
+  field({"text", "path of the file of texts; `\"\"` for a task"}, f.text);
+  field({"text_hash", "SHA-256 of that file; `\"\"` for a task"}, f.text_hash);
+  field({"examples", "only the first N texts; 0: all"}, f.examples);
+  field({"max_tokens", "texts are split into pieces of N tokens"}, f.max_tokens);
+  field({"pieces", "number of pieces"}, f.pieces);
+  field({"tokens", "number of predicted tokens"}, f.tokens);
+  field({"loss_frozen", "mean loss per predicted token in nats, of the frozen backbone"}, f.loss_frozen);
+  field({"loss_with_method", "the same with the trained method; `null` for a classification head"}, f.loss_with_method);
 }
 
 // All but the version.
@@ -328,6 +350,11 @@ void visit_fields(auto& field, Is<RunRecord> auto& r) {
          "warnings about the results: truncated inputs and targets, fields that were truncated completely, targets "
          "that the vocabulary cannot represent, labels that are never answered or have no examples, …"},
         r.warnings);
+  field({"forgetting",
+         "loss of text under the trained method, from `peft-bench forgetting --save` or `forgetting: true` of a suite; "
+         "`null` if it was not measured",
+         newer},
+        r.forgetting);
 }
 
 // A type whose fields are listed here.

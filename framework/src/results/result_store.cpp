@@ -42,6 +42,10 @@ RunRecord record_from_text(std::string_view text, const fs::path& file) {
   return record_from_json(*json, file.string());
 }
 
+void write_record(const fs::path& file, const RunRecord& record) {
+  write_atomically(file, to_json(record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
 void check_predictions(const fs::path& file) {
   const RunFolder folder{file.parent_path()};
   if (!file_exists(folder.record())) return;
@@ -70,7 +74,7 @@ std::optional<RunRecord> ResultStore::find(const std::string& id) const {
 void ResultStore::write(const RunRecord& record) const {
   const RunFolder folder = folder_of(record.id);
   make_folder(folder.path);
-  write_atomically(folder.record(), to_json(record).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_record(folder.record(), record);
 }
 
 namespace {

@@ -12,12 +12,16 @@
 
 namespace peftbench::results {
 
+// The event file of a run, by a name that TensorBoard looks for.
+inline constexpr const char* tensorboard_file = "events.out.tfevents.peft-bench";
+
 // A run's folder and the paths of its files.
 struct RunFolder {
   fs::path path;
   fs::path config() const { return path / "config.yaml"; }
   fs::path record() const { return path / "record.json"; }
   fs::path log() const { return path / "log.jsonl"; }
+  fs::path tensorboard() const { return path / tensorboard_file; }
   fs::path predictions() const { return path / "predictions.jsonl"; }
   // Of another task than the run's own.
   fs::path predictions(const std::string& task) const;
@@ -41,6 +45,7 @@ class ResultStore {
 
 RunRecord read_record(const fs::path& file);                              // Throws DataError
 RunRecord record_from_text(std::string_view text, const fs::path& file);  // the file's contents. Throws DataError
+void write_record(const fs::path& file, const RunRecord& record);
 
 // The names of folders with a record, sorted.
 std::vector<std::string> run_folders(const fs::path& folder);

@@ -20,9 +20,10 @@ using Json = nlohmann::ordered_json;
 struct PhaseCost {
   std::string name;  // load, plan, train, evaluate, …
   double wall_seconds = 0;
-  double cpu_seconds = 0;              // of all threads
-  std::int64_t peak_memory_bytes = 0;  // resident
-  bool peak_is_of_phase = true;        // false: the kernel could not reset the peak, so it counts since the start
+  double cpu_seconds = 0;                    // of all threads
+  std::int64_t peak_memory_bytes = 0;        // resident
+  bool peak_is_of_phase = true;              // false: the kernel could not reset the peak, so it counts since the start
+  std::optional<double> energy_joules = {};  // of the whole machine's processors (core/energy.h)
 };
 
 struct Interval {
@@ -60,6 +61,15 @@ struct TaskScore {
   std::string predictions = {};     // file in the run's folder; empty: the run's own
   std::string predictions_hash = {};
   ScoreDetails details = {};
+};
+
+// The loss of text without and with the trained method (commands/forgetting.h), and whose text it is.
+struct ForgettingRecord {
+  std::string task = {}, text = {}, text_hash = {};  // inputs of this task, or a file and its SHA-256
+  std::int64_t examples = 0, max_tokens = 0;         // as asked for: only the first N texts, in pieces of N ids
+  std::int64_t pieces = 0, tokens = 0;               // what the losses are means over
+  double loss_frozen = 0;
+  std::optional<double> loss_with_method = {};  // nothing of a method whose head scores classes
 };
 
 // The contents of a run's record.json; results/record_fields.h describes the fields and units.
@@ -111,6 +121,8 @@ struct RunRecord {
     std::string loss_split;
     bool stopped_early = false;
     Json encoder_cache = Json::object();
+    std::optional<double> validation_score = {};  // at best_step
+    std::string validation_metric = {};           // its name; "" without validation, and in older records
   } training;
   std::vector<MetricRecord> metrics;
   std::string answers;                 // generated, ranked (label words), or classes (a head's); "" in older records
@@ -120,6 +132,7 @@ struct RunRecord {
   std::vector<TaskScore> tasks;  // of a mixture, and of transfers; their metrics are not among those above
   std::vector<PhaseCost> phases;
   std::vector<std::string> warnings;
+  std::optional<ForgettingRecord> forgetting;  // where it was measured after the run
 
   // First metric of the split that was evaluated at the end; null before there is one.
   const MetricRecord* score() const { return metrics.empty() ? nullptr : &metrics.front(); }

@@ -19,6 +19,19 @@ struct SuiteCell {
   std::string run;                          // id of the run
   std::string message;                      // error message of its process; empty otherwise
   std::vector<std::string> otherwise = {};  // evaluation settings that differ from the suite's: results/evaluation.h
+  // Of a search: which trial this run is, from 1, and at which of its numbers of steps (from 0). 0: a final run.
+  std::int64_t trial = 0, rung = 0;
+  Json values = Json::object();  // by setting: those of the trial, or those that were chosen for the final run
+};
+
+// The search of one row on one task and backbone.
+struct SuiteSearch {
+  std::string row, method, task, backbone;
+  std::string sampler;  // sobol, random
+  std::uint64_t seed = 0;
+  std::int64_t trials = 0, halving = 0;  // halving: of the trials of each rung one in so many goes on; 0: none
+  Json space = Json::object();           // by setting: {"log": [low, high]}, {"choices": ["4", "8"]}
+  std::int64_t chosen = 0;               // the trial whose values the final runs have; 0: not known yet
 };
 
 // The options of a command in addition to the suite's file.
@@ -37,7 +50,15 @@ struct SuiteManifest {
   std::string name;
   std::vector<SuiteCell> cells = {};
   std::vector<SuiteCommand> commands = {};  // the latest last
+  std::vector<SuiteSearch> searches = {};
+  std::vector<SuiteCell> trials = {};  // the runs of searches that are known so far
 };
+
+// Whether they are of one row, task and backbone: cells and searches.
+template <class A, class B>
+bool same_row(const A& a, const B& b) {
+  return a.row == b.row && a.task == b.task && a.backbone == b.backbone;
+}
 
 // The folder of a suite's own files among its runs.
 fs::path suite_folder(const fs::path& runs, const std::string& name);

@@ -3,12 +3,21 @@
 #include <algorithm>
 
 namespace peftbench::run {
+namespace {
+
+// Unknown if a part is.
+std::optional<double> sum_of(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b ? std::optional(*a + *b) : std::nullopt;
+}
+
+}  // namespace
 
 void CostMeter::begin(const std::string& phase) {
   end();
   current_ = phase;
   peak_is_of_phase_ = reset_peak_memory();
   watch_ = Stopwatch();
+  energy_.restart();
 }
 
 void CostMeter::end() {
@@ -16,7 +25,7 @@ void CostMeter::end() {
   current_.clear();
 }
 
-std::vector<PhaseCost> CostMeter::phases() const {
+std::vector<PhaseCost> CostMeter::phases() {
   std::vector<PhaseCost> phases = phases_;
   if (!current_.empty()) add_current(phases);
   return phases;
@@ -29,22 +38,24 @@ void CostMeter::add_earlier(const std::vector<PhaseCost>& earlier) {
     sum.cpu_seconds += cost.cpu_seconds;
     sum.peak_memory_bytes = std::max(sum.peak_memory_bytes, cost.peak_memory_bytes);
     sum.peak_is_of_phase = sum.peak_is_of_phase && cost.peak_is_of_phase;
+    sum.energy_joules = sum_of(sum.energy_joules, cost.energy_joules);
   }
 }
 
 PhaseCost& CostMeter::phase(std::vector<PhaseCost>& phases, const std::string& name) const {
   for (PhaseCost& cost : phases)
     if (cost.name == name) return cost;
-  phases.push_back({name, 0, 0, 0, true});
+  phases.push_back({name, 0, 0, 0, true, 0});
   return phases.back();
 }
 
-void CostMeter::add_current(std::vector<PhaseCost>& phases) const {
+void CostMeter::add_current(std::vector<PhaseCost>& phases) {
   PhaseCost& sum = phase(phases, current_);
   sum.wall_seconds += watch_.wall_seconds();
   sum.cpu_seconds += watch_.cpu_seconds();
   sum.peak_memory_bytes = std::max(sum.peak_memory_bytes, peak_memory_bytes());
   sum.peak_is_of_phase = sum.peak_is_of_phase && peak_is_of_phase_;
+  sum.energy_joules = sum_of(sum.energy_joules, energy_.joules());
 }
 
 }  // namespace peftbench::run

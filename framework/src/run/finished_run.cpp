@@ -2,9 +2,13 @@
 
 #include "adapters/adapter.h"
 
+#include "core/json.h"
 #include "results/run_lock.h"
+#include "train/tensorboard_log.h"
 
 #include <peftbench/error.h>
+
+#include <nlohmann/json.hpp>
 
 namespace peftbench::run {
 
@@ -20,6 +24,16 @@ bool has_runs_of(const fs::path& out, const Setup& setup) {
   return false;
 }
 
+// As the first line of predictions.jsonl has it; nothing if there is none.
+std::optional<KeepInputs> kept_inputs(const fs::path& predictions) {
+  if (!file_exists(predictions)) return std::nullopt;
+  LineReader lines(predictions);
+  std::string text;
+  if (!lines.next(text)) return std::nullopt;
+  const auto line = parse_json<nlohmann::json>(text, predictions.string());
+  return line.contains("input") ? KeepInputs::text : line.contains("input_hash") ? KeepInputs::hash : KeepInputs::none;
+}
+
 }  // namespace
 
 std::string damage_of_finished(const RunFolder& folder, const RunRecord& finished, const PluginFinder& finder) {
@@ -33,8 +47,17 @@ std::string damage_of_finished(const RunFolder& folder, const RunRecord& finishe
   return fault.substr(0, fault.find('\n'));
 }
 
+void follow_options(const RunFolder& folder, const RunOptions& options, ProgressSink& progress) {
+  if (options.log.tensorboard) TensorBoardLog(folder.tensorboard()).follow(folder.log());
+  const std::optional<KeepInputs> kept = kept_inputs(folder.predictions());
+  if (kept && *kept != options.eval.keep_inputs)
+    progress.note("note: the predictions of this run were written with " + std::string(option_key::keep_inputs) + "=" +
+                  std::string(enum_name(*kept)) + "; --again writes them with " +
+                  std::string(enum_name(options.eval.keep_inputs)));
+}
+
 std::optional<FoundRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,
-                                       ProgressSink& progress) {
+                                      ProgressSink& progress) {
   if (!has_runs_of(out, setup)) return std::nullopt;
   if (!resources.known_weights().has_checksum(setup.backbone.folder.value(), setup.config.load_options()))
     return std::nullopt;

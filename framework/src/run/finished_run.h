@@ -19,6 +19,10 @@ struct FoundRun {
   RunFolder folder;
 };
 
+// What is written beside results may be asked for otherwise than when the run finished: the event file of TensorBoard
+// is brought in line with the log, and a note says that predictions.jsonl keeps inputs as they were asked for then.
+void follow_options(const RunFolder& folder, const RunOptions& options, ProgressSink& progress);
+
 // The run of this setup under `out`, if it has finished and is whole. Opens no weights: nothing where they would have
 // to be read for its id, where no such run is there, or where it is for a new run to say what is wrong with it.
 std::optional<FoundRun> find_finished(const fs::path& out, Resources& resources, const Setup& setup,

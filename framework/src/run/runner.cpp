@@ -1,6 +1,7 @@
 #include "run/runner.h"
 
 #include "adapters/adapter.h"
+#include "adapters/card.h"
 #include "adapters/exchange.h"
 #include "adapters/made_from.h"
 #include "adapters/seen_rows.h"
@@ -109,7 +110,10 @@ RunOutcome Runner::run() {
   if (const std::optional<RunRecord> earlier = find_earlier()) {
     if (earlier->status == "finished") {
       const std::string fault = damage_of_finished(folder_, *earlier, resources_.finder());
-      if (fault.empty()) return {*earlier, folder_, true};
+      if (fault.empty()) {
+        follow_options(folder_, config_.options, progress_);
+        return {*earlier, folder_, true};
+      }
       warn("the run had finished, but " + fault + ": it is repeated, from its checkpoint if that is intact");
     }
     record_.started = earlier->started;
@@ -148,7 +152,7 @@ std::optional<RunRecord> Runner::find_earlier() {
 void Runner::clear() const {
   remove_file(folder_.record());
   for (const fs::path& folder : {folder_.checkpoint(), folder_.adapter()}) remove_folder(folder);
-  remove_file(folder_.log());
+  for (const fs::path& file : {folder_.log(), folder_.tensorboard()}) remove_file(file);
   std::error_code error;
   std::vector<fs::path> predictions;  // also of other tasks
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_.path, error)) {
@@ -197,7 +201,7 @@ void Runner::work() {
 
   costs_.begin("train");
   CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
-  EventLog log(folder_.log());
+  EventLog log(folder_.log(), config_.options.log.tensorboard ? folder_.tensorboard() : fs::path());
   TrainingJob job{.backbone = backbone,
                   .plan = plan,
                   .examples = *train_examples,
@@ -249,6 +253,8 @@ void Runner::work() {
                     shape_of(bench_.task.config),
                     made_from(bench_.task, *bench_.tokenizer, config_.options)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
+  const std::string kept = write_card(folder_.adapter(), report::card_facts(record_, "peft-bench", "peft-bench"));
+  if (!kept.empty()) progress_.note("note: " + kept);
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
   if (record_.backbone.checksum_after != bench_.checksum) require_unchanged_files();
@@ -321,7 +327,11 @@ void Runner::keep_training(const TrainingResult& result) {
   training.loss_split = "validation";
   for (const EvaluationPoint& point : result.evaluations) {
     if (point.step == 0) training.loss_before = point.loss;
-    if (point.step == result.best_step) training.loss_after = point.loss;
+    if (point.step != result.best_step) continue;
+    training.loss_after = point.loss;
+    if (point.metrics.empty()) continue;
+    training.validation_score = point.metrics.front().value;
+    training.validation_metric = point.metrics.front().name;
   }
   if (result.evaluations.empty() && result.steps > 0) {  // no validation split
     training.loss_split = "train";
@@ -369,8 +379,10 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
   Setup setup = set_up(resources, request.config, BackboneNeed::weights);
   refuse_idle_label_map(setup.config);
   if (!request.fresh) {
-    if (const auto found = find_finished(request.out, resources, setup, progress))
+    if (const auto found = find_finished(request.out, resources, setup, progress)) {
+      follow_options(found->folder, setup.config.options, progress);
       return {found->record, found->folder, true};
+    }
   }
   use_threads(setup.config.options.train.threads);
   const std::int64_t threads = setup.config.options.train.threads;

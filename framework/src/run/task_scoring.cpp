@@ -63,13 +63,26 @@ std::string short_origin(const Workbench& bench, const TaskConfig& task, const s
   return fetched.lexically_relative(*fetched.begin()).generic_string();  // without the recipe's own folder
 }
 
+// As the task's template makes it, before a layout adds to it and before it is truncated.
+std::string input_text(const TextExample& example) {
+  std::string text;
+  for (const Piece& piece : example.input) text += piece.text;
+  return text;
+}
+
 }  // namespace
 
 nlohmann::ordered_json prediction_json(const Workbench& bench, const TaskConfig& task, const Prediction& p,
                                        const TextList& split) {
   const auto place = static_cast<std::size_t>(p.index);
-  nlohmann::ordered_json json = {
-      {"index", p.index}, {"origin", place < split.size() ? short_origin(bench, task, split.origin(place)) : ""}};
+  const bool known = place < split.size();
+  nlohmann::ordered_json json = {{"index", p.index},
+                                 {"origin", known ? short_origin(bench, task, split.origin(place)) : ""}};
+  const KeepInputs keep = bench.setup.config.options.eval.keep_inputs;
+  if (known && keep != KeepInputs::none) {
+    const std::string input = input_text(split[place]);
+    json[keep == KeepInputs::text ? "input" : "input_hash"] = keep == KeepInputs::text ? input : sha256(input);
+  }
   json.update(to_json(p));
   return json;
 }

@@ -24,7 +24,7 @@ std::vector<EncodedExample> encode_for(const Workbench& bench, const TaskConfig&
 std::vector<EncodedExample> encode_scored(const Workbench& bench, TaskConfig task,
                                           const std::vector<TextExample>& examples, const Arrangement& arrangement,
                                           std::vector<Cut>* cuts = nullptr);
-// A prediction as a line of predictions.jsonl has it.
+// A prediction as a line of predictions.jsonl has it, with its input as eval.keep_inputs says.
 nlohmann::ordered_json prediction_json(const Workbench& bench, const TaskConfig& task, const Prediction& prediction,
                                        const TextList& split);
 

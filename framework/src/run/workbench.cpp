@@ -105,6 +105,8 @@ nlohmann::json identity_of(const TaskConfig& config, const std::string& data_has
 nlohmann::json identity_of(const Setup& setup, const IdentityHashes& hashes) {
   nlohmann::json json = to_json(setup.config);
   json.erase("data");  // where data lies changes no result
+  json.erase("log");   // neither does what is written beside the results
+  json["eval"].erase("keep_inputs");
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
   for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place

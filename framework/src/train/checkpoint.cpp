@@ -94,14 +94,17 @@ bool is_checkpoint(const TensorFile& file) {
   return form == format || form == first_format;
 }
 
-TensorMap read_trained(const fs::path& checkpoint) {
-  const TensorMap all = read_checkpoint(checkpoint).tensors;
+TensorMap read_trained(const fs::path& checkpoint) { return trained_of(read_safetensors(checkpoint), checkpoint); }
+
+TensorMap trained_of(TensorFile content, const fs::path& file) {
+  const TensorMap all = checked_checkpoint(std::move(content), file).tensors;
   TensorMap best = take(all, "best");
   return best.empty() ? take(all, "parameters") : best;
 }
 
-TensorFile read_checkpoint(const fs::path& file) {
-  TensorFile content = read_safetensors(file);
+TensorFile read_checkpoint(const fs::path& file) { return checked_checkpoint(read_safetensors(file), file); }
+
+TensorFile checked_checkpoint(TensorFile content, const fs::path& file) {
   const std::string about = metadata_of(content, about_key), hash = metadata_of(content, hash_key);
   const std::string form = format_of(content);
   if (form == first_format && hash.empty()) return content;
@@ -187,10 +190,6 @@ std::optional<TrainState> CheckpointStore::load() {
   throw CheckpointError({"no checkpoint of this run can be used", faults, "an undamaged checkpoint of this run",
                          "restore a copy if you have one; otherwise remove the folder " + folder_.string() +
                              ", and the same command trains from the first step"});
-}
-
-void CheckpointStore::clear() const {
-  for (const fs::path& file : checkpoint_files(folder_)) remove_file(file);
 }
 
 }  // namespace peftbench::train

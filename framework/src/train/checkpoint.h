@@ -28,12 +28,15 @@ struct TrainState {
 // A checkpoint's tensors ("parameters/NAME", "best/NAME", …) and metadata, compared with the SHA-256 that it carries.
 // Throws CheckpointError. Those of older versions carry none.
 TensorFile read_checkpoint(const fs::path& file);
+// The same of a file that was read already.
+TensorFile checked_checkpoint(TensorFile content, const fs::path& file);
 
 bool is_checkpoint(const TensorFile& file);
 
 // The trained tensors of a checkpoint by their own names: those of the best evaluation, else of the last step. Empty
 // where it holds neither. Throws CheckpointError.
 TensorMap read_trained(const fs::path& checkpoint);
+TensorMap trained_of(TensorFile content, const fs::path& checkpoint);
 
 // The paths of a run's checkpoints, in order of preference.
 std::vector<fs::path> checkpoint_files(const fs::path& folder);
@@ -49,7 +52,6 @@ class CheckpointStore {
   // The newest undamaged one. Nothing if there is none at all. Throws CheckpointError if none of those there
   // can be used.
   std::optional<TrainState> load();
-  void clear() const;
 
  private:
   TrainState read(const fs::path& file) const;

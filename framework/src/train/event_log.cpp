@@ -52,7 +52,8 @@ std::int64_t whole_lines(const fs::path& path, std::int64_t end) {
 
 }  // namespace
 
-EventLog::EventLog(fs::path path) : path_(std::move(path)) {}
+EventLog::EventLog(fs::path path, fs::path tensorboard)
+    : path_(std::move(path)), tensorboard_(std::move(tensorboard)) {}
 
 void EventLog::open() {
   if (file_.ok()) return;
@@ -68,6 +69,7 @@ void EventLog::append(const nlohmann::json& event) {
   write_all(file_, line, path_);
   position_ += static_cast<std::int64_t>(line.size());
   hash_.update(line);
+  tensorboard_.append(event);
 }
 
 LogPosition EventLog::flush() {
@@ -87,6 +89,7 @@ std::string EventLog::go_back_to(const LogPosition& position) {
   if (::ftruncate(file_.get(), static_cast<off_t>(kept.bytes)) != 0) fail_to_write(path_, errno);
   position_ = kept.bytes;
   hash_ = kept.hash;
+  tensorboard_.follow(path_);
   if (whole) return {};
   return path_.string() + " is shorter than the checkpoint expects: the events from byte " +
          std::to_string(kept.bytes) + " to " + std::to_string(position.bytes) +

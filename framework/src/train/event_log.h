@@ -3,6 +3,7 @@
 #include "core/descriptor.h"
 #include "core/hash.h"
 #include "train/layer.h"
+#include "train/tensorboard_log.h"
 
 #include <nlohmann/json.hpp>
 
@@ -22,7 +23,8 @@ struct LogPosition {
 class EventLog {
  public:
   EventLog() = default;  // keeps nothing
-  explicit EventLog(fs::path path);
+  // With `tensorboard` the same is written to that event file.
+  explicit EventLog(fs::path path, fs::path tensorboard = {});
   void append(const nlohmann::json& event);
   // Writes appended events to the disk, as a checkpoint requires.
   LogPosition flush();
@@ -36,6 +38,7 @@ class EventLog {
   Descriptor file_;  // open from the first use on
   std::int64_t position_ = 0;
   Sha256 hash_;  // of all bytes until there
+  TensorBoardLog tensorboard_;
 };
 
 }  // namespace peftbench::train

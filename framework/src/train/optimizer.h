@@ -21,7 +21,6 @@ class Optimizer {
 
   // One update. A parameter with an undefined gradient, and its state, are not changed.
   void step(const std::vector<Tensor>& gradients, double learning_rate);
-  std::int64_t steps_taken() const { return steps_; }
 
   // By "<parameter>/<name of the state>"; the caller stores the number of steps.
   TensorMap state() const;

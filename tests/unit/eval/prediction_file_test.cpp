@@ -56,6 +56,15 @@ TEST_F(PredictionFileTest, WhatIsWrittenIsRead) {
   EXPECT_TRUE(read_back[1].references.empty());
 }
 
+// eval.keep_inputs decides which; another program's may be anything.
+TEST_F(PredictionFileTest, LinesMayHoldTheirInputsOrNot) {
+  const std::string rest = R"("prediction": "a", "target": "b"})";
+  const auto found = read("{" + rest + "\n{\"input\": \"\\u0000 the text\", " + rest + "\n{\"input_hash\": \"12ab\", " +
+                          rest + "\n{\"input\": [1, {}], " + rest + "\n{\"input\": null, " + rest);
+  ASSERT_EQ(found.size(), 5u);
+  for (const Prediction& prediction : found) EXPECT_EQ(prediction.prediction, "a");
+}
+
 TEST_F(PredictionFileTest, LabelsAreFoundAmongTheWords) {
   const auto found = read(R"({"prediction": "bad", "target": "good"})"
                           "\n"

@@ -113,8 +113,24 @@ TEST(ByTask, MixturesMeansAndUnreadableRecordsAreNoTasks) {
   rows.push_back(damaged);
   const std::vector<Table> tables = tables_by_task(rows);
   ASSERT_THAT(tables, SizeIs(1));
-  EXPECT_THAT(tables[0].columns, SizeIs(4));
-  EXPECT_THAT(tables[0].rows, SizeIs(2));
+  EXPECT_THAT(tables[0].columns, SizeIs(5));  // the benchmark's mean is one, and no task
+  EXPECT_EQ(tables[0].columns[3].title, "superglue (mean of 8)");
+  ASSERT_THAT(tables[0].rows, SizeIs(2));
+  EXPECT_THAT(shown(tables[0].rows[0]), ElementsAre("ia3", "0.800 ± 0.010", "0.700 ± 0.010!", "–", "0.750!"));
+  EXPECT_THAT(shown(tables[0].rows[1]),
+              ElementsAre("lora", "0.900 ± 0.010!", "0.600 ± 0.010", "0.700 ± 0.010", "0.750!"));
+}
+
+TEST(ByTask, TheLastRowIsAConstantAnswer) {
+  std::vector<ComparisonRow> rows = two_methods();
+  for (ComparisonRow& row : rows) row.majority = row.task == "films" ? 0.5 : 0.25;
+  Table table = tables_by_task(rows).at(0);
+  ASSERT_THAT(table.rows, SizeIs(3));
+  EXPECT_THAT(shown(table.rows[2]), ElementsAre("constant answer", "0.500", "0.250", "0.375"));
+  EXPECT_THAT(table.rules, ElementsAre(2));
+  rows[2].metric = "f1";  // of two metrics there is no one bar
+  table = tables_by_task(rows).at(0);
+  EXPECT_THAT(shown(table.rows[2]), ElementsAre("constant answer", "0.500", "–", "–"));
 }
 
 TEST(ByTask, SaysWhereSeedsMetricsAndEvaluationDiffer) {
@@ -153,7 +169,7 @@ TEST(ByTask, StandsInEveryForm) {
               AllOf(HasSubstr("    lora & \\textbf{0.900 ± 0.010} & 0.600 ± 0.010 & \\textbf{0.750} \\\\\n"),
                     HasSubstr("\\label{tab:films-on-t5}"), HasSubstr("\\label{tab:mean-over-tasks-t5}")));
   EXPECT_THAT(comparison_html(rows),
-              HasSubstr("<td class=\"number\">0.600 ± 0.010</td><td class=\"number\"><strong>0.750</strong></td>"));
+              HasSubstr("<td>0.600 ± 0.010<td><strong>0.750</strong>"));
 }
 
 TEST(ByTask, OtherProgramsGetPlainNumbers) {

@@ -97,12 +97,12 @@ TEST(RenderHtml, IsOnePageThatAsksForNothing) {
                           HasSubstr("overflow-x: auto"), Not(HasSubstr("<script")), Not(HasSubstr("http://")),
                           Not(HasSubstr("https://"))));
   EXPECT_THAT(text, HasSubstr("<caption>films on t5: accuracy</caption>\n<thead>\n"
-                              "<tr><th scope=\"col\">method</th><th scope=\"col\" class=\"number\">score</th>"
-                              "<th scope=\"col\" class=\"number\">steps</th></tr>\n</thead>\n<tbody>\n"
-                              "<tr><th scope=\"row\">lora</th><td class=\"number\"><strong>0.750 ± 0.071</strong></td>"
-                              "<td class=\"number\">1,200</td></tr>\n<tr><th scope=\"row\">" +
+                              "<tr><th scope=\"col\" class=\"text\">method</th><th scope=\"col\">score</th>"
+                              "<th scope=\"col\">steps</th></tr>\n</thead>\n<tbody>\n"
+                              "<tr><th scope=\"row\">lora</th><td><strong>0.750 ± 0.071</strong>"
+                              "<td>1,200</tr>\n<tr><th scope=\"row\">" +
                               hostile_html +
-                              "</th><td class=\"number\">–</td><td class=\"number\">1–2</td></tr>\n"
+                              "</th><td>–<td>1–2</tr>\n"
                               "</tbody>\n</table>\n</div>\n"
                               "<div class=\"notes\">\n<p>* Without a score:</p>\n<ul>\n<li>" +
                               hostile_html + "</li>\n<li>second</li>\n</ul>\n</div>\n</section>\n</body>\n</html>\n"));

@@ -1,5 +1,6 @@
 #include "run/costs.h"
 #include "support/layers.h"
+#include "support/program.h"
 
 #include <gtest/gtest.h>
 
@@ -28,6 +29,36 @@ TEST(Costs, AddUpOverProcesses) {
   EXPECT_LT(phases[0].wall_seconds, 110);
   EXPECT_EQ(phases[0].peak_memory_bytes, std::int64_t{1} << 50);
   EXPECT_FALSE(phases[0].peak_is_of_phase);
+}
+
+TEST(Costs, HaveTheEnergyOfEachPhaseWhereTheMachineTellsIt) {
+  const testing_support::Scratch scratch;
+  scratch.write("intel-rapl:0/name", "package-0\n");
+  scratch.write("intel-rapl:0/max_energy_range_uj", "262143328850\n");
+  scratch.write("intel-rapl:0/energy_uj", "1000000\n");
+  CostMeter meter({}, EnergyMeter(scratch.path()));
+  meter.begin("train");
+  scratch.write("intel-rapl:0/energy_uj", "3000000\n");
+  EXPECT_DOUBLE_EQ(meter.phases().at(0).energy_joules.value(), 2);
+  EXPECT_DOUBLE_EQ(meter.phases().at(0).energy_joules.value(), 2);
+  meter.begin("evaluate");
+  scratch.write("intel-rapl:0/energy_uj", "3500000\n");
+  meter.begin("train");
+  scratch.write("intel-rapl:0/energy_uj", "4500000\n");
+  meter.end();
+  EXPECT_DOUBLE_EQ(meter.phases().at(0).energy_joules.value(), 3);
+  EXPECT_DOUBLE_EQ(meter.phases().at(1).energy_joules.value(), 0.5);
+  PhaseCost earlier{"train", 1, 1, 1, true, 10.0};
+  meter.add_earlier({earlier});
+  EXPECT_DOUBLE_EQ(meter.phases().at(0).energy_joules.value(), 13);
+  earlier.energy_joules.reset();  // a process on a machine that does not tell
+  meter.add_earlier({earlier});
+  EXPECT_FALSE(meter.phases().at(0).energy_joules);
+
+  CostMeter nothing({}, EnergyMeter(scratch.path() / "missing"));
+  nothing.begin("train");
+  nothing.end();
+  EXPECT_FALSE(nothing.phases().at(0).energy_joules);
 }
 
 }  // namespace

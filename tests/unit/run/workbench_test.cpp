@@ -28,6 +28,8 @@ constexpr const char* source_tree = PEFTBENCH_TEST_SOURCE_DIR;
 const std::map<std::string, std::string> not_in_id = {
     {"data.cache", "texts and ids are the same whether files of them are kept or not"},
     {"data.memory_bytes", "texts and ids are the same in memory and in files"},
+    {"eval.keep_inputs", "what a line of predictions.jsonl holds of the input is not scored"},
+    {"log.tensorboard", "the event file repeats what log.jsonl holds"},
 };
 // train.checkpoint_every, train.log_every and train.encoder_cache_bytes change no score, but are part of the id: those
 // of published runs include them. threads changes the last bits of results, so it belongs to the id.

@@ -181,7 +181,7 @@ TEST_F(Checkpoints, WithoutAnyThatIsWholeTheRemedyKeepsTheRest) {
 TEST_F(Checkpoints, OfAnotherRunAreRefused) {
   store_.save(state_at(3));
   EXPECT_THROW(CheckpointStore(folder_, "run-2").load(), CheckpointError);
-  store_.clear();
+  fs::remove_all(folder_);
   EXPECT_FALSE(store_.load());
 }
 

@@ -183,7 +183,7 @@ TEST(Optimizer, GoesOnFromItsState) {
     for (int step = 0; step < 3; ++step) before->step({gradient(step)}, 0.1);
     auto second = slot_with("p", first->value);
     const auto after = make_optimizer(config, {second});
-    after->load(before->state(), before->steps_taken());
+    after->load(before->state(), 3);
     for (int step = 3; step < 6; ++step) after->step({gradient(step)}, 0.1);
     EXPECT_TRUE(second->value.equal(whole->value));
   }

@@ -1,0 +1,304 @@
+#include "commands/table_statistics.h"
+
+#include "commands/metric_tests.h"
+#include "commands/scored_parts.h"
+#include "core/names.h"
+#include "data/task/metric_names.h"
+#include "results/benchmark.h"
+#include "results/crossed_test.h"
+#include "results/table_bootstrap.h"
+
+#include <peftbench/error.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace peftbench::commands {
+namespace {
+
+// A row that may be tested, with what its runs were scored on.
+struct Candidate {
+  std::size_t row = 0;
+  std::vector<ScoredPart> parts;  // by seed
+};
+
+// Its answers, read.
+struct TestedRow {
+  RankedRow ranked;
+  std::string label;
+  SeedValues values;
+  bool mean = false, share = false;
+  std::vector<Scorer> scorers;                   // by seed, where the metric is no mean
+  std::vector<std::vector<Prediction>> answers;  // the same, of a single seed alone
+  CrossedRow crossed;
+};
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// What two rows must have in common.
+std::string scored_on(const ScoredPart& part) {
+  std::vector<std::string> texts = {part.hash, part.metrics.empty() ? "" : part.metrics.front().split};
+  for (const MetricRecord& metric : part.metrics) texts.push_back(metric.name);
+  texts.emplace_back();
+  texts.insert(texts.end(), part.labels.begin(), part.labels.end());
+  return join(texts, "\x1f");
+}
+
+ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
+  const std::vector<ScoredPart> parts = scored_parts(run.folder, run.load());
+  const ScoredPart* part = nullptr;
+  for (const ScoredPart& one : parts)
+    if (!part && one.task == row.task) part = &one;
+  if (!part) throw DataError("a mixture as a whole has no examples that are its own");
+  if (part->metrics.empty()) throw DataError("run " + part->run + " has no score");
+  std::error_code error;
+  if (!fs::is_regular_file(part->file, error)) throw DataError("the predictions of " + part->run + " are missing");
+  return *part;
+}
+
+// Throws DataError where the row cannot be tested.
+Candidate candidate_of(std::size_t place, const ComparisonRow& row, const StoredRuns& stored) {
+  if (!std::isfinite(row.score.mean)) throw DataError("its score is undefined");
+  if (!row.otherwise.empty()) throw DataError("it is evaluated differently from the rest of its table");
+  Candidate candidate{place, {}};
+  for (const SeedRun& seed : row.runs) {
+    if (!seed.score) continue;
+    const StoredRun* run = stored.find(seed.id);
+    if (!run) throw DataError("its run " + seed.id + " is not there");
+    candidate.parts.push_back(part_of_run(row, *run));
+    if (scored_on(candidate.parts.back()) != scored_on(candidate.parts.front()))
+      throw DataError("its seeds were scored on different data, splits, metrics or label words");
+  }
+  if (candidate.parts.empty()) throw DataError("none of its runs has a score");
+  return candidate;
+}
+
+// Reads the answers of the rows of one table, all in the order of the first.
+class TableReader {
+ public:
+  TableReader(const std::vector<ComparisonRow>& rows, std::uint64_t seed) : rows_(rows), seed_(seed) {}
+
+  // Throws Error where its answers are not those of its records, or of other examples than those of the first row.
+  TestedRow read(const Candidate& candidate) {
+    TestedRow row;
+    row.label = rows_[candidate.row].label;
+    row.ranked.row = candidate.row;
+    std::vector<double> scores;
+    for (const ScoredPart& part : candidate.parts) scores.push_back(add(part, candidate.parts.size(), row));
+    row.ranked.score = summarise(scores).mean;
+    row.ranked.seeds = static_cast<std::int64_t>(scores.size());
+    row.ranked.examples = static_cast<std::int64_t>(units_->count);
+    row.ranked.interval = rows_[candidate.row].interval;
+    row.crossed = crossed_row(row.values);
+    return row;
+  }
+  const Units& units() const { return *units_; }
+  const TestedMetric& metric() const { return metric_; }
+
+ private:
+  double add(const ScoredPart& part, std::size_t seeds, TestedRow& row) {
+    PredictionFile file = read_part(part);
+    std::vector<Prediction> answers = first_ ? in_order_of(*first_, file) : file.predictions;
+    TestedMetric metric{part.metrics.front().name, {}, static_cast<int>(part.labels.size()), seed_};
+    for (const MetricRecord& other : part.metrics)
+      if (other.name != mean_metric) metric.others.push_back(other.name);
+    Scorer scorer = metric.scorer(answers);
+    const double score = scorer.value(Scorer::Weights(answers.size(), 1.0)), recorded = part.metrics.front().value;
+    if (answers.empty() || !(std::abs(score - recorded) <= 1e-9))
+      throw DataError(fmt::format("{} of {} is {} by its predictions, and {} by its record", metric.name, part.run,
+                                  score, recorded));
+    if (!first_) {
+      units_ = units_of(answers, scorer.grouped);
+      metric_ = metric;
+      first_ = std::make_unique<PredictionFile>(std::move(file));
+    }
+    row.mean = is_mean_of(scorer, *units_);
+    row.share = row.mean && scorer.share;
+    row.values.push_back(unit_values(scorer, *units_));
+    if (row.mean) return score;
+    row.scorers.push_back(std::move(scorer));
+    if (seeds == 1) row.answers.push_back(std::move(answers));
+    return score;
+  }
+
+  const std::vector<ComparisonRow>& rows_;
+  const std::uint64_t seed_;
+  std::unique_ptr<PredictionFile> first_;
+  std::optional<Units> units_;
+  TestedMetric metric_;
+};
+
+BootstrapRow bootstrap_row(const TestedRow& row) {
+  BootstrapRow result{row.label, row.values.size(), {}, {}};
+  if (row.mean)
+    result.values = row.values;
+  else
+    result.score = [&row](std::size_t seed, const std::vector<double>& weights) {
+      return row.scorers[seed].value(weights);
+    };
+  return result;
+}
+
+void test_pair(const TestedRow& a, const TestedRow& b, const TableReader& reader, PairTest& pair) {
+  pair.test = too_small_text;
+  if (is_too_small(pair.seeds, pair.examples)) return;
+  if (a.ranked.seeds == 1 && b.ranked.seeds == 1) {
+    const auto answers = [](const TestedRow& row) {
+      return ScoredAnswers{row.answers.empty() ? nullptr : &row.answers.front(), row.values.front()};
+    };
+    const TestResult found = test_two_runs(reader.metric(), a.share, reader.units(), answers(a), answers(b));
+    pair.test = found.test;
+    pair.p = found.p;
+  } else if (const auto crossed = crossed_test(a.crossed, b.crossed)) {
+    pair.test = crossed->test;
+    pair.p = crossed->p;
+  }
+}
+
+struct Table {
+  std::vector<std::size_t> places;  // of its rows among all
+};
+
+std::vector<Table> tables_of(const std::vector<ComparisonRow>& rows) {
+  std::vector<Table> tables;
+  std::map<std::pair<std::string, std::string>, std::size_t> known;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].task.empty() || is_benchmark_mean(rows[i]) || rows[i].score.n == 0) continue;
+    const auto [found, added] = known.try_emplace({rows[i].task, rows[i].backbone}, tables.size());
+    if (added) tables.emplace_back();
+    tables[found->second].places.push_back(i);
+  }
+  return tables;
+}
+
+class Tests {
+ public:
+  Tests(const std::vector<ComparisonRow>& rows, const StoredRuns& stored, const TableTestRequest& request,
+        ProgressSink& progress)
+      : rows_(rows), stored_(stored), request_(request), progress_(progress) {}
+
+  void add(const Table& table) {
+    const ComparisonRow& first = rows_[table.places.front()];
+    if (request_.tables == TestedTables::automatic && table.places.size() > most_tested_rows) {
+      result_.notes.push_back(fmt::format("{} on {}: {} rows, more than {}, are not tested; --tests all does it",
+                                          first.task, first.backbone, table.places.size(), most_tested_rows));
+      return;
+    }
+    // Of a single seed the record has the interval.
+    if (table.places.size() == 1 && first.score.n == 1) return;
+    TableReader reader(rows_, request_.seed);
+    std::vector<TestedRow> tested = read(candidates(table), reader);
+    if (!tested.empty()) test(tested, reader);
+  }
+
+  TableTests result() {
+    adjust_pairs(result_.pairs);
+    for (const std::vector<RankedRow>& table : ranked_)
+      for (const Standing& standing : standings_of(table, result_.pairs)) result_.standings.push_back(standing);
+    return std::move(result_);
+  }
+
+ private:
+  void leave_out(std::size_t row, const std::string& why) { result_.untested.push_back({row, first_line(why)}); }
+
+  // Those that were scored on what most rows were; of equally frequent ones the first.
+  std::vector<Candidate> candidates(const Table& table) {
+    std::vector<Candidate> all, result;
+    std::map<std::string, std::size_t> frequency;
+    for (const std::size_t place : table.places) {
+      try {
+        all.push_back(candidate_of(place, rows_[place], stored_));
+        ++frequency[scored_on(all.back().parts.front())];
+      } catch (const Error& error) {
+        leave_out(place, error.what());
+      }
+    }
+    std::string common;
+    for (const Candidate& candidate : all)
+      if (const std::string here = scored_on(candidate.parts.front()); frequency[here] > frequency[common])
+        common = here;
+    for (Candidate& candidate : all)
+      if (scored_on(candidate.parts.front()) == common)
+        result.push_back(std::move(candidate));
+      else
+        leave_out(candidate.row, "it was scored on other data, another split, metrics or label words than most rows");
+    return result;
+  }
+
+  std::vector<TestedRow> read(const std::vector<Candidate>& candidates, TableReader& reader) {
+    std::vector<TestedRow> tested;
+    for (const Candidate& candidate : candidates) {
+      tell("read answers", tested.size(), candidates.size(), candidate.row);
+      try {
+        tested.push_back(reader.read(candidate));
+      } catch (const Error& error) {
+        leave_out(candidate.row, error.what());
+      }
+    }
+    return tested;
+  }
+
+  void test(std::vector<TestedRow>& tested, const TableReader& reader) {
+    tell("bootstrap", 0, tested.size(), tested.front().ranked.row);
+    BootstrapDesign design;
+    design.unit_of = reader.units().of;
+    design.units = reader.units().count;
+    design.seed = request_.seed;
+    design.draws = request_.draws;
+    std::vector<BootstrapRow> rows;
+    for (const TestedRow& row : tested) rows.push_back(bootstrap_row(row));
+    const std::vector<std::vector<double>> drawn = bootstrap_scores(design, rows);
+    std::vector<RankedRow> ranked;
+    for (std::size_t a = 0; a < tested.size(); ++a) {
+      if (tested[a].ranked.seeds > 1 || !tested[a].ranked.interval)
+        tested[a].ranked.interval = percentile_interval(drawn[a]);
+      ranked.push_back(tested[a].ranked);
+      tell("test pairs", a, tested.size(), tested[a].ranked.row);
+      for (std::size_t b = a + 1; b < tested.size(); ++b) {
+        PairTest pair;
+        pair.a = tested[a].ranked.row;
+        pair.b = tested[b].ranked.row;
+        pair.seeds = std::min(tested[a].ranked.seeds, tested[b].ranked.seeds);
+        pair.examples = tested[a].ranked.examples;
+        pair.difference = tested[a].ranked.score - tested[b].ranked.score;
+        std::vector<double> differences(drawn[a].size());
+        for (std::size_t d = 0; d < differences.size(); ++d) differences[d] = drawn[a][d] - drawn[b][d];
+        pair.interval = percentile_interval(std::move(differences));
+        test_pair(tested[a], tested[b], reader, pair);
+        result_.pairs.push_back(std::move(pair));
+      }
+    }
+    ranked_.push_back(std::move(ranked));
+  }
+
+  void tell(const char* what, std::size_t done, std::size_t total, std::size_t row) {
+    progress_.update({what, static_cast<std::int64_t>(done), static_cast<std::int64_t>(total),
+                      rows_[row].task + ", " + rows_[row].label});
+  }
+
+  const std::vector<ComparisonRow>& rows_;
+  const StoredRuns& stored_;
+  const TableTestRequest& request_;
+  ProgressSink& progress_;
+  TableTests result_;
+  std::vector<std::vector<RankedRow>> ranked_;  // by table
+};
+
+}  // namespace
+
+TableTests test_tables(const std::vector<ComparisonRow>& rows, const StoredRuns& stored,
+                       const TableTestRequest& request, ProgressSink& progress) {
+  if (request.tables == TestedTables::none || request.draws <= 0) return {};
+  Tests tests(rows, stored, request, progress);
+  for (const Table& table : tables_of(rows)) tests.add(table);
+  return tests.result();
+}
+
+}  // namespace peftbench::commands

@@ -1,0 +1,80 @@
+#include "report/test_notes.h"
+
+#include "core/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace peftbench::report {
+namespace {
+
+// Rows with the same reason in one line.
+std::vector<std::string> untested_lines(const std::vector<ComparisonRow>& all, const std::set<std::size_t>& places,
+                                        const TableTests& tests) {
+  constexpr std::size_t most_named = 8;
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const UntestedRow& untested : tests.untested) {
+    if (!places.contains(untested.row)) continue;
+    auto reason =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& known) { return known.first == untested.why; });
+    if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {untested.why, {}});
+    reason->second.push_back(all.at(untested.row).label);
+  }
+  std::vector<std::string> lines;
+  for (auto& [why, labels] : reasons) {
+    const std::size_t more = labels.size() > most_named ? labels.size() - most_named : 0;
+    labels.resize(labels.size() - more);
+    lines.push_back(join(labels) + (more > 0 ? fmt::format(" and {} more", more) : "") + ": " + why);
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::vector<const ComparisonRow*>& shown,
+                             const TableTests& tests) {
+  std::set<std::size_t> places;
+  bool tied = false, several = false, small = false;
+  std::size_t ranked = 0;
+  for (const ComparisonRow* row : shown) {
+    places.insert(static_cast<std::size_t>(row - all.data()));
+    if (!row->standing) continue;
+    ++ranked;
+    tied |= row->standing->tied_with_best && !row->standing->best;
+    small |= row->standing->too_small;
+    several |= row->score.n > 1 && row->standing->interval.has_value();
+  }
+  std::vector<std::string> names;
+  std::size_t adjusted = 0;
+  for (const PairTest& pair : tests.pairs) {
+    adjusted += pair.p ? 1 : 0;
+    if (pair.p && places.contains(pair.a) && std::find(names.begin(), names.end(), pair.test) == names.end())
+      names.push_back(pair.test);
+  }
+  std::vector<std::string> lines;
+  const bool compared = ranked > 1;
+  if (compared && tied) lines.push_back(std::string(tied_mark) + " not distinguishable from the best row of the table");
+  if (compared && !names.empty())
+    lines.push_back(fmt::format("p < {} after Holm's adjustment over {} of the report; tests: {}", significance,
+                                adjusted == 1 ? "the only pair" : fmt::format("all {} pairs", adjusted),
+                                join(names, "; ")));
+  if (compared)
+    lines.emplace_back("rank: from 1 + the rows that are significantly better to the rows that are not worse");
+  if (compared && small)
+    lines.push_back(fmt::format("{}: fewer than {} seeds and under {} examples", too_small_text, least_tested_seeds,
+                                least_tested_examples));
+  if (several) lines.emplace_back("intervals over seeds: 95 %, bootstrap of seeds and examples");
+  std::vector<Note> notes;
+  if (!lines.empty()) notes.push_back({"tests (docs/statistics.md)", std::move(lines)});
+  if (std::vector<std::string> untested = untested_lines(all, places, tests); !untested.empty())
+    notes.push_back({"not tested", std::move(untested)});
+  return notes;
+}
+
+}  // namespace peftbench::report
