@@ -136,8 +136,8 @@ TEST(SearchResults, OfHalvingHaveTheLastRung) {
 }
 
 TEST(TrialScore, IsOfValidationAlone) {
-  EXPECT_EQ(trial_score(run_of("a", 0.5, 1).record), 0.5);
-  EXPECT_EQ(trial_score(run_of("a", 0.5, 1, "test").record), std::nullopt);
+  EXPECT_EQ(trial_score(run_of("a", 0.5, 1).record()), 0.5);
+  EXPECT_EQ(trial_score(run_of("a", 0.5, 1, "test").record()), std::nullopt);
   RunRecord failed = run_of("a", 0.5, 1).record();
   EXPECT_TRUE(is_settled(failed));
   failed.status = "failed";
