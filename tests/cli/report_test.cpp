@@ -146,6 +146,24 @@ TEST_F(TwoTasks, PublishedScoresStandApart) {
   EXPECT_EQ(report({"--published", file.string()}).status, 2);
 }
 
+TEST_F(ReportForms, BrokenRecordsAreNamedAndAnIndexChangesNoByte) {
+  const std::vector<std::pair<std::string, std::string>> broken = {
+      {"cut", "{\"schema_version\": 1, \"id\": \"cu"}, {"older", "{\"schema_version\": 0}"}, {"foreign", "{\"a\": 1}"}};
+  for (const auto& [name, text] : broken) scratch_.write("runs/" + name + "/record.json", text);
+  const auto names_all = AllOf(HasSubstr("cut"), HasSubstr("older"), HasSubstr("foreign"));
+  EXPECT_THAT(printed(), AllOf(names_all, HasSubstr("unknown schema version")));  // there is nothing else
+  for (int i = 0; i < 200; ++i) write_run("ia3", "films", 0.5);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2200));  // results/stored_runs.h: IndexUse::settled
+  const fs::path index = scratch_.path() / "runs" / "index.sqlite";
+  for (const std::string form : {"text", "markdown", "csv", "json", "latex", "html"}) {
+    fs::remove(index);
+    const std::string without = printed({"--format", form});
+    EXPECT_TRUE(fs::is_regular_file(index)) << form;
+    EXPECT_EQ(printed({"--format", form}), without);
+    EXPECT_THAT(without, AllOf(names_all, HasSubstr("ia3"), HasSubstr("films"))) << form;
+  }
+}
+
 TEST_F(ReportForms, CsvHoldsNothingThatASpreadsheetComputes) {
   write_run("=1+1", "@films", -0.5);
   EXPECT_THAT(printed({"--format", "csv"}), AllOf(HasSubstr("\n'=1+1,'=1+1,'@films,"), HasSubstr(",-0.5,")));

@@ -99,8 +99,21 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+// Hashes of shared bytes, each computed once.
+class SharedHashes {
+ public:
+  const std::string& of(const SharedBytes::Pointer& bytes) {
+    std::string& hash = known_[bytes.get()];
+    if (hash.empty()) hash = sha256(*bytes);
+    return hash;
+  }
+
+ private:
+  std::map<const std::string*, std::string> known_;
+};
+
 // Over all that a row says, so that no bit of the file can change unnoticed.
-std::string checksum_of(const IndexedRecord& record) {
+std::string checksum_of(const IndexedRecord& record, SharedHashes& hashes) {
   Sha256 sum;
   const auto add = [&](std::string_view text) {
     const std::uint64_t size = text.size();
@@ -115,8 +128,8 @@ std::string checksum_of(const IndexedRecord& record) {
     add(packed->id);
     add(packed->status);
     add(packed->own);
-    add(*packed->place);
-    add(*packed->settings);
+    add(hashes.of(packed->place));
+    add(hashes.of(packed->settings));
   } else {
     add(record.fault);
   }
@@ -136,6 +149,7 @@ std::vector<IndexedRecord> read_rows(const Database& database, SharedBytes& shar
   std::map<std::int64_t, SharedBytes::Pointer> parts;
   Statement part(database, "SELECT id, bytes FROM shared");
   while (part.next()) parts[part.integer(0)] = shared.share(part.bytes(1));
+  SharedHashes hashes;
   std::vector<IndexedRecord> records;
   Statement row(
       database,
@@ -149,7 +163,7 @@ std::vector<IndexedRecord> read_rows(const Database& database, SharedBytes& shar
       if (place == parts.end() || settings == parts.end()) throw IndexFault();
       record.record = {row.bytes(5), row.bytes(6), place->second, settings->second, row.bytes(9)};
     }
-    if (checksum_of(record) != row.bytes(10)) throw IndexFault();
+    if (checksum_of(record, hashes) != row.bytes(10)) throw IndexFault();
     records.push_back(std::move(record));
   }
   return records;
@@ -161,6 +175,7 @@ void write_rows(const Database& database, const std::vector<const IndexedRecord*
   format.insert();
   Statement part(database, "INSERT INTO shared VALUES(?, ?)");
   std::map<const std::string*, std::int64_t> ids;
+  SharedHashes hashes;
   const auto id_of = [&](const SharedBytes::Pointer& bytes) {
     const auto [known, added] = ids.emplace(bytes.get(), static_cast<std::int64_t>(ids.size()) + 1);
     if (added) {
@@ -172,7 +187,7 @@ void write_rows(const Database& database, const std::vector<const IndexedRecord*
   };
   Statement row(database, "INSERT INTO records VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   for (const IndexedRecord* record : records) {
-    const std::string checksum = checksum_of(*record);
+    const std::string checksum = checksum_of(*record, hashes);
     const std::int64_t numbers[] = {record->state.size, record->state.modified, record->state.changed,
                                     record->state.inode};
     row.bind(1, std::string_view(record->folder));
