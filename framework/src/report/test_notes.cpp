@@ -65,7 +65,8 @@ std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::v
                                 adjusted == 1 ? "the only pair" : fmt::format("all {} pairs", adjusted),
                                 join(names, "; ")));
   if (compared)
-    lines.emplace_back("rank: from 1 + the rows that are significantly better to the rows that are not worse");
+    lines.emplace_back(
+        "rank: 1 + the rows that are significantly better, to the number of rows that are not significantly worse");
   if (compared && small)
     lines.push_back(fmt::format("{}: fewer than {} seeds and under {} examples", too_small_text, least_tested_seeds,
                                 least_tested_examples));
@@ -73,7 +74,7 @@ std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::v
   std::vector<Note> notes;
   if (!lines.empty()) notes.push_back({"tests (docs/statistics.md)", std::move(lines)});
   if (std::vector<std::string> untested = untested_lines(all, places, tests); !untested.empty())
-    notes.push_back({"not tested", std::move(untested)});
+    notes.push_back({untested_title, std::move(untested)});
   return notes;
 }
 

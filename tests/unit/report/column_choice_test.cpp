@@ -119,7 +119,9 @@ TEST(ColumnChoiceTest, OtherProgramsGetAllOfThem) {
   EXPECT_TRUE(json.at("evaluation_joules").is_null());
   EXPECT_EQ(json.at("validation_score"), 0.9);
   EXPECT_EQ(json.at("chosen_by"), "accuracy on validation");
-  EXPECT_THAT(comparison_csv({row}), AllOf(HasSubstr(",searched,accuracy,macro_f1\n"), HasSubstr(",0.8,0.7\n")));
+  EXPECT_THAT(comparison_csv({row}),
+              AllOf(HasSubstr(",searched,rank_low,rank_high,tied_with_best,too_small,accuracy,macro_f1\n"),
+                    HasSubstr(",0.8,0.7\n")));
 }
 
 TEST(ColumnChoiceTest, HelpNamesEachColumnWithItsMeaning) {
