@@ -26,6 +26,7 @@ std::string text_lines(const Table& table, const ColumnPlaces& places, std::size
   for (std::size_t c = 0; c < whole; ++c) rule += "─";
   for (std::size_t l = 0; l < lines.size(); ++l) {
     const std::vector<std::string>& line = lines[l];
+    if (l > 0 && !is_shown(table, l - 1, places)) continue;
     if (l > 0 && table.has_rule(l - 1)) result += rule + '\n';
     std::string text;
     for (std::size_t c = 0; c < places.size(); ++c) {

@@ -16,6 +16,9 @@ std::vector<int> column_parts(const Table& table);
 // The first column, and those of the part; every column for no part.
 ColumnPlaces columns_of(const Table& table, const int* part);
 
+// Whether a row stands in a part with these columns: one below a rule only if it has something to show there.
+bool is_shown(const Table& table, std::size_t row, const ColumnPlaces& places);
+
 // Columns of a terminal that these columns take, two apart.
 std::size_t natural_width(const Table& table, const ColumnPlaces& places);
 
