@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <set>
 
 namespace peftbench::report {
@@ -71,6 +72,7 @@ struct ComparisonColumn {
   std::function<Cell(const ScoredTask&)> cell;
   const char* meaning;
   bool (*wanted)(const TableRows&) = nullptr;  // on a page, if it is not chosen by name; null: always
+  std::optional<int> part = {};                // of a page whose columns were chosen; else that of its place
 };
 
 // Every column of every form, in the order of JSON. Positions are numbers with gaps, so that one more fits in.
@@ -291,8 +293,13 @@ Columns columns_for(const TableRows& rows, Form form, const ColumnChoice& choice
     columns = default_columns(rows, form);
   else
     add_column(columns, "label", rows);
+  const std::size_t common = columns.size();
   for (const std::string& key : choice.only) add_column(columns, key, rows);
   for (const std::string& key : choice.more) add_column(columns, key, rows);
+  constexpr std::size_t in_a_part = 7;
+  const int first_part = choice.only.empty() ? counts + 1 : scores_and_costs;
+  for (std::size_t c = common; c < columns.size(); ++c)
+    columns[c].part = first_part + static_cast<int>((c - common) / in_a_part);
   return columns;
 }
 
@@ -334,7 +341,7 @@ Table comparison_table(const std::vector<const ComparisonRow*>& rows, Form form,
   const Columns columns = columns_for(rows, form, choice);
   Table table;
   for (const ComparisonColumn& column : columns)
-    table.columns.emplace_back(column.title, column.align, column.key, column.place.part);
+    table.columns.emplace_back(column.title, column.align, column.key, column.part.value_or(column.place.part));
   const auto add = [&](const ScoredTask& task) {
     std::vector<Cell> cells;
     for (const ComparisonColumn& column : columns)

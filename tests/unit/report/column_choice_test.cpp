@@ -133,6 +133,17 @@ TEST(ColumnChoiceTest, HelpNamesEachColumnWithItsMeaning) {
   EXPECT_GT(help.rows.size(), 35u);
 }
 
+TEST(ColumnChoiceTest, ManyColumnsComeInParts) {
+  PageOptions options;
+  options.columns = choice("score,counts,steps,flops");
+  const Table chosen = comparison_tables({measured()}, false, options).at(0);
+  ASSERT_EQ(chosen.columns.size(), 11u);
+  EXPECT_EQ(chosen.columns[7].part, 0);
+  EXPECT_EQ(chosen.columns[8].part, 1);
+  options.columns = choice("+steps");
+  EXPECT_EQ(comparison_tables({measured()}, false, options).at(0).columns.back().part, 2);
+}
+
 TEST(ColumnChoiceTest, NothingIsChosenByDefault) {
   EXPECT_TRUE(ColumnChoice().empty());
   EXPECT_TRUE(choice("+agreement").has("agreement"));
