@@ -320,6 +320,29 @@ TEST_F(TestedReport, ARowThatIsNotAsItsRecordsSayIsLeftOut) {
                                   ContainsRegex("worse: accuracy of worse-films-s2-0123456789 is 0.* by its record")));
 }
 
+// Errors are as frequent for both labels, so that macro F1 is the share of right answers that the records have.
+TEST_F(Compare, TablesOfMetricsThatAreNoMeansAreTestedToo) {
+  std::string good, bad;
+  for (int i = 0; i < 120; ++i) good += i % 20 < 2 ? '-' : '+', bad += i % 4 < 2 ? '-' : '+';
+  for (const int seed : {1, 2}) {
+    write_run({"lora", good, seed, "films", {"macro_f1"}});
+    write_run({"ia3", seed == 1 ? bad : bad.substr(1) + bad.front(), seed, "films", {"macro_f1"}});
+  }
+  write_run({"lora", good, 1, "books", {"macro_f1"}});
+  write_run({"ia3", bad, 1, "books", {"macro_f1"}});
+  const Printed printed = testing_support::run({"report", out_.string(), "--pairs", "--json"});
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  const json pairs = json::parse(printed.out);
+  ASSERT_EQ(pairs.size(), 2u);
+  EXPECT_EQ(pairs.at(0).at("test"), "permutation of examples (these seeds only)");
+  EXPECT_EQ(pairs.at(1).at("test"), "crossed seeds and examples");
+  for (const json& pair : pairs) {
+    EXPECT_NEAR(pair.at("difference").get<double>(), -0.4, 1e-9);
+    EXPECT_LT(pair.at("p_holm").get<double>(), 0.01);
+    EXPECT_LT(pair.at("difference_high").get<double>(), 0);
+  }
+}
+
 TEST_F(TestedReport, FewSeedsOfFewExamplesAreTooSmall) {
   for (const char* method : {"lora", "ia3"})
     for (const int seed : {1, 2}) write_run({method, seed == 1 ? "++++----" : "+++-----", seed, "books"});

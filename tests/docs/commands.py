@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as work:
                 arguments = words[1:]
                 if "DIR" in arguments or "…" in line:  # a form to fill in; tests/parity runs it filled
                     continue
-                if is_run(arguments) or arguments[0] in ("suite", "pretrain"):
+                if is_run(arguments) or arguments[0] in ("suite", "search", "pretrain"):
                     arguments.append("--dry-run")
                 words = [str(program), *arguments]
             elif words[0].startswith("tests/hostile/"):  # hours; the tests hostile.* run parts of it

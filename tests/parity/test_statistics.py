@@ -129,13 +129,14 @@ def peer_crossed(case):
     else:
         t = abs(difference) / np.sqrt(total)
 
-        def excess(log_p):
-            q = np.exp(log_p) / 2
-            parts = [(v, students_t.isf(q, d)) for v, d in ((by_seeds, degrees), (by_units, units - 1)) if v > 0]
-            return sum(v * x for v, x in parts) / total - t
+        parts = [(v, d) for v, d in ((by_seeds, degrees), (by_units, units - 1)) if v > 0]
+        ends = [max(2 * students_t.sf(t, d), 1e-300) for _, d in parts]  # the solution lies between them
 
-        least = np.log(1e-300)
-        p = 1e-300 if excess(least) < 0 else float(np.exp(brentq(excess, least, 0, xtol=1e-14, rtol=1e-15)))
+        def excess(log_p):
+            return sum(v * students_t.isf(np.exp(log_p) / 2, d) for v, d in parts) / total - t
+
+        low, high = np.log(min(ends)), np.log(max(ends))
+        p = float(np.exp(high if high - low < 1e-12 else brentq(excess, low, high, xtol=1e-14, rtol=1e-15)))
     return {"numbers": [difference, by_seeds, by_units, degrees], "p": p}
 
 

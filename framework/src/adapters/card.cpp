@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace peftbench::adapters {
@@ -24,6 +25,12 @@ std::string write_card(const fs::path& folder, const CardFacts& facts) {
     write_atomically(folder / ".eval_results" / "peft-bench.yaml", results);
   }
   return {};
+}
+
+std::string write_card(const fs::path& folder, RunRecord record, const std::vector<std::string>& history) {
+  std::erase_if(record.warnings,
+                [&](const std::string& warning) { return std::count(history.begin(), history.end(), warning) > 0; });
+  return write_card(folder, report::card_facts(record, "peft-bench", "peft-bench"));
 }
 
 }  // namespace peftbench::adapters

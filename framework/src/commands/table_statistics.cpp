@@ -2,6 +2,7 @@
 
 #include "commands/metric_tests.h"
 #include "commands/scored_parts.h"
+#include "core/clock.h"
 #include "core/names.h"
 #include "data/task/metric_names.h"
 #include "results/benchmark.h"
@@ -278,7 +279,9 @@ class Tests {
     ranked_.push_back(std::move(ranked));
   }
 
+  // Of a report that is there at once nothing is told.
   void tell(const char* what, std::size_t done, std::size_t total, std::size_t row) {
+    if (clock_.wall_seconds() < 1) return;
     progress_.update({what, static_cast<std::int64_t>(done), static_cast<std::int64_t>(total),
                       rows_[row].task + ", " + rows_[row].label});
   }
@@ -287,6 +290,7 @@ class Tests {
   const StoredRuns& stored_;
   const TableTestRequest& request_;
   ProgressSink& progress_;
+  Stopwatch clock_;
   TableTests result_;
   std::vector<std::vector<RankedRow>> ranked_;  // by table
 };

@@ -2,120 +2,21 @@
 
 #include "core/names.h"
 #include "report/format.h"
+#include "report/row_cells.h"
 #include "report/row_text.h"
 #include "report/score_grid.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
+#include <optional>
 #include <set>
 
 namespace peftbench::report {
 namespace {
 
 using TableRows = std::vector<const ComparisonRow*>;
-
-Json json_number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
-
-Json json_summary(const Summary& summary) {
-  return {{"mean", json_number(summary.mean)}, {"sd", json_number(summary.deviation)}, {"n", summary.n}};
-}
-
-Cell range_cell(const std::optional<Range>& range) {
-  if (!range) return {};
-  return {range_text(range), range->low == range->high ? Json(range->low) : Json::array({range->low, range->high})};
-}
-
-template <class Shown>
-Cell number_cell(const std::optional<double>& value, Shown&& shown) {
-  if (!value) return {};
-  return {shown(*value), json_number(value)};
-}
-
-// A mean over seeds, with the deviation where there are several.
-Cell summary_cell(const Summary& summary) {
-  if (summary.n == 0) return {};
-  return {score_text(summary, std::nullopt), json_number(summary.mean)};
-}
-
-Json json_metrics(const std::vector<MetricScore>& metrics) {
-  Json json = Json::object();
-  for (const MetricScore& metric : metrics) json[metric.name] = json_summary(metric.score);
-  return json;
-}
-
-Cell metric_cell(const ScoredTask& task, const std::string& name) {
-  for (const MetricScore& metric : task.metrics)
-    if (metric.name == name) return summary_cell(metric.score);
-  return {};
-}
-
-Cell quantity_cell(const std::optional<double>& value, const char* unit) {
-  return number_cell(value, [&](double number) { return format_quantity(number, unit); });
-}
-
-Cell text_cell(const std::string& text) { return text.empty() ? Cell(Cell::absent, text) : Cell(text); }
-
-Cell list_cell(const std::vector<std::string>& list) {
-  Cell cell(list);
-  if (list.empty()) cell.shown = Cell::absent;
-  return cell;
-}
-
-// Of a row that was tested: "0.812 ± 0.013 [0.790, 0.833]".
-std::string score_with_interval(const ComparisonRow& row) {
-  const std::string text = score_text(row);
-  if (row.score.n < 2 || !row.standing || !row.standing->interval) return text;
-  const Interval& interval = *row.standing->interval;
-  return fmt::format("{} [{}, {}]", text, format_score(interval.low), format_score(interval.high));
-}
-
-std::optional<Interval> interval_of(const ScoredTask& task) {
-  return task.own && task.row.standing && task.row.standing->interval ? task.row.standing->interval : task.interval;
-}
-
-template <class Value>
-Cell standing_cell(const ScoredTask& task, Value&& value) {
-  if (!task.own || !task.row.standing) return {};
-  const auto known = value(*task.row.standing);
-  return {fmt::format("{}", known), Json(known)};
-}
-
-// "1–4", or that there is nothing to rank by.
-Cell rank_cell(const ScoredTask& task) {
-  if (!task.own || !task.row.standing) return {};
-  const Standing& standing = *task.row.standing;
-  if (standing.too_small) return {too_small_text};
-  return {standing.rank_low == standing.rank_high ? std::to_string(standing.rank_low)
-                                                  : fmt::format("{}–{}", standing.rank_low, standing.rank_high)};
-}
-
-Cell seeds_cell(const ComparisonRow& row) {
-  const auto all = static_cast<std::int64_t>(row.runs.size());
-  const std::int64_t good = finished(row);
-  return {good == all ? std::to_string(all) : fmt::format("{} of {}", good, all), all};
-}
-
-Cell runs_cell(const ComparisonRow& row) {
-  Json runs = Json::array();
-  for (const SeedRun& run : row.runs)
-    runs.push_back({{"seed", run.seed},
-                    {"id", run.id},
-                    {"status", run.status},
-                    {"message", run.message},
-                    {"score", json_number(run.score)}});
-  return {std::to_string(row.runs.size()), runs};
-}
-
-Cell first_message(const ComparisonRow& row) {
-  for (const SeedRun& run : row.runs)
-    if (const std::string message = first_lines(run.message); !message.empty()) return message;
-  return "";
-}
 
 Cell tasks_cell(const ComparisonRow& row);
 
@@ -171,6 +72,7 @@ struct ComparisonColumn {
   std::function<Cell(const ScoredTask&)> cell;
   const char* meaning;
   bool (*wanted)(const TableRows&) = nullptr;  // on a page, if it is not chosen by name; null: always
+  std::optional<int> part = {};                // of a page whose columns were chosen; else that of its place
 };
 
 // Every column of every form, in the order of JSON. Positions are numbers with gaps, so that one more fits in.
@@ -391,8 +293,13 @@ Columns columns_for(const TableRows& rows, Form form, const ColumnChoice& choice
     columns = default_columns(rows, form);
   else
     add_column(columns, "label", rows);
+  const std::size_t common = columns.size();
   for (const std::string& key : choice.only) add_column(columns, key, rows);
   for (const std::string& key : choice.more) add_column(columns, key, rows);
+  constexpr std::size_t in_a_part = 7;
+  const int first_part = choice.only.empty() ? counts + 1 : scores_and_costs;
+  for (std::size_t c = common; c < columns.size(); ++c)
+    columns[c].part = first_part + static_cast<int>((c - common) / in_a_part);
   return columns;
 }
 
@@ -434,7 +341,7 @@ Table comparison_table(const std::vector<const ComparisonRow*>& rows, Form form,
   const Columns columns = columns_for(rows, form, choice);
   Table table;
   for (const ComparisonColumn& column : columns)
-    table.columns.emplace_back(column.title, column.align, column.key, column.place.part);
+    table.columns.emplace_back(column.title, column.align, column.key, column.part.value_or(column.place.part));
   const auto add = [&](const ScoredTask& task) {
     std::vector<Cell> cells;
     for (const ComparisonColumn& column : columns)

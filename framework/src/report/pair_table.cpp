@@ -60,7 +60,9 @@ std::vector<Table> pair_tables(const std::vector<ComparisonRow>& rows, const Tab
     for (Note& note : table.notes)
       std::erase_if(note.lines,
                     [](const std::string& line) { return line.starts_with(tied_mark) || line.starts_with("rank:"); });
-    std::erase_if(table.notes, [](const Note& note) { return note.lines.empty(); });
+    std::erase_if(table.notes, [&](const Note& note) {
+      return note.lines.empty() || (table.rows.empty() && note.title != untested_title);
+    });
     if (table.rows.empty() && table.notes.empty()) continue;
     if (table.rows.empty()) table.columns.clear();
     table.title = "pairs of rows: " + first.task + " on " + first.backbone;

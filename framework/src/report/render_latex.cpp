@@ -44,6 +44,7 @@ std::string latex_tabular(const Table& table, const ColumnPlaces& places) {
   }
   std::string text = "  \\begin{tabular}{" + sides + "}\n    \\toprule\n" + latex_row(titles) + "    \\midrule\n";
   for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    if (!is_shown(table, r, places)) continue;
     std::vector<std::string> cells;
     for (const std::size_t c : places) {
       const Cell& cell = table.rows[r][c];

@@ -10,13 +10,17 @@ namespace {
 
 std::string text_lines(const Table& table, const ColumnPlaces& places, std::size_t width) {
   std::vector<std::vector<std::string>> lines(1);
-  for (const std::size_t c : places)
-    lines[0].push_back(in_one_line(table.columns[c].title) + (has_tied(table, c) ? "  " : ""));
+  std::vector<std::string> room;  // for the mark of tied cells
+  for (const std::size_t c : places) {
+    room.emplace_back(has_tied(table, c) ? "  " : "");
+    lines[0].push_back(in_one_line(table.columns[c].title) + room.back());
+  }
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
-    for (const std::size_t c : places) {
-      const std::string mark = row[c].tied ? std::string(" ") + tied_mark : has_tied(table, c) ? "  " : "";
-      lines.back().push_back(in_one_line(row[c].shown) + mark);  // a name cannot end its row
+    for (std::size_t p = 0; p < places.size(); ++p) {
+      const Cell& cell = row[places[p]];
+      const std::string mark = cell.tied ? std::string(" ") + tied_mark : room[p];
+      lines.back().push_back(in_one_line(cell.shown) + mark);  // a name cannot end its row
     }
   }
   std::vector<std::size_t> widths(places.size(), 0);
@@ -30,6 +34,7 @@ std::string text_lines(const Table& table, const ColumnPlaces& places, std::size
   for (std::size_t c = 0; c < whole; ++c) rule += "─";
   for (std::size_t l = 0; l < lines.size(); ++l) {
     const std::vector<std::string>& line = lines[l];
+    if (l > 0 && !is_shown(table, l - 1, places)) continue;
     if (l > 0 && table.has_rule(l - 1)) result += rule + '\n';
     std::string text;
     for (std::size_t c = 0; c < places.size(); ++c) {

@@ -31,6 +31,12 @@ std::string with_mark(const std::string& line, const std::string& mark) {
   return line.starts_with(own) ? mark + line.substr(own.size()) : line;
 }
 
+bool is_shown(const Table& table, std::size_t row, const ColumnPlaces& places) {
+  if (table.rules.empty() || row < table.rules.front()) return true;
+  return std::any_of(places.begin(), places.end(),
+                     [&](std::size_t c) { return c != 0 && table.rows[row][c].shown != Cell::absent; });
+}
+
 std::size_t natural_width(const Table& table, const ColumnPlaces& places) {
   std::size_t width = 0;
   for (const std::size_t c : places) {

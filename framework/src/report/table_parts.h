@@ -23,6 +23,9 @@ bool has_tied(const Table& table, std::size_t column);
 // A line of a note with the form's mark of tied cells where it begins with tied_mark.
 std::string with_mark(const std::string& line, const std::string& mark);
 
+// Whether a row stands in a part with these columns: one below a rule only if it has something to show there.
+bool is_shown(const Table& table, std::size_t row, const ColumnPlaces& places);
+
 // Columns of a terminal that these columns take, two apart.
 std::size_t natural_width(const Table& table, const ColumnPlaces& places);
 

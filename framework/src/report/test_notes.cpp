@@ -14,13 +14,18 @@
 namespace peftbench::report {
 namespace {
 
+// The rows of a table mostly stand together: most others are told by the ends.
+bool is_among(const std::set<std::size_t>& places, std::size_t row) {
+  return !places.empty() && row >= *places.begin() && row <= *places.rbegin() && places.contains(row);
+}
+
 // Rows with the same reason in one line.
 std::vector<std::string> untested_lines(const std::vector<ComparisonRow>& all, const std::set<std::size_t>& places,
                                         const TableTests& tests) {
   constexpr std::size_t most_named = 8;
   std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
   for (const UntestedRow& untested : tests.untested) {
-    if (!places.contains(untested.row)) continue;
+    if (!is_among(places, untested.row)) continue;
     auto reason =
         std::find_if(reasons.begin(), reasons.end(), [&](const auto& known) { return known.first == untested.why; });
     if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {untested.why, {}});
@@ -54,7 +59,7 @@ std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::v
   std::size_t adjusted = 0;
   for (const PairTest& pair : tests.pairs) {
     adjusted += pair.p ? 1 : 0;
-    if (pair.p && places.contains(pair.a) && std::find(names.begin(), names.end(), pair.test) == names.end())
+    if (pair.p && is_among(places, pair.a) && std::find(names.begin(), names.end(), pair.test) == names.end())
       names.push_back(pair.test);
   }
   std::vector<std::string> lines;
@@ -65,7 +70,8 @@ std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::v
                                 adjusted == 1 ? "the only pair" : fmt::format("all {} pairs", adjusted),
                                 join(names, "; ")));
   if (compared)
-    lines.emplace_back("rank: from 1 + the rows that are significantly better to the rows that are not worse");
+    lines.emplace_back(
+        "rank: 1 + the rows that are significantly better, to the number of rows that are not significantly worse");
   if (compared && small)
     lines.push_back(fmt::format("{}: fewer than {} seeds and under {} examples", too_small_text, least_tested_seeds,
                                 least_tested_examples));
@@ -73,7 +79,7 @@ std::vector<Note> test_notes(const std::vector<ComparisonRow>& all, const std::v
   std::vector<Note> notes;
   if (!lines.empty()) notes.push_back({"tests (docs/statistics.md)", std::move(lines)});
   if (std::vector<std::string> untested = untested_lines(all, places, tests); !untested.empty())
-    notes.push_back({"not tested", std::move(untested)});
+    notes.push_back({untested_title, std::move(untested)});
   return notes;
 }
 

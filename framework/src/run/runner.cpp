@@ -82,7 +82,7 @@ class Runner {
   void work();
   void save(const std::string& status, const std::string& message = {});
   void keep_failure(const std::string& status, const std::string& message = {});
-  void warn(const std::string& message);
+  void warn(const std::string& message, bool of_history = false);
   void check_mixture(const CompiledPlan& plan);
   void give_first_values(CompiledPlan& plan);
   Ledger measure_plan(const Scoring& scoring, const ExampleList& train_examples) const;
@@ -97,7 +97,8 @@ class Runner {
   RunFolder folder_;
   Watch progress_;
   RunRecord record_;
-  bool keeps_steps_ = false;  // training is under way
+  std::vector<std::string> history_;  // warnings of how an earlier process ended
+  bool keeps_steps_ = false;          // training is under way
 };
 
 RunOutcome Runner::run() {
@@ -114,7 +115,7 @@ RunOutcome Runner::run() {
         follow_options(folder_, config_.options, progress_);
         return {*earlier, folder_, true};
       }
-      warn("the run had finished, but " + fault + ": it is repeated, from its checkpoint if that is intact");
+      warn("the run had finished, but " + fault + ": it is repeated, from its checkpoint if that is intact", true);
     }
     record_.started = earlier->started;
     record_.training.times_resumed = earlier->training.times_resumed + 1;
@@ -143,7 +144,7 @@ std::optional<RunRecord> Runner::find_earlier() {
     return store_.find(bench_.run_id());
   } catch (const DamagedRecord& fault) {
     const std::string what = fault.what();
-    warn("the record is rewritten, without the costs of earlier processes: " + what.substr(0, what.find('\n')));
+    warn("the record is rewritten, without the costs of earlier processes: " + what.substr(0, what.find('\n')), true);
     return std::nullopt;
   }
 }
@@ -221,7 +222,7 @@ void Runner::work() {
                                bench_.target_prefix(bench_.task.config));
   job.draw = scoring.draw();
   job.stop = [this] { return stopped(); };
-  job.warn = [this](const std::string& text) { warn(text); };
+  job.warn = [this](const std::string& text) { warn(text, true); };
   const TrainingResult result = train::train(config_.options.train, job);
   keeps_steps_ = false;
   keep_training(result);
@@ -253,7 +254,7 @@ void Runner::work() {
                     shape_of(bench_.task.config),
                     made_from(bench_.task, *bench_.tokenizer, config_.options)};
   record_.adapter_hash = write_adapter(folder_.adapter(), about, plan.stored());
-  const std::string kept = write_card(folder_.adapter(), report::card_facts(record_, "peft-bench", "peft-bench"));
+  const std::string kept = write_card(folder_.adapter(), record_, history_);
   if (!kept.empty()) progress_.note("note: " + kept);
   record_.backbone.checksum_after = backbone.checksum();
   costs_.end();
@@ -365,7 +366,8 @@ void Runner::keep_failure(const std::string& status, const std::string& message)
   }
 }
 
-void Runner::warn(const std::string& message) {
+void Runner::warn(const std::string& message, bool of_history) {
+  if (of_history) history_.push_back(message);
   record_.warnings.push_back(message);
   progress_.note("warning: " + message);
 }

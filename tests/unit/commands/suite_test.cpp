@@ -93,6 +93,29 @@ TEST_F(Suite, RefusesWhatIsNoGrid) {
   EXPECT_THAT(fault("seeds: [one]\nrows: [{method: lora}]\n"), HasSubstr("mine.yaml:1: invalid seed list"));
 }
 
+TEST_F(Suite, SaysWhichColumnsItsTableHasAndWhatIsMeasuredAfterRuns) {
+  SuiteSpec suite = read("rows: [{method: lora}]\n");
+  EXPECT_TRUE(suite.columns.empty());
+  EXPECT_FALSE(suite.forgetting);
+  suite = read("rows: [{method: lora}]\ncolumns: [score, +steps]\nforgetting: true\n");
+  EXPECT_THAT(suite.columns, ElementsAre("score", "+steps"));
+  EXPECT_THAT(suite.columns_place, HasSubstr("mine.yaml:2"));
+  ASSERT_TRUE(suite.forgetting);
+  EXPECT_EQ(suite.forgetting->max_tokens, 256);
+  EXPECT_FALSE(suite.forgetting->text);
+  EXPECT_FALSE(read("rows: [{method: lora}]\nforgetting: false\n").forgetting);
+  std::ofstream(folder_ / "suites" / "texts.txt") << "one\n";
+  suite = read("rows: [{method: lora}]\nforgetting: {text: texts.txt, examples: 5, tokens: 16}\n");
+  EXPECT_EQ(suite.forgetting->text->filename(), "texts.txt");
+  EXPECT_EQ(suite.forgetting->examples, 5);
+  EXPECT_EQ(suite.forgetting->max_tokens, 16);
+  const std::string head = "rows: [{method: lora}]\nforgetting: ";
+  EXPECT_THAT(fault(head + "{text: none.txt}\n"), HasSubstr("mine.yaml:2: there is no such file"));
+  EXPECT_THAT(fault(head + "{tokens: 1}\n"), HasSubstr("at least 2"));
+  EXPECT_THAT(fault(head + "{task: movies}\n"), HasSubstr("unknown key 'task'"));
+  EXPECT_THAT(fault(head + "perhaps\n"), HasSubstr("mine.yaml:2"));
+}
+
 TEST_F(Suite, AnUnknownOneIsToldWithTheNearest) {
   read("rows: [{method: lora}]\n");
   try {

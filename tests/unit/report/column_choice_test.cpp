@@ -119,7 +119,9 @@ TEST(ColumnChoiceTest, OtherProgramsGetAllOfThem) {
   EXPECT_TRUE(json.at("evaluation_joules").is_null());
   EXPECT_EQ(json.at("validation_score"), 0.9);
   EXPECT_EQ(json.at("chosen_by"), "accuracy on validation");
-  EXPECT_THAT(comparison_csv({row}), AllOf(HasSubstr(",searched,accuracy,macro_f1\n"), HasSubstr(",0.8,0.7\n")));
+  EXPECT_THAT(comparison_csv({row}),
+              AllOf(HasSubstr(",searched,rank_low,rank_high,tied_with_best,too_small,accuracy,macro_f1\n"),
+                    HasSubstr(",0.8,0.7\n")));
 }
 
 TEST(ColumnChoiceTest, HelpNamesEachColumnWithItsMeaning) {
@@ -129,6 +131,17 @@ TEST(ColumnChoiceTest, HelpNamesEachColumnWithItsMeaning) {
     EXPECT_EQ(refusal(row.at(0).shown), "accepted");
   }
   EXPECT_GT(help.rows.size(), 35u);
+}
+
+TEST(ColumnChoiceTest, ManyColumnsComeInParts) {
+  PageOptions options;
+  options.columns = choice("score,counts,steps,flops");
+  const Table chosen = comparison_tables({measured()}, false, options).at(0);
+  ASSERT_EQ(chosen.columns.size(), 11u);
+  EXPECT_EQ(chosen.columns[7].part, 0);
+  EXPECT_EQ(chosen.columns[8].part, 1);
+  options.columns = choice("+steps");
+  EXPECT_EQ(comparison_tables({measured()}, false, options).at(0).columns.back().part, 2);
 }
 
 TEST(ColumnChoiceTest, NothingIsChosenByDefault) {

@@ -94,6 +94,16 @@ TEST(Published, StandsInEveryForm) {
   EXPECT_THAT(comparison_text(rows(), 0, true), AllOf(Not(HasSubstr("prompt tuning")), HasSubstr("constant answer")));
 }
 
+TEST(Published, IsNotInAPartWhereItHasNothing) {
+  PageOptions options;
+  options.published = published();
+  const std::string text = comparison_text(rows(), 60, false, options);
+  const std::size_t first = text.find("soft words (BERT) [2]"), counts = text.find("after merging");
+  ASSERT_NE(first, std::string::npos);
+  ASSERT_NE(counts, std::string::npos);
+  EXPECT_EQ(text.substr(counts, text.find("published scores", counts) - counts).find("soft words"), std::string::npos);
+}
+
 TEST(Published, WhatHasNoTaskHereIsNamed) {
   EXPECT_THAT(not_shown(rows(), published()), ElementsAre(AllOf(HasSubstr("soft words"), HasSubstr("books"))));
   EXPECT_THAT(not_shown(rows(), {}), IsEmpty());

@@ -45,6 +45,38 @@ TEST_F(Manifest, EachCommandAddsItsCells) {
   for (const SuiteCell& cell : both.cells) EXPECT_EQ(cell.message, "");
 }
 
+// A row's search is replaced as a whole, that of another row stays.
+TEST_F(Manifest, KeepsSearchesWithTheirTrials) {
+  const auto searched = [](const std::string& row, std::int64_t trials) {
+    SuiteManifest manifest = of_seed(1);
+    manifest.searches = {
+        {row, "lora", "movies", "t5", "sobol", 3, trials, 2, {{"rank", {{"choices", {"4", "8"}}}}}, 2}};
+    for (std::int64_t trial = 1; trial <= trials; ++trial) {
+      manifest.trials.push_back({row, "lora", "movies", "t5", 1003, row + std::to_string(trial), "", {}});
+      manifest.trials.back().trial = trial;
+      manifest.trials.back().rung = 1;
+      manifest.trials.back().values = {{"rank", 8}};
+    }
+    return manifest;
+  };
+  add_to_manifest(folder_, searched("low", 4));
+  add_to_manifest(folder_, searched("wide", 2));
+  add_to_manifest(folder_, searched("low", 3));
+  const SuiteManifest read = find_manifest(folder_, "mine").value();
+  ASSERT_EQ(read.searches.size(), 2u);
+  EXPECT_EQ(read.searches[0].row, "low");
+  EXPECT_EQ(read.searches[0].trials, 3);
+  EXPECT_EQ(read.searches[0].halving, 2);
+  EXPECT_EQ(read.searches[0].seed, 3u);
+  EXPECT_EQ(read.searches[0].chosen, 2);
+  EXPECT_EQ(read.searches[0].space.dump(), R"({"rank":{"choices":["4","8"]}})");
+  ASSERT_EQ(read.trials.size(), 5u);
+  EXPECT_EQ(read.trials[2].trial, 3);
+  EXPECT_EQ(read.trials[2].rung, 1);
+  EXPECT_EQ(read.trials[2].values.dump(), R"({"rank":8})");
+  EXPECT_EQ(read.cells[0].trial, 0);
+}
+
 TEST_F(Manifest, ProcessesAtOnceLoseNothing) {
   std::vector<pid_t> children;
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {

@@ -32,7 +32,7 @@ std::string svg(const MatrixPlot& plot, SvgUse use) {
   for (const MatrixPlot::Square& square : plot.squares)
     if (std::isfinite(square.value)) largest = std::max(largest, std::abs(square.value));
   const bool values = n <= with_values;
-  const double size = values ? 40 : std::max(8.0, std::min(24.0, 560 / static_cast<double>(n))),
+  const double size = values ? 46 : std::max(8.0, std::min(24.0, 560 / static_cast<double>(n))),
                height = values ? 28 : size;
   const double left = widest + 20, top = 56;
   std::string text = svg_text(8, 18, cut_to_width(plot.title, 84), "start", "class=\"title\"");

@@ -31,7 +31,7 @@ struct Room {
   std::size_t test_lines = 300;  // of the static table of pairs
 };
 Room room_for(std::size_t used) {
-  const std::size_t left = std::max<std::size_t>(page_bytes - std::min(page_bytes, used + 20'000), 60'000);
+  const std::size_t left = std::max<std::size_t>(page_bytes - std::min(page_bytes, used + 20'000), 50'000);
   const auto share = [&](std::size_t percent, std::size_t bytes_each) { return left * percent / 100 / bytes_each; };
   Room room;
   room.data.curve_points = std::min(room.data.curve_points, share(30, 12));
