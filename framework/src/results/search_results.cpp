@@ -33,12 +33,12 @@ bool at_end(const Json& space, const Json& value) {
   const std::string kind = space.begin().key();
   const Json& ends = space.begin().value();
   if (kind == "choices") return at_end_of_choices(ends, *number);
-  const auto low = ends.size() == 2 ? number_of(ends[0]) : std::nullopt;
-  const auto high = ends.size() == 2 ? number_of(ends[1]) : std::nullopt;
+  if (ends.size() != 2) return false;
+  const auto low = number_of(ends[0]), high = number_of(ends[1]);
   if (!low || !high) return false;
   const auto scaled = [&](double x) { return kind == "log" ? std::log(x) : x; };
-  const double margin = 0.05 * (scaled(*high) - scaled(*low));
-  return !(scaled(*number) > scaled(*low) + margin && scaled(*number) < scaled(*high) - margin);
+  const double from = scaled(*low), to = scaled(*high), at = scaled(*number), margin = 0.05 * (to - from);
+  return !(at > from + margin && at < to - margin);
 }
 
 SearchTrial trial_of(const SuiteCell& cell, const StoredRuns& stored) {
