@@ -36,6 +36,8 @@ void print_page(std::vector<ComparisonRow> rows, const StoredRuns& stored, const
   request.tests = options.tests;
   request.tables = comparison_tables(rows, true, options);
   request.home = paths.home;
+  for (const ComparisonRow& row : rows)
+    if (row.search) request.searches.push_back(*row.search);
   request.rows = std::move(rows);
   const PageData data = gather_page(std::move(request), stored, progress);
   progress.clear();
