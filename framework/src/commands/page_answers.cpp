@@ -33,15 +33,15 @@ const StoredRun* run_of(const ComparisonRow& row, const StoredRuns& stored, std:
     const StoredRun* found = run.status == "finished" ? stored.find(run.id) : nullptr;
     if (!found) continue;
     if (!first) first = found;
-    if (seed && run.seed == *seed) return found;
+    if (seed == run.seed) return found;
   }
   return first;
 }
 
 std::optional<ScoredPart> own_part(const StoredRun& run) {
-  const RunRecord record = run.load();
-  for (ScoredPart& part : scored_parts(run.folder, record))
-    if (part.task == record.task.name && part.lines_of.empty()) return std::move(part);
+  const std::string task = run.record().task.name;
+  for (ScoredPart& part : scored_parts(run))
+    if (part.task == task && part.lines_of.empty()) return std::move(part);
   return std::nullopt;  // a mixture: it has no examples of its own
 }
 

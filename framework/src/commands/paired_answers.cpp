@@ -24,7 +24,7 @@ std::vector<SideRow> rows_named(const std::string& label, const std::vector<Comp
     for (const SeedRun& seed : row.runs) {
       const StoredRun* run = stored.find(seed.id);
       if (run && run->status == "finished")
-        found.runs.push_back(scored_parts(run->folder, run->load()));
+        found.runs.push_back(scored_parts(*run));
       else
         warnings.push_back(label + " on " + row.task + ", seed " + std::to_string(seed.seed) + " is " + seed.status +
                            ", and is not compared");

@@ -134,4 +134,10 @@ std::vector<Prediction> in_order_of(const PredictionFile& first, const Predictio
                first.file.string() + ": no such example");
 }
 
+std::vector<ScoredPart> scored_parts(const StoredRun& run) {
+  const RunRecord record = run.record();
+  const bool known = record.tasks.empty() && !record.task.labels.empty();
+  return scored_parts(run.folder, known ? record : run.load());
+}
+
 }  // namespace peftbench::commands

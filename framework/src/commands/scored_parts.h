@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "eval/prediction_file.h"
 #include "results/result_store.h"
+#include "results/stored_runs.h"
 
 #include <cstdint>
 #include <string>
@@ -24,6 +25,8 @@ struct ScoredPart {
 
 // The run's own task first. A mixture as a whole has no examples of its own.
 std::vector<ScoredPart> scored_parts(const RunFolder& folder, const RunRecord& record);
+// The same of a stored run, whose file is read where its label words are not known without.
+std::vector<ScoredPart> scored_parts(const StoredRun& run);
 
 // Throws DataError where the two cannot be compared: another task, data, split, metrics or label words.
 void check_comparable(const ScoredPart& first, const ScoredPart& other);

@@ -53,7 +53,7 @@ std::string scored_on(const ScoredPart& part) {
 }
 
 ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
-  const std::vector<ScoredPart> parts = scored_parts(run.folder, run.load());
+  const std::vector<ScoredPart> parts = scored_parts(run);
   const ScoredPart* part = nullptr;
   for (const ScoredPart& one : parts)
     if (!part && one.task == row.task) part = &one;

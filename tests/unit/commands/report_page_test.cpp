@@ -34,28 +34,29 @@ TEST(TellingExamples, ServeEveryPairFirst) {
 class PageOfRuns : public testing::Test {
  protected:
   void add(const std::string& method, std::uint64_t seed, const std::string& lines, const std::string& log = "") {
-    StoredRun run;
-    run.record.id = method + "-" + std::to_string(seed);
-    run.record.status = "finished";
-    run.record.method.name = method;
-    run.record.task.name = "films";
-    run.record.task.labels = {"bad", "good"};
-    run.record.backbone.name = "t5";
-    run.record.backbone.parameters = 8'000'000;
-    run.record.ledger = {{"trained", 100}, {"percent", 0.5}, {"added_encoder_length", 20}};
-    run.record.seed = seed;
-    run.record.config = {{"seed", seed}, {"method", method}};
+    RunRecord record;
+    record.id = method + "-" + std::to_string(seed);
+    record.status = "finished";
+    record.method.name = method;
+    record.task.name = "films";
+    record.task.labels = {"bad", "good"};
+    record.backbone.name = "t5";
+    record.backbone.parameters = 8'000'000;
+    record.ledger = {{"trained", 100}, {"percent", 0.5}, {"added_encoder_length", 20}};
+    record.seed = seed;
+    record.config = {{"seed", seed}, {"method", method}};
     MetricRecord metric;
     metric.split = "test";
     metric.name = "accuracy";
     metric.value = 0.5;
     metric.n = 3;
-    run.record.metrics = {metric};
-    run.folder = {scratch_.path() / run.record.id};
-    scratch_.write(run.record.id + "/predictions.jsonl", lines);
-    if (!log.empty()) scratch_.write(run.record.id + "/log.jsonl", log);
-    run.record.predictions_hash = sha256(lines);
-    stored_.runs.push_back(run);
+    record.metrics = {metric};
+    scratch_.write(record.id + "/predictions.jsonl", lines);
+    if (!log.empty()) scratch_.write(record.id + "/log.jsonl", log);
+    record.predictions_hash = sha256(lines);
+    const RunFolder folder{scratch_.path() / record.id};
+    const std::string id = record.id, status = record.status;
+    stored_.runs.push_back({id, status, folder, {}, pack(std::move(record), shared_)});
   }
   static std::string line(int index, const std::string& answer, const std::string& more = "") {
     return "{\"index\": " + std::to_string(index) + R"(, "origin": "films.tsv:)" + std::to_string(index + 1) +
@@ -69,6 +70,7 @@ class PageOfRuns : public testing::Test {
   }
 
   Scratch scratch_;
+  SharedBytes shared_;
   StoredRuns stored_;
 };
 
@@ -102,7 +104,7 @@ TEST_F(PageOfRuns, HasCurvesAnswersAndSizes) {
 TEST_F(PageOfRuns, LeavesOutAnswersThatAreNotAsRecorded) {
   add("ia3", 1, line(0, "good"));
   add("lora", 1, line(0, "bad"));
-  scratch_.write("lora-1/record.json", to_json(stored_.runs[1].record).dump());
+  scratch_.write("lora-1/record.json", to_json(stored_.runs[1].record()).dump());
   scratch_.write("lora-1/predictions.jsonl", line(0, "good"));
   const PageData data = gather();
   EXPECT_THAT(data.answers, IsEmpty());
