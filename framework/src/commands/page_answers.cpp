@@ -26,14 +26,14 @@ struct AnsweredRow {
   std::vector<Prediction> predictions;
 };
 
-// The finished run with that seed, else the first.
-const StoredRun* run_of(const ComparisonRow& row, const StoredRuns& stored, std::optional<std::uint64_t> seed) {
+// The finished run with the seed of `like`, else the first.
+const StoredRun* run_of(const ComparisonRow& row, const StoredRuns& stored, const ScoredPart* like) {
   const StoredRun* first = nullptr;
   for (const SeedRun& run : row.runs) {
     const StoredRun* found = run.status == "finished" ? stored.find(run.id) : nullptr;
     if (!found) continue;
     if (!first) first = found;
-    if (seed == run.seed) return found;
+    if (like && like->seed == run.seed) return found;
   }
   return first;
 }
@@ -82,9 +82,7 @@ std::pair<std::vector<AnsweredRow>, PredictionFile> answered_rows(const std::vec
   std::vector<AnsweredRow> answered;
   PredictionFile first;
   for (const std::size_t r : places) {
-    const std::optional<std::uint64_t> seed =
-        answered.empty() ? std::nullopt : std::optional(answered.front().part.seed);
-    const StoredRun* run = run_of(rows[r], stored, seed);
+    const StoredRun* run = run_of(rows[r], stored, answered.empty() ? nullptr : &answered.front().part);
     std::optional<ScoredPart> part = run ? own_part(*run) : std::nullopt;
     if (!part || !file_exists(part->file)) continue;
     try {
