@@ -33,7 +33,7 @@ TEST_F(Suite, AFailedRunIsARowAndTheRestIsNotRunAgain) {
       printed.out,
       AllOf(HasSubstr("parity on t5-nano-lm: accuracy on 12 test examples"),
             ContainsRegex("short +[01]\\.[0-9]+ ± [0-9.]+ \\[[0-9., ]+\\]( ≈)? +n too small +2 +[01]\\.[0-9]+ "),
-            ContainsRegex("long +[01]\\.[0-9]+ ± "), ContainsRegex("broken +failed +0 of 2"),
+            ContainsRegex("long +[01]\\.[0-9]+ ± "), ContainsRegex("broken +failed +– +0 of 2"),
             ContainsRegex("broken, seed 1: failed: .*/no/such/file")));
   EXPECT_THAT(printed.out, ContainsRegex("short +512 .* 512 +512 +512"));
   EXPECT_THAT(printed.err, AllOf(HasSubstr("long on parity, seed 2: accuracy"), HasSubstr("2 of 6 runs failed")));
@@ -199,7 +199,7 @@ TEST_F(Suite, ARecordThatCannotBeReadIsARow) {
   scratch_.write("runs/" + manifest().at("cells").at(0).at("run").get<std::string>() + "/record.json", "{");
   for (const pid_t child : children(program.pid())) ::kill(child, SIGKILL);
   EXPECT_EQ(program.wait(), 1);
-  EXPECT_THAT(program.out(), ContainsRegex("short +failed +0 of 1"));
+  EXPECT_THAT(program.out(), ContainsRegex("short +failed +– +0 of 1"));
 }
 
 // hostile 23

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace peftbench::report_page_test {
@@ -57,6 +58,7 @@ class PageOfRuns : public testing::Test {
     const RunFolder folder{scratch_.path() / record.id};
     const std::string id = record.id, status = record.status;
     stored_.runs.push_back({id, status, folder, {}, pack(std::move(record), shared_)});
+    std::sort(stored_.runs.begin(), stored_.runs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   }
   static std::string line(int index, const std::string& answer, const std::string& more = "") {
     return "{\"index\": " + std::to_string(index) + R"(, "origin": "films.tsv:)" + std::to_string(index + 1) +
