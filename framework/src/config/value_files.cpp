@@ -3,7 +3,6 @@
 #include "results/adapter_files.h"
 #include "train/checkpoint.h"
 
-
 namespace peftbench::config {
 
 std::vector<std::string> value_file_names() {

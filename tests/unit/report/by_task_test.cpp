@@ -168,8 +168,7 @@ TEST(ByTask, StandsInEveryForm) {
   EXPECT_THAT(comparison_latex(rows),
               AllOf(HasSubstr("    lora & \\textbf{0.900 ± 0.010} & 0.600 ± 0.010 & \\textbf{0.750} \\\\\n"),
                     HasSubstr("\\label{tab:films-on-t5}"), HasSubstr("\\label{tab:mean-over-tasks-t5}")));
-  EXPECT_THAT(comparison_html(rows),
-              HasSubstr("<td>0.600 ± 0.010<td><strong>0.750</strong>"));
+  EXPECT_THAT(comparison_html(rows), HasSubstr("<td>0.600 ± 0.010<td><strong>0.750</strong>"));
 }
 
 TEST(ByTask, OtherProgramsGetPlainNumbers) {

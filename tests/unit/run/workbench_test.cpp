@@ -71,7 +71,7 @@ class RunIdentity : public testing::Test {
   }
 
   static peftbench::run::Setup set_up_with(Resources& resources, const fs::path& task,
-                                      const std::vector<Setting>& settings) {
+                                           const std::vector<Setting>& settings) {
     ConfigRequest request;
     request.method = "prompt_tuning";
     request.flags = {{option_key::task, task.string(), "--task"},
