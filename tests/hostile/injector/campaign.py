@@ -398,6 +398,8 @@ def main():
 
             with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
                 done += sum(pool.map(one, work))
+            print(f"{scenario}: {done} of {planned} so far, {len(campaign.violations)} violations, "
+                  f"{time.monotonic() - begun:.0f} s", flush=True)
     seconds = time.monotonic() - begun
     for key in sorted(campaign.counts):
         print(f"  {key:20} {campaign.counts[key]}")
