@@ -1,4 +1,5 @@
 // export, import, --init-from, ensemble and neighbors as a user sees them.
+#include "support/json_lines.h"
 #include "support/layers.h"
 #include "support/program.h"
 
@@ -30,12 +31,7 @@ void expect_mistake(const std::vector<std::string>& words, const std::string& wh
   EXPECT_THAT(printed.err, AllOf(HasSubstr("peft-bench: "), HasSubstr(what), HasSubstr(hint)));
 }
 
-std::vector<json> lines(const fs::path& file) {
-  std::vector<json> result;
-  std::istringstream stream(file_text(file));
-  for (std::string line; std::getline(stream, line);) result.push_back(json::parse(line));
-  return result;
-}
+std::vector<json> lines(const fs::path& file) { return json_lines(file_text(file)); }
 
 // Runs that all tests share: they are not changed.
 class Exchange : public testing::Test {

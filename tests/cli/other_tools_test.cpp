@@ -1,5 +1,6 @@
 // What a run writes for other programs and for readers: inputs of its predictions, event files, cards, exports of its
 // record.
+#include "support/json_lines.h"
 #include "support/layers.h"
 #include "support/program.h"
 
@@ -10,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include <fstream>
-#include <sstream>
 
 namespace peftbench::other_tools_test {
 
@@ -26,12 +26,7 @@ using testing::Not;
 using testing::StartsWith;
 using testing_support::run;
 
-std::vector<json> lines(const fs::path& file) {
-  std::vector<json> result;
-  std::istringstream stream(file_text(file));
-  for (std::string line; std::getline(stream, line);) result.push_back(json::parse(line));
-  return result;
-}
+std::vector<json> lines(const fs::path& file) { return json_lines(file_text(file)); }
 
 // Runs that all tests share: they are not changed.
 class OtherTools : public testing::Test {

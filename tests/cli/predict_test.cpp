@@ -1,4 +1,5 @@
 // predict as a user sees it: it answers rows without targets as eval answers those of the test split.
+#include "support/json_lines.h"
 #include "support/layers.h"
 #include "support/program.h"
 
@@ -23,13 +24,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing_support::run;
 
-std::vector<json> parsed(const std::string& text) {
-  std::vector<json> result;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) result.push_back(json::parse(line));
-  return result;
-}
-
 // Runs that all tests share: one ranks, one generates, one has a head that scores classes.
 class Predict : public testing::Test {
  protected:
@@ -43,8 +37,8 @@ class Predict : public testing::Test {
                               "train.learning_rate=0.05", "--set", "train.batch_size=8"});
     ASSERT_EQ(head.status, 0) << head.err;
     // The rows of the test split in its order, without their targets.
-    const std::vector<json> rows = parsed(file_text(path("parity.jsonl")));
-    for (const json& line : parsed(file_text(only("ranked") / "predictions.jsonl"))) {
+    const std::vector<json> rows = json_lines(file_text(path("parity.jsonl")));
+    for (const json& line : json_lines(file_text(only("ranked") / "predictions.jsonl"))) {
       const std::string origin = line.at("origin");
       texts_.push_back(rows.at(std::stoul(origin.substr(origin.rfind(':') + 1)) - 1).at("text"));
     }
@@ -66,7 +60,7 @@ class Predict : public testing::Test {
     all.insert(all.end(), words.begin(), words.end());
     const Printed printed = run(all, {}, in);
     EXPECT_EQ(printed.status, 0) << printed.err;
-    return parsed(printed.out);
+    return json_lines(printed.out);
   }
   static Printed refused(const std::vector<std::string>& words, const fs::path& in = {}) {
     std::vector<std::string> all = {"predict"};
@@ -90,7 +84,7 @@ TEST_F(Predict, AnswersAsEvalDoes) {
     const std::string folder = only(out).string();
     const Printed scored = run({"eval", folder, "--predictions", path("eval.jsonl")});
     ASSERT_EQ(scored.status, 0) << scored.err;
-    const std::vector<json> expected = parsed(file_text(path("eval.jsonl")));
+    const std::vector<json> expected = json_lines(file_text(path("eval.jsonl")));
     const std::vector<json> lines = predicted({folder, path("rows.jsonl")});
     ASSERT_EQ(lines.size(), expected.size()) << out;
     ASSERT_EQ(lines.size(), 24u);
@@ -166,12 +160,12 @@ TEST_F(Predict, AnswersBeforeTheStreamEnds) {
   ASSERT_EQ(::write(to, row.data(), row.size()), static_cast<ssize_t>(row.size()));
   for (int tries = 0; tries < 600 && program.out().find('\n') == std::string::npos && program.running(); ++tries)
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_EQ(parsed(program.out()).size(), 1u) << program.err();
+  EXPECT_EQ(json_lines(program.out()).size(), 1u) << program.err();
   ASSERT_TRUE(program.running()) << program.err();
   ASSERT_EQ(::write(to, row.data(), row.size()), static_cast<ssize_t>(row.size()));
   ::close(to);
   EXPECT_EQ(program.wait(), 0) << program.err();
-  const std::vector<json> lines = parsed(program.out());
+  const std::vector<json> lines = json_lines(program.out());
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0].at("scores"), lines[1].at("scores"));
 }
@@ -183,7 +177,7 @@ TEST_F(Predict, TellsWhatTheLimitsTakeAndWhatTheModelSaw) {
   const Printed printed = run({"predict", only("ranked").string(), path("long.jsonl"), "--show-input"});
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_THAT(printed.err, HasSubstr("1 of 2 given inputs are truncated at the limit of 32 tokens"));
-  const std::vector<json> lines = parsed(printed.out);
+  const std::vector<json> lines = json_lines(printed.out);
   ASSERT_EQ(lines.size(), 2u);
   const std::string seen = lines[0].at("input");
   EXPECT_THAT(seen, HasSubstr("number: seven seven"));
@@ -201,7 +195,7 @@ TEST_F(Predict, ARowThatLacksAFieldIsNamed) {
   refused({folder, path("bad.jsonl"), "--predictions", path("none.jsonl")});
   EXPECT_FALSE(fs::exists(path("none.jsonl")));
   // What was answered before stays.
-  EXPECT_EQ(parsed(refused({folder, path("bad.jsonl"), "--batch-size", "1"}).out).size(), 1u);
+  EXPECT_EQ(json_lines(refused({folder, path("bad.jsonl"), "--batch-size", "1"}).out).size(), 1u);
 }
 
 TEST_F(Predict, AnEmptyInputIsAMistake) {

@@ -6,6 +6,7 @@
 #include "adapters/merge.h"
 #include "backbone/hub.h"
 #include "backbone/load.h"
+#include "core/first_line.h"
 #include "core/write_files.h"
 #include "plugin/compile_plan.h"
 #include "results/adapter_files.h"
@@ -118,8 +119,7 @@ std::vector<std::string> why_not_exportable(const LoadedPlugin& plugin, const Va
                   [&] { format->write(values, backbone, example); });
       return {};
     } catch (const Error& error) {
-      const std::string text = error.what();
-      reasons.push_back(format->name() + ": " + text.substr(0, text.find('\n')));
+      reasons.push_back(format->name() + ": " + first_line(error.what()));
     }
   }
   return reasons;

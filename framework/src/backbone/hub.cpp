@@ -3,6 +3,7 @@
 #include "backbone/catalogue.h"
 #include "backbone/known_weights.h"
 #include "backbone/load.h"
+#include "core/first_line.h"
 #include "core/hub_cache.h"
 #include "core/json.h"
 #include "core/names.h"
@@ -156,8 +157,7 @@ BackboneListing describe(const std::string& name, const fs::path& folder, const 
     listing.parameters = sizes_of(folder, search).parameter_count();
     if (!has_weights(folder)) listing.problem = "there are no weights in its folder";
   } catch (const UserError& error) {
-    const std::string message = error.what();
-    listing.problem = message.substr(0, message.find('\n'));
+    listing.problem = first_line(error.what());
   }
   return listing;
 }

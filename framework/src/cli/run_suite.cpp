@@ -7,6 +7,7 @@
 #include "commands/agreement.h"
 #include "commands/suite_power.h"
 #include "commands/table_statistics.h"
+#include "core/first_line.h"
 #include "core/json.h"
 #include "core/names.h"
 #include "core/write_files.h"
@@ -35,14 +36,14 @@ namespace {
 
 // Elements that the method of this run would train, from sizes alone.
 std::string planned(Resources& resources, const SuiteRun& run) {
-  if (!run.cell.message.empty()) return "fails: " + run.cell.message.substr(0, run.cell.message.find('\n'));
+  if (!run.cell.message.empty()) return "fails: " + first_line(run.cell.message);
   try {
     const BackboneSpec& spec = resources.backbone(run.config.backbone(), BackboneNeed::sizes).spec;
     const Ledger ledger = plan_ledger(*resources.method(run.cell.method), run.config.values, spec,
                                       task_shape(resources, run.config), run.config.options.train);
     return with_thousands(ledger.total.trained);
   } catch (const Error& error) {  // its run will fail, and be a row
-    return "cannot be planned: " + std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
+    return "cannot be planned: " + first_line(error.what());
   }
 }
 

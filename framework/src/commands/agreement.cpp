@@ -1,5 +1,6 @@
 #include "commands/agreement.h"
 
+#include "core/first_line.h"
 #include "core/hash.h"
 #include "eval/prediction_file.h"
 
@@ -68,8 +69,7 @@ std::vector<std::string> add_agreement(std::vector<ComparisonRow>& rows, const S
       }
       row.agreement = mean_agreement(answers);
     } catch (const UserError& fault) {
-      const std::string what = fault.what();
-      faults.push_back("no agreement for " + row.label + " on " + row.task + ": " + what.substr(0, what.find('\n')));
+      faults.push_back("no agreement for " + row.label + " on " + row.task + ": " + first_line(fault.what()));
     }
   }
   return faults;

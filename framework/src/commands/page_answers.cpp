@@ -1,6 +1,7 @@
 #include "commands/page_answers.h"
 
 #include "commands/scored_parts.h"
+#include "core/first_line.h"
 #include "core/json.h"
 #include "data/task/metric_names.h"
 #include "eval/scorers.h"
@@ -97,9 +98,8 @@ std::pair<std::vector<AnsweredRow>, PredictionFile> answered_rows(const std::vec
         answered.push_back({r, std::move(*part), std::move(predictions)});
       }
     } catch (const DataError& error) {
-      const std::string message = error.what();
       notes.push_back("answers of " + rows[r].label + " on " + rows[r].task +
-                      " are not shown: " + message.substr(0, message.find('\n')));
+                      " are not shown: " + first_line(error.what()));
     }
   }
   return {std::move(answered), std::move(first)};

@@ -1,6 +1,7 @@
 #include "commands/report_page.h"
 
 #include "commands/page_answers.h"
+#include "core/first_line.h"
 #include "core/write_files.h"
 #include "report/page/page_figures.h"
 #include "report/page/plot_library.h"
@@ -48,8 +49,7 @@ std::vector<RunCurve> curves_of(const std::vector<ComparisonRow>& rows, const St
         LearningCurve curve = read_learning_curve(found->folder.log());
         if (!curve.empty()) curves.push_back({r, run.seed, std::move(curve)});
       } catch (const DataError& error) {
-        const std::string message = error.what();
-        notes.push_back("the log of " + run.id + " is not shown: " + message.substr(0, message.find('\n')));
+        notes.push_back("the log of " + run.id + " is not shown: " + first_line(error.what()));
       }
     }
   }

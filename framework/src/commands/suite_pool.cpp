@@ -3,6 +3,7 @@
 #include "commands/forgetting.h"
 #include "core/child_process.h"
 #include "core/clock.h"
+#include "core/first_line.h"
 #include "core/interrupt.h"
 #include "core/names.h"
 #include "results/result_store.h"
@@ -186,8 +187,7 @@ class Pool {
     if (lacks) message = "forgetting: " + last_words(job.log, exit);
     keep();
     progress_.note(fmt::format("{}: forgetting {} ({:.0f} s)", named(job.index),
-                               lacks ? "failed: " + message.substr(0, message.find('\n')) : "measured",
-                               job.watch.wall_seconds()));
+                               lacks ? "failed: " + first_line(message) : "measured", job.watch.wall_seconds()));
   }
 
   void collect() {
@@ -248,7 +248,7 @@ class Pool {
     const std::string& message = cells_[index].message;
     const std::optional<RunRecord> record = record_of(index);
     const MetricRecord* score = record ? record->score() : nullptr;
-    const std::string outcome = !message.empty() ? "failed: " + message.substr(0, message.find('\n'))
+    const std::string outcome = !message.empty() ? "failed: " + first_line(message)
                                 : score          ? fmt::format("{} {:.3f}", score->name, score->value)
                                                  : "no score";
     keep();

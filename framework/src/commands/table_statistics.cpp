@@ -3,8 +3,10 @@
 #include "commands/metric_tests.h"
 #include "commands/scored_parts.h"
 #include "core/clock.h"
+#include "core/first_line.h"
 #include "core/names.h"
 #include "data/task/metric_names.h"
+#include "report/page/page_data.h"
 #include "results/benchmark.h"
 #include "results/crossed_test.h"
 #include "results/table_bootstrap.h"
@@ -40,8 +42,6 @@ struct TestedRow {
   std::vector<std::vector<Prediction>> answers;  // the same, of a single seed alone
   CrossedRow crossed;
 };
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // What two rows must have in common.
 std::string scored_on(const ScoredPart& part) {
@@ -169,12 +169,10 @@ struct Table {
 
 std::vector<Table> tables_of(const std::vector<ComparisonRow>& rows) {
   std::vector<Table> tables;
-  std::map<std::pair<std::string, std::string>, std::size_t> known;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].task.empty() || is_benchmark_mean(rows[i]) || rows[i].score.n == 0) continue;
-    const auto [found, added] = known.try_emplace({rows[i].task, rows[i].backbone}, tables.size());
-    if (added) tables.emplace_back();
-    tables[found->second].places.push_back(i);
+  for (const RowGroup& group : row_groups(rows)) {
+    Table table{group.rows};
+    std::erase_if(table.places, [&](std::size_t i) { return is_benchmark_mean(rows[i]) || rows[i].score.n == 0; });
+    if (!table.places.empty()) tables.push_back(std::move(table));
   }
   return tables;
 }

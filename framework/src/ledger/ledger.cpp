@@ -1,6 +1,7 @@
 #include "ledger/ledger.h"
 
 #include <peftbench/error.h>
+#include "core/first_line.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -55,9 +56,8 @@ auto run_for_sizes(const PlanGroup& group, const std::string& site, Function&& f
   } catch (const Error&) {
     throw;
   } catch (const std::exception& failure) {
-    const std::string reason = failure.what();
     throw ConfigError({"the hook of " + group.method + " at " + site + " cannot run on sizes without values",
-                       reason.substr(0, reason.find('\n')), "a hook that does not read tensor values",
+                       first_line(failure.what()), "a hook that does not read tensor values",
                        "fix the hook: it must not use .item() or data pointers"});
   }
 }

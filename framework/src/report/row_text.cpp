@@ -1,5 +1,6 @@
 #include "report/row_text.h"
 
+#include "core/first_line.h"
 #include "core/names.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ std::int64_t finished(const ComparisonRow& row) {
 }
 
 std::string first_lines(const std::string& message) {
-  std::string line = message.substr(0, message.find('\n'));
+  std::string line = first_line(message);
   const std::string mark = "\n  found:";
   const std::size_t found = message.find(mark);
   if (found == std::string::npos) return line;

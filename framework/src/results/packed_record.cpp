@@ -260,6 +260,17 @@ class Unpacker {
   Elsewhere elsewhere_;
 };
 
+// What PackedRecord::place holds, in its order.
+void visit_place(Is<RunRecord> auto& record, auto&& part) {
+  part(record.program);
+  part(record.machine);
+  part(record.method);
+  part(record.task);
+  part(record.backbone);
+  part(record.vocabulary_hash);
+  part(record.sites);
+}
+
 // All keys and types of a record, in their order.
 class FormatOf {
  public:
@@ -305,13 +316,7 @@ PackedRecord pack(RunRecord record, SharedBytes& shared) {
   config.put(record.config);
   settings.put(config.bytes);
   settings.put(record.method.values);
-  place.put(record.program);
-  place.put(record.machine);
-  place.put(record.method);
-  place.put(record.task);
-  place.put(record.backbone);
-  place.put(record.vocabulary_hash);
-  place.put(record.sites);
+  visit_place(record, [&](const auto& part) { place.put(part); });
   own.put(static_cast<unsigned char>(seeded));
   own.put(seed);
   own.put(record);
@@ -330,13 +335,7 @@ void unpack(const PackedRecord& packed, RunRecord& record) {
   own.get(seed);
   own.get(record);
   own.end();
-  place.get(record.program);
-  place.get(record.machine);
-  place.get(record.method);
-  place.get(record.task);
-  place.get(record.backbone);
-  place.get(record.vocabulary_hash);
-  place.get(record.sites);
+  visit_place(record, [&](auto& part) { place.get(part); });
   place.end();
   Unpacker config(settings.get_text());
   config.get(record.config);

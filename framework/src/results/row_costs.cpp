@@ -1,20 +1,13 @@
 #include "results/row_costs.h"
 
 #include "core/names.h"
+#include "results/row_facts.h"
 
 #include <algorithm>
 #include <cstdint>
 
 namespace peftbench::results {
 namespace {
-
-std::optional<double> mean_if_any(const std::vector<double>& values) {
-  return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
-}
-
-void add_if_new(std::vector<std::string>& items, const std::string& item) {
-  if (std::find(items.begin(), items.end(), item) == items.end()) items.push_back(item);
-}
 
 // Whether the step that is scored was chosen among several by their scores on the validation split.
 bool chose_on_validation(const RunRecord& record) {
@@ -54,10 +47,9 @@ std::string text_of(const ForgettingRecord& forgetting) {
 void add_costs(ComparisonRow& row, const std::vector<const RunRecord*>& finished) {
   std::vector<double> seconds, step_flops, prediction_flops, training_joules, evaluation_joules, validation, forgetting;
   std::vector<std::string> chosen;
+  Once chosen_once(chosen), warnings(row.warnings), forgetting_on(row.forgetting_on);
   for (const RunRecord* record : finished) {
-    const std::int64_t steps = record->training.steps;
-    row.steps =
-        row.steps ? Range{std::min(row.steps->low, steps), std::max(row.steps->high, steps)} : Range{steps, steps};
+    row.steps = widened(row.steps, record->training.steps);
     for (const PhaseCost& phase : record->phases) {
       if (phase.name == "train") seconds.push_back(phase.wall_seconds);
       if (!phase.energy_joules) continue;
@@ -73,11 +65,11 @@ void add_costs(ComparisonRow& row, const std::vector<const RunRecord*>& finished
       add("prediction", prediction_flops);
     }
     if (record->training.validation_score) validation.push_back(*record->training.validation_score);
-    if (const std::string by = chosen_by(*record); !by.empty()) add_if_new(chosen, by);
-    if (scores_what_chose(*record)) add_if_new(row.warnings, chosen_on_scored);
+    if (const std::string by = chosen_by(*record); !by.empty()) chosen_once.add(by);
+    if (scores_what_chose(*record)) warnings.add(chosen_on_scored);
     if (const auto& lost = record->forgetting; lost && lost->loss_with_method) {
       forgetting.push_back(*lost->loss_with_method - lost->loss_frozen);
-      add_if_new(row.forgetting_on, text_of(*lost));
+      forgetting_on.add(text_of(*lost));
     }
   }
   if (!seconds.empty()) row.training_seconds = median(seconds);

@@ -17,11 +17,6 @@ std::optional<std::int64_t> count(const RunRecord& record, const char* key) {
   return found->get<std::int64_t>();
 }
 
-std::optional<Range> widened(const std::optional<Range>& range, std::int64_t value) {
-  if (!range) return Range{value, value};
-  return Range{std::min(range->low, value), std::max(range->high, value)};
-}
-
 std::optional<Range> range(const std::vector<const RunRecord*>& records, const char* key) {
   std::optional<Range> range;
   for (const RunRecord* record : records) {
@@ -30,10 +25,6 @@ std::optional<Range> range(const std::vector<const RunRecord*>& records, const c
     range = widened(range, *value);
   }
   return range;
-}
-
-std::optional<double> mean(const std::vector<double>& values) {
-  return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
 }
 
 // Of the same task in all records, in their order.
@@ -72,7 +63,7 @@ OtherScore other_score(const std::vector<const TaskScore*>& tasks) {
   other.score = summarise(scores);
   other.metrics = metric_scores(metrics);
   if (scores.size() > 1) other.interval.reset();  // the seeds tell of the spread
-  other.illegal_rate = mean(illegal);
+  other.illegal_rate = mean_if_any(illegal);
   return other;
 }
 
@@ -108,6 +99,11 @@ class AnswersTexts {
 };
 
 }  // namespace
+
+std::optional<Range> widened(const std::optional<Range>& range, std::int64_t value) {
+  if (!range) return Range{value, value};
+  return Range{std::min(range->low, value), std::max(range->high, value)};
+}
 
 std::optional<double> step_seconds(const RunRecord& record) {
   // Where the record of the processes before was lost, so are their times: only steps after the resuming are counted.
@@ -145,7 +141,7 @@ void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished) 
   row.answers = join(answers, " or ");
   row.score = summarise(scores);
   if (scores.size() > 1) row.interval.reset();
-  row.illegal_rate = mean(illegal);
+  row.illegal_rate = mean_if_any(illegal);
   row.others = other_scores(finished);
   if (!seconds.empty()) row.step_seconds = median(seconds);
   row.trained = range(finished, "trained");

@@ -3,6 +3,8 @@
 #include "results/comparison.h"
 #include "results/layer.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -21,6 +23,9 @@ class Once {
   std::vector<std::string>& items_;
   std::unordered_set<std::string> known_;
 };
+
+// The range with this value in it.
+std::optional<Range> widened(const std::optional<Range>& range, std::int64_t value);
 
 // All that a row says of its finished runs.
 void fill_in(ComparisonRow& row, const std::vector<const RunRecord*>& finished);

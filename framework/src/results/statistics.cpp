@@ -20,6 +20,10 @@ Summary summarise(const std::vector<double>& values) {
   return summary;
 }
 
+std::optional<double> mean_if_any(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional<double>(summarise(values).mean);
+}
+
 double median(std::vector<double> values) {
   if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
   std::sort(values.begin(), values.end());

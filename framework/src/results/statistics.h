@@ -17,6 +17,9 @@ struct Summary {
 
 Summary summarise(const std::vector<double>& values);
 
+// Nothing for none.
+std::optional<double> mean_if_any(const std::vector<double>& values);
+
 // NaN for none; the mean of the two in the middle for an even number.
 double median(std::vector<double> values);
 

@@ -2,6 +2,7 @@
 
 #include "adapters/adapter.h"
 
+#include "core/first_line.h"
 #include "core/json.h"
 #include "results/run_lock.h"
 #include "train/tensorboard_log.h"
@@ -44,7 +45,7 @@ std::string damage_of_finished(const RunFolder& folder, const RunRecord& finishe
   } catch (const UserError& error) {
     fault = error.what();
   }
-  return fault.substr(0, fault.find('\n'));
+  return first_line(fault);
 }
 
 void follow_options(const RunFolder& folder, const RunOptions& options, ProgressSink& progress) {

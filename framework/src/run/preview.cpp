@@ -1,6 +1,7 @@
 #include "run/preview.h"
 
 #include "adapters/seen_rows.h"
+#include "core/first_line.h"
 #include "data/task/load_task.h"
 #include "data/task/task_mixture.h"
 #include "run/workbench.h"
@@ -29,8 +30,7 @@ std::vector<std::string> warnings_before(Resources& resources, const RunConfig& 
         warnings.push_back(seen);
     }
   } catch (const DataError& error) {
-    const std::string message = error.what();
-    warnings.push_back("the data was not read: " + message.substr(0, message.find('\n')));
+    warnings.push_back("the data was not read: " + first_line(error.what()));
   }
   if (trains)
     for (std::string& doubt : doubts(config.options.train, can_validate)) warnings.push_back(std::move(doubt));

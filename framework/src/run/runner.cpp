@@ -7,6 +7,7 @@
 #include "adapters/seen_rows.h"
 #include "backbone/unchanged.h"
 #include "config/machine.h"
+#include "core/first_line.h"
 #include "core/interrupt.h"
 #include "plugin/compile_plan.h"
 #include "run/costs.h"
@@ -143,8 +144,7 @@ std::optional<RunRecord> Runner::find_earlier() {
   try {
     return store_.find(bench_.run_id());
   } catch (const DamagedRecord& fault) {
-    const std::string what = fault.what();
-    warn("the record is rewritten, without the costs of earlier processes: " + what.substr(0, what.find('\n')), true);
+    warn("the record is rewritten, without the costs of earlier processes: " + first_line(fault.what()), true);
     return std::nullopt;
   }
 }
@@ -361,8 +361,7 @@ void Runner::keep_failure(const std::string& status, const std::string& message)
   try {
     save(status, message);
   } catch (const std::exception& second) {
-    const std::string what = second.what();
-    progress_.note("warning: cannot record that the run is " + status + ": " + what.substr(0, what.find('\n')));
+    progress_.note("warning: cannot record that the run is " + status + ": " + first_line(second.what()));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include "core/first_line.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/write_files.h"
@@ -84,8 +85,6 @@ void show_unwritable(nlohmann::json& value) {
     for (auto& part : value) show_unwritable(part);
   }
 }
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
 
