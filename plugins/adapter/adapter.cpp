@@ -136,7 +136,7 @@ class Adapters final : public pb::Method {
     }
     if (!kind_.train_norms) return;
     for (const pb::ParameterSite& site : backbone.parameters()) {
-      if (site.tensor.ends_with("layer_norm.weight")) plan.scale_weight_decay(plan.train(site), 0);
+      if (site.role.is_norm()) plan.scale_weight_decay(plan.train(site), 0);
     }
   }
 

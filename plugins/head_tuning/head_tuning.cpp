@@ -30,10 +30,11 @@ class ClassHead final : public pb::HeadHook {
 };
 
 // Tensors of which no value can change a class score: trained, they would get no gradient.
-bool matters(const std::string& tensor) {
-  if (tensor == "lm_head.weight") return false;
-  if (!tensor.starts_with("decoder.") || tensor.find("SelfAttention.") == std::string::npos) return true;
-  return tensor.ends_with(".v.weight") || tensor.ends_with(".o.weight");
+bool matters(const pb::TensorRole& role) {
+  if (role.kind == pb::TensorKind::lm_head) return false;
+  if (role.stack == pb::Stack::encoder || role.sublayer != pb::Sublayer::self) return true;
+  // The decoder sees one token, which can only attend to itself.
+  return role.kind != pb::TensorKind::position_bias && role.map != "q" && role.map != "k";
 }
 
 class HeadTuning final : public pb::Method {
@@ -48,7 +49,7 @@ class HeadTuning final : public pb::Method {
     plan.claim<ClassHead>(site, weight, bias);
     if (train_ == "head") return;
     for (const pb::ParameterSite& tensor : backbone.parameters()) {
-      if (matters(tensor.tensor)) plan.train(tensor);
+      if (matters(tensor.role)) plan.train(tensor);
     }
   }
 

@@ -15,7 +15,7 @@ class NormTuning final : public pb::Method {
 
   void plan(const pb::BackboneSpec& backbone, pb::PlanBuilder& plan) override {
     for (const pb::ParameterSite& site : backbone.parameters()) {
-      if (site.tensor.ends_with("layer_norm.weight")) plan.scale_weight_decay(plan.train(site), 0);
+      if (site.role.is_norm()) plan.scale_weight_decay(plan.train(site), 0);
     }
   }
 };

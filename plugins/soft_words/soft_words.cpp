@@ -116,14 +116,11 @@ class Paths {
           "examples of a task", "evaluate the run on its task; token ids do not tell where the prompt belongs"});
     }
     if (first_.size() == 1) return layout;
-    std::vector<int64_t> shift;
-    for (int64_t b = 0; b < layout.sequences(); ++b) {
-      const auto at = static_cast<std::size_t>(b);
-      const int64_t first = first_.at(static_cast<std::size_t>(layout.replicas[at]));
-      shift.insert(shift.end(), static_cast<std::size_t>(layout.lengths[at]), first);
-    }
+    std::vector<int64_t> shift;  // of each sequence
+    for (const int64_t replica : layout.replicas) shift.push_back(first_.at(static_cast<std::size_t>(replica)));
     pb::TokenLayout moved = layout;
-    moved.slots = at::where(layout.slots >= 0, layout.slots + at::tensor(shift), layout.slots);
+    const pb::Tensor of_rows = at::tensor(shift).to(layout.device).index_select(0, layout.sequence_of_rows());
+    moved.slots = at::where(layout.slots >= 0, layout.slots + of_rows, layout.slots);
     return moved;
   }
 
@@ -189,7 +186,7 @@ class Mixture final : public pb::ReplicaHook {
     return at::logsumexp(joint, {1});
   }
   std::vector<double> votes() const override {
-    const pb::Tensor weights = weights_().contiguous();
+    const pb::Tensor weights = weights_().cpu().contiguous();
     return {weights.const_data_ptr<float>(), weights.const_data_ptr<float>() + weights.numel()};
   }
 

@@ -25,12 +25,8 @@ pb::Tensor write(const pb::Tensor& hidden, const pb::Call& call, const pb::Token
                  const pb::Tensor& prompt, double dropout) {
   if (!call.training() || dropout <= 0) return pb::replace_slots(hidden, layout, prompt);
   const int64_t rows = prompt.size(0), sequences = layout.sequences();
-  std::vector<int64_t> shift;
-  for (int64_t b = 0; b < sequences; ++b) {
-    shift.insert(shift.end(), static_cast<std::size_t>(layout.lengths[static_cast<std::size_t>(b)]), b * rows);
-  }
   pb::TokenLayout apart = layout;  // sequence b's slots are rows b·P … of a table with a copy for each sequence
-  apart.slots = at::where(layout.slots >= 0, layout.slots + at::tensor(shift), layout.slots);
+  apart.slots = at::where(layout.slots >= 0, layout.slots + layout.sequence_of_rows() * rows, layout.slots);
   const pb::Tensor copies = prompt.unsqueeze(0).expand({sequences, rows, prompt.size(1)}).reshape({-1, prompt.size(1)});
   return pb::replace_slots(hidden, apart, call.dropout(copies, dropout));
 }

@@ -75,18 +75,20 @@ pb::Tensor mask_rows(pb::InitContext& context, const pb::Shape& shape) {
 }
 
 // The authors' prompt_better_init: as the numbers of the embedding table are spread.
-pb::Tensor table_normal_rows(pb::InitContext& context, const pb::Shape& shape) {
-  const pb::Tensor table = context.frozen("shared.weight");
-  pb::Tensor rows = at::zeros(shape);
-  rows.normal_(0, 1, context.generator());
-  return rows * table.std() + table.mean();
+pb::Init table_normal_rows(std::string table_name) {
+  return [table_name = std::move(table_name)](pb::InitContext& context, const pb::Shape& shape) {
+    const pb::Tensor table = context.frozen(table_name);
+    pb::Tensor rows = at::zeros(shape);
+    rows.normal_(0, 1, context.generator());
+    return rows * table.std() + table.mean();
+  };
 }
 
 // Row c: mean of the output rows of label c's tokens. T5's lm_head has no bias, so b begins at 0.
-pb::Init label_word_rows(bool tied, std::vector<std::string> labels) {
-  return [tied, labels = std::move(labels)](pb::InitContext& context, const pb::Shape& shape) {
+pb::Init label_word_rows(std::string head, std::vector<std::string> labels) {
+  return [head = std::move(head), labels = std::move(labels)](pb::InitContext& context, const pb::Shape& shape) {
     pb::Tensor rows = at::zeros(shape);
-    const pb::Tensor table = context.frozen(tied ? "shared.weight" : "lm_head.weight");
+    const pb::Tensor table = context.frozen(head);
     for (std::size_t c = 0; c < labels.size(); ++c) {
       const std::vector<int64_t> ids = context.tokenize(labels[c]);
       if (ids.empty())
@@ -141,14 +143,15 @@ class Warp final : public pb::Method {
     const int64_t d = backbone.d_model;
     if (text.slots() > 0) {  // without prompts this is the authors' WARP_0
       const pb::InputSite input = backbone.encoder_input();
-      plan.claim<Prompt>(input, plan.parameter(input, "prompt", {text.slots(), d}, prompt_value()));
+      plan.claim<Prompt>(input, plan.parameter(input, "prompt", {text.slots(), d}, prompt_value(backbone)));
     }
     const pb::HeadSite head = backbone.head();
     const auto classes = static_cast<int64_t>(labels.size());
     const double bound = 1 / std::sqrt(static_cast<double>(d));
     const bool words = verbalizer_init_ == "label_words";
-    const pb::Parameter rows = plan.parameter(
-        head, "verbalizer", {classes, d}, words ? label_word_rows(backbone.tied, labels) : pb::init::kaiming_uniform());
+    const pb::Parameter rows =
+        plan.parameter(head, "verbalizer", {classes, d},
+                       words ? label_word_rows(backbone.lm_head().tensor_name(), labels) : pb::init::kaiming_uniform());
     std::optional<pb::Parameter> bias;
     if (bias_) {
       bias = plan.parameter(head, "bias", {classes}, words ? pb::init::zeros() : pb::init::uniform(-bound, bound));
@@ -157,8 +160,8 @@ class Warp final : public pb::Method {
   }
 
  private:
-  pb::Init prompt_value() const {
-    if (prompt_init_ == "table_normal") return table_normal_rows;
+  pb::Init prompt_value(const pb::BackboneSpec& backbone) const {
+    if (prompt_init_ == "table_normal") return table_normal_rows(backbone.embedding().tensor_name());
     if (prompt_init_ == "normal") return pb::init::normal(0, 1);
     return mask_rows;
   }

@@ -40,27 +40,30 @@ std::vector<TextExample> texts() {
   return made;
 }
 
-std::shared_ptr<const Backbone> make_backbone(const std::string& kind) {
-  if (kind == "trained") return Backbone::load(assets);
+std::shared_ptr<const Backbone> make_backbone(const std::string& kind, const LoadOptions& load, std::int64_t layers) {
+  if (kind == "trained") return Backbone::load(assets, load);
   TinyOptions options;
   options.gated = kind == "gated";
   options.tied = !options.gated;
   options.vocabulary = 8192;
-  return tiny_backbone(options);
+  BackboneSpec spec = tiny_spec(options);
+  if (layers > 0) spec.encoder_layers = spec.decoder_layers = layers;
+  return Backbone::from_tensors(spec, tiny_tensors(spec, options.seed), load);
 }
 
 }  // namespace
 
-Workshop::Workshop(Variant variant, const std::string& backbone)
+Workshop::Workshop(Variant variant, const std::string& backbone, const LoadOptions& options, std::int64_t layers)
     : variant_(std::move(variant)),
       finder_({}, {{fs::path(PEFTBENCH_TEST_BUILD_DIR) / "lib/peftbench/plugins", "build tree"}}),
       plugin_(finder_.load_method(variant_.method)),
-      backbone_(make_backbone(backbone)),
+      backbone_(make_backbone(backbone, options, layers)),
       tokenizer_(Tokenizer::load(assets / "spiece.model")) {}
 
 CompiledPlan Workshop::plan() const {
   CompiledPlan made =
       compile_plan(*plugin_, parse_values(variant_.method, schema(), variant_.values), backbone_->spec(), task);
+  made.place_on(backbone_->device());
   made.initialise(init_contexts({*backbone_, finder_, tokenizer_, task.labels, 7, [](const std::string&) {}}));
   return made;
 }
@@ -72,18 +75,22 @@ std::vector<EncodedExample> Workshop::examples(const CompiledPlan& plan) const {
   return encode_all(all, *tokenizer_, {}, {layout, &all, replicas_of(plan), 7}, spec.pad_id, spec.eos_id);
 }
 
-TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps) const {
+TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps, const std::vector<std::int64_t>& chosen,
+                               double dropout) const {
   TrainConfig config;
   config.steps = steps;
   config.batch_size = 8;
   config.optimizer = OptimizerKind::adamw;
   config.adamw.weight_decay = 0;
   config.learning_rate = variant_.rate;
-  config.dropout = 0;
+  config.dropout = dropout;
   config.evaluate_every = 0;
   config.evaluate_at_start = false;
   config.seed = 7;
-  const ExamplesInMemory made(examples(plan));
+  const std::vector<EncodedExample> all = examples(plan);
+  std::vector<EncodedExample> some;
+  for (const std::int64_t number : chosen) some.push_back(all[static_cast<std::size_t>(number)]);
+  const ExamplesInMemory made(chosen.empty() ? all : some);
   return peftbench::train::train(config, {*backbone_, plan, made, {}, {}});
 }
 

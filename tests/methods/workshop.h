@@ -20,7 +20,8 @@ class Workshop {
  public:
   // "gated" (v1.1: untied, heads · d_kv ≠ d_model), "relu" (v1.0: tied): random weights, the same in every process.
   // "trained": the small T5 of assets/.
-  Workshop(Variant variant, const std::string& backbone);
+  // `layers`: of each stack of the random ones; 0: as they are.
+  Workshop(Variant variant, const std::string& backbone, const LoadOptions& options = {}, std::int64_t layers = 0);
 
   const Backbone& backbone() const { return *backbone_; }
   const MethodSchema& schema() const { return plugin_->schema; }
@@ -28,7 +29,9 @@ class Workshop {
 
   CompiledPlan plan() const;  // with its first values
   std::vector<EncodedExample> examples(const CompiledPlan& plan) const;
-  TrainingResult train(CompiledPlan& plan, std::int64_t steps) const;  // AdamW on all examples, no dropout
+  // AdamW on all examples, or on those of these numbers.
+  TrainingResult train(CompiledPlan& plan, std::int64_t steps, const std::vector<std::int64_t>& chosen = {},
+                       double dropout = 0) const;
 
   // [B, C] class scores or [N, V] logits of the targets, of the copies that the plan makes.
   Tensor outcome(const CompiledPlan& plan, const std::vector<const EncodedExample*>& batch) const;

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import MT5Config, MT5ForConditionalGeneration, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging
 
 logging.set_verbosity_error()
@@ -31,6 +31,8 @@ class Shape:
     gated: bool = False
     tied: bool = True
     scaled: bool = True
+    activation: str = "gelu"  # of the gated form
+    mt5: bool = False
     embedding: float = 1.0  # deviation of the embedding table; small: layers decide, not the token itself
     sharpness: float = 1.0  # of the output distribution: a factor on the decoder's final norm
     seed: int = 1
@@ -38,6 +40,13 @@ class Shape:
     @property
     def inner(self):
         return self.num_heads * self.d_kv
+
+
+# The network's relatives, small: many embeddings and untied (mT5), bytes and a deep encoder (ByT5), SiLU gates (UL2).
+V11 = {"gated": True, "tied": False, "scaled": False}
+MT5 = {**V11, "mt5": True, "vocab_size": 900, "num_heads": 3}
+BYT5 = {**V11, "vocab_size": 384, "encoder_layers": 6, "decoder_layers": 2}
+UL2 = {**V11, "activation": "silu", "d_model": 64, "d_kv": 16}
 
 
 def mixed(count, seed):
@@ -93,12 +102,12 @@ def value_of(name, size, shape):
 
 def build(shape, dtype=torch.float32):
     """The model in evaluation mode, fp32; with dtype bfloat16 its values are rounded to that first."""
-    config = T5Config(
+    config = (MT5Config if shape.mt5 else T5Config)(
         vocab_size=shape.vocab_size, d_model=shape.d_model, d_kv=shape.d_kv, d_ff=shape.d_ff,
         num_layers=shape.encoder_layers, num_decoder_layers=shape.decoder_layers, num_heads=shape.num_heads,
-        feed_forward_proj="gated-gelu" if shape.gated else "relu", decoder_start_token_id=0)
+        feed_forward_proj=f"gated-{shape.activation}" if shape.gated else "relu", decoder_start_token_id=0)
     config.scale_decoder_outputs = shape.scaled
-    model = T5ForConditionalGeneration(config)
+    model = (MT5ForConditionalGeneration if shape.mt5 else T5ForConditionalGeneration)(config)
     if not shape.tied:  # transformers 5 constructs every T5 tied
         model.lm_head.weight = torch.nn.Parameter(torch.empty(shape.vocab_size, shape.d_model))
     with torch.no_grad():

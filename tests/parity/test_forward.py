@@ -36,6 +36,9 @@ CASES = {
     "decoder deeper than encoder": (
         Shape(encoder_layers=1, decoder_layers=4, gated=True, tied=False, scaled=False, seed=11), "sharded",
         torch.float32, *short),
+    "mT5": (Shape(**models.MT5, seed=16), "transformers", torch.float32, *short),
+    "ByT5": (Shape(**models.BYT5, seed=17), "transformers", torch.float32, [40, 7, 90], [12, 5, 2]),
+    "UL2": (Shape(**models.UL2, seed=18), "transformers", torch.float32, *short),
     "over 128 tokens, v1.0": (Shape(seed=12), "transformers", torch.float32, [310, 6, 150, 128], [4, 170, 129, 1]),
     "over 128 tokens, v1.1": (
         Shape(gated=True, tied=False, scaled=False, seed=13), "transformers", torch.float32, [2, 260, 131],

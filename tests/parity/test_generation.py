@@ -23,6 +23,9 @@ CASES = {
     "v1.1 untied, ends now and then": (Shape(seed=24, **UNTIED), 2.5),
     "v1.1 untied, mostly ends": (Shape(seed=24, **UNTIED), 4.0),
     "v1.1 untied, another": (Shape(seed=25, **UNTIED), 2.5),
+    "mT5": (Shape(**models.MT5, seed=28, embedding=0.1, sharpness=2.5), 2.5),
+    "ByT5": (Shape(**models.BYT5, seed=29, embedding=0.1, sharpness=2.5), 2.5),
+    "UL2": (Shape(**models.UL2, seed=30, embedding=0.1, sharpness=2.5), 2.5),
     "encoder deeper than decoder": (Shape(encoder_layers=4, decoder_layers=2, seed=27, **UNTIED), 3.0),
 }
 INPUT_LENGTHS = [8, 21, 3, 140, 12, 5, 33, 2]

@@ -5,6 +5,7 @@ namespace peftbench {
 namespace core {}
 namespace formats {}
 namespace text {}
+namespace architectures {}
 namespace plan {}
 namespace backbone {}
 namespace plugin {}
@@ -25,6 +26,7 @@ namespace layers {
 using namespace core;
 using namespace formats;
 using namespace text;
+using namespace architectures;
 using namespace plan;
 using namespace backbone;
 using namespace plugin;

@@ -3,30 +3,42 @@
 #include <peftbench/export.h>
 #include <peftbench/tensor.h>
 
+#include <c10/core/Device.h>
+
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace peftbench {
 
+namespace detail {
+struct LayoutIndices;
+}
+
 // The positions of the sequences of a batch in a packed activation [N, D], N = ΣT. There is no padding.
 struct PEFTBENCH_API TokenLayout {
-  std::vector<int64_t> lengths;   // [B] rows of each sequence
-  std::vector<int64_t> offsets;   // [B + 1] first row of each sequence; the last entry is N
-  std::vector<int64_t> groups;    // [B] plan of each sequence in a stacked plan; non-decreasing
-  std::vector<int64_t> replicas;  // [B] number of the copy of the example; 0 without replicas
-  Tensor slots;                   // [N] int64: −1 for a token, otherwise the slot's number in its sequence
+  std::vector<int64_t> lengths;    // [B] rows of each sequence
+  std::vector<int64_t> offsets;    // [B + 1] first row of each sequence; the last entry is N
+  std::vector<int64_t> groups;     // [B] plan of each sequence in a stacked plan; non-decreasing
+  std::vector<int64_t> replicas;   // [B] number of the copy of the example; 0 without replicas
+  Tensor slots;                    // [N] int64: −1 for a token, otherwise the slot's number in its sequence
+  c10::Device device = c10::kCPU;  // of the tensors that it has and gives; the backbone's in hooks
+  std::shared_ptr<detail::LayoutIndices> indices = {};  // of the lengths, made when first asked for
 
+  // Throws Error if groups are not sorted, or there are not as many as lengths.
   static TokenLayout of(std::vector<int64_t> lengths, std::vector<int64_t> groups = {},
                         std::vector<int64_t> replicas = {});
 
   int64_t rows() const { return offsets.empty() ? 0 : offsets.back(); }
   int64_t sequences() const { return static_cast<int64_t>(lengths.size()); }
   bool has_slots() const { return slots.defined(); }
-  int64_t slot_count() const;  // slots per sequence: the largest slot number of the batch + 1
-  Tensor first_rows() const;   // [B] int64
-  Tensor last_rows() const;    // [B] int64
+  int64_t slot_count() const;       // slots per sequence: the largest slot number of the batch + 1
+  Tensor first_rows() const;        // [B] int64
+  Tensor last_rows() const;         // [B] int64
+  Tensor sequence_of_rows() const;  // [N] int64: number of the sequence of each row
 
+  TokenLayout to(c10::Device device) const;
   // Sequences [first, first + count) as a separate layout (rows start at 0).
   TokenLayout slice(int64_t first, int64_t count) const;
 };

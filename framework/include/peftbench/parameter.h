@@ -56,7 +56,7 @@ struct ParameterSlot {
   Shape shape;
   Role role = Role::trained;
   bool training_only = false;  // a source of derived values: not stored with the adapter
-  bool overrides = false;       // replaces a frozen tensor
+  bool overrides = false;      // replaces a frozen tensor
   Init init;
   std::function<Tensor()> derive;
   double learning_rate_scale = 1.0;

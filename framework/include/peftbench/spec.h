@@ -16,6 +16,26 @@ enum class Activation { relu, gelu_tanh, gelu, silu };
 PEFTBENCH_API std::string_view name_of(Stack stack);
 PEFTBENCH_API std::string_view name_of(Sublayer sublayer);
 
+// What a frozen tensor is in the network. Its name in a file follows from this and the architecture.
+enum class TensorKind {
+  embedding,      // the table of token embeddings [V, D]; also the head's, if tied
+  lm_head,        // [V, D] of a head that is not tied
+  norm,           // scale [D] before a sublayer
+  final_norm,     // scale [D] after the last block of a stack
+  position_bias,  // relative position bias [buckets, H]
+  linear,         // [out, in] of a linear map of a block
+};
+struct TensorRole {
+  TensorKind kind = TensorKind::linear;
+  Stack stack = Stack::encoder;        // of all but embedding and lm_head
+  int layer = -1;                      // −1 outside the blocks
+  Sublayer sublayer = Sublayer::self;  // of norm and linear
+  std::string map = {};                // of linear: q, k, v, o, wi, wi_0, wi_1, wo
+
+  bool is_norm() const { return kind == TensorKind::norm || kind == TensorKind::final_norm; }
+  bool operator==(const TensorRole&) const = default;
+};
+
 // Sites are the places of the backbone that a method may claim. A site is a name with sizes, without tensors, so a
 // plan for an 11B model can be made on a laptop. `index` is the index of the site among those of its kind.
 
@@ -28,12 +48,13 @@ struct LinearSite {
   Sublayer sublayer = Sublayer::self;
   std::string map;
   int64_t in = 0, out = 0;
-  bool tied = false;  // an lm_head whose tensor is the embedding table
+  bool tied = false;        // an lm_head whose tensor is the embedding table
+  std::string tensor = {};  // name of its tensor in the Hugging Face model
 
   int64_t in_features() const { return in; }
   int64_t out_features() const { return out; }
-  PEFTBENCH_API std::string name() const;         // encoder.3.self.q
-  PEFTBENCH_API std::string tensor_name() const;  // encoder.block.3.layer.0.SelfAttention.q.weight
+  PEFTBENCH_API std::string name() const;  // encoder.3.self.q
+  const std::string& tensor_name() const { return tensor; }
 };
 
 // The keys and values of one attention of one layer, to which a prefix may be added.
@@ -72,6 +93,7 @@ struct ParameterSite {
   int index = -1;
   std::string tensor;  // its name in the Hugging Face model
   Shape shape;
+  TensorRole role = {};
 
   std::string name() const { return tensor; }
 };
@@ -103,25 +125,29 @@ struct StepSite {
 struct TensorEntry {
   std::string name;
   Shape shape;
+  TensorRole role = {};
   PEFTBENCH_API int64_t elements() const;
 };
 
-// Sizes of a T5 and the sites that follow from them.
+// Sizes of an encoder-decoder and the sites that follow from them.
 struct PEFTBENCH_API BackboneSpec {
   std::string name;
-  int64_t vocab_size = 0;      // V, rows of the embedding table
-  int64_t d_model = 0;         // D
-  int64_t d_kv = 0;            // size of a head
-  int64_t num_heads = 0;       // H
-  int64_t d_ff = 0;            // F
-  int64_t encoder_layers = 0;  // L of the encoder
-  int64_t decoder_layers = 0;  // L of the decoder
-  bool gated = false;          // v1.1: wo(act(wi_0 x) · wi_1 x)
-  bool tied = false;           // lm_head is the embedding table
-  bool scale_logits = false;   // decoder output · D^-½ before lm_head
+  std::string architecture = "t5";  // the table of its tensors' names
+  int64_t vocab_size = 0;           // V, rows of the embedding table
+  int64_t d_model = 0;              // D
+  int64_t d_kv = 0;                 // size of a head
+  int64_t num_heads = 0;            // H
+  int64_t d_ff = 0;                 // F
+  int64_t encoder_layers = 0;       // L of the encoder
+  int64_t decoder_layers = 0;       // L of the decoder
+  bool gated = false;               // v1.1: wo(act(wi_0 x) · wi_1 x)
+  bool tied = false;                // lm_head is the embedding table
+  bool scale_logits = false;        // decoder output · D^-½ before lm_head
   Activation activation = Activation::relu;
   int64_t relative_buckets = 32;
   int64_t relative_max_distance = 128;
+  bool bias_per_layer = false;   // each self-attention has a position bias; false: the first of a stack has it for all
+  double attention_scale = 1.0;  // of q·k; T5 has it in its initial q
   double norm_epsilon = 1e-6;
   double dropout_rate = 0.1;
   int64_t pad_id = 0, eos_id = 1, decoder_start_id = 0;
@@ -129,7 +155,7 @@ struct PEFTBENCH_API BackboneSpec {
   int64_t inner() const { return num_heads * d_kv; }
   int64_t layers(Stack stack) const { return stack == Stack::encoder ? encoder_layers : decoder_layers; }
 
-  // All tensors, tied ones once. The order is that of the forward pass.
+  // All tensors, tied ones once. The order is that of the forward pass. Throws ConfigError for an unknown architecture.
   std::vector<TensorEntry> tensors() const;
   int64_t parameter_count() const;
 

@@ -204,7 +204,7 @@ CompiledPlan plan_of(const Adapter& adapter, const PluginFinder& finder, const B
 void check_frozen(const Adapter& adapter, const Backbone& backbone) {
   constexpr double rounding = 1.0 / 128;  // of bfloat16, in which it may have been stored
   for (const auto& [name, tensor] : adapter.frozen) {
-    const Tensor own = backbone.frozen(backbone.spec().parameter(name).index).to(at::kFloat);
+    const Tensor own = backbone.frozen(backbone.spec().parameter(name).index).to(at::kFloat).cpu();
     if (own.sizes() == tensor.sizes() && at::allclose(tensor, own, rounding, 1e-6)) continue;
     const bool sized = own.sizes() == tensor.sizes();
     throw CheckpointError(
@@ -233,7 +233,9 @@ CompiledPlan load_adapter(const fs::path& path, const PluginFinder& finder, cons
   check_backbone(adapter, backbone, checksum);
   if (warn)
     for (const std::string& note : adapter.notes) warn(note);
-  return plan_of(adapter, finder, backbone.spec());
+  CompiledPlan plan = plan_of(adapter, finder, backbone.spec());
+  plan.place_on(backbone.device());
+  return plan;
 }
 
 }  // namespace peftbench::adapters

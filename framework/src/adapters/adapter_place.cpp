@@ -2,7 +2,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/foreign.h"
-#include "backbone/quantization.h"
+#include "backbone/precision.h"
 #include "results/adapter_files.h"
 #include "results/result_store.h"
 

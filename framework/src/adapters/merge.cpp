@@ -34,8 +34,10 @@ TensorMap merged_tensors(const Backbone& backbone, const CompiledPlan& plan) {
   for (const ParameterSite& site : spec.parameters()) tensors[site.tensor] = backbone.frozen(site.index).to(at::kFloat);
   for (const auto& group : plan.groups()) {
     std::set<std::string> left;
-    for (const auto& [site, method] : group->claimed) left.insert(site);
-    for (const char* training_alone : {"loss", "step_end"}) left.erase(training_alone);
+    for (const auto& [name, site] : group->claimed) {
+      const bool training_alone = site.kind == detail::SiteKind::loss || site.kind == detail::SiteKind::step_end;
+      if (!training_alone) left.insert(name);
+    }
     for (const ParameterSite& site : spec.parameters()) {
       const Tensor& value = group->overrides[static_cast<std::size_t>(site.index)];
       if (!value.defined()) continue;
@@ -62,7 +64,7 @@ fs::path write_model(const fs::path& folder, const TensorMap& tensors, const fs:
   auto config = read_json<nlohmann::ordered_json, CheckpointError>(source / "config.json");
   for (const char* key : {"dtype", "torch_dtype"})
     if (config.contains(key)) config[key] = "float32";
-  ModelFiles files{config.dump(2) + "\n", tensors, vocabulary_files(source / "spiece.model")};
+  ModelFiles files{config.dump(2) + "\n", tensors, vocabulary_files(source / spiece_file)};
   const std::string generation = "generation_config.json";
   if (file_exists(source / generation)) files.others[generation] = read_text(source / generation);
   return write_model_folder(folder, files, [] { require_unchanged_files(); });

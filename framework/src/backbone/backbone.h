@@ -1,14 +1,14 @@
 #pragma once
 
 #include "backbone/layer.h"
-#include "backbone/quantization.h"
+#include "backbone/precision.h"
 #include "backbone/run_context.h"
-#include "backbone/wiring.h"
-#include "core/enum_names.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
 #include <peftbench/spec.h>
+
+#include <c10/core/Device.h>
 
 #include <memory>
 #include <string>
@@ -34,26 +34,22 @@ struct DecoderState {
   TokenLayout layout;
 };
 
-enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
-}  // namespace peftbench::backbone
-
-template <>
-struct peftbench::EnumNames<peftbench::backbone::Precision> {
-  static constexpr std::string_view names[] = {"float32", "bfloat16"};
-};
-
-namespace peftbench::backbone {
-
 struct LoadOptions {
   Precision precision = Precision::float32;
   Quantization quantization = Quantization::none;  // of the blocks' linear maps; they compute in `precision`
+  c10::Device device = c10::kCPU;                  // where the weights are, and all is computed
 };
 
 struct DecodeCache;  // backbone/decode_cache.h
+class FrozenTensor;  // backbone/layers/frozen_tensor.h
+struct KeptKeys;     // backbone/layers/block.h
+struct Network;      // backbone/network.h
+struct Pass;         // backbone/layers/rows.h
 
-// A frozen T5. Const after loading: all changes of a method are in its plan.
+// A frozen encoder-decoder. Const after loading: all changes of a method are in its plan.
 class Backbone {
  public:
+  ~Backbone();
   // From a Hugging Face folder. Throws CheckpointError naming every missing, unexpected or misshapen tensor.
   static std::shared_ptr<const Backbone> load(const fs::path& folder, const LoadOptions& options = {});
   // From tensors by their Hugging Face names (tests, pre-training). Those already of the right type are shared.
@@ -63,17 +59,13 @@ class Backbone {
   const BackboneSpec& spec() const { return spec_; }
   Precision precision() const { return options_.precision; }
   Quantization quantization() const { return options_.quantization; }
+  c10::Device device() const { return options_.device; }
   std::string checksum() const;  // SHA-256 over names and bytes of all tensors
   // As stored, by ParameterSite index; a quantised weight is dequantised for the caller, in `precision`.
   Tensor frozen(int parameter_index) const;
-  // Null if the tensor is not quantised.
-  const std::shared_ptr<const QuantizedWeight>& quantized(int parameter_index) const {
-    return quantized_[static_cast<std::size_t>(parameter_index)];
-  }
-  int64_t rows(int parameter_index) const;                       // first size of the tensor
-  Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32
+  std::string form(int parameter_index) const;                   // how it is kept: Float, BFloat16, nf4, int8
+  Tensor embedding_rows(const std::vector<int64_t>& ids) const;  // [n, D] fp32, on the device
   int64_t bytes() const;                                         // memory of the weights
-  const Wiring& wiring() const { return wiring_; }
 
   // Must be called before a forward pass with changed parameters of the plan: computes derived values and replacements
   // of frozen tensors.
@@ -97,14 +89,20 @@ class Backbone {
   Tensor decode_step(DecodeCache& cache, const Tensor& ids, const CompiledPlan& plan, const RunContext& context) const;
 
  private:
-  Backbone() = default;
+  Backbone(BackboneSpec spec, const LoadOptions& options, std::vector<std::shared_ptr<const FrozenTensor>> tensors);
   static std::shared_ptr<const Backbone> make(BackboneSpec spec, TensorMap tensors, const LoadOptions& options,
                                               const std::string& origin);
+  Pass pass(const CompiledPlan& plan, const RunContext& context) const;
+  Embedded enter(Stack stack, const PackedTokens& input, const Pass& pass, const Tensor& embeddings) const;
+  // Teacher forcing; `kept` (may be null) receives keys and values for further steps.
+  DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const Pass& pass, KeptKeys* kept) const;
+  DecoderState first_step(DecodeCache& cache, const Tensor& ids, const Pass& pass) const;
+  DecoderState next_step(DecodeCache& cache, const Tensor& ids, const Pass& pass) const;
+
   BackboneSpec spec_;
   LoadOptions options_;
-  std::vector<Tensor> tensors_;                                    // by ParameterSite index; undefined if quantised
-  std::vector<std::shared_ptr<const QuantizedWeight>> quantized_;  // by ParameterSite index
-  Wiring wiring_;                                                  // wire(spec_)
+  std::vector<std::shared_ptr<const FrozenTensor>> tensors_;  // by ParameterSite index
+  std::unique_ptr<const Network> network_;                    // of these tensors
 };
 
 }  // namespace peftbench::backbone

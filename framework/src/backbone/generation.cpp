@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 namespace peftbench::backbone {
 namespace {
@@ -55,7 +56,7 @@ std::vector<Ids> greedy(Decoder& decoder, int64_t sequences, int64_t max_tokens,
   Ids alive(out.size()), last(out.size(), start);
   std::iota(alive.begin(), alive.end(), 0);
   for (int64_t n = 1; n <= max_tokens; ++n) {
-    const Tensor best = decoder.next(last, alive).argmax(1);
+    const Tensor best = decoder.next(last, alive).argmax(1).cpu();
     const int64_t* token = best.const_data_ptr<int64_t>();
     Ids kept, next_alive;
     last.clear();
@@ -113,9 +114,10 @@ std::vector<Ids> beam_search(Decoder& decoder, int64_t sequences, const Generati
     for (int64_t example : alive) {
       for (const Hypothesis& beam : rows[static_cast<std::size_t>(example)].running) sums.push_back(beam.score);
     }
-    const Tensor totals = log_p + at::from_blob(sums.data(), {static_cast<int64_t>(sums.size()), 1}, at::kFloat);
-    const auto [scores, places] =
-        totals.view({static_cast<int64_t>(alive.size()), width * vocabulary}).topk(2 * options.beams, 1);
+    const Tensor before = at::from_blob(sums.data(), {static_cast<int64_t>(sums.size()), 1}, at::kFloat);
+    const Tensor totals = log_p + before.to(log_p.device());
+    const auto best = totals.view({static_cast<int64_t>(alive.size()), width * vocabulary}).topk(2 * options.beams, 1);
+    const Tensor scores = std::get<0>(best).cpu(), places = std::get<1>(best).cpu();
     const auto penalty = static_cast<float>(std::pow(static_cast<double>(n), options.length_penalty));
 
     Ids kept, next_alive;

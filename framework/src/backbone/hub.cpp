@@ -1,5 +1,6 @@
 #include "backbone/hub.h"
 
+#include "architectures/architecture.h"
 #include "backbone/catalogue.h"
 #include "backbone/known_weights.h"
 #include "backbone/load.h"
@@ -141,12 +142,12 @@ const CatalogueEntry* find_entry(const std::vector<CatalogueEntry>& catalogue, c
 }
 
 // Whether a cached model is of a kind that belongs in the list at all.
-bool is_t5(const fs::path& folder) {
+bool is_supported(const fs::path& folder) {
   JsonFault ignored;
   const auto config = parse_json<nlohmann::json>(read_text(folder / "config.json"), ignored);
   if (!config || !config->is_object()) return false;
   const auto type = config->find("model_type");
-  return type != config->end() && (*type == "t5" || *type == "mt5");
+  return type != config->end() && type->is_string() && architecture_of(type->get<std::string>()) != nullptr;
 }
 
 BackboneListing describe(const std::string& name, const fs::path& folder, const BackboneSearch& search) {
@@ -248,7 +249,7 @@ std::vector<BackboneListing> list_backbones(const BackboneSearch& search) {
     for (const fs::path& repository : folders_in(cache)) {
       const std::optional<std::string> name = hub_name(repository, HubKind::model);
       const std::optional<fs::path> folder = name ? find_snapshot(repository, "") : std::nullopt;
-      if (!folder || listed.contains(*folder) || !is_t5(*folder)) continue;
+      if (!folder || listed.contains(*folder) || !is_supported(*folder)) continue;
       BackboneListing listing = describe(*name, *folder, search);
       listing.hub = *name;
       result.push_back(std::move(listing));

@@ -1,5 +1,6 @@
 #include "backbone/initial_weights.h"
 
+#include "architectures/architecture.h"
 #include "core/random.h"
 
 #include <ATen/ops/empty.h>
@@ -7,20 +8,9 @@
 
 #include <cmath>
 #include <numbers>
-#include <string_view>
 
 namespace peftbench::backbone {
 namespace {
-
-double deviation(const BackboneSpec& spec, std::string_view tensor) {
-  const auto ends = [&](std::string_view part) { return tensor.ends_with(part); };
-  const auto d = static_cast<double>(spec.d_model);
-  if (tensor == "shared.weight") return 1;
-  if (ends(".q.weight")) return 1 / std::sqrt(d * static_cast<double>(spec.d_kv));
-  if (ends(".o.weight")) return 1 / std::sqrt(static_cast<double>(spec.inner()));
-  if (ends(".wo.weight")) return 1 / std::sqrt(static_cast<double>(spec.d_ff));
-  return 1 / std::sqrt(d);
-}
 
 // Box and Muller's, from the project's own generator: the standard library's normal distribution differs by vendor.
 Tensor normal(const Shape& shape, double deviation, Random random) {
@@ -38,11 +28,12 @@ Tensor normal(const Shape& shape, double deviation, Random random) {
 }  // namespace
 
 TensorMap initial_weights(const BackboneSpec& spec, std::uint64_t seed) {
+  const Architecture& architecture = architecture_named(spec.architecture);
   TensorMap weights;
   for (const TensorEntry& tensor : spec.tensors()) {
-    const bool norm = tensor.name.ends_with("layer_norm.weight");
+    const bool norm = tensor.role.kind == TensorKind::norm || tensor.role.kind == TensorKind::final_norm;
     weights.emplace(tensor.name, norm ? at::ones(tensor.shape, at::kFloat)
-                                      : normal(tensor.shape, deviation(spec, tensor.name),
+                                      : normal(tensor.shape, architecture.initial_deviation(spec, tensor.role),
                                                Random(stream_seed(seed, "initial/" + tensor.name))));
   }
   return weights;

@@ -1,6 +1,7 @@
 #include "backbone/row_map.h"
 
-#include <ATen/ops/from_blob.h>
+#include "plan/layout_indices.h"
+
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -44,23 +45,25 @@ struct Unpad : torch::autograd::Function<Unpad> {
 RowMap::RowMap(const TokenLayout& layout) : batch_(layout.sequences()) {
   for (int64_t length : layout.lengths) longest_ = std::max(longest_, length);
   if (layout.rows() == batch_ * longest_) return;
-  std::vector<int64_t> places;
-  places.reserve(static_cast<std::size_t>(layout.rows()));
-  for (int64_t b = 0; b < batch_; ++b) {
-    for (int64_t t = 0; t < layout.lengths[static_cast<std::size_t>(b)]; ++t) places.push_back(b * longest_ + t);
-  }
-  places_ = at::from_blob(places.data(), {layout.rows()}, at::kLong).clone();
+  places_ = detail::layout_index(layout, &detail::LayoutIndices::padded_rows, [&] {
+    std::vector<int64_t> places;
+    places.reserve(static_cast<std::size_t>(layout.rows()));
+    for (int64_t b = 0; b < batch_; ++b) {
+      for (int64_t t = 0; t < layout.lengths[static_cast<std::size_t>(b)]; ++t) places.push_back(b * longest_ + t);
+    }
+    return places;
+  });
 }
 
 Tensor RowMap::pad(const Tensor& packed) const {
   const int64_t columns = packed.size(1);
   if (even()) return packed.view({batch_, longest_, columns});
-  return Pad::apply(packed, places_.to(packed.device()), batch_ * longest_).view({batch_, longest_, columns});
+  return Pad::apply(packed, places_, batch_ * longest_).view({batch_, longest_, columns});
 }
 
 Tensor RowMap::unpad(const Tensor& padded) const {
   const Tensor rows = padded.reshape({batch_ * longest_, padded.size(2)});
-  return even() ? rows : Unpad::apply(rows, places_.to(padded.device()));
+  return even() ? rows : Unpad::apply(rows, places_);
 }
 
 }  // namespace peftbench::backbone

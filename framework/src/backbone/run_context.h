@@ -5,7 +5,6 @@
 #include <peftbench/hooks.h>
 
 #include <cstdint>
-#include <optional>
 
 namespace peftbench::backbone {
 
@@ -19,7 +18,8 @@ class RunContext final : public CallContext {
  public:
   // No dropout, no randomness.
   static RunContext inference() { return RunContext(); }
-  // `seed` is of this step: every mask drawn in it follows from it.
+  // `seed` is of this step: every mask drawn in it follows from it and from how many were drawn before, and is the
+  // same on every device.
   static RunContext for_training(double dropout, DropoutShape shape, std::uint64_t seed);
 
   bool training() const override { return training_; }
@@ -38,7 +38,8 @@ class RunContext final : public CallContext {
   bool training_ = false;
   double rate_ = 0;
   DropoutShape shape_ = DropoutShape::per_sequence;
-  mutable std::optional<at::Generator> generator_;
+  std::uint64_t seed_ = 0;
+  mutable std::uint64_t masks_ = 0;  // drawn so far
 };
 
 }  // namespace peftbench::backbone

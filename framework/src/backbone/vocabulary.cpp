@@ -5,16 +5,16 @@
 namespace peftbench::backbone {
 
 std::shared_ptr<const Tokenizer> open_vocabulary(const fs::path& folder, const BackboneSpec& spec) {
-  const fs::path file = folder / "spiece.model";
-  auto tokenizer = Tokenizer::load(file);
-  check_vocabulary(*tokenizer, spec, file.string());
+  auto tokenizer = open_tokenizer(folder);
+  const fs::path file = folder / spiece_file;
+  check_vocabulary(*tokenizer, spec, (file_exists(file) ? file : folder).string());
   return tokenizer;
 }
 
 void check_vocabulary(const Tokenizer& tokenizer, const BackboneSpec& spec, const std::string& vocabulary) {
   const auto refuse = [&](const std::string& found, const std::string& expected) {
     throw CheckpointError({"the vocabulary " + vocabulary + " does not belong to this backbone", found, expected,
-                           "use the backbone's own spiece.model and tokenizer files"});
+                           "use the backbone's own tokenizer files"});
   };
   if (tokenizer.size() > spec.vocab_size)
     refuse(std::to_string(tokenizer.size()) + " ids, including sentinels and added tokens",

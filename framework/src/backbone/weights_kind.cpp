@@ -1,5 +1,6 @@
 #include "backbone/weights_kind.h"
 
+#include "architectures/architecture.h"
 #include "core/json.h"
 #include "core/utf8.h"
 
@@ -13,7 +14,6 @@
 namespace peftbench::backbone {
 namespace {
 
-constexpr std::string_view first_map = "encoder.block.0.layer.0.SelfAttention.q.weight";
 constexpr std::string_view wrappers[] = {"model",       "module", "_orig_mod", "t5",
                                          "transformer", "net",    "network",   "backbone"};
 // What is beside the matrices of a quantised model.
@@ -30,21 +30,31 @@ bool is_known(std::string_view prefix) {
   return true;
 }
 
+// By which a model is known: the first query map of an architecture.
+std::string first_map_of(const Architecture& architecture) {
+  return tensor_name(architecture, {TensorKind::linear, Stack::encoder, 0, Sublayer::self, "q"});
+}
+
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
 void strip_wrappers(TensorMap& tensors, const std::string& origin) {
-  if (tensors.contains(std::string(first_map))) return;
-  const auto wrapped = std::find_if(tensors.begin(), tensors.end(), [](const auto& entry) {
-    return entry.first.ends_with("." + std::string(first_map));
-  });
+  std::string first_map;
+  auto wrapped = tensors.end();
+  for (const Architecture* architecture : all_architectures()) {
+    first_map = first_map_of(*architecture);
+    if (tensors.contains(first_map)) return;
+    wrapped = std::find_if(tensors.begin(), tensors.end(),
+                           [&](const auto& entry) { return entry.first.ends_with("." + first_map); });
+    if (wrapped != tensors.end()) break;
+  }
   if (wrapped == tensors.end()) return;
   const std::string prefix = wrapped->first.substr(0, wrapped->first.size() - first_map.size());
   if (!is_known(prefix)) {
     throw CheckpointError(Problem{"the tensor names in " + origin + " begin with '" + printable(prefix) + "'",
-                                  printable(wrapped->first, 120), std::string(first_map),
-                                  "save the inner T5 with save_pretrained, or remove the prefix from the names"});
+                                  printable(wrapped->first, 120), first_map,
+                                  "save the inner model with save_pretrained, or remove the prefix from the names"});
   }
   TensorMap plain;
   for (auto& [name, tensor] : tensors) {
@@ -58,9 +68,11 @@ std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& ten
   if (tensors.empty())
     return Problem{origin + " contains no tensors", "an empty file", "the weights of a T5", "download the model again"};
   std::vector<std::string> empty, quantized, adapters;
-  bool decoder = false;
+  const std::vector<TensorEntry> entries = spec.tensors();
+  const bool decoder = std::any_of(entries.begin(), entries.end(), [&](const TensorEntry& entry) {
+    return entry.role.stack == Stack::decoder && tensors.contains(entry.name);
+  });
   for (const auto& [name, tensor] : tensors) {
-    decoder |= name.starts_with("decoder.block.");
     if (tensor.numel() == 0) empty.push_back(printable(name));
     if (contains(name, ".lora_") || contains(name, ".base_layer.") || contains(name, ".modules_to_save."))
       adapters.push_back(printable(name));
@@ -82,7 +94,7 @@ std::optional<Problem> other_kind(const BackboneSpec& spec, const TensorMap& ten
                    "complete weights; DeepSpeed ZeRO-3 saves empty tensors if the shards are not gathered",
                    "run zero_to_fp32.py of the checkpoint's folder, or save with "
                    "stage3_gather_16bit_weights_on_model_save"};
-  if (!decoder && spec.decoder_layers > 0 && tensors.contains(std::string(first_map)))
+  if (!decoder && spec.decoder_layers > 0 && tensors.contains(first_map_of(architecture_named(spec.architecture))))
     return Problem{origin + " contains only an encoder",
                    std::to_string(tensors.size()) + " tensors, none of them in a decoder",
                    "an encoder and a decoder (T5ForConditionalGeneration)",

@@ -1,5 +1,5 @@
 #include "backbone/backbone.h"
-#include "backbone/quantization.h"
+#include "backbone/precision.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/console.h"

@@ -75,7 +75,8 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
     throw ConfigError({"--label-map needs an adapter that records its label words",
                        "--label-map " + join(request.asked.label_map),
                        "an adapter trained on another task with label words", "remove --label-map"});
-  const CompiledPlan plan = plan_of(adapter, finder, bench.backbone->spec());
+  CompiledPlan plan = plan_of(adapter, finder, bench.backbone->spec());
+  plan.place_on(bench.backbone->device());
   std::optional<Elsewhere> elsewhere;
   if (others)
     elsewhere = {{LabelMap(bench.setup.config.options.eval.label_map), adapter.info.shape.labels},

@@ -164,7 +164,7 @@ TensorMap run_forward(const Inputs& in, bool gradient) {
   std::vector<int64_t> targets;
   for (const auto& row : *in.labels) targets.insert(targets.end(), row.begin(), row.end());
   const Tensor logits = in.backbone.head(decoder, in.plan, context);
-  const Tensor loss = at::cross_entropy_loss(logits, at::tensor(targets, at::kLong));
+  const Tensor loss = at::cross_entropy_loss(logits, at::tensor(targets, at::kLong).to(logits.device()));
   require_finite(loss.detach().reshape({1}), 1, in.backbone, in.plan);
   out["logits"] = as_given(logits, decoder.layout);
   out["loss"] = loss.detach().reshape({});

@@ -83,7 +83,7 @@ void add_label_warnings(const TaskConfig& config, TaskSurvey& survey) {
 std::optional<Vocabulary> find_vocabulary(const Paths& paths, const std::string& backbone) {
   const auto of = [&](const std::string& name) {
     const ResolvedBackbone found = resolve_backbone(name, backbone_search(paths));
-    return Vocabulary{found.name, Tokenizer::load(found.folder.value() / "spiece.model")};
+    return Vocabulary{found.name, open_tokenizer(found.folder.value())};
   };
   if (!backbone.empty()) return of(backbone);
   try {

@@ -39,7 +39,7 @@ EncoderState EncoderCache::encode(const std::vector<const EncodedExample*>& exam
     }
     lengths.push_back(states.back().size(0));
   }
-  return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(groups))};
+  return {at::cat(states), TokenLayout::of(std::move(lengths), std::move(groups)).to(backbone_.device())};
 }
 
 }  // namespace peftbench::eval

@@ -92,7 +92,7 @@ DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder
     parts.push_back(
         state.hidden.narrow(0, state.layout.offsets[s + 1] - input.layout.lengths[s], input.layout.lengths[s]));
   }
-  return {at::cat(parts), input.layout};
+  return {at::cat(parts), input.layout.to(state.layout.device)};
 }
 
 Tensor TokenScores::of_sequences(const Tensor& tokens) const {

@@ -27,7 +27,7 @@ std::vector<std::vector<Neighbor>> nearest_words(const Tensor& rows, const Tenso
   const Tensor words = unit_rows(table.narrow(0, 0, std::min(vocabulary, table.size(0))));
   const Tensor cosines = at::matmul(unit_rows(rows), words.t());  // [P, V]
   const auto [values, ids] = cosines.topk(std::min(top, words.size(0)), 1);
-  const Tensor numbers = values.contiguous(), places = ids.contiguous();
+  const Tensor numbers = values.cpu().contiguous(), places = ids.cpu().contiguous();
   std::vector<std::vector<Neighbor>> result(static_cast<std::size_t>(rows.size(0)));
   const float* cosine = numbers.const_data_ptr<float>();
   const std::int64_t* id = places.const_data_ptr<std::int64_t>();

@@ -1,9 +1,6 @@
 #include "ledger/ledger.h"
 
-#include <algorithm>
-#include <cctype>
-#include <limits>
-#include <string_view>
+#include <optional>
 
 // i = H·d_kv, f = 2 (ReLU) or 3 (gated) maps of the feed-forward; Le, Ld layers; Ne, Nd rows of encoder and decoder
 // with what hooks add, Nl label tokens; S2 = Σ len_e², ST = Σ len_e·len_d, T2 = Σ len_d². Of a forward pass:
@@ -18,36 +15,11 @@ namespace peftbench::ledger {
 
 namespace {
 
-constexpr std::int64_t untouched = std::numeric_limits<std::int64_t>::max();
-
-// Lowest layer of the stack through which a gradient must pass for a claim at this site.
-std::int64_t layer_of(std::string_view site, Stack stack, std::int64_t layers) {
-  if (site == "embedding" || site == "shared.weight") return stack == Stack::encoder ? 0 : untouched;
-  const std::string_view name = name_of(stack);
-  if (!site.starts_with(name) || site.size() <= name.size() || site[name.size()] != '.') return untouched;
-  site.remove_prefix(name.size() + 1);
-  if (site.starts_with("block.")) site.remove_prefix(6);  // tensors of a Hugging Face folder
-  if (site.empty() || std::isdigit(static_cast<unsigned char>(site.front())) == 0) return site == "input" ? 0 : layers;
-  std::int64_t layer = 0;
-  for (const char c : site) {
-    if (std::isdigit(static_cast<unsigned char>(c)) == 0) break;
-    layer = layer * 10 + (c - '0');
-  }
-  return std::min(layer, layers);
-}
-
 // Part of a stack's layers that a backward pass goes through; 0 to 1.
 double reached(const CompiledPlan& plan, const BackboneSpec& spec, Stack stack) {
-  const std::int64_t layers = spec.layers(stack);
-  std::int64_t lowest = untouched;
-  for (const auto& site : plan.claimed_sites()) lowest = std::min(lowest, layer_of(site, stack, layers));
-  return lowest == untouched ? 0 : static_cast<double>(layers - lowest) / static_cast<double>(layers);
-}
-
-bool touches(const CompiledPlan& plan, const BackboneSpec& spec, Stack stack) {
-  const auto sites = plan.claimed_sites();
-  return std::any_of(sites.begin(), sites.end(),
-                     [&](const auto& site) { return layer_of(site, stack, spec.layers(stack)) != untouched; });
+  const std::optional<std::int64_t> first = plan.first_claimed_layer(stack);
+  const auto layers = static_cast<double>(spec.layers(stack));
+  return first ? (layers - static_cast<double>(*first)) / layers : 0;
 }
 
 struct Rows {
@@ -59,18 +31,14 @@ double weight_gradients(const BackboneSpec& spec, const CompiledPlan& plan, cons
   double flops = 0;
   for (const auto& group : plan.groups()) {
     for (const auto& site : spec.parameters()) {
-      const std::string_view name = site.tensor;
-      if (!group->parameter[static_cast<std::size_t>(site.index)] || site.shape.size() != 2) continue;
-      if (name.find("relative_attention_bias") != name.npos) continue;
+      const TensorRole& role = site.role;
+      if (!group->parameter[static_cast<std::size_t>(site.index)]) continue;
+      const bool head = role.kind == TensorKind::lm_head || (role.kind == TensorKind::embedding && spec.tied);
+      if (!head && role.kind != TensorKind::linear) continue;
       const double product = 2.0 * static_cast<double>(site.shape[0]) * static_cast<double>(site.shape[1]);
-      if (name == "lm_head.weight" || (name == "shared.weight" && spec.tied)) {
-        flops += product * rows.labels;
-      } else if (name.starts_with("encoder.") || name.ends_with("EncDecAttention.k.weight") ||
-                 name.ends_with("EncDecAttention.v.weight")) {
-        flops += product * rows.encoder;
-      } else if (name.starts_with("decoder.")) {
-        flops += product * rows.decoder;
-      }
+      const bool of_encoder_rows =
+          role.stack == Stack::encoder || (role.sublayer == Sublayer::cross && (role.map == "k" || role.map == "v"));
+      flops += product * (head ? rows.labels : of_encoder_rows ? rows.encoder : rows.decoder);
     }
   }
   return flops;
@@ -116,7 +84,7 @@ FlopCounts count_flops(const BackboneSpec& spec, const CompiledPlan& plan, const
   counts.forward = el + ea + x + dl + da + hd;
   counts.prediction = lengths.input.empty() ? 0 : counts.forward / static_cast<double>(lengths.input.size());
   if (ledger.total.trained == 0) return counts;
-  const bool through_encoder = touches(plan, spec, Stack::encoder);
+  const bool through_encoder = plan.first_claimed_layer(Stack::encoder).has_value();
   const double encoder_part = reached(plan, spec, Stack::encoder);
   const double decoder_part = through_encoder ? 1.0 : reached(plan, spec, Stack::decoder);
   double backward = encoder_part * (el + 2.5 * ea) + (through_encoder ? x : 0) + decoder_part * (dl + 2.5 * da) + hd +

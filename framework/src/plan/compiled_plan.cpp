@@ -33,15 +33,15 @@ TensorMap collect(const std::vector<std::shared_ptr<PlanGroup>>& groups, Keep ke
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const std::string prefix = groups.size() > 1 ? std::to_string(g) + "/" : "";
     for (const auto& slot : groups[g]->slots) {
-      if (keep(*slot)) out.emplace(prefix + slot->name, slot->value.detach());
+      if (keep(*slot)) out.emplace(prefix + slot->name, slot->value.detach().cpu());
     }
   }
   return out;
 }
 
-void set_value(ParameterSlot& slot, const Tensor& value) {
+void set_value(ParameterSlot& slot, const Tensor& value, c10::Device device) {
   at::NoGradGuard no_grad;
-  slot.value = value.to(at::kFloat).clone(at::MemoryFormat::Contiguous);
+  slot.value = value.to(device, at::kFloat).clone(at::MemoryFormat::Contiguous);
   if (slot.role == Role::trained) slot.value.set_requires_grad(true);
 }
 
@@ -80,6 +80,15 @@ CompiledPlan CompiledPlan::stack(const std::vector<CompiledPlan>& plans) {
   return out;
 }
 
+void CompiledPlan::place_on(c10::Device device) {
+  for (const auto& group : groups_) {
+    if (group->device == device) continue;
+    group->device = device;
+    for (const auto& slot : group->slots)
+      if (slot->value.defined()) set_value(*slot, slot->value, device);
+  }
+}
+
 void CompiledPlan::initialise(const ContextFactory& contexts) {
   for (const auto& group : groups_) {
     for (const auto& slot : group->slots) {
@@ -91,7 +100,7 @@ void CompiledPlan::initialise(const ContextFactory& contexts) {
         throw ConfigError({"the initial value of " + slot->name + " has the wrong shape", show(value.sizes()),
                            show(slot->shape), "fix the initialiser in the method " + group->method});
       }
-      set_value(*slot, value);
+      set_value(*slot, value, group->device);
     }
   }
   derive_ = true;
@@ -120,7 +129,12 @@ template <class Keep>
 void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap& tensors, Keep keep) {
   std::vector<std::string> faults;
   std::size_t used = 0;
-  std::vector<std::pair<ParameterSlot*, const Tensor*>> pairs;
+  struct Found {
+    ParameterSlot* slot;
+    const Tensor* value;
+    c10::Device device;
+  };
+  std::vector<Found> pairs;
   std::vector<std::string> known;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const std::string prefix = groups.size() > 1 ? std::to_string(g) + "/" : "";
@@ -137,7 +151,7 @@ void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap
       if (at->second.sizes() != at::IntArrayRef(slot->shape)) {
         faults.push_back(name + " is " + show(at->second.sizes()) + " and should be " + show(slot->shape));
       }
-      pairs.emplace_back(slot.get(), &at->second);
+      pairs.push_back({slot.get(), &at->second, groups[g]->device});
     }
   }
   if (used < tensors.size()) {
@@ -151,7 +165,7 @@ void load(const std::vector<std::shared_ptr<PlanGroup>>& groups, const TensorMap
                            std::to_string(known.size()) + " tensors: " + some(known, ", "),
                            "use the method, parameters and backbone that the file was made with"});
   }
-  for (const auto& [slot, tensor] : pairs) set_value(*slot, *tensor);
+  for (const Found& found : pairs) set_value(*found.slot, *found.value, found.device);
 }
 
 }  // namespace
@@ -213,21 +227,27 @@ void CompiledPlan::refresh(const std::function<Tensor(int)>& frozen) const {
 }
 
 bool CompiledPlan::leaves_encoder_alone() const {
-  for (const auto& group : groups_) {
-    if (group->layout || group->replica || group->input[static_cast<int>(Stack::encoder)]) return false;
-    for (const auto& [site, method] : group->claimed) {
-      if (site.starts_with("encoder.") || site == "embedding" || site == "shared.weight") return false;
-    }
-  }
-  return true;
+  const bool rearranged = std::any_of(groups_.begin(), groups_.end(), [](const auto& group) {
+    return group->layout != nullptr || group->replica != nullptr;
+  });
+  return !rearranged && !first_claimed_layer(Stack::encoder);
 }
 
 std::vector<std::string> CompiledPlan::claimed_sites() const {
   std::vector<std::string> out;
   for (const auto& group : groups_) {
-    for (const auto& [site, method] : group->claimed) out.push_back(site);
+    for (const auto& [name, site] : group->claimed) out.push_back(name);
   }
   return out;
+}
+
+std::optional<int64_t> CompiledPlan::first_claimed_layer(Stack stack) const {
+  std::optional<int64_t> first;
+  for (const auto& group : groups_) {
+    for (const auto& [name, site] : group->claimed)
+      if (site.stack == stack) first = first ? std::min(*first, site.layer) : site.layer;
+  }
+  return first;
 }
 
 }  // namespace peftbench::plan

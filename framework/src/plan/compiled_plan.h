@@ -5,13 +5,27 @@
 
 #include <peftbench/plan.h>
 
+#include <c10/core/Device.h>
+
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace peftbench::detail {
+
+enum class SiteKind { layout, input, kv, linear, sublayer, block, parameter, head, replicas, loss, step_end };
+
+// A site that a method claims.
+struct ClaimedSite {
+  SiteKind kind = SiteKind::layout;
+  std::string name;
+  std::optional<Stack> stack;  // whose states it can change; none for the head and what is outside the network
+  // The first block whose input or computation it can change, 0 for what comes before the blocks; L for what follows.
+  int64_t layer = 0;
+};
 
 // One method's plan: hooks by site index, null for unclaimed sites.
 struct PlanGroup {
@@ -30,9 +44,10 @@ struct PlanGroup {
   std::shared_ptr<ReplicaHook> replica;
   std::shared_ptr<LossHook> loss;
   std::shared_ptr<StepHook> step;
-  std::map<std::string, std::string> claimed;      // site → method
+  std::map<std::string, ClaimedSite> claimed;      // by name
   std::map<std::string, LinearSite> linear_sites;  // claimed ones, by name
   std::vector<Tensor> overrides;                   // by ParameterSite index; values of this step
+  c10::Device device = c10::kCPU;                  // of all values
 };
 
 }  // namespace peftbench::detail
@@ -52,6 +67,8 @@ class CompiledPlan {
   const std::vector<std::shared_ptr<detail::PlanGroup>>& groups() const { return groups_; }
   const detail::PlanGroup* only() const { return groups_.empty() ? nullptr : groups_.front().get(); }
 
+  // Where values are from now on; those that there are, are moved. Initial values come from the CPU's random streams.
+  void place_on(c10::Device device);
   // Initialises all parameters; the context of a parameter is made from its name. Computes derived values.
   using ContextFactory = std::function<std::unique_ptr<InitContext>(const std::string& parameter)>;
   void initialise(const ContextFactory& contexts);
@@ -63,6 +80,7 @@ class CompiledPlan {
   // For resuming: trained and buffer values, sources of derived ones included.
   void load_training(const TensorMap& tensors);
 
+  // On the CPU.
   TensorMap stored() const;    // the contents of an adapter file: derived values instead of their sources
   TensorMap training() const;  // the contents of a checkpoint
 
@@ -75,7 +93,10 @@ class CompiledPlan {
 
   // No claim can change an encoder state: encoder outputs may be cached.
   bool leaves_encoder_alone() const;
-  std::vector<std::string> claimed_sites() const;
+  std::vector<std::string> claimed_sites() const;  // names
+  // The first block of the stack whose computation a claim can change, L for what follows the blocks; none: no claim
+  // changes the stack's states.
+  std::optional<int64_t> first_claimed_layer(Stack stack) const;
 
  private:
   std::vector<std::shared_ptr<detail::PlanGroup>> groups_;

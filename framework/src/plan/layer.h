@@ -4,8 +4,10 @@
 namespace peftbench {
 namespace core {}
 namespace formats {}
+namespace architectures {}
 namespace plan {
 using namespace core;
 using namespace formats;
+using namespace architectures;
 }  // namespace plan
 }  // namespace peftbench

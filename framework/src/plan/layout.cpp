@@ -1,4 +1,5 @@
 #include "plan/layer.h"
+#include "plan/layout_indices.h"
 
 #include <peftbench/error.h>
 #include <peftbench/layout.h>
@@ -46,6 +47,7 @@ TokenLayout TokenLayout::of(std::vector<int64_t> lengths, std::vector<int64_t> g
   layout.offsets.push_back(0);
   for (int64_t length : lengths) layout.offsets.push_back(layout.offsets.back() + length);
   layout.lengths = std::move(lengths);
+  layout.indices = std::make_shared<detail::LayoutIndices>();
   layout.groups = groups.empty() ? std::vector<int64_t>(count, 0) : std::move(groups);
   layout.replicas = replicas.empty() ? std::vector<int64_t>(count, 0) : std::move(replicas);
   if (layout.groups.size() != count || layout.replicas.size() != count) {
@@ -64,12 +66,45 @@ TokenLayout TokenLayout::of(std::vector<int64_t> lengths, std::vector<int64_t> g
 
 int64_t TokenLayout::slot_count() const { return has_slots() && rows() > 0 ? slots.max().item<int64_t>() + 1 : 0; }
 
-Tensor TokenLayout::first_rows() const { return to_tensor(std::vector<int64_t>(offsets.begin(), offsets.end() - 1)); }
+Tensor detail::layout_index(const TokenLayout& layout, Tensor LayoutIndices::*index,
+                            const std::function<std::vector<int64_t>()>& make) {
+  Tensor found = layout.indices ? (*layout.indices).*index : Tensor();
+  if (found.defined()) return found;
+  found = to_tensor(make()).to(layout.device);
+  if (layout.indices) (*layout.indices).*index = found;
+  return found;
+}
+
+Tensor TokenLayout::first_rows() const {
+  return detail::layout_index(*this, &detail::LayoutIndices::first_rows,
+                              [&] { return std::vector<int64_t>(offsets.begin(), offsets.end() - 1); });
+}
 
 Tensor TokenLayout::last_rows() const {
-  std::vector<int64_t> rows(offsets.begin() + 1, offsets.end());
-  for (int64_t& row : rows) --row;
-  return to_tensor(rows);
+  return detail::layout_index(*this, &detail::LayoutIndices::last_rows, [&] {
+    std::vector<int64_t> rows(offsets.begin() + 1, offsets.end());
+    for (int64_t& row : rows) --row;
+    return rows;
+  });
+}
+
+Tensor TokenLayout::sequence_of_rows() const {
+  return detail::layout_index(*this, &detail::LayoutIndices::sequence_of_rows, [&] {
+    std::vector<int64_t> sequences;
+    sequences.reserve(static_cast<std::size_t>(rows()));
+    for (std::size_t b = 0; b < lengths.size(); ++b)
+      sequences.insert(sequences.end(), static_cast<std::size_t>(lengths[b]), static_cast<int64_t>(b));
+    return sequences;
+  });
+}
+
+TokenLayout TokenLayout::to(c10::Device to) const {
+  TokenLayout moved = *this;
+  if (to == device) return moved;
+  moved.device = to;
+  moved.indices = std::make_shared<detail::LayoutIndices>();
+  if (has_slots()) moved.slots = slots.to(to);
+  return moved;
 }
 
 TokenLayout TokenLayout::slice(int64_t first, int64_t count) const {
@@ -77,6 +112,7 @@ TokenLayout TokenLayout::slice(int64_t first, int64_t count) const {
     return std::vector<int64_t>(all.begin() + first, all.begin() + first + count);
   };
   TokenLayout out = of(part(lengths), part(groups), part(replicas));
+  out.device = device;
   if (has_slots()) out.slots = slots.narrow(0, offsets[static_cast<std::size_t>(first)], out.rows());
   return out;
 }
@@ -97,10 +133,13 @@ Embedded prepend(const Embedded& input, const Tensor& prompt) {
       *at++ = prompt_rows + old.offsets[static_cast<std::size_t>(b)] + t;
     }
   }
-  const Tensor index = to_tensor(source).to(prompt.device());
-  Tensor old_slots = old.has_slots() ? at::where(old.slots >= 0, old.slots + prompt_rows, old.slots)
-                                     : at::full({old.rows()}, -1, at::kLong);
-  layout.slots = at::cat({at::arange(prompt_rows, at::kLong), old_slots}).index_select(0, to_tensor(source));
+  layout.device = old.device;
+  const Tensor slot_index = to_tensor(source).to(layout.device);
+  const auto options = at::TensorOptions(at::kLong).device(layout.device);
+  const Tensor old_slots = old.has_slots() ? at::where(old.slots >= 0, old.slots + prompt_rows, old.slots)
+                                           : at::full({old.rows()}, -1, options);
+  layout.slots = at::cat({at::arange(prompt_rows, options), old_slots}).index_select(0, slot_index);
+  const Tensor index = slot_index.to(prompt.device());  // sizes alone are computed on another
   return {at::cat({prompt, input.embeddings}).index_select(0, index), std::move(layout)};
 }
 

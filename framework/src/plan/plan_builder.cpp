@@ -138,52 +138,81 @@ void PlanBuilder::scale_weight_decay(const Parameter& parameter, double factor) 
 
 namespace {
 
-void take(detail::PlanGroup& group, const std::string& site) {
-  const auto [at, fresh] = group.claimed.emplace(site, group.method);
+using detail::ClaimedSite;
+using detail::SiteKind;
+
+void take(detail::PlanGroup& group, ClaimedSite site) {
+  const std::string name = site.name;
+  const auto [at, fresh] = group.claimed.emplace(name, std::move(site));
   if (!fresh) {
-    throw ConfigError({"site " + site + " is claimed twice", "already claimed by " + at->second, "one hook per site",
+    throw ConfigError({"site " + name + " is claimed twice", "already claimed by " + group.method, "one hook per site",
                        "combine both hooks into one"});
   }
+}
+
+// Where a change of a frozen tensor first takes effect.
+ClaimedSite claimed_parameter(const ParameterSite& site, const BackboneSpec& spec) {
+  const TensorRole& role = site.role;
+  switch (role.kind) {
+    case TensorKind::embedding:
+      return {SiteKind::parameter, site.name(), Stack::encoder, 0};
+    case TensorKind::lm_head:
+      return {SiteKind::parameter, site.name(), std::nullopt, 0};
+    case TensorKind::final_norm:
+      return {SiteKind::parameter, site.name(), role.stack, spec.layers(role.stack)};
+    case TensorKind::norm:
+    case TensorKind::position_bias:
+    case TensorKind::linear:
+      break;
+  }
+  return {SiteKind::parameter, site.name(), role.stack, role.layer};
+}
+
+// Of a map of a block; the embedding comes before the blocks of the encoder.
+ClaimedSite claimed_linear(const LinearSite& site) {
+  if (site.layer >= 0) return {SiteKind::linear, site.name(), site.stack, site.layer};
+  return {SiteKind::linear, site.name(), site.stack == Stack::encoder ? std::optional(Stack::encoder) : std::nullopt,
+          0};
 }
 
 }  // namespace
 
 void PlanBuilder::claim(const LayoutSite& site, std::shared_ptr<LayoutHook> hook) {
-  take(*group_, site.name());
+  take(*group_, {SiteKind::layout, site.name(), std::nullopt, 0});
   group_->layout = std::move(hook);
 }
 void PlanBuilder::claim(const InputSite& site, std::shared_ptr<InputHook> hook) {
-  take(*group_, site.name());
+  take(*group_, {SiteKind::input, site.name(), site.stack, 0});
   group_->input[static_cast<int>(site.stack)] = std::move(hook);
 }
 void PlanBuilder::claim(const KvSite& site, std::shared_ptr<KvHook> hook) {
   const KvSite known = checked(draft(group_).kv_sites, site, group_->spec.name);
-  take(*group_, known.name());
+  take(*group_, {SiteKind::kv, known.name(), known.stack, known.layer});
   group_->kv[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const LinearSite& site, std::shared_ptr<LinearHook> hook) {
   const LinearSite known = checked(draft(group_).all_linears, site, group_->spec.name);
-  take(*group_, known.name());
+  take(*group_, claimed_linear(known));
   group_->linear_sites.emplace(known.name(), known);
   group_->linear[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const SublayerSite& site, std::shared_ptr<SublayerHook> hook) {
   const SublayerSite known = checked(draft(group_).sublayer_sites, site, group_->spec.name);
-  take(*group_, known.name());
+  take(*group_, {SiteKind::sublayer, known.name(), known.stack, known.layer});
   group_->sublayer[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const BlockSite& site, std::shared_ptr<BlockHook> hook) {
   const BlockSite known = checked(draft(group_).block_sites, site, group_->spec.name);
-  take(*group_, known.name());
+  take(*group_, {SiteKind::block, known.name(), known.stack, known.layer});
   group_->block[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const ParameterSite& site, std::shared_ptr<ParameterHook> hook) {
   const ParameterSite known = checked(draft(group_).parameter_sites, site, group_->spec.name);
-  take(*group_, known.name());
+  take(*group_, claimed_parameter(known, group_->spec));
   group_->parameter[static_cast<std::size_t>(known.index)] = std::move(hook);
 }
 void PlanBuilder::claim(const HeadSite& site, std::shared_ptr<HeadHook> hook) {
-  take(*group_, site.name());
+  take(*group_, {SiteKind::head, site.name(), std::nullopt, 0});
   group_->head = std::move(hook);
 }
 void PlanBuilder::claim(const ReplicaSite& site, std::shared_ptr<ReplicaHook> hook) {
@@ -192,15 +221,15 @@ void PlanBuilder::claim(const ReplicaSite& site, std::shared_ptr<ReplicaHook> ho
                        .found = std::to_string(hook->replicas()),
                        .expected = "at least 1"});
   }
-  take(*group_, site.name());
+  take(*group_, {SiteKind::replicas, site.name(), std::nullopt, 0});
   group_->replica = std::move(hook);
 }
 void PlanBuilder::claim(const LossSite& site, std::shared_ptr<LossHook> hook) {
-  take(*group_, site.name());
+  take(*group_, {SiteKind::loss, site.name(), std::nullopt, 0});
   group_->loss = std::move(hook);
 }
 void PlanBuilder::claim(const StepSite& site, std::shared_ptr<StepHook> hook) {
-  take(*group_, site.name());
+  take(*group_, {SiteKind::step_end, site.name(), std::nullopt, 0});
   group_->step = std::move(hook);
 }
 

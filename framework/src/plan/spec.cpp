@@ -1,6 +1,7 @@
 #include <peftbench/error.h>
 #include <peftbench/spec.h>
 
+#include "architectures/architecture.h"
 #include "core/names.h"
 #include "plan/layer.h"
 
@@ -18,24 +19,6 @@ constexpr Stack stacks[] = {Stack::encoder, Stack::decoder};
 std::vector<Sublayer> sublayers_of(Stack stack) {
   if (stack == Stack::encoder) return {Sublayer::self, Sublayer::ffn};
   return {Sublayer::self, Sublayer::cross, Sublayer::ffn};
-}
-
-// encoder.block.3.layer.1. — Hugging Face numbers the sublayers of a block.
-std::string tensor_prefix(Stack stack, int layer, Sublayer sublayer) {
-  const int number = sublayer == Sublayer::self ? 0 : sublayer == Sublayer::ffn && stack == Stack::decoder ? 2 : 1;
-  return std::string(name_of(stack)) + ".block." + std::to_string(layer) + ".layer." + std::to_string(number) + ".";
-}
-
-std::string_view module_of(Sublayer sublayer) {
-  switch (sublayer) {
-    case Sublayer::self:
-      return "SelfAttention.";
-    case Sublayer::cross:
-      return "EncDecAttention.";
-    case Sublayer::ffn:
-      break;
-  }
-  return "DenseReluDense.";  // named so for every activation
 }
 
 std::string site_prefix(Stack stack, int layer) {
@@ -97,12 +80,6 @@ std::string LinearSite::name() const {
   return site_prefix(stack, layer) + std::string(name_of(sublayer)) + "." + map;
 }
 
-std::string LinearSite::tensor_name() const {
-  if (map == "embedding" || (map == "lm_head" && tied)) return "shared.weight";
-  if (map == "lm_head") return "lm_head.weight";
-  return tensor_prefix(stack, layer, sublayer) + std::string(module_of(sublayer)) + map + ".weight";
-}
-
 std::string KvSite::name() const { return site_prefix(stack, layer) + std::string(name_of(sublayer)) + ".kv"; }
 
 std::string SublayerSite::name() const { return site_prefix(stack, layer) + std::string(name_of(sublayer)); }
@@ -118,26 +95,28 @@ int64_t TensorEntry::elements() const {
 }
 
 std::vector<TensorEntry> BackboneSpec::tensors() const {
+  const Architecture& table = architecture_named(architecture);
   std::vector<TensorEntry> result;
-  result.push_back({"shared.weight", {vocab_size, d_model}});
+  const auto add = [&](TensorRole role, Shape shape) {
+    std::string name = tensor_name(table, role);
+    result.push_back({std::move(name), std::move(shape), std::move(role)});
+  };
+  add({TensorKind::embedding}, {vocab_size, d_model});
   for (const Stack stack : stacks) {
     for (int layer = 0; layer < layers(stack); ++layer) {
       for (const Sublayer sublayer : sublayers_of(stack)) {
-        const std::string prefix = tensor_prefix(stack, layer, sublayer);
-        const std::string module = prefix + std::string(module_of(sublayer));
-        result.push_back({prefix + "layer_norm.weight", {d_model}});
+        add({TensorKind::norm, stack, layer, sublayer}, {d_model});
         for (const Map& map : maps_of(*this, sublayer)) {
-          // Scores need the bias before the output map; one table serves all layers of a stack.
-          if (map.name == "o" && sublayer == Sublayer::self && layer == 0) {
-            result.push_back({module + "relative_attention_bias.weight", {relative_buckets, num_heads}});
-          }
-          result.push_back({module + map.name + ".weight", {map.out, map.in}});
+          // Scores need the bias before the output map.
+          if (map.name == "o" && sublayer == Sublayer::self && (layer == 0 || bias_per_layer))
+            add({TensorKind::position_bias, stack, layer}, {relative_buckets, num_heads});
+          add({TensorKind::linear, stack, layer, sublayer, map.name}, {map.out, map.in});
         }
       }
     }
-    result.push_back({std::string(name_of(stack)) + ".final_layer_norm.weight", {d_model}});
+    add({TensorKind::final_norm, stack}, {d_model});
   }
-  if (!tied) result.push_back({"lm_head.weight", {vocab_size, d_model}});
+  if (!tied) add({TensorKind::lm_head}, {vocab_size, d_model});
   return result;
 }
 
@@ -148,20 +127,24 @@ int64_t BackboneSpec::parameter_count() const {
 }
 
 std::vector<LinearSite> BackboneSpec::linears() const {
+  const Architecture& table = architecture_named(architecture);
   std::vector<LinearSite> result;
+  const auto index = [&] { return static_cast<int>(result.size()); };
   for (const Stack stack : stacks) {
     for (int layer = 0; layer < layers(stack); ++layer) {
       for (const Sublayer sublayer : sublayers_of(stack)) {
         for (const Map& map : maps_of(*this, sublayer)) {
-          const int index = static_cast<int>(result.size());
-          result.push_back({index, stack, layer, sublayer, map.name, map.in, map.out});
+          std::string tensor = tensor_name(table, {TensorKind::linear, stack, layer, sublayer, map.name});
+          result.push_back(
+              {index(), stack, layer, sublayer, map.name, map.in, map.out, /*tied=*/false, std::move(tensor)});
         }
       }
     }
   }
-  const int index = static_cast<int>(result.size());
-  result.push_back({index, Stack::decoder, -1, Sublayer::self, "lm_head", d_model, vocab_size, tied});
-  result.push_back({index + 1, Stack::encoder, -1, Sublayer::self, "embedding", vocab_size, d_model});
+  const std::string words = tensor_name(table, {TensorKind::embedding});
+  const std::string head = tied ? words : tensor_name(table, {TensorKind::lm_head});
+  result.push_back({index(), Stack::decoder, -1, Sublayer::self, "lm_head", d_model, vocab_size, tied, head});
+  result.push_back({index(), Stack::encoder, -1, Sublayer::self, "embedding", vocab_size, d_model, false, words});
   return result;
 }
 
@@ -233,7 +216,8 @@ std::vector<BlockSite> BackboneSpec::blocks(Stack stack) const {
 std::vector<ParameterSite> BackboneSpec::parameters() const {
   std::vector<ParameterSite> result;
   for (TensorEntry& tensor : tensors()) {
-    result.push_back({static_cast<int>(result.size()), std::move(tensor.name), std::move(tensor.shape)});
+    const auto index = static_cast<int>(result.size());
+    result.push_back({index, std::move(tensor.name), std::move(tensor.shape), std::move(tensor.role)});
   }
   return result;
 }
@@ -243,9 +227,12 @@ ParameterSite BackboneSpec::parameter(std::string_view tensor_name) const {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const ParameterSite& site) { return site.tensor == tensor_name; });
   if (found != all.end()) return std::move(*found);
-  if (tied && tensor_name == "lm_head.weight") {
-    throw ConfigError(Problem{"this backbone has no tensor 'lm_head.weight'", "its head is tied to the embedding table",
-                              "shared.weight", "claim shared.weight, or the linear map lm_head"});
+  const Architecture& table = architecture_named(architecture);
+  if (tied && tensor_name == plan::tensor_name(table, {TensorKind::lm_head})) {
+    const std::string words = plan::tensor_name(table, {TensorKind::embedding});
+    throw ConfigError(Problem{"this backbone has no tensor '" + std::string(tensor_name) + "'",
+                              "its head is tied to the embedding table", words,
+                              "claim " + words + ", or the linear map lm_head"});
   }
   // Hundreds of names would drown the message: the nearest one and a few will do.
   std::vector<std::string> names;

@@ -74,7 +74,7 @@ std::optional<ResolvedBackbone> find_start(const PretrainRequest& request) {
 // Sizes, vocabulary, and that they fit.
 void open_vocabulary(const PretrainConfig& config, const std::optional<ResolvedBackbone>& from, Bench& bench) {
   bench.vocabulary =
-      config.vocabulary.empty() ? from->folder.value() / "spiece.model" : config.file.parent_path() / config.vocabulary;
+      config.vocabulary.empty() ? from->folder.value() / spiece_file : config.file.parent_path() / config.vocabulary;
   if (!file_exists(bench.vocabulary))
     throw ConfigError({config.file.string() + ": the vocabulary is missing", "no " + bench.vocabulary.string(),
                        "the spiece.model of the model", "train one with `peft-bench vocab`"});

@@ -88,7 +88,7 @@ bool holds_model(const fs::path& folder, Precision stored) {
 }
 
 bool holds_model(const fs::path& folder, Precision stored, const TensorMap& weights, const fs::path& vocabulary) try {
-  if (!holds_model(folder, stored) || read_text(folder / "spiece.model") != read_text(vocabulary)) return false;
+  if (!holds_model(folder, stored) || read_text(folder / spiece_file) != read_text(vocabulary)) return false;
   const TensorMap kept = read_safetensors(folder / weight_files.front()).tensors;
   if (kept.size() != weights.size()) return false;
   for (const auto& [name, tensor] : weights) {

@@ -21,10 +21,12 @@ class RunInitContext final : public InitContext {
 
   Tensor frozen(std::string_view tensor_name) override {
     const ParameterSite site = sources_.backbone.spec().parameter(tensor_name);
-    return sources_.backbone.frozen(site.index).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    return sources_.backbone.frozen(site.index).to(c10::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
 
-  Tensor embedding_rows(const std::vector<int64_t>& ids) override { return sources_.backbone.embedding_rows(ids); }
+  Tensor embedding_rows(const std::vector<int64_t>& ids) override {
+    return sources_.backbone.embedding_rows(ids).cpu();
+  }
   int64_t vocab_size() const override { return sources_.backbone.spec().vocab_size; }
 
   std::vector<int64_t> tokenize(std::string_view text) override {

@@ -175,6 +175,7 @@ void Runner::work() {
   const Backbone& backbone = *bench_.backbone;
   costs_.begin("prepare");
   CompiledPlan plan = compile_plan(plugin, config_.values, backbone.spec(), shape_of(bench_.task.config));
+  plan.place_on(backbone.device());
   record_.sites = plan.claimed_sites();
   if (!plan.trained().empty() && sizes_of(bench_.task).train == 0) {
     throw ConfigError(

@@ -202,7 +202,7 @@ void refuse_idle_label_map(const RunConfig& config) {
 
 std::vector<std::string> check_label_words(Resources& resources, const Setup& setup) {
   const std::optional<fs::path>& folder = setup.backbone.folder;
-  if (!folder || !file_exists(*folder / "spiece.model")) return {};
+  if (!folder || !has_tokenizer(*folder)) return {};
   const std::shared_ptr<const Tokenizer> tokenizer = resources.vocabulary(*folder, setup.backbone.spec);
   const EvaluationConfig& evaluation = setup.config.options.train.evaluation;
   std::vector<TaskConfig> tasks = configured_eval_tasks(resources, setup.config);

@@ -1,221 +1,20 @@
 #include "text/tokenizer.h"
 
-#include "core/hash.h"
-#include "core/names.h"
-#include "text/ascii_normalizer.h"
-#include "text/spiece_file.h"
+#include "text/byte_tokenizer.h"
 
 #include <peftbench/error.h>
 
-#include <sentencepiece_processor.h>
-
-#include <algorithm>
-#include <optional>
-
 namespace peftbench::text {
 
-namespace {
-
-constexpr std::string_view no_text = " \xe2\x81\x87 ";  // ⁇, as SentencePiece writes an unknown piece
-
-std::string sentinel_name(int64_t k) { return "<extra_id_" + std::to_string(k) + ">"; }
-
-// The library's, with what is known of its normalizer.
-struct Processor final : sentencepiece::SentencePieceProcessor {
-  std::optional<AsciiNormalizer> ascii;
-};
-
-void check(const sentencepiece::util::Status& status) {
-  if (!status.ok()) throw DataError(Problem{.what = "SentencePiece cannot encode a text", .found = status.ToString()});
-}
-
-PieceList piece_list(const SpieceFile& file, const sentencepiece::SentencePieceProcessor& processor) {
-  PieceList list;
-  for (const SpiecePiece& piece : file.pieces) {
-    list.pieces.emplace_back(piece.text, piece.score);
-    if (piece.type == PieceType::control || piece.type == PieceType::user_defined) list.marked.push_back(piece.text);
-  }
-  list.eos = processor.IdToPiece(processor.eos_id());
-  list.pad = processor.IdToPiece(processor.pad_id());
-  list.unk = processor.IdToPiece(processor.unk_id());
-  return list;
-}
-
-// Of the model's bytes alone where the tokens are T5's 100 sentinels, as nearly everywhere.
-std::string hash_of(const std::string& model, const FolderTokens& tokens) {
-  const auto usual = [](const auto& list, auto&& name_of) {
-    if (list.size() != 100) return false;
-    for (std::size_t i = 0; i < list.size(); ++i)
-      if (name_of(list[i]) != sentinel_name(static_cast<int64_t>(99 - i))) return false;
-    return true;
-  };
-  std::vector<std::string> marked;
-  for (const AddedToken& token : tokens.added)
-    if (!token.normalized) marked.push_back(token.content);
-  std::sort(marked.begin(), marked.end(), [](const auto& a, const auto& b) {
-    return a.size() != b.size() ? a.size() > b.size() : a > b;  // numbers fall
-  });
-  const bool plain = tokens.added.size() == 100 && usual(marked, [](const std::string& name) { return name; }) &&
-                     usual(tokens.tail, [](const auto& entry) { return entry.first; });
-  if (plain) return sha256(model);
-  std::string text = sha256(model);
-  for (const auto& [name, score] : tokens.tail) text += "\n" + name + " " + std::to_string(score);
-  for (const AddedToken& token : tokens.added)
-    text += "\n" + std::to_string(token.id) + (token.normalized ? " normalized " : " ") + token.content;
-  return sha256(text);
-}
-
-}  // namespace
-
-Tokenizer::Tokenizer() : processor_(std::make_unique<Processor>()) {}
 Tokenizer::~Tokenizer() = default;
 
-std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& spiece_model) {
-  if (!file_exists(spiece_model)) {
-    throw DataError(Problem{.what = "the vocabulary " + spiece_model.string() + " is missing",
-                            .expected = "a SentencePiece model",
-                            .remedy = vocabulary_remedy});
-  }
-  const std::string bytes = read_text(spiece_model);
-  const SpieceFile file = read_spiece(bytes, spiece_model);
-  std::shared_ptr<Tokenizer> tokenizer(new Tokenizer);
-  const auto status = tokenizer->processor_->LoadFromSerializedProto(bytes);
-  if (!status.ok()) {
-    throw DataError(Problem{"cannot read the vocabulary " + spiece_model.string(), status.ToString(),
-                            "a SentencePiece model", vocabulary_remedy});
-  }
-  const sentencepiece::SentencePieceProcessor& processor = *tokenizer->processor_;
-  if (processor.pad_id() < 0 || processor.eos_id() < 0 || processor.unk_id() < 0) {
-    throw DataError(Problem{"the vocabulary " + spiece_model.string() + " is not a T5 vocabulary",
-                            "pad id " + std::to_string(processor.pad_id()) + ", EOS id " +
-                                std::to_string(processor.eos_id()) + ", unknown id " +
-                                std::to_string(processor.unk_id()),
-                            "a model with pad, EOS and unknown pieces (0, 1 and 2 in T5)", vocabulary_remedy});
-  }
-  const fs::path folder = spiece_model.has_parent_path() ? spiece_model.parent_path() : fs::path(".");
-  const FolderTokens tokens = read_folder_tokens(folder, piece_list(file, processor));
-  tokenizer->unigram_ = Unigram::of(file, tokens.tail);
-  static_cast<Processor&>(*tokenizer->processor_).ascii = AsciiNormalizer::of(processor);
-  tokenizer->pieces_ = processor.GetPieceSize();
-  for (const auto& [name, score] : tokens.tail) tokenizer->names_.push_back(name);
-  for (const AddedToken& token : tokens.added) {
-    const auto behind = static_cast<std::size_t>(std::max<int64_t>(0, token.id - tokenizer->pieces_ + 1));
-    if (behind > tokenizer->names_.size()) tokenizer->names_.resize(behind);
-    if (behind > 0) tokenizer->names_[behind - 1] = token.content;
-    if (!token.normalized) tokenizer->raw_.add(token.content, token.id);
-  }
-  for (const AddedToken& token : tokens.added) {
-    if (!token.normalized) continue;
-    std::string content = tokenizer->normalized(token.content);
-    if (content.starts_with(word_mark) && !token.content.starts_with(word_mark)) content.erase(0, word_mark.size());
-    tokenizer->normalized_.add(content, token.id);
-  }
-  tokenizer->hash_ = hash_of(bytes, tokens);
-  return tokenizer;
-}
-
-// As transformers 5's T5Tokenizer, which has no `legacy` switch any more and does what legacy=True did: text
-// between added tokens is encoded on its own, so white space beside one is dropped and a word after one begins
-// with ▁ whether or not a space was written. Unlike there, <pad>, </s> and <unk> in a text are plain characters:
-// data cannot end a sequence.
-std::vector<int64_t> Tokenizer::encode(std::string_view text) const {
-  std::vector<int64_t> ids;
-  std::size_t begin = 0;
-  while (const auto match = raw_.next(text, begin)) {
-    encode_part(text.substr(begin, match->begin - begin), ids);
-    ids.push_back(match->id);
-    begin = match->begin + match->size;
-  }
-  encode_part(text.substr(begin), ids);
-  return ids;
-}
-
-// Without tokens that are looked for in the text as it is.
-void Tokenizer::encode_part(std::string_view text, std::vector<int64_t>& ids) const {
-  if (normalized_.empty() || text.empty()) return encode_plain(text, ids);
-  const std::string whole = normalized(text);
-  std::size_t begin = 0;
-  auto match = normalized_.next(whole, 0);
-  if (!match) return encode_plain(text, ids);
-  const auto add = [&](std::size_t end) {
-    std::string part = whole.substr(begin, end - begin);
-    for (std::size_t at = part.find(word_mark); at != std::string::npos; at = part.find(word_mark, at))
-      part.replace(at, word_mark.size(), " ");
-    encode_plain(part, ids);
-  };
-  for (; match; match = normalized_.next(whole, begin)) {
-    add(match->begin);
-    ids.push_back(match->id);
-    begin = match->begin + match->size;
-  }
-  add(whole.size());
-}
-
-// What the library cuts into pieces, spaces written ▁.
-std::string Tokenizer::normalized(std::string_view text) const {
-  std::string result;
-  const auto& ascii = static_cast<const Processor&>(*processor_).ascii;
-  if (ascii && ascii->normalize(text, result)) return result;
-  std::vector<std::string> pieces;  // whatever their cuts, together they are the normalized text
-  check(processor_->Encode(text, &pieces));
-  return join(pieces, "");
-}
-
-void Tokenizer::encode_plain(std::string_view text, std::vector<int64_t>& ids) const {
-  if (text.empty()) return;
-  if (unigram_) return unigram_->segment(normalized(text), ids);
-  std::vector<int> part;
-  check(processor_->Encode(text, &part));
-  ids.insert(ids.end(), part.begin(), part.end());
-}
-
-std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
-  std::string text;
-  std::vector<int> part;
-  const auto add_part = [&] {
-    if (part.empty()) return;
-    // SentencePiece drops the space of the first word: right at the front, wrong after a sentinel.
-    if (!text.empty() && processor_->IdToPiece(part.front()).starts_with(word_mark)) text += ' ';
-    std::string plain;
-    const auto status = processor_->Decode(part, &plain);
-    if (!status.ok()) throw DataError(Problem{.what = "SentencePiece cannot decode ids", .found = status.ToString()});
-    text += plain;
-    part.clear();
-  };
-  for (const int64_t id : ids) {
-    if (id == eos_id()) break;
-    if (id == pad_id()) continue;
-    if (id >= 0 && id < pieces_) {
-      part.push_back(static_cast<int>(id));
-    } else {
-      add_part();
-      // A row beyond the vocabulary has no text, yet must not read as if it had not been there.
-      text += id >= pieces_ && id < size() ? piece(id) : std::string(no_text);
-    }
-  }
-  add_part();
-  return text;
-}
-
-std::string Tokenizer::piece(int64_t id) const {
-  if (id >= 0 && id < pieces_) return processor_->IdToPiece(static_cast<int>(id));
-  if (id >= pieces_ && id < size()) return names_[static_cast<std::size_t>(id - pieces_)];
-  return "<id " + std::to_string(id) + ">";
-}
-
-int64_t Tokenizer::find_sentinel(int64_t k) const {
-  if (k < 0) return -1;
-  const std::string name = sentinel_name(k);
-  const std::vector<int64_t> ids = encode(name);  // mT5 has them among its pieces
-  if (ids.size() == 1 && ids.front() != processor_->unk_id()) return ids.front();
-  const auto behind = std::find(names_.begin(), names_.end(), name);
-  return behind == names_.end() ? -1 : pieces_ + (behind - names_.begin());
-}
+std::string sentinel_name(int64_t k) { return "<extra_id_" + std::to_string(k) + ">"; }
 
 int64_t Tokenizer::sentinel(int k) const {
   const int64_t id = find_sentinel(k);
   if (id >= 0) return id;
-  const int64_t count = sentinels();
+  int64_t count = 0;
+  while (find_sentinel(count) >= 0) ++count;
   throw ConfigError(Problem{
       .what = "unknown sentinel",
       .found = sentinel_name(k),
@@ -229,9 +28,11 @@ int64_t Tokenizer::sentinels() const {
   return count;
 }
 
-int64_t Tokenizer::size() const { return pieces_ + static_cast<int64_t>(names_.size()); }
-int64_t Tokenizer::eos_id() const { return processor_->eos_id(); }
-int64_t Tokenizer::pad_id() const { return processor_->pad_id(); }
-int64_t Tokenizer::unk_id() const { return processor_->unk_id(); }
+bool has_tokenizer(const fs::path& folder) { return file_exists(folder / spiece_file) || is_byte_tokenizer(folder); }
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& folder) {
+  if (!file_exists(folder / spiece_file) && is_byte_tokenizer(folder)) return open_byte_tokenizer(folder);
+  return Tokenizer::load(folder / spiece_file);
+}
 
 }  // namespace peftbench::text

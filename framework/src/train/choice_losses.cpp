@@ -75,7 +75,7 @@ EncoderState repeat(const EncoderState& encoder, std::int64_t copies) {
       groups.push_back(encoder.layout.groups[s]);
     }
   }
-  return {at::cat(parts), TokenLayout::of(std::move(lengths), std::move(groups))};
+  return {at::cat(parts), TokenLayout::of(std::move(lengths), std::move(groups)).to(encoder.layout.device)};
 }
 
 ChoiceScores score_choices(const Backbone& backbone, const DecoderState& labels, const Choices& choices,

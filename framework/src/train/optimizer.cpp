@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -17,6 +18,20 @@
 #include <utility>
 
 namespace peftbench::train {
+
+namespace {
+
+// √Σx² of each tensor; from a device in one transfer.
+std::vector<double> norms_of(const std::vector<Tensor>& tensors) {
+  if (tensors.empty()) return {};
+  std::vector<Tensor> norms;
+  for (const Tensor& tensor : tensors) norms.push_back(at::linalg_vector_norm(tensor));
+  const Tensor all = at::stack(norms).cpu();
+  const float* values = all.const_data_ptr<float>();
+  return {values, values + all.numel()};
+}
+
+}  // namespace
 
 Tensor& Optimizer::Entry::operator[](const char* name) {
   for (auto& [key, tensor] : state) {
@@ -35,12 +50,43 @@ Optimizer::Optimizer(const ParameterSlots& parameters) {
 
 void Optimizer::step(const std::vector<Tensor>& gradients, double learning_rate) {
   at::NoGradGuard no_grad;
+  // On the CPU one after another, so that no direction lives longer than it is used.
+  constexpr std::int64_t most_elements = 1 << 24;
+  std::vector<Update> updates;
+  std::int64_t elements = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!gradients.at(i).defined()) continue;
-    update(entries_[i], gradients[i], learning_rate * entries_[i].slot->learning_rate_scale, steps_);
+    Entry& entry = entries_[i];
+    updates.push_back({entry, gradients[i], learning_rate * entry.slot->learning_rate_scale, steps_});
+    updates.back().direction = prepare(entry, gradients[i], steps_);
+    elements += gradients[i].numel();
+    if (gradients[i].is_cpu() || elements >= most_elements) {
+      finish(updates);
+      elements = 0;
+    }
   }
+  finish(updates);
   ++steps_;
 }
+
+void Optimizer::finish(std::vector<Update>& updates) {
+  std::vector<Tensor> wanted;
+  for (const Update& update : updates)
+    for (const Tensor& tensor : measured(update)) wanted.push_back(tensor);
+  const std::vector<double> norms = norms_of(wanted);
+  auto next = norms.begin();
+  for (Update& update : updates) {
+    for (const Tensor& tensor : measured(update)) {
+      const auto count = static_cast<double>(tensor.numel());
+      update.root_mean_squares.push_back(count > 0 ? *next / std::sqrt(count) : 0);
+      ++next;
+    }
+    apply(update);
+  }
+  updates.clear();
+}
+
+Tensor Optimizer::prepare(Entry&, const Tensor&, std::int64_t) { return {}; }
 
 TensorMap Optimizer::state() const {
   TensorMap tensors;
@@ -76,11 +122,6 @@ std::int64_t Optimizer::state_bytes() const {
 
 namespace {
 
-double root_mean_square(const Tensor& x) {
-  if (x.numel() == 0) return 0;
-  return at::linalg_vector_norm(x).item<double>() / std::sqrt(static_cast<double>(x.numel()));
-}
-
 // LibTorch multiplies fp32 tensors with nothing larger.
 double in_fp32(double factor) {
   if (std::abs(factor) <= static_cast<double>(std::numeric_limits<float>::max())) return factor;
@@ -101,16 +142,24 @@ class AdamW final : public Optimizer {
   }
 
  private:
-  void update(Entry& entry, const Tensor& gradient, double learning_rate, std::int64_t step) override {
+  std::vector<Tensor> measured(const Update& update) const override {
+    if (!config_.multiply_by_parameter_scale) return {};
+    return {update.entry.slot->value};
+  }
+
+  void apply(Update& update) override {
+    Entry& entry = update.entry;
+    const Tensor& gradient = update.gradient;
+    double learning_rate = update.learning_rate;
     Tensor& value = entry.slot->value;
     Tensor& mean = entry["exp_avg"];
     Tensor& square = entry["exp_avg_sq"];
     constexpr double least_scale = 1e-3;  // Adafactor's epsilon2
-    if (config_.multiply_by_parameter_scale) learning_rate *= std::max(least_scale, root_mean_square(value));
+    if (config_.multiply_by_parameter_scale) learning_rate *= std::max(least_scale, update.root_mean_squares.front());
     value.mul_(in_fp32(1 - learning_rate * config_.weight_decay * entry.slot->weight_decay_scale));
     mean.lerp_(gradient, 1 - config_.beta1);
     square.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
-    const double count = static_cast<double>(step + 1);
+    const double count = static_cast<double>(update.step + 1);
     const double correction1 = 1 - std::pow(config_.beta1, count);
     const double correction2 = std::sqrt(1 - std::pow(config_.beta2, count));
     value.addcdiv_(mean, square.sqrt().div_(correction2).add_(config_.epsilon), in_fp32(-learning_rate / correction1));
@@ -152,30 +201,41 @@ class Adafactor final : public Optimizer {
     return at::zeros(shape, value.options().requires_grad(false));
   }
 
-  void update(Entry& entry, const Tensor& gradient, double learning_rate, std::int64_t step) override {
-    Tensor& value = entry.slot->value;
+  // The gradient over the root of its second moment.
+  Tensor prepare(Entry& entry, const Tensor& gradient, std::int64_t step) override {
     const double t = static_cast<double>(config_.initial_step + step - config_.step_offset);
     const double mix = std::pow(t + 1, -config_.decay_rate), decay = 1 - mix;
     const Tensor square = gradient.square().add_(config_.epsilon1);
-    Tensor y;
-    if (const auto dims = factored_dimensions(value.sizes(), config_.min_dim_size_to_factor)) {
+    if (const auto dims = factored_dimensions(gradient.sizes(), config_.min_dim_size_to_factor)) {
       const auto [d1, d0] = *dims;
       Tensor& row = entry["v_row"];
       Tensor& column = entry["v_col"];
       row.mul_(decay).add_(square.mean(d0), mix);
       column.mul_(decay).add_(square.mean(d1), mix);
       const Tensor mean = row.mean(d1 > d0 ? d1 - 1 : d1, /*keepdim=*/true);
-      y = gradient * row.div(mean).rsqrt_().unsqueeze(d0) * column.rsqrt().unsqueeze(d1);
-    } else {
-      Tensor& v = entry["v"];
-      v.mul_(decay).add_(square, mix);
-      y = gradient * v.rsqrt();
+      return gradient * row.div(mean).rsqrt_().unsqueeze(d0) * column.rsqrt().unsqueeze(d1);
     }
-    if (config_.clipping_threshold > 0) {
-      y.div_(std::max(1.0, root_mean_square(y) / config_.clipping_threshold));
-    }
-    if (config_.multiply_by_parameter_scale) learning_rate *= std::max(config_.epsilon2, root_mean_square(value));
-    value.mul_(1 - config_.weight_decay_rate * entry.slot->weight_decay_scale).sub_(y, in_fp32(learning_rate));
+    Tensor& v = entry["v"];
+    v.mul_(decay).add_(square, mix);
+    return gradient * v.rsqrt();
+  }
+
+  std::vector<Tensor> measured(const Update& update) const override {
+    std::vector<Tensor> tensors;
+    if (config_.clipping_threshold > 0) tensors.push_back(update.direction);
+    if (config_.multiply_by_parameter_scale) tensors.push_back(update.entry.slot->value);
+    return tensors;
+  }
+
+  void apply(Update& update) override {
+    Tensor& y = update.direction;
+    double learning_rate = update.learning_rate;
+    if (config_.clipping_threshold > 0)
+      y.div_(std::max(1.0, update.root_mean_squares.front() / config_.clipping_threshold));
+    if (config_.multiply_by_parameter_scale)
+      learning_rate *= std::max(config_.epsilon2, update.root_mean_squares.back());
+    const detail::ParameterSlot& slot = *update.entry.slot;
+    Tensor(slot.value).mul_(1 - config_.weight_decay_rate * slot.weight_decay_scale).sub_(y, in_fp32(learning_rate));
   }
 
   AdafactorConfig config_;
@@ -190,12 +250,11 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& config, const Param
 
 double clip_gradients(std::vector<Tensor>& gradients, double limit) {
   at::NoGradGuard no_grad;
+  std::vector<Tensor> defined;
+  for (const auto& gradient : gradients)
+    if (gradient.defined()) defined.push_back(gradient);
   double squares = 0;
-  for (const auto& gradient : gradients) {
-    if (!gradient.defined()) continue;
-    const double norm = at::linalg_vector_norm(gradient).item<double>();
-    squares += norm * norm;
-  }
+  for (const double norm : norms_of(defined)) squares += norm * norm;
   const double norm = std::sqrt(squares);
   const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;  // torch's clip_grad_norm_
   if (factor < 1) {

@@ -34,11 +34,24 @@ class Optimizer {
     std::vector<std::pair<std::string, Tensor>> state;
     Tensor& operator[](const char* name);
   };
+  // One parameter's share of an update.
+  struct Update {
+    Entry& entry;
+    const Tensor& gradient;
+    double learning_rate;
+    std::int64_t step;
+    Tensor direction = {};                       // of prepare
+    std::vector<double> root_mean_squares = {};  // of the tensors of `measured`
+  };
   explicit Optimizer(const ParameterSlots& parameters);
-  virtual void update(Entry& entry, const Tensor& gradient, double learning_rate, std::int64_t step) = 0;
+  // What an update does in three parts, so that numbers that it needs on the CPU come from a device together.
+  virtual Tensor prepare(Entry& entry, const Tensor& gradient, std::int64_t step);
+  virtual std::vector<Tensor> measured(const Update& update) const = 0;
+  virtual void apply(Update& update) = 0;
   std::vector<Entry> entries_;
 
  private:
+  void finish(std::vector<Update>& updates);
   std::int64_t steps_ = 0;
 };
 

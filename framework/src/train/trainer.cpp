@@ -8,6 +8,7 @@
 #include <peftbench/error.h>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -180,11 +181,16 @@ void Trainer::watch(const LoopState& at, const std::vector<Tensor>& gradients) {
   if (at.steps >= probed_steps) return;
   at::NoGradGuard no_grad;
   result_.receiving_gradient.clear();
+  std::vector<Tensor> counts;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (gradients[i].defined()) seen_[i].bitwise_or_(gradients[i].ne(0).to(at::kByte));
-    // A sum over plans of a stack, where names repeat.
-    result_.receiving_gradient[parameters_[i]->name] += seen_[i].sum(at::kLong).item<std::int64_t>();
+    counts.push_back(seen_[i].sum(at::kLong));
   }
+  if (counts.empty()) return;
+  const Tensor all = at::stack(counts).cpu();
+  // A sum over plans of a stack, where names repeat.
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    result_.receiving_gradient[parameters_[i]->name] += all.const_data_ptr<std::int64_t>()[i];
 }
 
 void Trainer::describe(nlohmann::json& step_event) const { step_event["examples"] = drawn_.shown; }

@@ -1,4 +1,4 @@
-#include "backbone/position_bias.h"
+#include "backbone/layers/position_bias.h"
 #include "support/layers.h"
 
 #include <ATen/ops/arange.h>

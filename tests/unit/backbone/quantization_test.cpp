@@ -1,5 +1,6 @@
 // nf4 and int8 against vectors that bitsandbytes 0.50.2 gave, and against the published maths written a second time.
-#include "backbone/quantization.h"
+#include "backbone/layers/frozen_linear.h"
+#include "backbone/layers/nf4_linear.h"
 #include "support/layers.h"
 
 #include <peftbench/error.h>
@@ -91,13 +92,13 @@ TEST(Nf4, GivenVectorsGiveTheBytesOfBitsandbytes) {
                        227, 176, 76,  23,  226, 159, 59,  5,   209, 126, 42,  244, 192, 109, 24,  226, 160,
                        76,  22,  226, 159, 59,  5,   209, 126, 41,  243, 192, 93,  24,  226, 175, 76,  22,
                        225, 142, 59,  5,   209, 126, 41,  243, 176, 93,  24,  226, 175, 76,  23};
-  EXPECT_EQ(list(quantized->codes), bytes);
-  EXPECT_EQ(list(quantized->scales), (Bytes{14, 56, 255}));
-  EXPECT_FLOAT_EQ(quantized->scale_mean.item<float>(), 1.8229166269302368F);
-  EXPECT_FLOAT_EQ(quantized->scale_scales.item<float>(), 1.3020833730697632F);
+  EXPECT_EQ(list(quantized->parts()[0]), bytes);
+  EXPECT_EQ(list(quantized->parts()[1]), (Bytes{14, 56, 255}));
+  EXPECT_FLOAT_EQ(quantized->parts()[3].item<float>(), 1.8229166269302368F);
+  EXPECT_FLOAT_EQ(quantized->parts()[2].item<float>(), 1.3020833730697632F);
   EXPECT_EQ(quantized->bytes(), 83 + 3 + 4 + 4);
 
-  const Tensor values = dequantize(*quantized, at::kFloat).reshape({-1});
+  const Tensor values = quantized->dequantize(at::kFloat).reshape({-1});
   const std::vector<std::pair<int64_t, float>> some = {
       {0, -0.7863361835479736F},   {1, -0.22366654872894287F}, {63, -0.5474416017532349F}, {64, -0.1416173279285431F},
       {127, 0.12377753853797913F}, {128, 2.25924015045166F},   {164, -2.175602436065674F}};
@@ -133,7 +134,7 @@ std::vector<float> published_nf4(const Tensor& weight) {
 
 TEST(Nf4, ManyBlocksEqualThePublishedMaths) {
   const Tensor weight = random({301, 113}, 0.05, 3);  // 532 blocks, the last of 29; three groups of scales
-  const Tensor values = dequantize(*quantize(weight, Quantization::nf4), at::kFloat);
+  const Tensor values = quantize(weight, Quantization::nf4)->dequantize(at::kFloat);
   ASSERT_EQ(values.sizes(), weight.sizes());
   const Tensor expected = at::tensor(published_nf4(weight)).view(weight.sizes());
   // A value halfway between two codes may fall to either side in another precision.
@@ -142,7 +143,7 @@ TEST(Nf4, ManyBlocksEqualThePublishedMaths) {
 
 TEST(Nf4, RoundTripStaysWithinHalfTheWidestGap) {
   const Tensor weight = random({64, 64}, 1, 5);
-  const Tensor values = dequantize(*quantize(weight, Quantization::nf4), at::kFloat);
+  const Tensor values = quantize(weight, Quantization::nf4)->dequantize(at::kFloat);
   const Tensor most = weight.view({-1, 64}).abs().amax(1, true);
   // Half of −1 … −0.696, and the error of the scale itself: at most half of 1.5 % of the scales' own spread.
   const Tensor allowed = most * 0.152 + 0.008 * (most - most.mean()).abs().max();
@@ -153,25 +154,25 @@ TEST(Nf4, RoundTripStaysWithinHalfTheWidestGap) {
 TEST(Nf4, OddSizesAndZerosComeBack) {
   for (const Shape& shape : {Shape{1, 1}, Shape{3, 7}, Shape{1, 64}, Shape{5, 13}, Shape{1, 129}}) {
     const Tensor weight = random(shape, 1, 7);
-    const Tensor values = dequantize(*quantize(weight, Quantization::nf4), at::kFloat);
+    const Tensor values = quantize(weight, Quantization::nf4)->dequantize(at::kFloat);
     ASSERT_EQ(values.sizes(), weight.sizes());
     const auto expected = at::tensor(published_nf4(weight)).view(shape);
     EXPECT_LE((values - expected).abs().max().item<float>(), 1e-6F) << c10::str(weight.sizes());
   }
   const Tensor zeros = random({4, 40}, 0, 1);
-  EXPECT_TRUE(dequantize(*quantize(zeros, Quantization::nf4), at::kFloat).equal(zeros));
-  EXPECT_TRUE(dequantize(*quantize(zeros, Quantization::int8), at::kFloat).equal(zeros));
+  EXPECT_TRUE(quantize(zeros, Quantization::nf4)->dequantize(at::kFloat).equal(zeros));
+  EXPECT_TRUE(quantize(zeros, Quantization::int8)->dequantize(at::kFloat).equal(zeros));
 }
 
 TEST(Int8, GivenVectorsGiveTheBytesOfBitsandbytes) {
   const Tensor weight = given_weight();
   const auto quantized = quantize(weight, Quantization::int8);
-  EXPECT_EQ(list(quantized->codes[0]),
+  EXPECT_EQ(list(quantized->parts()[0][0]),
             (Bytes{-127, -33, 61,  -102, -8, 86,   -76, 18, 112, -51, 43,  -119, -25, 69,  -94, 0, 94,
                    -69,  25,  119, -43,  51, -112, -18, 76, -86, 8,   102, -61,  33,  127, -36, 58}));
   const Tensor most = at::tensor(std::vector<float>{0.78125F, 1.0F, 1.53125F, 3.125F, 3.0625F});
-  EXPECT_TRUE(quantized->scales.allclose(most / 127.0, 1e-6, 0));
-  const Tensor error = (dequantize(*quantized, at::kFloat) - weight).abs();
+  EXPECT_TRUE(quantized->parts()[1].allclose(most / 127.0, 1e-6, 0));
+  const Tensor error = (quantized->dequantize(at::kFloat) - weight).abs();
   EXPECT_TRUE((error <= (most / 254.0).unsqueeze(1) * 1.001).all().item<bool>());
   EXPECT_EQ(quantized->bytes(), 165 + 5 * 4);
 }
@@ -180,9 +181,9 @@ TEST(Dequantize, InBf16IsTheRoundedFp32) {
   const Tensor weight = random({9, 70}, 1, 2);
   for (const Quantization kind : {Quantization::nf4, Quantization::int8}) {
     const auto quantized = quantize(weight, kind);
-    const Tensor narrow = dequantize(*quantized, at::kBFloat16);
+    const Tensor narrow = quantized->dequantize(at::kBFloat16);
     EXPECT_EQ(narrow.scalar_type(), at::kBFloat16);
-    EXPECT_TRUE(narrow.equal(dequantize(*quantized, at::kFloat).to(at::kBFloat16)));
+    EXPECT_TRUE(narrow.equal(quantized->dequantize(at::kFloat).to(at::kBFloat16)));
   }
 }
 
@@ -190,10 +191,10 @@ TEST(QuantizedLinear, EqualsTheDequantisedWeightInValueAndGradient) {
   const Tensor weight = random({24, 50}, 0.2, 11);
   for (const Quantization kind : {Quantization::nf4, Quantization::int8}) {
     const auto quantized = quantize(weight, kind);
-    const Tensor values = dequantize(*quantized, at::kFloat);
+    const Tensor values = quantized->dequantize(at::kFloat);
     Tensor x = random({7, 50}, 1, 12).set_requires_grad(true);
     Tensor y = random({7, 50}, 1, 12).set_requires_grad(true);
-    const Tensor ours = quantized_linear(x, quantized), plain = at::linear(y, values);
+    const Tensor ours = (*quantized)(x), plain = at::linear(y, values);
     EXPECT_TRUE(ours.equal(plain));
     ours.square().sum().backward();
     plain.square().sum().backward();
@@ -204,7 +205,7 @@ TEST(QuantizedLinear, EqualsTheDequantisedWeightInValueAndGradient) {
 
 TEST(QuantizedLinear, NeedsNoGraphWhereNothingIsTrained) {
   const auto quantized = quantize(random({4, 8}, 1, 1), Quantization::nf4);
-  EXPECT_FALSE(quantized_linear(random({2, 8}, 1, 2), quantized).requires_grad());
+  EXPECT_FALSE((*quantized)(random({2, 8}, 1, 2)).requires_grad());
 }
 
 TEST(Quantize, OnlyTakesMatrices) {

@@ -6,6 +6,8 @@
 #include <peftbench/layout.h>
 #include <peftbench/tensor.h>
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 
 namespace peftbench::backbone {
@@ -27,7 +29,7 @@ Tensor position_scores(const RelativeBias& bias, int64_t queries, int64_t keys, 
 Tensor position_scores(const RelativeBias& bias, const Tensor& query, const Tensor& keys);
 
 // Additive mask: 0 where key column s of sequence b may be seen, a very negative number elsewhere.
-Tensor length_mask(const TokenLayout& keys, int64_t prefix);        // [B, 1, 1, P + S]; undefined if nothing is hidden
-Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix);  // [1, 1, T, P + S]
+Tensor length_mask(const TokenLayout& keys, int64_t prefix);  // [B, 1, 1, P + S]; undefined if nothing is hidden
+Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix, c10::Device device = c10::kCPU);  // [1, 1, T, P + S]
 
 }  // namespace peftbench::backbone

@@ -1,4 +1,4 @@
-#include "backbone/position_bias.h"
+#include "backbone/layers/position_bias.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -28,6 +28,10 @@ Tensor bucket_range(const RelativeBias& bias, int64_t low, int64_t high) {
       .to(bias.table.device(), at::kLong, false, true);
 }
 
+Tensor hidden_where(const Tensor& unseen) {
+  return at::zeros(unseen.sizes(), unseen.options().dtype(at::kFloat)).masked_fill_(unseen, hidden);
+}
+
 }  // namespace
 
 int64_t relative_bucket(int64_t relative, bool bidirectional, int64_t buckets, int64_t max_distance) {
@@ -54,9 +58,8 @@ Tensor position_scores(const RelativeBias& bias, int64_t queries, int64_t keys, 
   const int64_t first = shifted ? -prefix : 0;
   const int64_t low = first - (queries - 1);
   const Tensor by_distance = at::embedding(bias.table, bucket_range(bias, low, keys - 1));  // [R, H]
-  const Tensor places =
-      (at::arange(first, keys, at::kLong).unsqueeze(0) - at::arange(queries, at::kLong).unsqueeze(1) - low)
-          .to(bias.table.device());
+  const auto options = at::TensorOptions(at::kLong).device(bias.table.device());
+  const Tensor places = at::arange(first, keys, options).unsqueeze(0) - at::arange(queries, options).unsqueeze(1) - low;
   Tensor scores = at::embedding(by_distance, places).permute({2, 0, 1}).unsqueeze(0);  // [1, H, T, first…S−1]
   if (prefix > 0 && !shifted) {
     scores = at::cat({at::zeros({1, scores.size(1), queries, prefix}, scores.options()), scores}, 3);
@@ -77,14 +80,16 @@ Tensor length_mask(const TokenLayout& keys, int64_t prefix) {
   for (int64_t length : keys.lengths) longest = std::max(longest, length);
   if (keys.rows() == longest * keys.sequences()) return {};
   std::vector<int64_t> lengths = keys.lengths;
-  const Tensor ends = at::from_blob(lengths.data(), {keys.sequences(), 1}, at::kLong);
-  const Tensor past_end = at::arange(-prefix, longest, at::kLong).unsqueeze(0) >= ends;  // [B, P + S]
-  return at::zeros(past_end.sizes(), at::kFloat).masked_fill_(past_end, hidden).unsqueeze(1).unsqueeze(1);
+  const Tensor ends =
+      at::from_blob(lengths.data(), {keys.sequences(), 1}, at::kLong).to(keys.device, at::kLong, false, /*copy=*/true);
+  const Tensor past_end = at::arange(-prefix, longest, ends.options()).unsqueeze(0) >= ends;  // [B, P + S]
+  return hidden_where(past_end).unsqueeze(1).unsqueeze(1);
 }
 
-Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix) {
-  const Tensor future = at::arange(-prefix, keys, at::kLong).unsqueeze(0) > at::arange(queries, at::kLong).unsqueeze(1);
-  return at::zeros(future.sizes(), at::kFloat).masked_fill_(future, hidden).unsqueeze(0).unsqueeze(0);
+Tensor causal_mask(int64_t queries, int64_t keys, int64_t prefix, c10::Device device) {
+  const auto options = at::TensorOptions(at::kLong).device(device);
+  const Tensor future = at::arange(-prefix, keys, options).unsqueeze(0) > at::arange(queries, options).unsqueeze(1);
+  return hidden_where(future).unsqueeze(0).unsqueeze(0);
 }
 
 }  // namespace peftbench::backbone

@@ -1,0 +1,117 @@
+#include "backbone/layers/attention.h"
+
+#include <peftbench/error.h>
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+
+#include <utility>
+
+namespace peftbench::backbone {
+namespace {
+
+KvPrefix checked_prefix(const detail::PlanGroup& group, const KvSite& site, const RunContext& context) {
+  KvPrefix prefix = group.kv[static_cast<std::size_t>(site.index)]->prefix(context);
+  const Shape shape{site.heads, prefix.keys.dim() == 3 ? prefix.keys.size(1) : -1, site.head_size};
+  if (prefix.keys.sizes() != at::IntArrayRef(shape) || prefix.values.sizes() != prefix.keys.sizes()) {
+    throw ConfigError(
+        {"the hook of " + group.method + " at " + site.name() + " returned wrong shapes",
+         c10::str("keys ", prefix.keys.sizes(), ", values ", prefix.values.sizes()),
+         "keys and values [" + std::to_string(site.heads) + ", P, " + std::to_string(site.head_size) + "]",
+         "fix the hook"});
+  }
+  return prefix;
+}
+
+bool claims(const detail::PlanGroup* group, const KvSite& site) {
+  return group != nullptr && group->kv[static_cast<std::size_t>(site.index)] != nullptr;
+}
+
+}  // namespace
+
+Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale)
+    : maps_(std::move(maps)), site_(std::move(site)), bias_(std::move(bias)), scale_(scale) {}
+
+Tensor Attention::over_itself(const Tensor& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
+  const Tensor q = maps_.q(x, rows);
+  KeyValues memory = project(x, rows);
+  if (kept != nullptr) {
+    if (!kept->empty()) memory = {at::cat({kept->keys, memory.keys}, 2), at::cat({kept->values, memory.values}, 2)};
+    *kept = memory;
+  }
+  return maps_.o(attend(q, memory, rows, scores), rows);
+}
+
+Tensor Attention::over_encoder(const Tensor& x, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores,
+                               KeyValues* kept) const {
+  const Tensor q = maps_.q(x, rows);
+  KeyValues memory = kept != nullptr && !kept->empty() ? *kept : project(encoder.hidden, encoder.rows);
+  if (kept != nullptr && kept->empty()) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
+  return maps_.o(attend(q, memory, rows, scores), rows);
+}
+
+KeyValues Attention::project(const Tensor& x, const Rows& rows) const {
+  const Tensor keys = heads_of(maps_.k(x, rows), rows);
+  return {keys, heads_of(maps_.v(x, rows), rows)};
+}
+
+Tensor Attention::heads_of(const Tensor& packed, const Rows& rows) const {
+  const Tensor padded = rows.map().pad(packed);
+  return padded.view({padded.size(0), padded.size(1), site_.heads, site_.head_size}).transpose(1, 2);
+}
+
+bool Attention::plans_differ(const Rows& rows) const {
+  if (rows.ranges().size() == 1) return false;
+  return (bias_ != nullptr && bias_->differs(rows)) ||
+         std::any_of(rows.ranges().begin(), rows.ranges().end(),
+                     [&](const GroupRange& range) { return claims(range.group, site_); });
+}
+
+Tensor Attention::attend(const Tensor& q, const KeyValues& memory, const Rows& rows, AttentionScores& scores) const {
+  const Tensor queries = heads_of(q, rows);
+  const auto packed = [&](const Tensor& out, const RowMap& map) {
+    return map.unpad(out.transpose(1, 2).reshape({out.size(0), out.size(2), q.size(1)}));
+  };
+  if (!plans_differ(rows)) {
+    return packed(
+        attend_part(queries, memory, rows.ranges().front().group, AttentionScores::whole, rows.context(), scores),
+        rows.map());
+  }
+  std::vector<Tensor> parts;
+  for (std::size_t r = 0; r < rows.ranges().size(); ++r) {
+    const GroupRange& range = rows.ranges()[r];
+    const auto cut = [&](const Tensor& heads, int64_t length) {
+      return heads.narrow(0, range.first_sequence, range.layout.sequences()).narrow(2, 0, length);
+    };
+    const auto part = static_cast<int>(r);
+    const int64_t keys = scores.keys(part);
+    parts.push_back(
+        packed(attend_part(cut(queries, rows.map(r).longest()), {cut(memory.keys, keys), cut(memory.values, keys)},
+                           range.group, part, rows.context(), scores),
+               rows.map(r)));
+  }
+  return at::cat(parts);
+}
+
+Tensor Attention::attend_part(const Tensor& q, const KeyValues& memory, const detail::PlanGroup* group, int part,
+                              const RunContext& context, AttentionScores& scores) const {
+  Tensor keys = memory.keys, values = memory.values, added;
+  if (claims(group, site_)) {
+    const KvPrefix prefix = checked_prefix(*group, site_, context);
+    const auto before = [&](const Tensor& rows, const Tensor& own) {
+      return at::cat({own.unsqueeze(0).expand({rows.size(0), -1, -1, -1}), rows}, 2);
+    };
+    keys = before(keys, prefix.keys);
+    values = before(values, prefix.values);
+    added = scores.of(bias_.get(), part, prefix.keys.size(1), prefix.bias);
+  } else {
+    added = scores.of(bias_.get(), part, 0, PrefixBias::none);
+  }
+  Tensor products = at::matmul(q, keys.transpose(2, 3));
+  if (scale_ != 1.0) products = products * scale_;
+  if (added.defined()) products = products + added;
+  return at::matmul(context.attention_dropout(at::softmax(products, -1)), values);
+}
+
+}  // namespace peftbench::backbone

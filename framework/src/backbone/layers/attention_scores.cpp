@@ -1,0 +1,74 @@
+#include "backbone/layers/attention_scores.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <limits>
+
+namespace peftbench::backbone {
+namespace {
+
+std::size_t range_of(int part) { return static_cast<std::size_t>(part < 0 ? 0 : part); }
+
+int64_t longest(const Rows& rows, int part) { return (part < 0 ? rows.map() : rows.map(range_of(part))).longest(); }
+
+const TokenLayout& layout_of(const Rows& rows, int part) {
+  return part < 0 ? rows.layout() : rows.ranges()[range_of(part)].layout;
+}
+
+Tensor sum(const Tensor& a, const Tensor& b) { return !a.defined() ? b : b.defined() ? a + b : a; }
+
+}  // namespace
+
+RelativeBias PositionBias::of(const detail::PlanGroup* group) const {
+  const Tensor replaced = stand_in(group, parameter_);
+  return {replaced.defined() ? replaced : table_->value(), bidirectional_, max_distance_};
+}
+
+AttentionScores::~AttentionScores() = default;
+
+const Tensor& AttentionScores::of(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) {
+  const auto [at, fresh] = made_.try_emplace({bias, part, prefix, policy});
+  if (fresh) at->second = make(bias, part, prefix, policy);
+  return at->second;
+}
+
+int64_t SelfScores::keys(int part) const { return longest(rows_, part); }
+
+Tensor SelfScores::make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const {
+  const int64_t length = longest(rows_, part);
+  Tensor scores;
+  if (bias != nullptr)
+    scores = position_scores(bias->of(rows_.ranges()[range_of(part)].group), length, length, prefix, policy);
+  // Padded keys stand behind every real query, so the causal mask hides them already.
+  const Tensor mask = causal_ ? causal_mask(length, length, prefix, rows_.layout().device)
+                              : length_mask(layout_of(rows_, part), prefix);
+  return sum(scores, mask);
+}
+
+int64_t CrossScores::keys(int part) const { return longest(encoder_, part); }
+
+Tensor CrossScores::make(const PositionBias*, int part, int64_t prefix, PrefixBias) const {
+  return length_mask(layout_of(encoder_, part), prefix);
+}
+
+Tensor StepScores::make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const {
+  const GroupRange& range = rows_.ranges()[range_of(part)];
+  const int64_t first = part < 0 ? 0 : range.first_sequence;
+  const int64_t count = part < 0 ? rows_.layout().sequences() : range.layout.sequences();
+  const Tensor queries = next_position_.narrow(0, first, count), columns = key_positions_.narrow(0, first, count);
+  const Tensor empty = columns < 0;
+  const RelativeBias relative = bias->of(range.group);
+  Tensor scores = position_scores(relative, queries, at::where(empty, queries.unsqueeze(1), columns));
+  scores = scores.masked_fill(empty.unsqueeze(1).unsqueeze(1), std::numeric_limits<float>::lowest() / 2);
+  if (prefix == 0) return scores;
+  const Tensor before = at::arange(-prefix, 0, columns.options()).unsqueeze(0).expand({count, prefix});
+  const Tensor prefix_scores = policy == PrefixBias::before_sequence
+                                   ? position_scores(relative, queries, before)
+                                   : at::zeros({count, scores.size(1), 1, prefix}, scores.options());
+  return at::cat({prefix_scores, scores}, 3);
+}
+
+}  // namespace peftbench::backbone

@@ -1,0 +1,48 @@
+#include "backbone/layers/block.h"
+
+namespace peftbench::backbone {
+
+Tensor BlockEntrance::operator()(const Tensor& hidden, const Rows& rows) const {
+  const auto index = static_cast<std::size_t>(site_.index);
+  return by_range(
+      rows, [&](const detail::PlanGroup& group) { return group.block[index] != nullptr; },
+      [&](const GroupRange& range) {
+        const Tensor part = rows_of(hidden, range);
+        Tensor out = range.group->block[index]->apply({{rows.context(), range.layout}, part});
+        check_shape(out, part.sizes(), site_.name(), *range.group);
+        return out;
+      },
+      Once([&] { return hidden; }));
+}
+
+Tensor Residual::hooked(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows) const {
+  const auto index = static_cast<std::size_t>(site_.index);
+  return by_range(
+      rows, [&](const detail::PlanGroup& group) { return group.sublayer[index] != nullptr; },
+      [&](const GroupRange& range) {
+        const Tensor parts[] = {rows_of(residual, range), rows_of(input, range), rows_of(output, range)};
+        Tensor out =
+            range.group->sublayer[index]->apply({{rows.context(), range.layout}, parts[0], parts[1], parts[2]});
+        check_shape(out, parts[2].sizes(), site_.name(), *range.group);
+        return out;
+      },
+      Once([&] { return output; }));
+}
+
+Tensor Block::operator()(const Tensor& hidden, const StackPass& pass, std::size_t layer) const {
+  const Rows& rows = pass.rows;
+  const auto kept = [&](std::vector<KeyValues> KeptKeys::*of) {
+    return pass.kept == nullptr ? nullptr : &(pass.kept->*of)[layer];
+  };
+  Tensor x = entrance_(hidden, rows);
+  x = self_.residual(
+      x, rows, [&](const Tensor& h) { return self_.layer.over_itself(h, rows, pass.self, kept(&KeptKeys::self)); });
+  if (cross_) {
+    x = cross_->residual(x, rows, [&](const Tensor& h) {
+      return cross_->layer.over_encoder(h, rows, *pass.encoder, *pass.cross, kept(&KeptKeys::cross));
+    });
+  }
+  return ffn_.residual(x, rows, [&](const Tensor& h) { return ffn_.layer(h, rows); });
+}
+
+}  // namespace peftbench::backbone

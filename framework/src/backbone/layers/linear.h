@@ -1,0 +1,38 @@
+#pragma once
+
+#include "backbone/layer.h"
+#include "backbone/layers/frozen_linear.h"
+#include "backbone/layers/rows.h"
+
+#include <peftbench/spec.h>
+
+#include <memory>
+
+namespace peftbench::backbone {
+
+// A linear map at its site: the frozen map, what a plan trains in its place, and the hook.
+class Linear {
+ public:
+  // `parameter`: index of its tensor's ParameterSite.
+  Linear(LinearSite site, int parameter, std::shared_ptr<const FrozenLinear> frozen);
+  Tensor operator()(const Tensor& x, const Rows& rows) const;  // [N, in] → [N, out]
+
+ private:
+  LinearSite site_;
+  int parameter_;
+  std::shared_ptr<const FrozenLinear> frozen_;
+};
+
+// The table of token embeddings at its site.
+class Embedding {
+ public:
+  Embedding(LinearSite site, int parameter, std::shared_ptr<const FrozenTensor> table);
+  Tensor operator()(const Tensor& ids, const Rows& rows) const;  // [N] → [N, D]; rows of slots are zeros
+
+ private:
+  LinearSite site_;
+  int parameter_;
+  std::shared_ptr<const FrozenTensor> table_;  // [V, D]
+};
+
+}  // namespace peftbench::backbone
