@@ -1,5 +1,6 @@
 // Every method on a device that refuses tensors of the CPU: the same results, and transfers that do not grow with the
 // number of layers.
+#include "backbone/dropout_mask.h"
 #include "backbone/generation.h"
 #include "device/stand_in.h"
 #include "eval/ensemble.h"
@@ -133,6 +134,13 @@ TEST(Quantized, WeightsAreTheSameOnTheDevice) {
       EXPECT_LT(relative(logits(*there, {}, inputs, targets), logits(*cpu, {}, inputs, targets)),
                 precision == Precision::float32 ? close : 1e-2);
     }
+  }
+}
+
+TEST(Device, DrawsTheMasksOfTheCpu) {
+  for (const double p : {0.1, 0.5}) {
+    const Tensor there = dropout_mask({37, 1001}, p, 0x123456789abcdef0U, stand_in_device());
+    EXPECT_TRUE(there.cpu().equal(dropout_mask({37, 1001}, p, 0x123456789abcdef0U, c10::kCPU))) << p;
   }
 }
 

@@ -122,6 +122,10 @@ def model_files():
                                           "single_word": False, "special": True} for i in (137, 138, 139)},
         "additional_special_tokens": ["<extra_id_0>", "<extra_id_1>"], "eos_token": "</s>", "extra_ids": 100,
         "legacy": True, "model_max_length": 512, "pad_token": "<pad>", "tokenizer_class": "T5Tokenizer", "unk_token": "<unk>"})
+    put_json("byte_tokenizer/byt5.json", {
+        "added_tokens_decoder": {"0": {"content": "<pad>"}, "1": {"content": "</s>"}, "2": {"content": "<unk>"},
+                                 "259": {"content": "<extra_id_0>"}, "260": {"content": "<extra_id_1>"}},
+        "extra_ids": 2, "tokenizer_class": "ByT5Tokenizer"})
     put_json("tokenizer_json/t5.json", {
         "version": "1.0", "truncation": None, "padding": None,
         "added_tokens": [{"id": i, "content": c, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,

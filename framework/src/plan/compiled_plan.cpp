@@ -33,7 +33,9 @@ TensorMap collect(const std::vector<std::shared_ptr<PlanGroup>>& groups, Keep ke
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const std::string prefix = groups.size() > 1 ? std::to_string(g) + "/" : "";
     for (const auto& slot : groups[g]->slots) {
-      if (keep(*slot)) out.emplace(prefix + slot->name, slot->value.detach().cpu());
+      if (!keep(*slot)) continue;
+      const Tensor value = slot->value.detach();
+      out.emplace(prefix + slot->name, value.is_meta() ? value : value.cpu());  // sizes alone have no bytes to move
     }
   }
   return out;

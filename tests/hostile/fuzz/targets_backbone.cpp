@@ -66,13 +66,24 @@ const std::string& sentence() {
   return text;
 }
 
+void read_tokenizer(const Tokenizer& tokenizer) {
+  const std::vector<int64_t> ids = tokenizer.encode(sentence());
+  tokenizer.decode(ids);
+  tokenizer.sentinel(0);
+  for (int64_t id = 0; id < std::min<int64_t>(tokenizer.size(), 400); ++id) tokenizer.piece(id);
+}
+
 void read_model(const fs::path& folder) {
   read_spec(folder);
-  const auto tokenizer = Tokenizer::load(folder / "spiece.model");
-  const std::vector<int64_t> ids = tokenizer->encode(sentence());
-  tokenizer->decode(ids);
-  tokenizer->sentinel(0);
-  for (int64_t id = 0; id < std::min<int64_t>(tokenizer->size(), 400); ++id) tokenizer->piece(id);
+  read_tokenizer(*open_tokenizer(folder));
+}
+
+// A folder without a SentencePiece model.
+void byte_tokenizer(std::string_view bytes) {
+  const fs::path folder = scratch() / "bytes";
+  fs::create_directories(folder);
+  put("bytes/tokenizer_config.json", bytes);
+  read_tokenizer(*open_tokenizer(folder));
 }
 
 // What a folder says beside config.json.
@@ -99,6 +110,7 @@ std::vector<Target> backbone_targets() {
           {"generation_config", Syntax::json, generation_config},
           {"added_tokens", Syntax::json, added_tokens},
           {"tokenizer_config", Syntax::json, tokenizer_config},
+          {"byte_tokenizer", Syntax::json, byte_tokenizer},
           {"special_tokens_map", Syntax::json, special_tokens_map},
           {"tokenizer_json", Syntax::json, tokenizer_json},
           {"spiece", Syntax::bytes, spiece, &spiece_lines},

@@ -29,6 +29,8 @@ TEST(TokenLayout, KnowsWhereSequencesLie) {
   EXPECT_EQ(layout.offsets, (Ids{0, 3, 4, 6}));
   EXPECT_EQ(values(layout.first_rows()), (Ids{0, 3, 4}));
   EXPECT_EQ(values(layout.last_rows()), (Ids{2, 3, 5}));
+  EXPECT_EQ(values(layout.sequence_of_rows()), (Ids{0, 0, 0, 1, 2, 2}));
+  EXPECT_TRUE(TokenLayout(layout).last_rows().is_same(layout.last_rows()));  // a copy shares what was made
   EXPECT_EQ(layout.slot_count(), 0);
   const TokenLayout part = layout.slice(1, 2);
   EXPECT_EQ(part.lengths, (Ids{1, 2}));
