@@ -65,6 +65,23 @@ TEST_F(SuiteTable, ARowThatIsEvaluatedOtherwiseIsMarkedInItsTable) {
                     HasSubstr("  ranked: eval.mode=rank (else greedy)")));
 }
 
+TEST_F(SuiteTable, OneCommandWritesThePageThatReportPrints) {
+  const fs::path file = write_suite("  - {method: prompt_design}\n"), page = out_ / "pages" / "page.html";
+  const Printed printed = run(suite(file, {"--page", page.string()}));
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  EXPECT_EQ(file_text(page), run({"report", out_.string(), "--suite", file.string(), "--format", "html"}).out);
+  EXPECT_THAT(file_text(page), AllOf(HasSubstr("<!doctype html>"), HasSubstr("prompt_design")));
+}
+
+// A page that cannot be written is told before anything is trained.
+TEST_F(SuiteTable, APageInAnImpossiblePlaceStopsTheSuiteFirst) {
+  const fs::path file = write_suite("  - {method: prompt_design}\n"), blocked = scratch_.write("blocked", "a file");
+  const Printed printed = run(suite(file, {"--page", (blocked / "page.html").string()}));
+  EXPECT_NE(printed.status, 0);
+  EXPECT_THAT(printed.err, HasSubstr(blocked.string()));
+  EXPECT_FALSE(fs::exists(out_));
+}
+
 // hostile 6: one damaged record stands for itself, and the same command continues its run.
 TEST_F(SuiteTable, ADamagedRecordLeavesTheOtherRows) {
   const fs::path file = write_suite(three_rows);

@@ -2,6 +2,7 @@
 #include "cli/columns_flag.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/page_of.h"
 #include "cli/print_rows.h"
 #include "commands/agreement.h"
 #include "commands/report_page.h"
@@ -11,10 +12,8 @@
 #include "config/settings.h"
 #include "core/files.h"
 #include "report/page/render_page.h"
-#include "results/benchmark.h"
 #include "results/comparison.h"
 #include "results/published.h"
-#include "results/search_results.h"
 #include "results/stored_runs.h"
 
 #include <peftbench/error.h>
@@ -30,20 +29,10 @@ namespace {
 // The page, or with `folder` the files of its plots.
 void print_page(std::vector<ComparisonRow> rows, const StoredRuns& stored, const Paths& paths,
                 const PageOptions& options, const std::string& folder) {
-  ConsoleProgress progress;
-  for (ComparisonRow& mean : benchmark_rows(rows)) rows.push_back(std::move(mean));
-  PageRequest request;
-  request.tests = options.tests;
-  request.tables = comparison_tables(rows, true, options);
-  request.home = paths.home;
-  for (const ComparisonRow& row : rows)
-    if (row.search) request.searches.push_back(*row.search);
-  request.rows = std::move(rows);
-  const PageData data = gather_page(std::move(request), stored, progress);
-  progress.clear();
+  const PageData data = page_of(std::move(rows), stored, paths, options);
   if (folder.empty()) return print_unchanged(render_page(data));
   const std::size_t files = write_figures(data, folder);
-  progress.note(std::to_string(files) + " figures in " + folder);
+  ConsoleProgress().note(std::to_string(files) + " figures in " + folder);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/page_of.h"
 #include "cli/print_power.h"
 #include "cli/print_rows.h"
 #include "commands/agreement.h"
@@ -12,6 +13,7 @@
 #include "core/names.h"
 #include "core/write_files.h"
 #include "ledger/ledger.h"
+#include "report/page/render_page.h"
 #include "report/render.h"
 #include "results/comparison.h"
 #include "results/stored_runs.h"
@@ -145,30 +147,36 @@ void print_dry_run(const SuiteRequest& request, const SuitePlan& plan, const Sto
 
 }  // namespace
 
-int resolve_and_run(const SuiteRequest& request, bool dry, bool as_json, PageOptions options, const std::string& file) {
+int resolve_and_run(const SuiteRequest& request, SuiteOutput output) {
   Resources resources(request.paths);
   const StoredRuns before = read_runs(request.out);
   SuitePlan plan = resolve_suite(request, before, resources);
   ConsoleProgress progress;
   for (const std::string& note : evaluation_notes(plan.runs)) progress.note(note);
-  if (dry) {
-    print_dry_run(request, plan, before, resources, as_json);
+  if (output.dry) {
+    print_dry_run(request, plan, before, resources, output.json);
     return 0;
   }
-  if (!file.empty()) {
+  if (!output.file.empty()) {
     make_folder(request.spec.file.parent_path());
-    write_atomically(request.spec.file, file);
+    write_atomically(request.spec.file, output.file);
   }
+  // Before hours of training, not after them.
+  if (!output.page.empty()) make_folder(fs::absolute(output.page).parent_path());
   listen_for_stop();
   const SuiteManifest manifest = run_suite(request, std::move(plan), resources, progress);
   progress.clear();
   const StoredRuns stored = read_runs(request.out);
   std::vector<ComparisonRow> rows = compare(manifest, stored);
-  options.tests = test_tables(rows, stored, {}, progress);
+  output.table.tests = test_tables(rows, stored, {}, progress);
   progress.clear();
-  add_standings(rows, options.tests);
-  if (options.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
-  print_rows(std::move(rows), as_json ? "json" : "text", false, options);
+  add_standings(rows, output.table.tests);
+  if (output.table.columns.has("agreement")) print_warnings(add_agreement(rows, stored));
+  print_rows(rows, output.json ? "json" : "text", false, output.table);
+  if (!output.page.empty()) {
+    write_atomically(output.page, render_page(page_of(std::move(rows), stored, request.paths, output.table)));
+    progress.note("page " + output.page);
+  }
   const auto failed = std::count_if(manifest.cells.begin(), manifest.cells.end(),
                                     [](const auto& cell) { return !cell.message.empty(); });
   if (failed == 0) return 0;

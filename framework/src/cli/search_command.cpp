@@ -7,6 +7,8 @@
 #include "commands/suite_spec.h"
 #include "config/settings.h"
 
+#include <utility>
+
 namespace peftbench::cli {
 
 int search_command(const std::vector<std::string>& words) {
@@ -19,7 +21,7 @@ int search_command(const std::vector<std::string>& words) {
   SuiteRequest request;
   std::string method, seeds = "1", sampler = "sobol";
   std::vector<std::string> settings;
-  bool dry = false;
+  SuiteOutput output;
   CLI::App& app = arguments.app();
   app.add_option("--method", method, "a method, or the path of its library")->required()->type_name("NAME");
   app.add_option("--task", search.task, "a task; default: as of `run`")->type_name("NAME");
@@ -47,7 +49,8 @@ int search_command(const std::vector<std::string>& words) {
                  "space.rank.choices=4,8; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
+  app.add_option("--page", output.page, page_flag_help)->type_name("FILE");
+  arguments.flag("--dry-run", output.dry, "resolve and list all runs, without training");
   arguments.add_out();
   arguments.add_paths();
   arguments.add_json();
@@ -55,7 +58,7 @@ int search_command(const std::vector<std::string>& words) {
   const MethodWord word = method_word(method);
   Paths paths = arguments.paths();
   paths.plugin_files.insert(paths.plugin_files.begin(), word.libraries.begin(), word.libraries.end());
-  request.paths = dry ? paths : fetching(paths);
+  request.paths = output.dry ? paths : fetching(paths);
   request.out = arguments.out();
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.threads = {threads_of_a_run(request.jobs)};
@@ -65,7 +68,9 @@ int search_command(const std::vector<std::string>& words) {
   search.search.sampler = enum_from<Sampler>(sampler).value();
   search.out = request.out;
   request.spec = search_suite(search);
-  return resolve_and_run(request, dry, arguments.json(), {}, text_of_suite(request.spec));
+  output.json = arguments.json();
+  output.file = text_of_suite(request.spec);
+  return resolve_and_run(request, std::move(output));
 }
 
 }  // namespace peftbench::cli

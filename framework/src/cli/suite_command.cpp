@@ -7,6 +7,8 @@
 #include "commands/suite_spec.h"
 #include "config/settings.h"
 
+#include <utility>
+
 namespace peftbench::cli {
 
 int suite_command(const std::vector<std::string>& words) {
@@ -18,7 +20,7 @@ int suite_command(const std::vector<std::string>& words) {
   SuiteRequest request;
   std::string file, seeds, columns;
   std::vector<std::string> settings;
-  bool dry = false;
+  SuiteOutput output;
   CLI::App& app = arguments.app();
   app.add_option("FILE", file, "a YAML file, or a name in configs/suites")->required()->type_name("");
   app.add_option("--jobs", request.jobs, "concurrent runs, which share the CPU threads")
@@ -29,21 +31,22 @@ int suite_command(const std::vector<std::string>& words) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_option("--columns", columns, columns_flag_help)->type_name("LIST");
-  arguments.flag("--dry-run", dry, "resolve and list all runs, without training");
+  app.add_option("--page", output.page, page_flag_help)->type_name("FILE");
+  arguments.flag("--dry-run", output.dry, "resolve and list all runs, without training");
   arguments.add_out();
   arguments.add_paths();
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
-  request.paths = dry ? arguments.paths() : fetching(arguments.paths());
+  request.paths = output.dry ? arguments.paths() : fetching(arguments.paths());
   request.spec = read_suite(file, request.paths.configs());
-  PageOptions options;
-  options.columns = chosen_columns(columns, request.spec.columns, request.spec.columns_place);
+  output.table.columns = chosen_columns(columns, request.spec.columns, request.spec.columns_place);
   if (!seeds.empty()) request.spec.seeds = request.seeds = parse_seeds(seeds, "--seeds");
   request.threads = {threads_of_a_run(request.jobs)};
   for (const std::string& text : settings) request.settings.push_back(parse_set(text));
   request.out = arguments.out();
   request.stop = [] { return stop_signal() != 0; };
-  return resolve_and_run(request, dry, arguments.json(), options);
+  output.json = arguments.json();
+  return resolve_and_run(request, std::move(output));
 }
 
 }  // namespace peftbench::cli
