@@ -147,7 +147,9 @@ class Embeddings final : public pb::InputHook {
   Embeddings(Paths places, pb::Parameter words, pb::Parameter delta)
       : places_(std::move(places)), words_(std::move(words)), delta_(std::move(delta)) {}
   pb::Embedded apply(const pb::InputCall& call) const override {
-    return {pb::replace_slots(call.embeddings, places_.in(call.layout), words_() + delta_()), call.layout};
+    pb::TokenLayout numbered = places_.in(call.layout);
+    pb::Tensor embeddings = pb::replace_slots(call.embeddings, numbered, words_() + delta_());
+    return {std::move(embeddings), std::move(numbered)};
   }
 
  private:
@@ -157,13 +159,12 @@ class Embeddings final : public pb::InputHook {
 
 class LayerDelta final : public pb::BlockHook {
  public:
-  LayerDelta(Paths places, pb::Parameter delta) : places_(std::move(places)), delta_(std::move(delta)) {}
+  explicit LayerDelta(pb::Parameter delta) : delta_(std::move(delta)) {}
   pb::Tensor apply(const pb::BlockCall& call) const override {
-    return pb::add_at_slots(call.hidden, places_.in(call.layout), delta_());
+    return pb::add_at_slots(call.hidden, call.layout, delta_());  // numbered by Embeddings
   }
 
  private:
-  Paths places_;
   pb::Parameter delta_;
 };
 
@@ -230,7 +231,7 @@ class SoftWords final : public pb::Method {
     plan.claim<Embeddings>(input, places, words, plan.parameter(input, "delta", shape, pb::init::zeros()));
     for (const pb::BlockSite& block : backbone.blocks(pb::Stack::encoder)) {
       if (block.layer == 0 || block.layer > max_layer_) continue;  // layer 0's is the input's
-      plan.claim<LayerDelta>(block, places, plan.parameter(block, "delta", shape, pb::init::zeros()));
+      plan.claim<LayerDelta>(block, plan.parameter(block, "delta", shape, pb::init::zeros()));
     }
     if (prompts_.size() > 1) add_mixture(backbone, plan);
   }

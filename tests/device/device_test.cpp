@@ -25,8 +25,14 @@ namespace {
 
 using testing_support::Scratch;
 
-// Of results of size 1. The operators are the CPU's: only sums in another order may differ.
+// Of results of size 1. The operators are the CPU's, but some are put together otherwise, so sums may be in another
+// order.
 constexpr double close = 1e-6;
+// After three steps. An LSTM has an operator that the CPU has not.
+double trained_close(const Variant& variant) {
+  const bool lstm = variant.method == "p_tuning" && variant.name.find("mlp") == std::string::npos;
+  return lstm ? 3e-5 : 3e-6;
+}
 
 LoadOptions here(LoadOptions options = {}) {
   options.device = stand_in_device();
@@ -52,19 +58,22 @@ TEST_P(OnDevice, TrainsScoresSavesAndLoadsAsOnTheCpu) {
   for (const std::string& kind : GetParam().backbones) {
     const Workshop cpu(GetParam(), kind), there(GetParam(), kind, here());
     CompiledPlan plan = cpu.plan(), same = there.plan();
-    for (const auto& slot : same.slots()) EXPECT_EQ(slot->value.device().type(), c10::kPrivateUse1) << slot->name;
+    for (const auto& slot : same.trained()) EXPECT_EQ(slot->value.device().type(), c10::kPrivateUse1) << slot->name;
+    EXPECT_LT(relative(there.outcome(same), cpu.outcome(plan)), 2 * close) << kind;
     if (!plan.trained().empty()) {
-      const TrainingResult expected = cpu.train(plan, 3), found = there.train(same, 3);
+      // With AdamW's own epsilon, an update has the size of the rate whatever the gradient: the sign of noise decides.
+      const Training smooth{.epsilon = 1};
+      const TrainingResult expected = cpu.train(plan, 3, smooth), found = there.train(same, 3, smooth);
       EXPECT_NEAR(found.last_loss, expected.last_loss, close * std::max(1.0, std::abs(expected.last_loss)));
       EXPECT_EQ(found.receiving_gradient, expected.receiving_gradient);
     }
     const TensorMap stored = plan.stored();
     for (const auto& [name, value] : same.stored()) {
       EXPECT_TRUE(value.is_cpu());
-      EXPECT_LT(relative(value, stored.at(name)), 1e-5) << kind << ": " << name;
+      EXPECT_LT(relative(value, stored.at(name)), trained_close(GetParam())) << kind << ": " << name;
     }
     const Tensor outcome = there.outcome(same);
-    EXPECT_LT(relative(outcome, cpu.outcome(plan)), 1e-5) << kind;
+    EXPECT_LT(relative(outcome, cpu.outcome(plan)), trained_close(GetParam())) << kind;
 
     const Scratch scratch;
     there.save(same, scratch.path() / "adapter");
@@ -74,7 +83,8 @@ TEST_P(OnDevice, TrainsScoresSavesAndLoadsAsOnTheCpu) {
 }
 
 TEST_P(OnDevice, GeneratesTheSameText) {
-  const Workshop cpu(GetParam(), "gated"), there(GetParam(), "gated", here());
+  const std::string& kind = GetParam().backbones.front();
+  const Workshop cpu(GetParam(), kind), there(GetParam(), kind, here());
   const CompiledPlan plan = cpu.plan(), same = there.plan();
   if (scores_classes(plan)) GTEST_SKIP() << "scores classes, and writes no text";
   const at::NoGradGuard no_grad;
@@ -93,28 +103,28 @@ INSTANTIATE_TEST_SUITE_P(Methods, OnDevice, ::testing::ValuesIn(variants()),
 
 // Transfers of a training step beyond its first.
 std::int64_t transfers_of_a_step(const Variant& variant, std::int64_t layers, const std::vector<std::int64_t>& chosen) {
-  const Workshop workshop(variant, "gated", here(), layers);
+  const Workshop workshop(variant, variant.backbones.front(), here(), layers);
   CompiledPlan plan = workshop.plan();
   const auto after = [&](std::int64_t steps) {
     const std::int64_t before = transfers().all();
-    workshop.train(plan, steps, chosen, 0.1);
+    workshop.train(plan, steps, {chosen, 0.1});
     return transfers().all() - before;
   };
   const std::int64_t few = after(6);
-  return (after(10) - few) / 4;
+  return (after(8) - few) / 2;
 }
 
 TEST(Transfers, DoNotGrowWithLayers) {
   std::printf("%-28s %8s %8s %8s\n", "transfers of a step", "equal", "unequal", "6 layers");
   for (const Variant& variant : variants()) {
-    if (Workshop(variant, "gated").plan().trained().empty()) continue;
+    if (Workshop(variant, variant.backbones.front()).plan().trained().empty()) continue;
     const std::vector<std::int64_t> equal(8, 3), unequal;  // the same example, and eight of unequal lengths
     const std::int64_t even = transfers_of_a_step(variant, 2, equal), uneven = transfers_of_a_step(variant, 2, unequal);
     const std::int64_t deep = transfers_of_a_step(variant, 6, unequal);
     std::printf("%-28s %8ld %8ld %8ld\n", variant.name.c_str(), even, uneven, deep);
     EXPECT_EQ(deep, uneven) << variant.name;
     EXPECT_LE(even, uneven) << variant.name;
-    EXPECT_LE(uneven, 40) << variant.name;
+    EXPECT_LE(uneven, 20) << variant.name;
   }
 }
 

@@ -7,10 +7,12 @@
 #include <ATen/ops/_local_scalar_dense_native.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/resize_native.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/view_native.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
@@ -20,7 +22,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <optional>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 namespace peftbench::support {
 namespace {
@@ -105,6 +109,37 @@ at::Scalar local_scalar_dense(const at::Tensor& number) {
   return at::native::_local_scalar_dense_cpu(on_cpu(number));
 }
 
+// What accelerators have in one kernel, and the CPU has not: one step of an LSTM. `workspace` [B, 4·H] is what the
+// backward pass needs, the gates after their functions.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> lstm_cell(const at::Tensor& input_gates, const at::Tensor& hidden_gates,
+                                                         const at::Tensor& cell,
+                                                         const std::optional<at::Tensor>& input_bias,
+                                                         const std::optional<at::Tensor>& hidden_bias) {
+  at::Tensor gates = input_gates + hidden_gates;
+  if (input_bias && input_bias->defined()) gates = gates + *input_bias + *hidden_bias;
+  const std::vector<at::Tensor> parts = gates.chunk(4, 1);  // input, forget, cell, output
+  const at::Tensor in = parts[0].sigmoid(), forget = parts[1].sigmoid(), next = parts[2].tanh(),
+                   out = parts[3].sigmoid();
+  const at::Tensor state = forget * cell + in * next;
+  return {out * state.tanh(), state, at::cat({in, forget, next, out}, 1)};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> lstm_cell_backward(const std::optional<at::Tensor>& of_output,
+                                                                  const std::optional<at::Tensor>& of_state,
+                                                                  const at::Tensor& cell, const at::Tensor& state,
+                                                                  const at::Tensor& workspace, bool has_bias) {
+  const std::vector<at::Tensor> parts = workspace.chunk(4, 1);
+  const at::Tensor &in = parts[0], &forget = parts[1], &next = parts[2], &out = parts[3];
+  const at::Tensor squashed = state.tanh();
+  const at::Tensor output = of_output && of_output->defined() ? *of_output : at::zeros_like(state);
+  at::Tensor through = output * out * (1 - squashed.square());
+  if (of_state && of_state->defined()) through = through + *of_state;
+  const at::Tensor gates = at::cat({through * next * in * (1 - in), through * cell * forget * (1 - forget),
+                                    through * in * (1 - next.square()), output * squashed * out * (1 - out)},
+                                   1);
+  return {gates, through * forget, has_bias ? gates.sum(0) : at::Tensor()};
+}
+
 void require_one_device(const at::Tensor& tensor, const c10::OperatorHandle& op) {
   TORCH_CHECK(!tensor.defined() || tensor.device().type() == type || tensor.dim() == 0, op.schema().name(),
               ": a tensor ", tensor.sizes(), " of the CPU among tensors of the device");
@@ -135,6 +170,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_copy_from", copy_from);
   library.impl("_copy_from_and_resize", copy_from_and_resize);
   library.impl("_local_scalar_dense", local_scalar_dense);
+  library.impl("_thnn_fused_lstm_cell", lstm_cell);
+  library.impl("_thnn_fused_lstm_cell_backward_impl", lstm_cell_backward);
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
@@ -145,7 +182,12 @@ TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
 
 c10::Device stand_in_device() {
   static Hooks hooks;
-  static const bool once = (at::RegisterPrivateUse1HooksInterface(&hooks), c10::SetAllocator(type, &memory), true);
+  static const bool once = [] {
+    c10::register_privateuse1_backend("stand_in");
+    at::RegisterPrivateUse1HooksInterface(&hooks);
+    c10::SetAllocator(type, &memory);
+    return true;
+  }();
   (void)once;
   return device;
 }

@@ -75,22 +75,22 @@ std::vector<EncodedExample> Workshop::examples(const CompiledPlan& plan) const {
   return encode_all(all, *tokenizer_, {}, {layout, &all, replicas_of(plan), 7}, spec.pad_id, spec.eos_id);
 }
 
-TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps, const std::vector<std::int64_t>& chosen,
-                               double dropout) const {
+TrainingResult Workshop::train(CompiledPlan& plan, std::int64_t steps, const Training& training) const {
   TrainConfig config;
   config.steps = steps;
   config.batch_size = 8;
   config.optimizer = OptimizerKind::adamw;
   config.adamw.weight_decay = 0;
   config.learning_rate = variant_.rate;
-  config.dropout = dropout;
+  config.dropout = training.dropout;
+  config.adamw.epsilon = training.epsilon;
   config.evaluate_every = 0;
   config.evaluate_at_start = false;
   config.seed = 7;
   const std::vector<EncodedExample> all = examples(plan);
   std::vector<EncodedExample> some;
-  for (const std::int64_t number : chosen) some.push_back(all[static_cast<std::size_t>(number)]);
-  const ExamplesInMemory made(chosen.empty() ? all : some);
+  for (const std::int64_t number : training.chosen) some.push_back(all[static_cast<std::size_t>(number)]);
+  const ExamplesInMemory made(training.chosen.empty() ? all : some);
   return peftbench::train::train(config, {*backbone_, plan, made, {}, {}});
 }
 

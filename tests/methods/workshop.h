@@ -16,6 +16,13 @@ namespace peftbench::support {
 
 using namespace layers;
 
+// How a workshop trains.
+struct Training {
+  std::vector<std::int64_t> chosen = {};  // numbers of examples; empty: all
+  double dropout = 0;
+  double epsilon = 1e-8;  // of AdamW; a large one makes updates follow the gradient's size
+};
+
 class Workshop {
  public:
   // "gated" (v1.1: untied, heads · d_kv ≠ d_model), "relu" (v1.0: tied): random weights, the same in every process.
@@ -29,9 +36,7 @@ class Workshop {
 
   CompiledPlan plan() const;  // with its first values
   std::vector<EncodedExample> examples(const CompiledPlan& plan) const;
-  // AdamW on all examples, or on those of these numbers.
-  TrainingResult train(CompiledPlan& plan, std::int64_t steps, const std::vector<std::int64_t>& chosen = {},
-                       double dropout = 0) const;
+  TrainingResult train(CompiledPlan& plan, std::int64_t steps, const Training& training = {}) const;  // with AdamW
 
   // [B, C] class scores or [N, V] logits of the targets, of the copies that the plan makes.
   Tensor outcome(const CompiledPlan& plan, const std::vector<const EncodedExample*>& batch) const;
