@@ -70,7 +70,7 @@ TEST_F(SuiteTable, OneCommandWritesThePageThatReportPrints) {
   const Printed printed = run(suite(file, {"--page", page.string()}));
   ASSERT_EQ(printed.status, 0) << printed.err;
   EXPECT_EQ(file_text(page), run({"report", out_.string(), "--suite", file.string(), "--format", "html"}).out);
-  EXPECT_THAT(file_text(page), AllOf(HasSubstr("<!doctype html>"), HasSubstr("prompt_design")));
+  EXPECT_THAT(file_text(page), AllOf(HasSubstr("<!DOCTYPE html>"), HasSubstr("prompt_design")));
 }
 
 // A page that cannot be written is told before anything is trained.
