@@ -29,7 +29,8 @@ def is_run(arguments):
 
 
 environment = dict(os.environ, PEFTBENCH_HOME=str(source))
-tasks = ("movie_sentiment", "tweet_sentiment", "product_sentiment", "editorial_sentiment", "wordnet_supersense", "spam")
+tasks = ("movie_sentiment", "tweet_sentiment", "product_sentiment", "editorial_sentiment", "wordnet_hypernym",
+         "wordnet_supersense", "spam")
 for task in tasks:
     if subprocess.run([program, "tasks", "--fetch", task], capture_output=True, env=environment).returncode:
         print(f"skipped: the data of {task} is not here and could not be fetched")
