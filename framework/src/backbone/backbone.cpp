@@ -32,8 +32,8 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
   }
   const at::ScalarType type = is_small(entry.role) ? at::kFloat : type_of(options.precision);
   Tensor weight = source.detach().to(type).contiguous().to(options.device);
-  if (is_map) return std::make_shared<const DenseLinear>(std::move(weight));
-  if (entry.role.kind == TensorKind::lm_head) return std::make_shared<const HeadLinear>(std::move(weight));
+  if (is_map) return std::make_shared<const DenseLinear>(std::move(weight), type);
+  if (entry.role.kind == TensorKind::lm_head) return std::make_shared<const DenseLinear>(std::move(weight), at::kFloat);
   return std::make_shared<const DenseTensor>(std::move(weight));
 }
 

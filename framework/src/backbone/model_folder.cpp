@@ -27,9 +27,8 @@ std::string generation_config_json(const BackboneSpec& spec) {
 }
 
 TensorMap converted(const TensorMap& tensors, Precision precision) {
-  const at::ScalarType type = precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
   TensorMap result;
-  for (const auto& [name, tensor] : tensors) result.emplace(name, tensor.detach().to(type).contiguous());
+  for (const auto& [name, tensor] : tensors) result.emplace(name, tensor.detach().to(type_of(precision)).contiguous());
   return result;
 }
 

@@ -30,7 +30,7 @@ class Builder {
     const int weight = index({spec_.tied ? TensorKind::embedding : TensorKind::lm_head});
     // A tied table is the embedding's tensor, with products of its own.
     std::shared_ptr<const FrozenLinear> map =
-        spec_.tied ? std::make_shared<const HeadLinear>(tensor(weight)->value()) : linear_tensor(weight);
+        spec_.tied ? std::make_shared<const DenseLinear>(tensor(weight)->value(), at::kFloat) : linear_tensor(weight);
     const double scale = spec_.scale_logits ? std::pow(static_cast<double>(spec_.d_model), -0.5) : 1.0;
     return {Linear(site, weight, std::move(map)), scale, spec_.vocab_size};
   }

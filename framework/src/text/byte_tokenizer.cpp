@@ -35,16 +35,9 @@ class ByteTokenizer final : public Tokenizer {
   std::vector<int64_t> encode(std::string_view text) const override {
     std::vector<int64_t> ids;
     ids.reserve(text.size());
-    const auto add = [&](std::string_view part) {
+    matcher_.encode(text, ids, [&](std::string_view part) {
       for (const char c : part) ids.push_back(first_byte + static_cast<unsigned char>(c));
-    };
-    std::size_t begin = 0;
-    while (const auto match = matcher_.next(text, begin)) {
-      add(text.substr(begin, match->begin - begin));
-      ids.push_back(match->id);
-      begin = match->begin + match->size;
-    }
-    add(text.substr(begin));
+    });
     return ids;
   }
 

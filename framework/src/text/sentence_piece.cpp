@@ -133,13 +133,7 @@ SentencePiece::SentencePiece(const fs::path& spiece_model) {
 // data cannot end a sequence.
 std::vector<int64_t> SentencePiece::encode(std::string_view text) const {
   std::vector<int64_t> ids;
-  std::size_t begin = 0;
-  while (const auto match = raw_.next(text, begin)) {
-    encode_part(text.substr(begin, match->begin - begin), ids);
-    ids.push_back(match->id);
-    begin = match->begin + match->size;
-  }
-  encode_part(text.substr(begin), ids);
+  raw_.encode(text, ids, [&](std::string_view part) { encode_part(part, ids); });
   return ids;
 }
 

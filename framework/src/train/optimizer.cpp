@@ -71,14 +71,17 @@ void Optimizer::step(const std::vector<Tensor>& gradients, double learning_rate)
 
 void Optimizer::finish(std::vector<Update>& updates) {
   std::vector<Tensor> wanted;
-  for (const Update& update : updates)
-    for (const Tensor& tensor : measured(update)) wanted.push_back(tensor);
-  const std::vector<double> norms = norms_of(wanted);
-  auto next = norms.begin();
   for (Update& update : updates) {
-    for (const Tensor& tensor : measured(update)) {
-      const auto count = static_cast<double>(tensor.numel());
-      update.root_mean_squares.push_back(count > 0 ? *next / std::sqrt(count) : 0);
+    const std::vector<Tensor> tensors = measured(update);
+    update.root_mean_squares.resize(tensors.size());
+    wanted.insert(wanted.end(), tensors.begin(), tensors.end());
+  }
+  const std::vector<double> norms = norms_of(wanted);
+  std::size_t next = 0;
+  for (Update& update : updates) {
+    for (double& value : update.root_mean_squares) {
+      const auto count = static_cast<double>(wanted[next].numel());
+      value = count > 0 ? norms[next] / std::sqrt(count) : 0;
       ++next;
     }
     apply(update);

@@ -44,29 +44,20 @@ struct QuantizedProduct final : torch::autograd::Function<QuantizedProduct> {
 
 }  // namespace
 
-Tensor DenseLinear::operator()(const Tensor& x) const { return product(x, weight_, weight_.scalar_type()); }
-
-// Mixed precision: the fp32 master weight is rounded for the product alone.
-Tensor DenseLinear::multiply(const Tensor& x, const Tensor& weight) const {
-  return product(x, weight, weight_.scalar_type());
-}
-
-std::string DenseLinear::form() const { return c10::toString(weight_.scalar_type()); }
-
-Tensor HeadLinear::operator()(const Tensor& x) const {
-  if (weight_.scalar_type() == at::kFloat) return at::linear(x, weight_);
+Tensor DenseLinear::operator()(const Tensor& x) const {
+  if (weight_.scalar_type() == arithmetic_) return product(x, weight_, arithmetic_);
   // In pieces, so that there is never an fp32 copy of a large table.
   constexpr int64_t piece = 4096;
   std::vector<Tensor> parts;
-  for (int64_t first = 0; first < weight_.size(0); first += piece) {
-    parts.push_back(at::linear(x, weight_.narrow(0, first, std::min(piece, weight_.size(0) - first)).to(at::kFloat)));
-  }
+  for (int64_t first = 0; first < weight_.size(0); first += piece)
+    parts.push_back(product(x, weight_.narrow(0, first, std::min(piece, weight_.size(0) - first)), arithmetic_));
   return at::cat(parts, 1);
 }
 
-Tensor HeadLinear::multiply(const Tensor& x, const Tensor& weight) const { return at::linear(x, weight); }
+// Mixed precision: the fp32 master weight is rounded for the product alone.
+Tensor DenseLinear::multiply(const Tensor& x, const Tensor& weight) const { return product(x, weight, arithmetic_); }
 
-std::string HeadLinear::form() const { return c10::toString(weight_.scalar_type()); }
+std::string DenseLinear::form() const { return c10::toString(weight_.scalar_type()); }
 
 Tensor QuantizedLinear::operator()(const Tensor& x) const {
   return QuantizedProduct::apply(x.to(arithmetic_), shared_from_this()).to(at::kFloat);

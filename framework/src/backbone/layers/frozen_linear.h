@@ -21,10 +21,10 @@ class FrozenLinear : public FrozenTensor {
   virtual Tensor multiply(const Tensor& x, const Tensor& weight) const = 0;
 };
 
-// fp32 or bf16, as the tensor is. In bf16, x is rounded for the product.
+// fp32 or bf16, as the tensor is. It multiplies in `arithmetic`: of the head, fp32 whatever the weight is.
 class DenseLinear final : public FrozenLinear {
  public:
-  explicit DenseLinear(Tensor weight) : weight_(std::move(weight)) {}
+  DenseLinear(Tensor weight, at::ScalarType arithmetic) : weight_(std::move(weight)), arithmetic_(arithmetic) {}
   Tensor operator()(const Tensor& x) const override;
   Tensor multiply(const Tensor& x, const Tensor& weight) const override;
   Tensor value() const override { return weight_; }
@@ -33,20 +33,7 @@ class DenseLinear final : public FrozenLinear {
 
  private:
   Tensor weight_;
-};
-
-// Logits are fp32 whatever the weights are.
-class HeadLinear final : public FrozenLinear {
- public:
-  explicit HeadLinear(Tensor weight) : weight_(std::move(weight)) {}
-  Tensor operator()(const Tensor& x) const override;
-  Tensor multiply(const Tensor& x, const Tensor& weight) const override;
-  Tensor value() const override { return weight_; }
-  std::vector<Tensor> parts() const override { return {weight_}; }
-  std::string form() const override;
-
- private:
-  Tensor weight_;
+  at::ScalarType arithmetic_;
 };
 
 // A map whose weight is kept in fewer bits. It is dequantised for a product, and again for the gradient of x: the
