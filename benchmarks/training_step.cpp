@@ -1,22 +1,31 @@
-// Time of one training step and of greedy decoding of prompt tuning on a random T5. The peer does the same work in
-// peer/training_step.py; compare.py runs the two in turn.
-//   PEFTBENCH_SHAPE=small (v1.1-small: V 32128, D 512, 6 heads) or nano (the shipped backbone's sizes)
+// Time of one training step with AdamW, and of greedy decoding, on a random T5. The peer does the same work in
+// peer/training_step.py; compare.py runs the two in turn, and gpu.sh does on a GPU. In the environment:
+//   PEFTBENCH_SHAPE      small, base, large (v1.1's sizes; default small) or nano (the shipped backbone's)
+//   PEFTBENCH_METHOD     prompt_tuning (default), lora, model_tuning
+//   PEFTBENCH_PRECISION  float32 (default) or bfloat16
+//   PEFTBENCH_DEVICE     cpu (default), cuda
 #include "backbone/backbone.h"
 #include "backbone/generation.h"
 #include "config/machine.h"
+#include "devices/arithmetic.h"
+#include "devices/choice.h"
 #include "plugin/finder.h"
 #include "plugin/schema.h"
 #include "support/init_context.h"
 #include "support/layers.h"
 #include "train/loss.h"
+#include "train/optimizer.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <benchmark/benchmark.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
+#include <stdexcept>
 #include <string>
 
 namespace peftbench::training_step {
@@ -27,17 +36,28 @@ namespace {
 
 constexpr int64_t batch_size = 16, input_tokens = 128, target_tokens = 8;
 
+std::string asked(const char* variable, const std::string& standard) {
+  const char* value = std::getenv(variable);
+  return value && *value ? value : standard;
+}
+
 BackboneSpec shape() {
-  const char* name = std::getenv("PEFTBENCH_SHAPE");
-  const bool nano = name && std::string(name) == "nano";
+  struct Sizes {
+    int64_t vocabulary, d_model, heads, d_ff, layers;
+  };
+  static const std::map<std::string, Sizes> all = {{"nano", {8192, 256, 4, 640, 4}},
+                                                   {"small", {32128, 512, 6, 1024, 8}},
+                                                   {"base", {32128, 768, 12, 2048, 12}},
+                                                   {"large", {32128, 1024, 16, 2816, 24}}};
   BackboneSpec spec;
-  spec.name = nano ? "nano" : "v1_1-small";
-  spec.vocab_size = nano ? 8192 : 32128;
-  spec.d_model = nano ? 256 : 512;
+  spec.name = asked("PEFTBENCH_SHAPE", "small");
+  const Sizes sizes = all.at(spec.name);
+  spec.vocab_size = sizes.vocabulary;
+  spec.d_model = sizes.d_model;
   spec.d_kv = 64;
-  spec.num_heads = nano ? 4 : 6;
-  spec.d_ff = nano ? 640 : 1024;
-  spec.encoder_layers = spec.decoder_layers = nano ? 4 : 8;
+  spec.num_heads = sizes.heads;
+  spec.d_ff = sizes.d_ff;
+  spec.encoder_layers = spec.decoder_layers = sizes.layers;
   spec.gated = true;
   spec.activation = Activation::gelu_tanh;
   return spec;
@@ -57,16 +77,27 @@ struct Bench {
       tensors[entry.name] =
           at::empty(entry.shape).normal_(0, 1 / std::sqrt(static_cast<double>(entry.shape.back())), generator);
     }
-    backbone = Backbone::from_tensors(spec, std::move(tensors));
+    LoadOptions load;
+    load.precision = enum_from<Precision>(asked("PEFTBENCH_PRECISION", "float32")).value();
+    load.device = find_device(asked("PEFTBENCH_DEVICE", "cpu"), "PEFTBENCH_DEVICE");
+    use_arithmetic(load.device, {});
+    backbone = Backbone::from_tensors(spec, std::move(tensors), load);
 
-    const PluginHandle plugin = PluginFinder().load_method("prompt_tuning");
+    const std::string method = asked("PEFTBENCH_METHOD", "prompt_tuning");
+    const PluginHandle plugin = PluginFinder().load_method(method);
     Values values;
     for (const ParameterSchema& parameter : plugin->schema.parameters()) values.set(parameter.name, parameter.standard);
-    values.set("init", std::string("random_uniform"));
+    if (method == "prompt_tuning") values.set("init", std::string("random_uniform"));
+    if (method == "lora") values.set("rank", std::int64_t{8});
     PlanBuilder builder(spec);
     plan_method(*plugin, *make_method(*plugin, values), builder);
     plan = CompiledPlan(builder.finish());
-    support::initialise(plan);
+    plan.place_on(load.device);
+    support::initialise(plan, [&](std::string_view name) {
+      return backbone->frozen(spec.parameter(name).index)
+          .to(c10::kCPU, at::kFloat, /*non_blocking=*/false,
+              /*copy=*/true);
+    });
 
     for (int64_t b = 0; b < batch_size; ++b) {
       EncodedExample example;
@@ -85,14 +116,25 @@ Bench& bench() {
   return one;
 }
 
+// A device goes on computing when a call has returned.
+void wait_for(c10::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
 void training_step(benchmark::State& state) {
   Bench& b = bench();
   TrainConfig config;
+  config.optimizer = OptimizerKind::adamw;
+  const auto optimizer = make_optimizer(config, b.plan.trained());
   config.dropout = static_cast<double>(state.range(0)) / 100;
   const StepTotals totals{batch_size * target_tokens, 1};
   for (auto unused : state) {
     for (const auto& slot : b.plan.trained()) slot->value.mutable_grad() = Tensor();
     benchmark::DoNotOptimize(add_gradients(config, *b.backbone, b.plan, b.batch, totals, 1, nullptr));
+    std::vector<Tensor> gradients;
+    for (const auto& slot : b.plan.trained()) gradients.push_back(slot->value.grad());
+    optimizer->step(gradients, 1e-4);
+    wait_for(b.backbone->device());
   }
   state.SetItemsProcessed(state.iterations() * batch_size);
 }
@@ -103,7 +145,7 @@ void greedy(benchmark::State& state) {
   const at::NoGradGuard no_grad;
   for (auto unused : state) {
     const RunContext context = RunContext::inference();
-    b.plan.refresh([&](int tensor) { return b.backbone->frozen(tensor); });
+    b.backbone->refresh(b.plan);
     const EncoderState encoder = b.backbone->encode(pack_inputs(b.batch), b.plan, context);
     benchmark::DoNotOptimize(generate(*b.backbone, encoder, b.plan, {.max_tokens = target_tokens}));
   }

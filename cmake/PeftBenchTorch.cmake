@@ -45,11 +45,11 @@ foreach(_header IN ITEMS torch/headeronly/version.h torch/version.h torch/csrc/a
     endif()
   endif()
 endforeach()
-if(PEFTBENCH_TORCH_VERSION VERSION_LESS 2.13)
+if(PEFTBENCH_TORCH_VERSION VERSION_LESS 2.11)
   message(FATAL_ERROR
     "LibTorch is too old.\n"
     "  found:      version '${PEFTBENCH_TORCH_VERSION}' in ${PEFTBENCH_TORCH_ROOT}\n"
-    "  expected:   2.13 or newer (its headers are C++20)\n"
+    "  expected:   2.11 or newer\n"
     "  fix:        set PEFTBENCH_TORCH_DIR to a newer one, or unset it and run ./peft-bench\n")
 endif()
 

@@ -146,9 +146,22 @@ fi
 torch_dir=${torch_dir:-$deps/torch}
 [[ $torch_dir == /* ]] || torch_dir=$PWD/$torch_dir
 
-# The last file of the copy is version.py, so a folder that has it is whole; another version is replaced.
+# With CUDA where NVIDIA's driver is, unless the user says which. A toolkit is never needed: the wheels hold all.
+case ${PEFTBENCH_TORCH:-} in
+  cpu | cuda) torch_kind=$PEFTBENCH_TORCH ;;
+  '')
+    torch_kind=cpu
+    if [[ -e /dev/nvidia0 || -e /proc/driver/nvidia/version ]]; then torch_kind=cuda; fi
+    ;;
+  *) stop 2 "invalid value of PEFTBENCH_TORCH: '$PEFTBENCH_TORCH'" "  expected: cpu or cuda" ;;
+esac
+
+# The last file of the copy is version.py, so a folder that has it is whole; another version is replaced, and another
+# kind where the user says which.
 needs_torch() {
-  [[ $torch_dir == "$deps/torch" ]] && ! grep -qsF "'$torch_version" "$deps/torch/version.py"
+  [[ $torch_dir == "$deps/torch" ]] || return 1
+  grep -qsF "'$torch_version" "$deps/torch/version.py" || return 0
+  [[ -n ${PEFTBENCH_TORCH:-} && $(cat -- "$deps/torch/.kind" 2> /dev/null || echo cpu) != "$torch_kind" ]]
 }
 
 # pip takes the wheel from wherever the user's pip is told to. Only its libraries and headers are of use here.
@@ -168,10 +181,15 @@ fetch_torch() {
     watched "$1" "$work/site" "$python" "$home/tools/unpack_wheels.py" unpack "$work/wheels" "$work/site" ||
       failed "a wheel could not be unpacked" "free up disk space (LibTorch needs 1 GB, with CUDA 6 GB), then run this again"
   }
-  download "downloading LibTorch $torch_version" --no-deps "torch==$torch_version"
+  # == also takes a local version such as +cpu; === takes PyPI's own wheel, which has CUDA.
+  local half=cpu needed equals="=="
+  if [[ $torch_kind == cuda ]]; then half=all equals="==="; fi
+  download "downloading LibTorch $torch_version" --no-deps "torch$equals$torch_version"
   unpack "unpacking LibTorch"
-  local half=cpu needed
-  if [[ -e /dev/nvidia0 ]]; then half=all; fi
+  if [[ $torch_kind == cuda && ! -f $work/site/torch/lib/libtorch_cuda.so ]]; then
+    failed "the wheel of torch $torch_version has no CUDA half" \
+      "set PEFTBENCH_TORCH=cpu, or let pip find a wheel with CUDA (PIP_INDEX_URL)"
+  fi
   if [[ -f $work/site/torch/lib/libtorch_cuda.so ]] && unresolved "$work/site/torch/lib" $half | grep -q .; then
     # A CUDA wheel: even its CPU half is linked to libraries of NVIDIA's, which are wheels of their own.
     read -r -d '' -a needed < <("$python" "$home/tools/unpack_wheels.py" needs "$work/wheels" $half)
@@ -185,6 +203,7 @@ fetch_torch() {
     "set PEFTBENCH_TORCH_DIR to a LibTorch that loads on this machine (a CPU build does)"
   rm -rf -- "$deps/torch" "$deps/nvidia"
   if [[ -d $work/site/nvidia ]]; then mv -- "$work/site/nvidia" "$deps/nvidia"; fi
+  echo "$torch_kind" > "$work/site/torch/.kind"
   mv -- "$work/site/torch" "$deps/torch" && rm -rf -- "$work"
 }
 
@@ -301,7 +320,7 @@ configure() {
     name=${option%%=*}
     [[ "$(sed -n "s/^${name#-D}:[A-Z]*=//p" "$cache" 2> /dev/null)" == "${option#*=}" ]] || current=false
   done
-  if $arrow_is_new; then current=false; fi
+  if $libraries_are_new; then current=false; fi
   if $current && [[ -f $build/build.ninja ]]; then return 0; fi
   rm -f -- "$build/build.ninja"  # if CMake fails, the next set-up must not take the old one for current
   watched "configuring" - cmake -S "$home" -B "$build" -G Ninja "${options[@]}" ||
@@ -359,9 +378,9 @@ fi
 {
   install_packages
   install_browser
+  libraries_are_new=false
+  if needs_torch || needs_arrow; then libraries_are_new=true; fi
   fetch_torch
-  arrow_is_new=false
-  if needs_arrow; then arrow_is_new=true; fi
   fetch_arrow
   fetch_plot
   make_peer

@@ -173,6 +173,23 @@ TEST_F(Told, MessagesSayWhatSomethingIs) {
               AllOf(HasSubstr("/sys/nothing"), Not(HasSubstr("No such file"))));
 }
 
+TEST_F(Told, WhichDevicesThereAre) {
+  const auto refused = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> all = {"--method", "lora", "--dry-run"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Printed printed = run(all);
+    EXPECT_EQ(printed.status, 2) << printed.out;
+    return printed.err;
+  };
+  for (const char* setting : {"--device=cuda:99", "--set=device.name=cuda:99"})
+    EXPECT_THAT(refused({setting}),
+                AllOf(HasSubstr("the device 'cuda:99' is not available"), HasSubstr("available: cpu")));
+  EXPECT_THAT(refused({"--device", "gpu"}),
+              AllOf(HasSubstr("--device: invalid device 'gpu'"), HasSubstr("auto, cpu, cuda or cuda:N")));
+  EXPECT_THAT(refused({"--set", "gpu=true"}), HasSubstr("'device.name'"));
+  EXPECT_THAT(refused({"--set", "device=cpu"}), HasSubstr("--device NAME"));
+}
+
 TEST_F(Told, ThatNoGpuIsUsed) {
   const Printed printed = run(short_run(task_, path("runs"), {"--set", "train.steps=0"}));
   ASSERT_EQ(printed.status, 0) << printed.err;

@@ -13,10 +13,12 @@
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/view_native.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/core/Allocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 #include <torch/library.h>
+
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -35,14 +37,41 @@ const c10::Device device(type, 0);
 std::atomic<std::int64_t> to_device_count, to_cpu_count;
 thread_local bool inside_fallback = false;  // what it copies is not a transfer of the program
 
-class Memory final : public c10::Allocator {
+std::atomic<std::int64_t> memory_taken, memory_peak, memory_limit;
+
+void give_back(void* block) {
+  memory_taken -= static_cast<std::int64_t>(::malloc_usable_size(block));
+  std::free(block);
+}
+
+class Memory final : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
-    void* block = bytes == 0 ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-    return {block, block, &std::free, device};
+    if (bytes == 0) return {nullptr, nullptr, &give_back, device};
+    const std::int64_t limit = memory_limit;
+    TORCH_CHECK_WITH(OutOfMemoryError, limit == 0 || memory_taken + static_cast<std::int64_t>(bytes) <= limit,
+                     "stand_in out of memory. Tried to allocate ", bytes, " bytes.");
+    void* block = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    const std::int64_t taken = memory_taken += static_cast<std::int64_t>(::malloc_usable_size(block));
+    for (std::int64_t peak = memory_peak; taken > peak && !memory_peak.compare_exchange_weak(peak, taken);) {
+    }
+    return {block, block, &give_back, device};
   }
-  c10::DeleterFnPtr raw_deleter() const override { return &std::free; }
+  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t) override {}
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
+    c10::CachingDeviceAllocator::DeviceStats stats;
+    auto& bytes = stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+    bytes.current = memory_taken;
+    bytes.peak = memory_peak;
+    return stats;
+  }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override { memory_peak = memory_taken.load(); }
 };
 Memory memory;
 
@@ -193,5 +222,7 @@ c10::Device stand_in_device() {
 }
 
 Transfers transfers() { return {to_device_count, to_cpu_count}; }
+
+void limit_memory(std::int64_t bytes) { memory_limit = bytes; }
 
 }  // namespace peftbench::support

@@ -19,4 +19,7 @@ struct Transfers {
 };
 Transfers transfers();
 
+// More memory than this at once is refused, as by an accelerator that has no more. 0: no limit.
+void limit_memory(std::int64_t bytes);
+
 }  // namespace peftbench::support

@@ -113,6 +113,47 @@ S
     has "$CALLS" "-DPEFTBENCH_TORCH_DIR=$work/torch2"
     is "$(calls cmake)" 2
     ;;
+  torch_kind)  # PEFTBENCH_TORCH=cuda takes the wheel with CUDA, cpu the other, each once; else what is there is kept
+    version=$(< "$home/cmake/torch.version")
+    for kind in cpu cuda; do
+      mkdir -p "$work/$kind/torch/"{lib,include}
+      touch "$work/$kind/torch/lib/libtorch_cpu.so"
+      if [[ $kind == cuda ]]; then touch "$work/$kind/torch/lib/libtorch_cuda.so"; fi
+      printf "__version__ = '%s'\n" "$version" > "$work/$kind/torch/version.py"
+      (cd "$work/$kind" && python3 -c "import shutil; shutil.make_archive('$work/$kind', 'zip')")
+    done
+    stub ldd <<< 'exit 0'
+    stub python3 <<S
+echo "python \$*" >> "$CALLS"
+kind=cpu
+if [[ "\$*" == *torch===* ]]; then kind=\${CUDA_WHEEL:-cuda}; fi
+while [[ \$# -gt 0 && \$1 != --dest ]]; do if [[ \$1 == *unpack_wheels.py ]]; then exec "$(command -v python3)" "\$@"; fi; shift; done
+[[ \$# == 0 ]] || cp "$work/\$kind.zip" "\$2/torch-1.whl"
+S
+    launch methods > /dev/null
+    is "$(calls cmake)" 1
+    status=0
+    PEFTBENCH_TORCH=gpu launch methods > /dev/null || status=$?
+    is "$status" 2
+    has "$work/err" "expected: cpu or cuda"
+    status=0
+    CUDA_WHEEL=cpu PEFTBENCH_TORCH=cuda launch methods > /dev/null || status=$?
+    is "$status" 1
+    has "$work/err" "has no CUDA half"
+    [[ -f $home/.deps/torch/version.py ]] || fail "the LibTorch that was there is gone"
+    PEFTBENCH_TORCH=cuda launch methods > /dev/null
+    has "$CALLS" "torch===$version"
+    is "$(calls cmake)" 2
+    [[ -f $home/.deps/torch/lib/libtorch_cuda.so ]] || fail "no CUDA half"
+    PEFTBENCH_TORCH=cuda launch methods > /dev/null
+    touch "$home/framework/src/a.cpp"
+    launch methods > /dev/null
+    is "$(calls cmake)" 2
+    [[ -f $home/.deps/torch/lib/libtorch_cuda.so ]] || fail "the CUDA half is gone"
+    PEFTBENCH_TORCH=cpu launch methods > /dev/null
+    is "$(calls cmake)" 3
+    [[ ! -f $home/.deps/torch/lib/libtorch_cuda.so ]] || fail "still with CUDA"
+    ;;
   parquet)  # PEFTBENCH_PARQUET=on gets Arrow once, also where the program is built already, and configures anew
     launch methods > /dev/null
     is "$(calls cmake)" 1

@@ -3,6 +3,7 @@
 // All layers, for tests: made by tests/structure/layers.py --write.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace formats {}
 namespace text {}
 namespace architectures {}
@@ -24,6 +25,7 @@ namespace cli {}
 namespace support {}
 namespace layers {
 using namespace core;
+using namespace devices;
 using namespace formats;
 using namespace text;
 using namespace architectures;

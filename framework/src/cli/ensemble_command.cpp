@@ -114,6 +114,7 @@ int ensemble_command(const std::vector<std::string>& words) {
   app.add_option("--examples", request.examples, "use only N examples of the split, the same ones every time; 0: all")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--threads", request.asked.threads, "CPU threads; 0: as in the first run");
+  app.add_option("--device", request.asked.device, "auto, cpu, cuda or cuda:N; default: as in the first run");
   app.add_option("--batch-size", request.asked.batch_size,
                  "batch size in examples × runs, at least one example; 0: as in the first run");
   app.add_option("--predictions", predictions, "write the votes to this file, one JSON object per line")

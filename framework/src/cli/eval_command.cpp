@@ -50,6 +50,7 @@ int eval_command(const std::vector<std::string>& words) {
       .add_option("--examples", request.examples, "use only N examples of the split, the same ones every time; 0: all")
       ->check(CLI::NonNegativeNumber);
   arguments.app().add_option("--threads", request.asked.threads, "CPU threads; 0: as in the run");
+  arguments.app().add_option("--device", request.asked.device, "auto, cpu, cuda or cuda:N; default: as in the run");
   arguments.app()
       .add_option("--batch-size", request.asked.batch_size, "examples per batch; 0: as in the run")
       ->check(CLI::NonNegativeNumber);

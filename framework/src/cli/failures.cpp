@@ -1,6 +1,7 @@
 #include "cli/failures.h"
 
 #include "cli/console.h"
+#include "devices/out_of_memory.h"
 
 #include <peftbench/error.h>
 
@@ -35,9 +36,13 @@ int report_memory() {
 int report_torch(const c10::Error& error) {
   std::string text = error.what_without_backtrace();
   for (const char* trace : {"\nException raised from", "\nframe #"}) text = text.substr(0, text.find(trace));
-  const bool memory =
-      text.find("allocate memory") != std::string::npos || text.find("not enough memory") != std::string::npos;
-  return memory ? report_memory() : report("LibTorch: " + text, 1);
+  if (is_out_of_memory(error)) return report_memory();
+  if (text.find("deterministic implementation") != std::string::npos)
+    return report({"an operator has no deterministic algorithm on this device",
+                   text,
+                   {},
+                   "set device.deterministic=false: results then differ in their last digits from run to run"});
+  return report("LibTorch: " + text, 1);
 }
 
 // A library's own words say what, but not that it is no fault of the user's.

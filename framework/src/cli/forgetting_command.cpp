@@ -34,6 +34,7 @@ int forgetting_command(const std::vector<std::string>& words) {
       ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
   app.add_option("--threads", request.threads, "CPU threads; 0: as in the run");
+  app.add_option("--device", request.device, "auto, cpu, cuda or cuda:N; default: as in the run");
   arguments.flag("--save", save, "write the result into the run's record, for the column `forgetting` of tables");
   arguments.add_out();
   arguments.add_paths();

@@ -5,6 +5,8 @@
 #include "cli/console.h"
 #include "commands/forward.h"
 #include "core/enum_names.h"
+#include "devices/arithmetic.h"
+#include "devices/choice.h"
 #include "report/table.h"
 
 #include <fmt/format.h>
@@ -19,7 +21,7 @@ int forward_command(const std::vector<std::string>& words) {
       "forward",
       "Runs one forward pass on token ids from files, for comparison with other programs. No vocabulary\nis needed.");
   ForwardRequest request;
-  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none";
+  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none", device = "auto";
   std::vector<std::string> adapters;
   CLI::App& app = arguments.app();
   app.add_option("--backbone", request.backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder")
@@ -42,6 +44,7 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
       ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
+  app.add_option("--device", device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--generate", generate, "JSON file to write: the generated ids")->type_name("FILE");
   app.add_option("--beams", request.beams, "number of beams of --generate; 1: greedy decoding")
       ->check(CLI::Range(1, 1024))
@@ -53,7 +56,9 @@ int forward_command(const std::vector<std::string>& words) {
   arguments.add_json();
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
-  request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value()};
+  request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value(),
+                  find_device(device, "--device")};
+  use_arithmetic(request.load.device, {});
   request.input_ids = input;
   request.labels = path(labels);
   request.output = path(output);

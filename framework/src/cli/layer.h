@@ -3,6 +3,7 @@
 // Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace plan {}
 namespace backbone {}
 namespace plugin {}
@@ -18,6 +19,7 @@ namespace commands {}
 namespace pretrain {}
 namespace cli {
 using namespace core;
+using namespace devices;
 using namespace plan;
 using namespace backbone;
 using namespace plugin;

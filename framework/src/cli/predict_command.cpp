@@ -35,6 +35,7 @@ int predict_command(const std::vector<std::string>& words) {
   arguments.flag("--scores", request.scores, "score the label words also if the run generates its answers");
   arguments.flag("--show-input", request.show_input, "add the text that the model saw");
   app.add_option("--threads", request.asked.threads, "CPU threads; 0: as in the first run");
+  app.add_option("--device", request.asked.device, "auto, cpu, cuda or cuda:N; default: as in the first run");
   app.add_option("--batch-size", request.asked.batch_size, "rows per batch; 0: as in the first run")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--predictions", predictions, "write the answers to this file instead, when all are there")

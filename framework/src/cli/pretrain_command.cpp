@@ -3,6 +3,7 @@
 #include "cli/console.h"
 #include "config/machine.h"
 #include "core/yaml.h"
+#include "devices/choice.h"
 #include "pretrain/pretrain_run.h"
 #include "report/text_sheet.h"
 
@@ -30,7 +31,7 @@ int pretrain_command(const std::vector<std::string>& words) {
       "pretrain",
       "Pre-trains a T5 with span corruption, prefix LM, supervised tasks, or a mixture of them. The same\n"
       "command continues a stopped run, with bit-identical results (docs/pretraining.md).");
-  std::string name, out;
+  std::string name, out, device = "auto";
   std::optional<std::int64_t> steps, seed, threads, show;
   bool again = false, dry = false;
   arguments.app().add_option("CONFIG", name, "a file, or a name in configs/pretrain")->type_name("")->required();
@@ -38,6 +39,9 @@ int pretrain_command(const std::vector<std::string>& words) {
   arguments.app().add_option("--steps", steps, "optimizer steps, overriding the file");
   arguments.app().add_option("--seed", seed, "random seed");
   arguments.app().add_option("--threads", threads, "CPU threads; 0: OMP_NUM_THREADS, else one per available processor");
+  arguments.app()
+      .add_option("--device", device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N")
+      ->capture_default_str();
   arguments.app()
       .add_option("--show", show, "print N examples of each objective (--json: their ids), without training")
       ->check(CLI::Range(1, 1 << 20));
@@ -59,6 +63,7 @@ int pretrain_command(const std::vector<std::string>& words) {
   if (threads) train.threads = *threads;
   if (train.threads == 0) train.threads = default_threads();
   check(train);
+  request.config.device = find_device(device, "--device");
   request.out = out.empty() ? fs::path("runs") / "pretrain" / request.config.name : fs::path(out);
 
   if (dry) {

@@ -67,8 +67,11 @@ int run_command(const std::vector<std::string>& words) {
   arguments.setting("--seed", option_key::seed, "random seed");
   arguments.setting("--steps", option_key::steps, "optimizer steps");
   arguments.setting("--init-from", option_key::init_from, "initialise from this adapter, run or .safetensors");
+  arguments.setting("--continue-from", option_key::continue_from,
+                    "continue the training of this run, made on another device, in a run of its own");
   arguments.setting("--threads", option_key::threads,
                     "CPU threads; 0: OMP_NUM_THREADS, else one per available processor");
+  arguments.setting("--device", option_key::device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N");
   arguments.add_set();
   arguments.add_out();
   arguments.add_paths();

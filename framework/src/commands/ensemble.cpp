@@ -113,7 +113,7 @@ EnsembleOutcome ensemble_runs(const EnsembleRequest& request, ProgressSink& prog
   std::vector<FinishedRun> finished = open_finished(request.runs, request.asked, resources);
   if (request.asked.task.empty())
     for (const FinishedRun& run : finished) check_same_task(finished.front().record, run.record);
-  use_threads(finished.front().setup.config.options.train.threads);
+  use_machine(finished.front().setup.config);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.front().setup, &progress);
   if (bench.task.config.mixture)

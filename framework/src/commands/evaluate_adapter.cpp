@@ -37,10 +37,12 @@ ConfigRequest configuration_of(const EvaluateAdapterRequest& request, const Adap
   flag(option_key::task, task);
   flag(option_key::backbone, backbone);
   flag(option_key::init_from, "");
+  flag(option_key::continue_from, "");
   flag(option_key::eval_tasks, Names{});
   if (!request.asked.split.empty()) flag(option_key::split, request.asked.split);
   if (!request.asked.label_map.empty()) flag(option_key::label_map, Names(request.asked.label_map));
   if (request.asked.threads > 0) flag(option_key::threads, std::to_string(request.asked.threads));
+  if (!request.asked.device.empty()) flag(option_key::device, request.asked.device);
   if (request.asked.batch_size > 0) flag(option_key::eval_batch_size, std::to_string(request.asked.batch_size));
   config.settings = checked(request.settings);
   return config;
@@ -57,7 +59,7 @@ EvaluateOutcome evaluate_adapter(const EvaluateAdapterRequest& request, Progress
   Setup setup =
       set_up(resources, configuration_of(request, adapter, resolved.folder.value().string()), BackboneNeed::weights);
   setup.config.values = adapter.info.values;
-  use_threads(setup.config.options.train.threads);
+  use_machine(setup.config);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   for (const std::string& note : adapter.notes) progress.note("warning: " + note);

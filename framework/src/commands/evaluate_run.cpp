@@ -35,8 +35,10 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   flag(option_key::split, asked.split, "--split");
   if (!asked.label_map.empty()) config.flags.push_back({option_key::label_map, asked.label_map, "--label-map"});
   config.flags.push_back({option_key::init_from, "", "eval"});  // what training began from may be gone
+  config.flags.push_back({option_key::continue_from, "", "eval"});
   config.flags.push_back({option_key::eval_tasks, Names{}, "eval"});
   if (asked.threads > 0) flag(option_key::threads, std::to_string(asked.threads), "--threads");
+  flag(option_key::device, asked.device, "--device");
   if (asked.batch_size > 0) flag(option_key::eval_batch_size, std::to_string(asked.batch_size), "--batch-size");
   return config;
 }
@@ -71,7 +73,7 @@ EvaluateOutcome score(const Workbench& bench, const CompiledPlan& plan, Scoring&
 EvaluateOutcome evaluate_run(const EvaluateRequest& request, ProgressSink& progress) {
   Resources resources(request.paths);
   FinishedRun finished = open_finished(request.run, request.asked, resources);
-  use_threads(finished.setup.config.options.train.threads);
+  use_machine(finished.setup.config);
   progress.update({"load", 0, 0, "backbone and data"});
   const Workbench bench = open_workbench(resources, finished.setup, &progress);
   ScoredRun run(std::move(finished), bench, resources, request.asked, progress);

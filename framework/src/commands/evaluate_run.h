@@ -23,6 +23,7 @@ struct Asked {
   std::string task, split;
   std::vector<std::string> label_map;  // from:to, for another task
   std::int64_t threads = 0;
+  std::string device;  // where the run's own is not there, say
   std::int64_t batch_size = 0;
 };
 // The run's configuration for scoring it again. Its method is found by its name.

@@ -188,9 +188,10 @@ ForgettingOutcome measure_forgetting(const ForgettingRequest& request, ProgressS
   Resources resources(paths);
   Asked asked;
   asked.threads = request.threads;
+  asked.device = request.device;
   Setup setup = set_up(resources, configuration_of(request.run, record, asked), BackboneNeed::weights);
   check_settings(record, setup.config, {option_key::eval_tasks});
-  use_threads(setup.config.options.train.threads);
+  use_machine(setup.config);
   progress.update({"load", 0, 0, "backbone and text"});
   const Workbench bench = open_workbench(resources, std::move(setup), &progress);
   CompiledPlan plan = load_adapter(request.run.adapter(), resources.finder(), *bench.backbone, bench.checksum);

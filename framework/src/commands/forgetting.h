@@ -23,6 +23,7 @@ struct ForgettingRequest {
   std::int64_t examples = 0;      // only the first N texts; 0: all
   std::int64_t max_tokens = 256;  // longer texts are split into pieces of N ids
   std::int64_t threads = 0;       // 0: the run's own
+  std::string device = {};        // empty: the run's own
 };
 
 struct ForgettingOutcome {

@@ -150,13 +150,13 @@ TensorMap run_forward(const Inputs& in, bool gradient) {
   const EncoderState encoder = in.backbone.encode(in.tokens, in.plan, context, embeddings);
   const Tensor positions = at::tensor(positions_of(in.order), at::kLong);
   const auto as_given = [&](const Tensor& packed, const TokenLayout& layout) {
-    return padded(packed.detach(), layout).index_select(0, positions);
+    return padded(packed.detach().cpu(), layout).index_select(0, positions);
   };
   TensorMap out;
   out["encoder_last_hidden_state"] = as_given(encoder.hidden, encoder.layout);
   if (scores_classes(in.plan)) {
     const Tensor scores = class_log_probabilities(in.backbone, encoder, in.plan, context);
-    out["class_log_probabilities"] = scores.index_select(0, positions);
+    out["class_log_probabilities"] = scores.cpu().index_select(0, positions);
   }
   if (!in.labels) return out;
 
@@ -167,7 +167,7 @@ TensorMap run_forward(const Inputs& in, bool gradient) {
   const Tensor loss = at::cross_entropy_loss(logits, at::tensor(targets, at::kLong).to(logits.device()));
   require_finite(loss.detach().reshape({1}), 1, in.backbone, in.plan);
   out["logits"] = as_given(logits, decoder.layout);
-  out["loss"] = loss.detach().reshape({});
+  out["loss"] = loss.detach().cpu().reshape({});
   if (gradient) {
     loss.backward();
     require_finite(embeddings.grad(), in.tokens.layout, in.backbone, in.plan);
@@ -194,7 +194,9 @@ CompiledPlan load_plans(const ForwardRequest& request, const Paths& paths, const
   for (const fs::path& adapter : request.adapters)
     plans.push_back(load_adapter(adapter, finder, backbone, checksum, note));
   if (plain && !plans.empty()) plans.push_back(CompiledPlan(PlanBuilder(backbone.spec()).finish()));
-  return plans.size() > 1 ? CompiledPlan::stack(plans) : plans.empty() ? CompiledPlan() : plans.front();
+  CompiledPlan plan = plans.size() > 1 ? CompiledPlan::stack(plans) : plans.empty() ? CompiledPlan() : plans.front();
+  plan.place_on(backbone.device());
+  return plan;
 }
 
 // Class scores are no logits of tokens, and a mixture's copies are no rows of the caller's.

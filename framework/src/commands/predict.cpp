@@ -225,7 +225,7 @@ void predict(const PredictRequest& request, const std::function<void(const std::
 
   const TrainConfig& settings = finished.front().setup.config.options.train;
   const std::int64_t batch_size = settings.evaluation.batch_size;
-  use_threads(settings.threads);
+  use_machine(finished.front().setup.config);
   progress.update({"load", 0, 0, "backbone"});
   const Workbench bench = open_workbench(resources, finished.front().setup, &progress, TaskNeed::definition);
   std::vector<std::string> warnings;

@@ -3,6 +3,7 @@
 // Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace plan {}
 namespace backbone {}
 namespace plugin {}
@@ -12,6 +13,7 @@ namespace train {}
 namespace results {}
 namespace config {
 using namespace core;
+using namespace devices;
 using namespace plan;
 using namespace backbone;
 using namespace plugin;

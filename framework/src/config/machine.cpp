@@ -3,6 +3,10 @@
 #include "config/commit.h"
 #include "core/numbers.h"
 #include "core/processors.h"
+#include "devices/choice.h"
+#include "devices/driver.h"
+
+#include <fmt/format.h>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -65,6 +69,20 @@ std::int64_t default_threads() {
 
 void use_threads(std::int64_t threads) { at::set_num_threads(static_cast<int>(threads)); }
 
+void use_machine(const RunConfig& config) {
+  use_threads(config.options.train.threads);
+  use_arithmetic(config.device, config.options.device.arithmetic);
+}
+
+std::string describe_use(const RunConfig& config) {
+  const std::int64_t threads = config.options.train.threads;
+  const std::string of_cpu = fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
+  if (config.device.is_cpu()) return "on the CPU, " + of_cpu + ", no GPU is used";
+  const auto gpu = devices::describe(config.device);
+  return "on " + name_of(config.device) + (gpu && !gpu->name.empty() ? ", " + gpu->name : "") + ", with " + of_cpu +
+         " of the CPU";
+}
+
 std::string cpu_model() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)
@@ -73,7 +91,7 @@ std::string cpu_model() {
   return {};
 }
 
-RunRecord::Machine describe_machine(std::int64_t threads) {
+RunRecord::Machine describe_machine(std::int64_t threads, c10::Device device) {
   RunRecord::Machine machine{cpu_model(), static_cast<int>(threads)};
   machine.cores = system_number(_SC_NPROCESSORS_ONLN);
   machine.usable_cores = usable_processors();
@@ -81,6 +99,13 @@ RunRecord::Machine describe_machine(std::int64_t threads) {
   if (pages && size) machine.memory_bytes = *pages * *size;
   machine.kernel = kernel_name();
   machine.compiler = compiler_name();
+  machine.device = name_of(device);
+  if (const auto gpu = devices::describe(device)) {
+    machine.device_name = gpu->name;
+    machine.device_capability = gpu->capability;
+    machine.driver = gpu->driver;
+    machine.device_memory_bytes = gpu->memory_bytes;
+  }
   return machine;
 }
 

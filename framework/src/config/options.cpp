@@ -79,6 +79,9 @@ constexpr std::pair<std::string_view, std::string_view> aliases[] = {
     {"load_in_8bit", "backbone.quantization"},
     {"load_in_4bit", "backbone.quantization"},
     {"num_threads", "threads"},
+    {"no_cuda", "device.name"},
+    {"use_cpu", "device.name"},
+    {"gpu", "device.name"},
     {"random_seed", "seed"},
 };
 

@@ -4,6 +4,7 @@
 #include "config/layer.h"
 #include "core/option_info.h"
 #include "core/option_keys.h"
+#include "devices/arithmetic.h"
 #include "train/config.h"
 
 #include <peftbench/method.h>
@@ -46,6 +47,10 @@ struct ScoreOptions {
 struct LogOptions {
   bool tensorboard = false;
 };
+struct DeviceOptions {
+  std::string name = "auto";  // once resolved: devices::name_of
+  Arithmetic arithmetic = {};
+};
 
 // Everything of a run that is not a parameter of its method. Each field has its key, help, range and default here or in
 // TrainConfig, and nowhere else.
@@ -53,14 +58,16 @@ struct RunOptions {
   TaskOptions task;
   DataOptions data;
   BackboneOptions backbone;
-  std::string init_from;
+  std::string init_from, continue_from;
   ScoreOptions eval;
   LogOptions log;
+  DeviceOptions device;
   TrainConfig train;
 };
 
 // visitor(key, field, OptionInfo) for every option, under its dotted key: train.*, eval.*, task.*, backbone.*, data.*,
-// log.*, init_from, seed, threads. Fields are bool, int64_t, double, std::string, Names or an enum with EnumNames.
+// log.*, device.*, init_from, continue_from, seed, threads. Fields are bool, int64_t, double, std::string, Names or an
+// enum with EnumNames.
 template <class Options, class Visitor>
 void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::task, o.task.name, any("name of a task, or the path of its YAML file"));
@@ -86,6 +93,9 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor(option_key::init_from, o.init_from,
           any("initialise from an adapter (of peft-bench, Hugging Face or a .npy), a run's "
               "folder, or a .safetensors; empty: the method's own initialisation"));
+  visitor(option_key::continue_from, o.continue_from,
+          any("folder of a run whose training is continued here: its settings are the same but for the device and "
+              "threads; empty: none"));
   visitor(option_key::split, o.eval.split, any("split for the final score"));
   visitor("eval.examples", o.eval.examples, at_least(0, "evaluate only the first N examples at the end; 0: all"));
   visitor(
@@ -100,6 +110,12 @@ void visit_options(Options& o, Visitor&& visitor) {
           any("what predictions.jsonl keeps of each input: its text, its SHA-256 (hash), or nothing (none)"));
   visitor(option_key::tensorboard, o.log.tensorboard,
           any("also write the run's log as an event file of TensorBoard, into its folder"));
+  visitor(option_key::device, o.device.name,
+          any("device that computes: auto (the first GPU, else the CPU), cpu, cuda or cuda:N"));
+  visitor(option_key::tf32, o.device.arithmetic.tf32,
+          any("on a GPU: products of float32 in TensorFloat-32, faster and with 10 bits of mantissa"));
+  visitor(option_key::deterministic, o.device.arithmetic.deterministic,
+          any("on a GPU: only algorithms that give the same bits each time; some are slower. The CPU's always do"));
   visit(o.train, [&](const std::string& key, auto& field, const OptionInfo& info) {
     visitor(name_of_option(key), field, info);
   });

@@ -6,6 +6,8 @@
 #include "core/names.h"
 #include "core/terminal_text.h"
 #include "core/utf8.h"
+#include "devices/choice.h"
+#include "devices/driver.h"
 #include "plugin/schema.h"
 #include "plugin/space.h"
 #include "results/evaluation.h"
@@ -78,12 +80,25 @@ class Resolver {
     config_.method = method_;
     // Resolved before it is hashed, since results depend on it in the last digits.
     if (config_.options.train.threads == 0) config_.options.train.threads = default_threads();
+    resolve_device();
     check(config_.options.train);
     add_learning_rate();
     return config_;
   }
 
  private:
+  // What the results depend on is kept, not that it was the machine's default.
+  void resolve_device() {
+    std::string& name = config_.options.device.name;
+    const auto origin = config_.origins.find(option_key::device);
+    config_.device = find_device(name, origin == config_.origins.end() ? option_key::device : origin->second);
+    name = name_of(config_.device);
+    const auto facts = devices::describe(config_.device);
+    if (config_.options.backbone.precision == Precision::bfloat16 && facts && facts->has_bfloat16 == false)
+      throw ConfigError({name + " has no bfloat16", facts->name + ", compute capability " + facts->capability,
+                         "compute capability 8.0 or newer", "set backbone.precision to float32"});
+  }
+
   void apply_trial(const Setting& setting) {
     const ParameterSchema number{option_key::trial, std::int64_t{0}, "", std::pair(0.0, 1e9), {}, std::nullopt};
     config_.trial = std::get<std::int64_t>(parse_value(number, setting.value, setting.origin));
@@ -165,8 +180,8 @@ class Resolver {
     if (!text) return value;
     if (key == option_key::task) *text = absolute_task(*text, base, sources_);
     if (key == option_key::backbone) *text = absolute_backbone(*text, base);
-    if (const auto found = key == option_key::init_from ? existing_path(*text, base) : std::nullopt)
-      *text = found->string();
+    if (key == option_key::init_from || key == option_key::continue_from)
+      if (const auto found = existing_path(*text, base)) *text = found->string();
     return value;
   }
 
@@ -190,6 +205,8 @@ class Resolver {
       remedy = "did you mean " + join(elsewhere, " or ") + "? Parameters of the method: " + join(names_of(schema_));
     if (name == option_key::seed || name == option_key::threads)
       remedy = "not a method parameter: use --" + name + " N";
+    if (name == "device") remedy = "not a method parameter: use --device NAME";
+    if (name == option_key::continue_from) remedy = "not a method parameter: use --continue-from PATH";
     if (name == option_key::init_from) remedy = "not a method parameter: use --init-from PATH";
     return ConfigError(
         {.what = setting.origin + ": " + method_ + " has no parameter '" + name + "'", .remedy = remedy});
@@ -202,7 +219,7 @@ class Resolver {
     for (const std::string& key : all)
       if (!section.empty() && key.starts_with(section)) near.push_back(key);
     if (near.empty())  // the section itself is unknown
-      near = {"method", "task",  "backbone", "seed", "threads", option_key::init_from,
+      near = {"method", "task",  "backbone", "seed", "threads", "device", option_key::init_from,
               "set",    "train", "eval",     "data", "log",     "on"};
     std::string remedy = did_you_mean(setting.key, near);
     if (const auto guess = nearest(setting.key, all); guess && remedy.starts_with("available"))

@@ -34,12 +34,13 @@ struct RunConfig {
   Values values;  // the method's parameters
   RunOptions options;
   std::map<std::string, std::string> origins = {};  // the sources of non-default settings
-  std::int64_t trial = 0;  // its number in a search, of which tables do not show the runs; 0: none
-  SearchSpace space = {};  // what a search may choose; not a part of the run's identity
+  std::int64_t trial = 0;          // its number in a search, of which tables do not show the runs; 0: none
+  SearchSpace space = {};          // what a search may choose; not a part of the run's identity
+  c10::Device device = c10::kCPU;  // of options.device
 
   const std::string& task() const { return options.task.name; }
   const std::string& backbone() const { return options.backbone.name; }
-  LoadOptions load_options() const { return {options.backbone.precision, options.backbone.quantization}; }
+  LoadOptions load_options() const { return {options.backbone.precision, options.backbone.quantization, device}; }
   std::int64_t seed() const { return options.train.seed; }
 };
 

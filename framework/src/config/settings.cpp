@@ -44,7 +44,7 @@ SettingsBlock read_settings(const Yaml& yaml) {
         block.conditions.push_back({name, settings.key_place(), read_settings(settings), base});
     } else {
       // `task: movies` is short for `task: {name: movies}`.
-      const bool named = !value.is_map() && (key == "task" || key == "backbone");
+      const bool named = !value.is_map() && (key == "task" || key == "backbone" || key == "device");
       add(block, named ? key + ".name" : key, value, base);
     }
   }

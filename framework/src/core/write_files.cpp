@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <optional>
 #include <system_error>
 #include <vector>
@@ -76,7 +76,7 @@ class DescriptorBuffer final : public std::streambuf {
     if (count > epptr() - pptr()) {
       write_all(file_, {data, static_cast<std::size_t>(count)}, path_);
     } else {
-      std::memcpy(pptr(), data, static_cast<std::size_t>(count));
+      std::copy_n(data, count, pptr());  // of nothing, data may be null
       pbump(static_cast<int>(count));
     }
     return count;

@@ -56,6 +56,7 @@ struct PretrainConfig {
   std::vector<Snapshot> snapshots;             // by step; the last model is not among them
   Precision compute = Precision::float32, stored = Precision::bfloat16;
   TrainConfig train;
+  c10::Device device = c10::kCPU;  // as threads: another process may go on on another
 };
 
 // `steps`: in place of the file's; snapshots at parts of the steps are parts of these. Throws ConfigError naming file,

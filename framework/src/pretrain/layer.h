@@ -3,6 +3,7 @@
 // Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace formats {}
 namespace text {}
 namespace plan {}
@@ -15,6 +16,7 @@ namespace report {}
 namespace config {}
 namespace pretrain {
 using namespace core;
+using namespace devices;
 using namespace formats;
 using namespace text;
 using namespace plan;

@@ -19,6 +19,8 @@
 #include "data/task/mixture.h"
 #include "data/task/task_mixture.h"
 #include "data/task/task_spec.h"
+#include "devices/arithmetic.h"
+#include "devices/driver.h"
 #include "pretrain/card.h"
 #include "pretrain/run_folder.h"
 #include "pretrain/segments.h"
@@ -277,6 +279,7 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
   remove_unfinished_files(request.out, config);
   if (request.fresh) clear_run(request.out, config);
   use_threads(config.train.threads);
+  use_arithmetic(config.device, {});
   const WorkTime time(request.out / "time.json");
   TimedProgress progress(screen, time);
   Bench bench = open_bench(request, progress);
@@ -305,7 +308,8 @@ PretrainOutcome pretrain_in(const PretrainRequest& request, ProgressSink& screen
     write_model_folder(model, files);
     bench.facts.step = here.steps;
     bench.facts.tokens = here.tokens;
-    bench.facts.hardware = cpu_model();
+    const auto gpu = devices::describe(config.device);
+    bench.facts.hardware = gpu ? gpu->name + ", " + cpu_model() : cpu_model();
     bench.facts.seconds = time.seconds();
     write_card(model, name, config, bench.facts, folder.log());
     progress.note("step " + std::to_string(here.steps) + ": " + model.string());

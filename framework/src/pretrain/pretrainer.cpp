@@ -80,9 +80,10 @@ class Pretrainer final : public LoopJob {
 Pretrainer::Pretrainer(PretrainJob job)
     : job_(std::move(job)),
       config_(job_.config),
-      backbone_(Backbone::from_tensors(job_.spec, job_.start, {config_.compute, Quantization::none})),
+      backbone_(Backbone::from_tensors(job_.spec, job_.start, {config_.compute, Quantization::none, config_.device})),
       plan_(plan_of_everything(backbone_->spec())),
       cursors_(job_.pools.size(), 0) {
+  plan_.place_on(config_.device);
   // From the fp32 values themselves, not from the backbone's rounded ones; cloned, since those may lie in a mapped
   // file.
   TensorMap first;

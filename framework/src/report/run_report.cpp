@@ -78,9 +78,15 @@ void add_costs(TextSheet& sheet, const RunRecord& record) {
   const bool exact =
       std::all_of(record.phases.begin(), record.phases.end(), [](const auto& p) { return p.peak_is_of_phase; });
   const RunRecord::Machine& machine = record.machine;
-  sheet.add("machine", fmt::format("{}{} thread{}; no GPU is used", machine.cpu.empty() ? "" : machine.cpu + ", ",
-                                   machine.threads, machine.threads == 1 ? "" : "s"));
+  const bool on_cpu = machine.device.empty() || machine.device == "cpu";
+  sheet.add("machine", fmt::format("{}{} thread{}{}", machine.cpu.empty() ? "" : machine.cpu + ", ", machine.threads,
+                                   machine.threads == 1 ? "" : "s", on_cpu ? "; no GPU is used" : ""));
+  if (!on_cpu)
+    sheet.add("", machine.device + (machine.device_name.empty() ? "" : ", " + machine.device_name) +
+                      (machine.driver.empty() ? "" : ", driver " + machine.driver));
   sheet.add("memory", format_bytes(record.peak_memory_bytes()) + " at peak" + (exact ? "" : " (since the start)"));
+  if (const auto peak = record.peak_device_memory_bytes())
+    sheet.add("", format_bytes(*peak) + " of tensors on " + machine.device + " at peak");
 }
 
 }  // namespace

@@ -93,6 +93,13 @@ void visit_fields(auto& field, Is<RunRecord::Machine> auto& m) {
   field({"memory_bytes", "memory of the machine", newer}, m.memory_bytes);
   field({"kernel", "system, release and architecture, as reported by `uname`", newer}, m.kernel);
   field({"compiler", "name and version of the compiler that built the program", newer}, m.compiler);
+  field(
+      {"device", "the device that computed: `cpu`, `cuda:0`; `\"\"` in older records, whose runs used the CPU", newer},
+      m.device);
+  field({"device_name", "a GPU's name; `\"\"` on the CPU", newer}, m.device_name);
+  field({"device_capability", "its compute capability", newer}, m.device_capability);
+  field({"driver", "version of its driver, and of the newest CUDA that this serves", newer}, m.driver);
+  field({"device_memory_bytes", "its memory", newer}, m.device_memory_bytes);
 }
 
 void visit_fields(auto& field, Is<RunRecord::Method> auto& m) {
@@ -208,6 +215,10 @@ void visit_fields(auto& field, Is<RunRecord::Training> auto& t) {
   field({"validation_metric", "metric of that score, which chooses `best_step`; `\"\"` without a validation split",
          newer},
         t.validation_metric);
+  field({"continued_from", "id of the run whose checkpoint this one continued (`continue_from`); `\"\"`: none", newer},
+        t.continued_from);
+  field({"continued_device", "the device on which that run was trained", newer}, t.continued_device);
+  field({"continued_step", "step of that checkpoint; `null`: none", newer}, t.continued_step);
 }
 
 void visit_fields(auto& field, Is<MetricRecord> auto& m) {
@@ -280,6 +291,8 @@ void visit_fields(auto& field, Is<PhaseCost> auto& p) {
   field({"peak_memory_bytes", "peak resident memory"}, p.peak_memory_bytes);
   field({"peak_is_of_phase", "`false` if the kernel could not reset the peak, which is then measured since the start"},
         p.peak_is_of_phase);
+  field({"peak_device_memory_bytes", "peak memory of tensors on the GPU; `null` on the CPU", newer},
+        p.peak_device_memory_bytes);
   field({"energy_joules",
          "energy of all processor packages of the machine during the phase, other programs included; `null` if the "
          "machine does not tell it ([accounting.md](accounting.md#energy))",

@@ -127,6 +127,12 @@ std::int64_t RunRecord::peak_memory_bytes() const {
   return peak;
 }
 
+std::optional<std::int64_t> RunRecord::peak_device_memory_bytes() const {
+  std::optional<std::int64_t> peak;
+  for (const PhaseCost& phase : phases) peak = std::max(peak, phase.peak_device_memory_bytes);  // nothing is least
+  return peak;
+}
+
 Json to_json(const RunRecord& record) {
   Json json = {{schema_version_field.key, RunRecord::schema}};
   RecordWriter writer(json);

@@ -24,6 +24,7 @@ struct PhaseCost {
   std::int64_t peak_memory_bytes = 0;        // resident
   bool peak_is_of_phase = true;              // false: the kernel could not reset the peak, so it counts since the start
   std::optional<double> energy_joules = {};  // of the whole machine's processors (core/energy.h)
+  std::optional<std::int64_t> peak_device_memory_bytes = {};  // of tensors on a GPU
 };
 
 struct Interval {
@@ -92,6 +93,9 @@ struct RunRecord {
     int threads = 0;  // used
     std::optional<std::int64_t> cores = {}, usable_cores = {}, memory_bytes = {};
     std::string kernel = {}, compiler = {};
+    std::string device = {};  // that computed: cpu, cuda:0; "" in older records: cpu
+    std::string device_name = {}, device_capability = {}, driver = {};  // of a GPU
+    std::optional<std::int64_t> device_memory_bytes = {};
   } machine;
   struct Method {
     std::string name, version, summary, reference, plugin, abi_note;
@@ -123,6 +127,9 @@ struct RunRecord {
     Json encoder_cache = Json::object();
     std::optional<double> validation_score = {};  // at best_step
     std::string validation_metric = {};           // its name; "" without validation, and in older records
+    // Of the run that this one goes on from (continue_from); "" for others.
+    std::string continued_from = {}, continued_device = {};
+    std::optional<std::int64_t> continued_step = {};
   } training;
   std::vector<MetricRecord> metrics;
   std::string answers;                 // generated, ranked (label words), or classes (a head's); "" in older records
@@ -138,6 +145,7 @@ struct RunRecord {
   const MetricRecord* score() const { return metrics.empty() ? nullptr : &metrics.front(); }
   double wall_seconds() const;
   std::int64_t peak_memory_bytes() const;
+  std::optional<std::int64_t> peak_device_memory_bytes() const;
 };
 
 // A truncated or damaged record. Only its contents are lost: checkpoint and log do not need it.

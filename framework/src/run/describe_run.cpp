@@ -23,7 +23,7 @@ void describe_run(const Workbench& bench, RunRecord& record) {
   record.id = bench.run_id();
   if (record.started.empty()) record.started = utc_now();
   record.program = describe_program();
-  record.machine = describe_machine(config.options.train.threads);
+  record.machine = describe_machine(config.options.train.threads, config.device);
   record.method = {.name = plugin.name,
                    .version = plugin.version,
                    .summary = plugin.summary,

@@ -3,6 +3,7 @@
 // Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace formats {}
 namespace text {}
 namespace plan {}
@@ -17,6 +18,7 @@ namespace config {}
 namespace adapters {}
 namespace run {
 using namespace core;
+using namespace devices;
 using namespace formats;
 using namespace text;
 using namespace plan;

@@ -1,5 +1,6 @@
 #include "run/planning.h"
 
+#include "data/task/task_mixture.h"
 #include "plugin/compile_plan.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
@@ -60,6 +61,30 @@ Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const Backb
     ledger.flops = count_flops(spec, plan, ledger, lengths, cached);
   }
   return ledger;
+}
+
+Ledger ledger_of(const Workbench& bench, const Scoring& scoring, const ExampleList& train_examples) {
+  const RunConfig& config = bench.setup.config;
+  const TaskData& task = scoring.first().task();
+  const auto tokens = [&](const std::string& text) {
+    return static_cast<std::int64_t>(bench.tokenizer->encode(text).size());
+  };
+  std::int64_t evaluated = 0;
+  for (const TaskData* part : parts_of(bench.task)) {
+    const auto all = static_cast<std::int64_t>(part->validation.size());
+    evaluated += config.options.train.validation_limit > 0 ? std::min(all, config.options.train.validation_limit) : all;
+  }
+  const std::vector<EncodedExample> batch =
+      first_of(train_examples, static_cast<std::size_t>(config.options.train.batch_size));
+  std::optional<PlanSample> sample;
+  if (!task.train.empty())
+    sample.emplace(PlanSample{batch,
+                              {(task.validation.empty() ? task.train : task.validation).front(), scoring.first().pool(),
+                               tokens, task.config.max_input_tokens, static_cast<std::uint64_t>(config.seed())},
+                              static_cast<std::int64_t>(train_examples.size()),
+                              evaluated});
+  return plan_ledger(*bench.setup.plugin, config.values, bench.backbone->spec(), shape_of(bench.task.config),
+                     config.options.train, sample ? &*sample : nullptr);
 }
 
 }  // namespace peftbench::run

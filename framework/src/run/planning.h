@@ -4,6 +4,8 @@
 #include "ledger/ledger.h"
 #include "plugin/loader.h"
 #include "run/layer.h"
+#include "run/scoring.h"
+#include "run/workbench.h"
 #include "train/config.h"
 
 #include <vector>
@@ -22,5 +24,8 @@ struct PlanSample {
 // without one.
 Ledger plan_ledger(const LoadedPlugin& plugin, const Values& values, const BackboneSpec& spec, const TaskShape& task,
                    const TrainConfig& train, const PlanSample* sample = nullptr);
+
+// Of a run whose data is open; `train_examples` are in the layout of its plan.
+Ledger ledger_of(const Workbench& bench, const Scoring& scoring, const ExampleList& train_examples);
 
 }  // namespace peftbench::run

@@ -9,7 +9,9 @@
 #include "config/machine.h"
 #include "core/first_line.h"
 #include "core/interrupt.h"
+#include "devices/out_of_memory.h"
 #include "plugin/compile_plan.h"
+#include "run/continue_from.h"
 #include "run/costs.h"
 #include "run/describe_run.h"
 #include "run/finished_run.h"
@@ -18,10 +20,8 @@
 #include "run/planning.h"
 #include "run/scoring.h"
 
-#include "core/hash.h"
 #include "core/write_files.h"
 #include "data/task/task_mixture.h"
-#include "plugin/schema.h"
 #include "results/run_lock.h"
 #include "train/trainer.h"
 
@@ -86,7 +86,7 @@ class Runner {
   void warn(const std::string& message, bool of_history = false);
   void check_mixture(const CompiledPlan& plan);
   void give_first_values(CompiledPlan& plan);
-  Ledger measure_plan(const Scoring& scoring, const ExampleList& train_examples) const;
+  void continue_other();
   void keep_training(const TrainingResult& result);
 
   const RunRequest& request_;
@@ -119,6 +119,9 @@ RunOutcome Runner::run() {
       warn("the run had finished, but " + fault + ": it is repeated, from its checkpoint if that is intact", true);
     }
     record_.started = earlier->started;
+    record_.training.continued_from = earlier->training.continued_from;
+    record_.training.continued_device = earlier->training.continued_device;
+    record_.training.continued_step = earlier->training.continued_step;
     record_.training.times_resumed = earlier->training.times_resumed + 1;
     costs_.add_earlier(earlier->phases);
   }
@@ -133,6 +136,11 @@ RunOutcome Runner::run() {
     throw;
   } catch (const std::exception& error) {
     record_.ended = utc_now();
+    if (is_out_of_memory(error)) {  // as LibTorch says it
+      const OutOfMemoryError told = too_little_memory(error, costs_.current(), config_);
+      keep_failure("failed", told.what());
+      throw told;
+    }
     keep_failure("failed", error.what());
     throw;
   }
@@ -198,10 +206,11 @@ void Runner::work() {
   const std::shared_ptr<const ExampleList> train_examples = scoring.training_examples(plan);
   for (const std::string& remark : scoring.training_remarks()) warn(remark);
   give_first_values(plan);
-  Ledger ledger = measure_plan(scoring, *train_examples);
+  Ledger ledger = ledger_of(bench_, scoring, *train_examples);
   record_.ledger = Json(to_json(ledger));
 
   costs_.begin("train");
+  continue_other();
   CheckpointStore checkpoints(folder_.checkpoint(), record_.config_hash);
   EventLog log(folder_.log(), config_.options.log.tensorboard ? folder_.tensorboard() : fs::path());
   TrainingJob job{.backbone = backbone,
@@ -296,28 +305,20 @@ void Runner::give_first_values(CompiledPlan& plan) {
               [&] { plan.initialise(init_contexts(sources)); });
 }
 
-Ledger Runner::measure_plan(const Scoring& scoring, const ExampleList& train_examples) const {
-  const TaskData& task = scoring.first().task();
-  const auto tokens = [this](const std::string& text) {
-    return static_cast<std::int64_t>(bench_.tokenizer->encode(text).size());
-  };
-  std::int64_t evaluated = 0;
-  for (const TaskData* part : parts_of(bench_.task)) {
-    const auto all = static_cast<std::int64_t>(part->validation.size());
-    evaluated +=
-        config_.options.train.validation_limit > 0 ? std::min(all, config_.options.train.validation_limit) : all;
+void Runner::continue_other() {
+  auto& training = record_.training;
+  const std::string& other = config_.options.continue_from;
+  if (other.empty()) return;
+  if (training.continued_from.empty() || !has_checkpoint(folder_.checkpoint())) {
+    const Continued from = take_over(other, bench_, folder_);
+    training.continued_from = from.run;
+    training.continued_device = from.device;
+    training.continued_step = from.step;
   }
-  const std::vector<EncodedExample> batch =
-      first_of(train_examples, static_cast<std::size_t>(config_.options.train.batch_size));
-  std::optional<PlanSample> sample;
-  if (!task.train.empty())
-    sample.emplace(PlanSample{batch,
-                              {(task.validation.empty() ? task.train : task.validation).front(), scoring.first().pool(),
-                               tokens, task.config.max_input_tokens, static_cast<std::uint64_t>(config_.seed())},
-                              static_cast<std::int64_t>(train_examples.size()),
-                              evaluated});
-  return plan_ledger(*bench_.setup.plugin, config_.values, bench_.backbone->spec(), shape_of(bench_.task.config),
-                     config_.options.train, sample ? &*sample : nullptr);
+  warn(
+      fmt::format("steps 1 to {} were trained by {} on {}: the results are not bit-identical to those of a run on one "
+                  "device",
+                  *training.continued_step, training.continued_from, training.continued_device));
 }
 
 void Runner::keep_training(const TrainingResult& result) {
@@ -386,11 +387,9 @@ RunOutcome run(const RunRequest& request, ProgressSink& progress) {
       return {found->record, found->folder, true};
     }
   }
-  use_threads(setup.config.options.train.threads);
-  const std::int64_t threads = setup.config.options.train.threads;
-  progress.update(
-      {"load", 0, 0,
-       fmt::format("backbone and data; on the CPU, {} thread{}, no GPU is used", threads, threads == 1 ? "" : "s")});
+  use_machine(setup.config);
+  costs.measure(setup.config.device);
+  progress.update({"load", 0, 0, "backbone and data; " + describe_use(setup.config)});
   StoppableProgress stoppable(progress, request.stop);
   const Workbench bench = open_workbench(resources, std::move(setup), &stoppable);
   if (request.stop && request.stop()) throw Interrupted();

@@ -8,8 +8,10 @@
 #include "data/task/label_check.h"
 #include "data/task/load_task.h"
 #include "data/task/task_mixture.h"
+#include "devices/choice.h"
 #include "eval/label_map.h"
 #include "plugin/schema.h"
+#include "run/continue_from.h"
 
 #include <peftbench/error.h>
 
@@ -96,6 +98,7 @@ DataStorage storage_of(const Paths& paths, const RunConfig& config, ProgressSink
 struct IdentityHashes {
   nlohmann::json task, eval_tasks;
   std::string backbone, vocabulary, start;  // start: of what training begins from; empty for the method's own values
+  std::string continued;                    // identity of the run that this one continues; empty: none
 };
 
 nlohmann::json identity_of(const TaskConfig& config, const std::string& data_hash) {
@@ -107,11 +110,17 @@ nlohmann::json identity_of(const Setup& setup, const IdentityHashes& hashes) {
   json.erase("data");  // where data lies changes no result
   json.erase("log");   // neither does what is written beside the results
   json["eval"].erase("keep_inputs");
+  if (setup.config.device.is_cpu())
+    json.erase("device");  // so runs on it keep the ids that they had before there were others
+  else
+    json["device"]["name"] = kind_of(setup.config.device);
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
   for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place
     json["set"][name] = fs::path(json["set"][name].get<std::string>()).filename().string();
   json[option_key::init_from] = hashes.start;
+  json.erase(option_key::continue_from);
+  if (!hashes.continued.empty()) json[option_key::continue_from] = hashes.continued;
   json["task"].update(hashes.task);
   json["eval"]["tasks"] = hashes.eval_tasks;
   json["backbone"]["name"] = setup.backbone.name;
@@ -217,7 +226,7 @@ std::vector<std::string> check_label_words(Resources& resources, const Setup& se
 
 Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progress, TaskNeed need) {
   const Paths& paths = resources.paths();
-  Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}};
+  Workbench bench{std::move(setup), {}, {}, {}, {}, {}, {}, {}};
   const RunConfig& config = bench.setup.config;
   bench.storage = storage_of(paths, config, progress);
   if (const auto problem = misfit(*bench.setup.plugin, configured_task(resources, config))) throw ConfigError(*problem);
@@ -240,12 +249,18 @@ Workbench open_workbench(Resources& resources, Setup setup, ProgressSink* progre
   resources.known_weights().keep(folder, config.load_options(), *bench.backbone, bench.checksum);
   if (const std::string& start = config.options.init_from; !start.empty())
     bench.start_hash = resources.hash_of_start(start);
+  if (const std::string& other = config.options.continue_from; !other.empty())
+    bench.continued_hash = hash_of_continued(other);
   return bench;
 }
 
 nlohmann::json Workbench::identity() const {
-  IdentityHashes hashes{identity_of(task.config, task.hash), nlohmann::json::array(), checksum, tokenizer->hash(),
-                        start_hash};
+  IdentityHashes hashes{identity_of(task.config, task.hash),
+                        nlohmann::json::array(),
+                        checksum,
+                        tokenizer->hash(),
+                        start_hash,
+                        continued_hash};
   for (const TaskData& other : eval_tasks) hashes.eval_tasks.push_back(identity_of(other.config, other.hash));
   return identity_of(setup, hashes);
 }
@@ -258,18 +273,20 @@ std::string expected_run_id(Resources& resources, const Setup& setup, ProgressSi
   const auto of_task = [&](const TaskConfig& task) { return identity_of(task, resources.data_hash(task, storage)); };
   const fs::path& folder = setup.backbone.folder.value();
   const TaskConfig task = configured_task(resources, config);
-  IdentityHashes hashes{of_task(task), nlohmann::json::array(), {}, {}, {}};
+  IdentityHashes hashes{of_task(task), nlohmann::json::array(), {}, {}, {}, {}};
   for (const TaskConfig& other : configured_eval_tasks(resources, config)) hashes.eval_tasks.push_back(of_task(other));
   hashes.vocabulary = resources.vocabulary(folder, setup.backbone.spec)->hash();
   hashes.backbone = resources.checksum(folder, config.load_options());
   if (const std::string& start = config.options.init_from; !start.empty())
     hashes.start = resources.hash_of_start(start);
+  if (const std::string& other = config.options.continue_from; !other.empty())
+    hashes.continued = hash_of_continued(other);
   return name_of_run(setup, task.name, identity_of(setup, hashes));
 }
 
 std::string Workbench::layout_key() const {
   nlohmann::json json = identity();
-  for (const char* key : {"train", "eval", "threads"}) json.erase(key);
+  for (const char* key : {"train", "eval", "threads", "device"}) json.erase(key);
   json["plugin"] = sha256(MappedFile::open(setup.plugin->path)->text());  // its version may stay as it is written
   return sha256(json.dump());
 }

@@ -34,7 +34,8 @@ struct Workbench {
   std::shared_ptr<const Backbone> backbone;
   std::string checksum;  // of the backbone
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::string start_hash;  // of the initial values; empty for the method's own initialisation
+  std::string start_hash;      // of the initial values; empty for the method's own initialisation
+  std::string continued_hash;  // of the run that this one continues; empty: none
   DataStorage storage = {};
 
   // What the run's results follow from, as canonical JSON: two runs are the same if these texts are.

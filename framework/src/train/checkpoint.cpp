@@ -7,6 +7,7 @@
 
 #include <peftbench/error.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <system_error>
@@ -114,6 +115,11 @@ TensorFile checked_checkpoint(TensorFile content, const fs::path& file) {
 
 std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   return {folder / "train.safetensors", folder / "train.next.safetensors", folder / "train.previous.safetensors"};
+}
+
+bool has_checkpoint(const fs::path& folder) {
+  const std::vector<fs::path> files = checkpoint_files(folder);
+  return std::any_of(files.begin(), files.end(), [](const fs::path& file) { return file_exists(file); });
 }
 
 CheckpointStore::CheckpointStore(fs::path folder, std::string run) : folder_(std::move(folder)), run_(std::move(run)) {}

@@ -40,6 +40,7 @@ TensorMap trained_of(TensorFile content, const fs::path& checkpoint);
 
 // The paths of a run's checkpoints, in order of preference.
 std::vector<fs::path> checkpoint_files(const fs::path& folder);
+bool has_checkpoint(const fs::path& folder);
 
 // One file per checkpoint. A new one is written and flushed before the last one becomes the previous
 // one, so at every moment one of them is whole. The previous one is kept for the case that the last one is damaged

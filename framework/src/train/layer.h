@@ -3,6 +3,7 @@
 // Made by tests/structure/layers.py --write from DEPENDS: the layers whose names this one sees.
 namespace peftbench {
 namespace core {}
+namespace devices {}
 namespace formats {}
 namespace text {}
 namespace plan {}
@@ -12,6 +13,7 @@ namespace ledger {}
 namespace eval {}
 namespace train {
 using namespace core;
+using namespace devices;
 using namespace formats;
 using namespace text;
 using namespace plan;

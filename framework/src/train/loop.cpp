@@ -1,6 +1,8 @@
 #include "train/loop.h"
 
 #include "core/clock.h"
+#include "core/first_line.h"
+#include "devices/out_of_memory.h"
 #include "train/divergence.h"
 #include "train/schedule.h"
 
@@ -70,6 +72,9 @@ void TrainLoop::gradients(LoopStep& step) {
     step.loss = job_.add_gradients(at_);
   } catch (const NotFiniteError& error) {
     refuse_evaluation(setup_.run, at_.steps, error);
+  } catch (const OutOfMemoryError&) {
+    keep_steps();
+    throw;
   }
   for (const auto& slot : parameters_) {
     step.gradients.push_back(slot->value.grad());
@@ -160,6 +165,16 @@ void TrainLoop::save() const {
   state.progress["log"] = logged.bytes;
   state.progress["log_sha256"] = logged.sha256;
   setup_.checkpoints->save(state);
+}
+
+// The steps before one that failed are whole. What failed first is what is told.
+void TrainLoop::keep_steps() const {
+  if (at_.steps == 0 || !setup_.checkpoints) return;
+  try {
+    save();
+  } catch (const std::exception& error) {
+    warn("step " + std::to_string(at_.steps) + " could not be saved: " + first_line(error.what()));
+  }
 }
 
 void TrainLoop::resume(const TrainState& state) try {

@@ -50,7 +50,7 @@ class LoopJob {
   // Chooses the examples of the next step, from its number and from what restore gave.
   virtual void draw(const LoopState& at) = 0;
   // Adds the gradients of what was drawn to those of the parameters and gives the step's loss. May throw
-  // NotFiniteError.
+  // NotFiniteError, and OutOfMemoryError with its own counters as they were before the draw.
   virtual double add_gradients(const LoopState& at) = 0;
   // Of all trained parameters: reduced, not yet clipped.
   virtual void watch(const LoopState&, const std::vector<Tensor>& /*gradients*/) {}
@@ -114,6 +114,7 @@ class TrainLoop {
   void append(const nlohmann::json& event) const;
   void warn(const std::string& text) const;
   void save() const;
+  void keep_steps() const;
   void resume(const TrainState& state);
 
   LoopSetup setup_;

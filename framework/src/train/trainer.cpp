@@ -2,6 +2,8 @@
 
 #include "backbone/finite.h"
 #include "core/random.h"
+#include "devices/memory.h"
+#include "devices/out_of_memory.h"
 #include "train/loop.h"
 #include "train/loss.h"
 
@@ -47,6 +49,9 @@ class Trainer final : public LoopJob {
   void store(const LoopState& at, TrainState& state) const override;
   void restore(const TrainState& state) override;
 
+  double add_batch(const ExampleBatch& batch, const StepTotals& totals, std::int64_t index);
+  bool fits(const ExampleBatch& batch, std::int64_t index);
+  OutOfMemoryError too_large(const std::exception& error, std::int64_t step, std::int64_t micro_batch);
   std::size_t example_at(std::int64_t place);
   ExampleBatch batch_of(const std::vector<std::size_t>& chosen);
 
@@ -56,6 +61,7 @@ class Trainer final : public LoopJob {
     std::vector<ExampleBatch> batches;
     std::vector<std::size_t> shown;  // for the log: that two runs saw the same batches can be checked
     StepTotals totals;
+    std::int64_t tokens = 0;  // of inputs and targets
   };
 
   const TrainConfig& config_;
@@ -142,6 +148,7 @@ void Trainer::draw(const LoopState& at) {
     drawn_.batches.push_back(batch_of(chosen));
   }
   result_.examples += micro_batches * size;
+  result_.tokens += drawn_.tokens;
 }
 
 ExampleBatch Trainer::batch_of(const std::vector<std::size_t>& chosen) {
@@ -154,7 +161,7 @@ ExampleBatch Trainer::batch_of(const std::vector<std::size_t>& chosen) {
     batch.examples.push_back(&example);
     if (!job_.groups.empty()) batch.groups.push_back(job_.groups[index]);
     count(example, job_.plan, choices_, drawn_.totals);
-    result_.tokens += static_cast<std::int64_t>(example.input.size() + example.target.size());
+    drawn_.tokens += static_cast<std::int64_t>(example.input.size() + example.target.size());
   }
   return batch;
 }
@@ -164,17 +171,79 @@ double Trainer::add_gradients(const LoopState& at) {
   double loss = 0;
   for (std::int64_t m = 0; m < micro_batches; ++m) {
     const ExampleBatch& batch = drawn_.batches[static_cast<std::size_t>(m)];
-    const auto index = static_cast<std::uint64_t>(at.steps * micro_batches + m);
-    const auto seed = stream_seed(static_cast<std::uint64_t>(config_.seed), "dropout", index);
     try {
-      loss += train::add_gradients(config_, job_.backbone, job_.plan, batch, drawn_.totals, seed, cache_);
+      loss += add_batch(batch, drawn_.totals, at.steps * micro_batches + m);
     } catch (const NotFiniteError& error) {  // of what the cache keeps
       const std::size_t example = drawn_.shown[static_cast<std::size_t>(m * config_.batch_size) +
                                                static_cast<std::size_t>(error.place() / batch.copies)];
       throw error.of("training example " + std::to_string(example));
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error)) throw;
+      result_.examples -= micro_batches * config_.batch_size;
+      result_.tokens -= drawn_.tokens;
+      throw too_large(error, at.steps + 1, m);
     }
   }
   return loss;
+}
+
+// `index`: of the batch in the whole run.
+double Trainer::add_batch(const ExampleBatch& batch, const StepTotals& totals, std::int64_t index) {
+  const auto seed = stream_seed(static_cast<std::uint64_t>(config_.seed), "dropout", static_cast<std::uint64_t>(index));
+  return train::add_gradients(config_, job_.backbone, job_.plan, batch, totals, seed, cache_);
+}
+
+bool Trainer::fits(const ExampleBatch& batch, std::int64_t index) {
+  StepTotals totals{0, 1};
+  for (const EncodedExample* example : batch.examples) count(*example, job_.plan, choices_, totals);
+  bool enough = true;
+  try {
+    add_batch(batch, totals, index);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    enough = false;
+  }
+  for (const auto& slot : parameters_) slot->value.mutable_grad() = Tensor();
+  return enough;
+}
+
+// The longer half of a batch, in its order.
+ExampleBatch longer_half(const ExampleBatch& batch) {
+  std::vector<std::size_t> chosen(batch.examples.size());
+  std::iota(chosen.begin(), chosen.end(), std::size_t{0});
+  std::stable_sort(chosen.begin(), chosen.end(), [&](std::size_t a, std::size_t b) {
+    return batch.examples[a]->input.size() > batch.examples[b]->input.size();
+  });
+  chosen.resize(chosen.size() / 2);
+  std::sort(chosen.begin(), chosen.end());
+  ExampleBatch half = batch;
+  half.examples.clear();
+  half.groups.clear();
+  for (const std::size_t i : chosen) {
+    half.examples.push_back(batch.examples[i]);
+    if (!batch.groups.empty()) half.groups.push_back(batch.groups[i]);
+  }
+  return half;
+}
+
+// What would fit is measured once, with half of the batch.
+OutOfMemoryError Trainer::too_large(const std::exception& error, std::int64_t step, std::int64_t micro_batch) {
+  for (const auto& slot : parameters_) slot->value.mutable_grad() = Tensor();
+  release_memory_of(job_.backbone.device());
+  const ExampleBatch& batch = drawn_.batches[static_cast<std::size_t>(micro_batch)];
+  const std::int64_t size = config_.batch_size, half = size / 2;
+  const std::string doing = "training step " + std::to_string(step) + " with a batch of " + std::to_string(size) +
+                            (size == 1 ? " example" : " examples");
+  if (half > 0 && fits(longer_half(batch), (step - 1) * config_.gradient_accumulation + micro_batch))
+    return out_of_memory(job_.backbone.device(), doing, error,
+                         "a batch of " + std::to_string(half) + " fits: measured with its longer half",
+                         "set train.batch_size=" + std::to_string(half) +
+                             " and train.gradient_accumulation=" + std::to_string(config_.gradient_accumulation * 2) +
+                             ", which gives steps of as many examples");
+  return out_of_memory(job_.backbone.device(), doing, error,
+                       half > 0 ? "memory for it; a batch of " + std::to_string(half) + " does not fit either" : "",
+                       "set a smaller train.batch_size or task.max_input_tokens, backbone.precision=bfloat16 or "
+                       "backbone.quantization=nf4, or choose a smaller backbone");
 }
 
 void Trainer::watch(const LoopState& at, const std::vector<Tensor>& gradients) {

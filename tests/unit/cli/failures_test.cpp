@@ -57,6 +57,17 @@ TEST(Failures, OfMemoryArePlain) {
     EXPECT_THAT(said, AllOf(HasSubstr("not enough memory"), Not(HasSubstr("frame #"))));
 }
 
+TEST(Failures, OfDeterminismSayHowToAllowTheOthers) {
+  // As at::Context::alertNotDeterministic says it.
+  const std::string said = told([] {
+                             TORCH_CHECK(false,
+                                         "cumsum_cuda does not have a deterministic implementation, but you set "
+                                         "'torch.use_deterministic_algorithms(True)'.");
+                           }).second;
+  EXPECT_THAT(said, AllOf(HasSubstr("no deterministic algorithm"), HasSubstr("cumsum_cuda"),
+                          HasSubstr("device.deterministic=false")));
+}
+
 TEST(Failures, OursKeepTheirStatus) {
   EXPECT_EQ(told([] { throw ConfigError("wrong"); }), (std::pair<int, std::string>{2, "peft-bench: wrong\n"}));
   EXPECT_EQ(told([] { throw Error("broken"); }).first, 1);

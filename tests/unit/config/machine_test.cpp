@@ -35,8 +35,11 @@ TEST(TuneProcessDeathTest, KeepsFreedMemoryUnlessTheUserHasSetMalloc) {
 }
 
 TEST(DescribeMachine, TellsItsSizes) {
-  const RunRecord::Machine machine = describe_machine(3);
+  const RunRecord::Machine machine = describe_machine(3, c10::kCPU);
   EXPECT_EQ(machine.threads, 3);
+  EXPECT_EQ(machine.device, "cpu");
+  EXPECT_EQ(machine.device_name + machine.driver, "");
+  EXPECT_FALSE(machine.device_memory_bytes);
   ASSERT_TRUE(machine.cores && machine.usable_cores && machine.memory_bytes);
   EXPECT_GE(*machine.usable_cores, 1);
   EXPECT_LE(*machine.usable_cores, *machine.cores);
