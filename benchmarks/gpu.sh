@@ -34,7 +34,7 @@ run() { # FOLDER
   export PEFTBENCH_HOME=$root PEFTBENCH_TRAINING_STEP=$folder/bin/training_step PEFTBENCH_PEER_PYTHON
   PEFTBENCH_PEER_PYTHON=$(command -v python3)
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
-  python3 "$root/benchmarks/gpu_parity.py" "$folder/bin/peft-bench"
+  python3 "$root/benchmarks/gpu_parity.py" "$folder/bin/peft-bench" || echo "parity: failed with status $?"
   for shape in base large; do
     for precision in float32 bfloat16; do
       for method in prompt_tuning lora model_tuning; do
@@ -48,8 +48,8 @@ run() { # FOLDER
 }
 
 case "${1:-}" in
-  pack) [[ $# == 3 ]] && pack "$2" "$3" && exit ;;
-  run) [[ $# == 2 ]] && run "$2" && exit ;;
+  pack) if [[ $# == 3 ]]; then pack "$2" "$3"; exit; fi ;;  # not `&&`, which would go on after an error
+  run) if [[ $# == 2 ]]; then run "$2"; exit; fi ;;
 esac
 sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 exit 2

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Logits, loss, gradient and generated ids of a random T5 v1.1-base: peft-bench and transformers on one device.
+"""Logits, loss and generated ids of a random T5 v1.1-base: peft-bench and transformers on one device.
 
     benchmarks/gpu_parity.py PROGRAM [DEVICE]    DEVICE: cuda (default) or cpu
 

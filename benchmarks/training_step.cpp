@@ -25,7 +25,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
-#include <stdexcept>
 #include <string>
 
 namespace peftbench::training_step {

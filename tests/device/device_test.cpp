@@ -2,7 +2,7 @@
 // number of layers.
 #include "backbone/dropout_mask.h"
 #include "backbone/generation.h"
-#include "device/stand_in.h"
+#include "device/compare.h"
 #include "eval/ensemble.h"
 #include "methods/workshop.h"
 #include "support/forward.h"
@@ -34,18 +34,6 @@ double trained_close(const Variant& variant) {
   return lstm ? 3e-5 : 3e-6;
 }
 
-LoadOptions here(LoadOptions options = {}) {
-  options.device = stand_in_device();
-  return options;
-}
-
-double size_of(const Tensor& x) { return std::max(1.0, x.abs().max().item<double>()); }
-
-double relative(const Tensor& a, const Tensor& b) {
-  const Tensor left = a.cpu(), right = b.cpu();
-  return difference(left, right) / size_of(right);
-}
-
 std::vector<const EncodedExample*> pointers(const std::vector<EncodedExample>& examples) {
   std::vector<const EncodedExample*> result;
   for (const EncodedExample& example : examples) result.push_back(&example);
@@ -56,7 +44,7 @@ class OnDevice : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(OnDevice, TrainsScoresSavesAndLoadsAsOnTheCpu) {
   for (const std::string& kind : GetParam().backbones) {
-    const Workshop cpu(GetParam(), kind), there(GetParam(), kind, here());
+    const Workshop cpu(GetParam(), kind), there(GetParam(), kind, on_device());
     CompiledPlan plan = cpu.plan(), same = there.plan();
     for (const auto& slot : same.trained()) EXPECT_EQ(slot->value.device().type(), c10::kPrivateUse1) << slot->name;
     EXPECT_LT(relative(there.outcome(same), cpu.outcome(plan)), 2 * close) << kind;
@@ -84,7 +72,7 @@ TEST_P(OnDevice, TrainsScoresSavesAndLoadsAsOnTheCpu) {
 
 TEST_P(OnDevice, GeneratesTheSameText) {
   const std::string& kind = GetParam().backbones.front();
-  const Workshop cpu(GetParam(), kind), there(GetParam(), kind, here());
+  const Workshop cpu(GetParam(), kind), there(GetParam(), kind, on_device());
   const CompiledPlan plan = cpu.plan(), same = there.plan();
   if (scores_classes(plan)) GTEST_SKIP() << "scores classes, and writes no text";
   const at::NoGradGuard no_grad;
@@ -103,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, OnDevice, ::testing::ValuesIn(variants()),
 
 // Transfers of a training step beyond its first.
 std::int64_t transfers_of_a_step(const Variant& variant, std::int64_t layers, const std::vector<std::int64_t>& chosen) {
-  const Workshop workshop(variant, variant.backbones.front(), here(), layers);
+  const Workshop workshop(variant, variant.backbones.front(), on_device(), layers);
   CompiledPlan plan = workshop.plan();
   const auto after = [&](std::int64_t steps) {
     const std::int64_t before = transfers().all();
@@ -134,7 +122,7 @@ TEST(Quantized, WeightsAreTheSameOnTheDevice) {
       const BackboneSpec spec = tiny_spec();
       const LoadOptions options{precision, kind};
       const auto cpu = Backbone::from_tensors(spec, tiny_tensors(spec, 1), options);
-      const auto there = Backbone::from_tensors(spec, tiny_tensors(spec, 1), here(options));
+      const auto there = Backbone::from_tensors(spec, tiny_tensors(spec, 1), on_device(options));
       EXPECT_EQ(there->checksum(), cpu->checksum());
       for (const ParameterSite& site : spec.parameters()) {
         EXPECT_EQ(there->frozen(site.index).device().type(), c10::kPrivateUse1);

@@ -1,6 +1,6 @@
 // Pre-training on the device, and from the CPU to it in mid-run.
 #include "backbone/initial_weights.h"
-#include "device/stand_in.h"
+#include "device/compare.h"
 #include "pretrain/pretrainer.h"
 #include "support/layers.h"
 #include "support/program.h"
@@ -24,11 +24,6 @@ EncodedExample copying(std::int64_t index) {
   return example;
 }
 
-struct Quiet final : ProgressSink {
-  void update(const Progress&) override {}
-  void note(const std::string&) override {}
-};
-
 // The model after four steps; `stop_at`: this process stops after so many.
 TensorMap pretrained(const fs::path& folder, c10::Device device, std::int64_t stop_at = 0) {
   PretrainConfig config;
@@ -46,7 +41,6 @@ TensorMap pretrained(const fs::path& folder, c10::Device device, std::int64_t st
   CheckpointStore checkpoints(folder / "checkpoint", "a hash");
   fs::create_directories(folder);
   EventLog log(folder / "log.jsonl");
-  Quiet quiet;
   TensorMap kept;
   std::int64_t steps = 0;
   const BackboneSpec spec = tiny_spec();
@@ -56,7 +50,7 @@ TensorMap pretrained(const fs::path& folder, c10::Device device, std::int64_t st
                       {{"span_corruption", 1, copying, {copying(1001), copying(1002)}}},
                       checkpoints,
                       log,
-                      quiet,
+                      silent_progress(),
                       [&] { return ++steps == stop_at; },
                       [&](const std::string&, const PretrainResult&, const TensorMap& weights) { kept = weights; }});
   return kept;
@@ -73,8 +67,7 @@ TEST(Pretraining, OnTheDeviceIsAsOnTheCpu) {
     for (const TensorMap* other : {&there, &both}) {
       const Tensor& found = other->at(name);
       ASSERT_TRUE(found.is_cpu()) << name;
-      EXPECT_LT((found - value).abs().max().item<double>(), 3e-6 * std::max(1.0, value.abs().max().item<double>()))
-          << name;
+      EXPECT_LT(relative(found, value), 3e-6) << name;
     }
 }
 

@@ -32,11 +32,6 @@ struct Steps final : ProgressSink {
   std::int64_t done = 0;
 };
 
-struct Quiet final : ProgressSink {
-  void update(const Progress&) override {}
-  void note(const std::string&) override {}
-};
-
 class DeviceRun : public ::testing::Test {
  protected:
   DeviceRun() {
@@ -70,10 +65,7 @@ class DeviceRun : public ::testing::Test {
     if (!from.empty()) request.config.flags.push_back({option_key::continue_from, from, "--continue-from"});
     return request;
   }
-  RunOutcome run(const RunRequest& request) const {
-    Quiet quiet;
-    return peftbench::run::run(request, quiet);
-  }
+  RunOutcome run(const RunRequest& request) const { return peftbench::run::run(request, silent_progress()); }
   std::string fault(const RunRequest& request) const {
     try {
       run(request);
@@ -105,17 +97,16 @@ TEST_F(DeviceRun, IsRecordedAndScoresAsOnTheCpu) {
 
 TEST_F(DeviceRun, IsScoredOnAnotherDevice) {
   const RunOutcome one = run(request("cpu")), two = run(request("cpu", {}, {}, "2"));
-  Quiet quiet;
   Asked asked;
   asked.device = "stand_in";
-  const auto there = commands::evaluate_run({paths(), one.folder, asked, 0, {}}, quiet);
+  const auto there = commands::evaluate_run({paths(), one.folder, asked, 0, {}}, silent_progress());
   EXPECT_EQ(there.record.score()->value, one.record.score()->value);
   EnsembleRequest votes;
   votes.paths = paths();
   votes.runs = {one.folder, two.folder};
-  const double expected = ensemble_runs(votes, quiet).metrics.front().vote.value;
+  const double expected = ensemble_runs(votes, silent_progress()).metrics.front().vote.value;
   votes.asked = asked;
-  EXPECT_EQ(ensemble_runs(votes, quiet).metrics.front().vote.value, expected);
+  EXPECT_EQ(ensemble_runs(votes, silent_progress()).metrics.front().vote.value, expected);
 }
 
 TEST_F(DeviceRun, GoesOnWhereARunOnTheCpuWasStopped) {

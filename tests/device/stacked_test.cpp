@@ -1,6 +1,6 @@
 // Several plans in one batch, and quantized weights under them, on the device.
 #include "backbone/generation.h"
-#include "device/stand_in.h"
+#include "device/compare.h"
 #include "methods/workshop.h"
 #include "support/layers.h"
 
@@ -16,16 +16,6 @@ using namespace support;
 namespace {
 
 constexpr double close = 3e-6;  // of results of size 1, after three steps
-
-LoadOptions on_device(LoadOptions options = {}) {
-  options.device = stand_in_device();
-  return options;
-}
-
-double relative(const Tensor& a, const Tensor& b) {
-  const Tensor left = a.cpu(), right = b.cpu();
-  return (left - right).abs().max().item<double>() / std::max(1.0, right.abs().max().item<double>());
-}
 
 // Rows of three plans in turn: of LoRA, of adapters, of a prefix.
 struct Mixed {

@@ -93,8 +93,8 @@ class Resolver {
     const auto origin = config_.origins.find(option_key::device);
     config_.device = find_device(name, origin == config_.origins.end() ? option_key::device : origin->second);
     name = name_of(config_.device);
-    const auto facts = devices::describe(config_.device);
-    if (config_.options.backbone.precision == Precision::bfloat16 && facts && facts->has_bfloat16 == false)
+    if (config_.options.backbone.precision != Precision::bfloat16) return;
+    if (const auto facts = devices::describe(config_.device); facts && facts->has_bfloat16 == false)
       throw ConfigError({name + " has no bfloat16", facts->name + ", compute capability " + facts->capability,
                          "compute capability 8.0 or newer", "set backbone.precision to float32"});
   }
