@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace peftbench::compare_test {
 
@@ -27,6 +28,7 @@ struct Answers {
   int seed = 1;
   std::string task = "films";
   std::vector<std::string> metrics = {"accuracy"};
+  std::map<std::string, std::string> others = {};  // by task that was not trained on
 };
 
 class Compare : public testing::Test {
@@ -35,8 +37,6 @@ class Compare : public testing::Test {
   fs::path write_run(const Answers& of) const {
     json record = json::parse(file_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "tests/hostile/corpus/record/lora.json"));
     const std::string id = of.method + "-" + of.task + "-s" + std::to_string(of.seed) + "-0123456789";
-    const auto right = std::count(of.signs.begin(), of.signs.end(), '+');
-    const double share = static_cast<double>(right) / static_cast<double>(of.signs.size());
     record["id"] = id;
     record["seed"] = of.seed;
     record["method"]["name"] = of.method;
@@ -44,19 +44,42 @@ class Compare : public testing::Test {
     record["task"]["hash"] = "hash of " + of.task;
     record["task"]["labels"] = {"good", "bad"};
     record["config"] = {{"method", {{"name", of.method}}}, {"seed", of.seed}};
+    const json another_task = record["tasks"].at(0);
     record["tasks"] = json::array();
-    record["metrics"] = json::array();
-    for (const std::string& metric : of.metrics)
-      record["metrics"].push_back({{"split", "test"},
-                                   {"name", metric},
-                                   {"value", share},
-                                   {"n", of.signs.size()},
-                                   {"interval", {0.125, 0.875}},
-                                   {"majority", 0.5},
-                                   {"majority_answer", "good"}});
+    record["metrics"] = metrics_of(of.metrics, of.signs);
+    for (const auto& [task, signs] : of.others) {
+      const std::string file = "predictions-" + task + ".jsonl";
+      json other = another_task;
+      other["task"] = task;
+      other["hash"] = "hash of " + task;
+      other["trained"] = false;
+      other["metrics"] = metrics_of(of.metrics, signs);
+      other["predictions"] = file;
+      other["labels"] = json::array({{{"label", "good"}}, {{"label", "bad"}}});
+      record["tasks"].push_back(other);
+      scratch_.write("runs/" + id + "/" + file, lines_of(signs));
+    }
+    scratch_.write("runs/" + id + "/record.json", record.dump());
+    scratch_.write("runs/" + id + "/predictions.jsonl", lines_of(of.signs));
+    return out_ / id;
+  }
+  static json metrics_of(const std::vector<std::string>& names, const std::string& signs) {
+    const auto right = std::count(signs.begin(), signs.end(), '+');
+    json metrics = json::array();
+    for (const std::string& name : names)
+      metrics.push_back({{"split", "test"},
+                         {"name", name},
+                         {"value", static_cast<double>(right) / static_cast<double>(signs.size())},
+                         {"n", signs.size()},
+                         {"interval", {0.125, 0.875}},
+                         {"majority", 0.5},
+                         {"majority_answer", "good"}});
+    return metrics;
+  }
+  static std::string lines_of(const std::string& signs) {
     std::string lines;
-    for (std::size_t i = 0; i < of.signs.size(); ++i) {
-      const bool good = i % 2 == 0, correct = of.signs[i] == '+';
+    for (std::size_t i = 0; i < signs.size(); ++i) {
+      const bool good = i % 2 == 0, correct = signs[i] == '+';
       lines += json{{"index", i},
                     {"origin", "films.csv:" + std::to_string(i + 2)},
                     {"prediction", good == correct ? "good" : "bad"},
@@ -67,9 +90,7 @@ class Compare : public testing::Test {
                    .dump() +
                "\n";
     }
-    scratch_.write("runs/" + id + "/record.json", record.dump());
-    scratch_.write("runs/" + id + "/predictions.jsonl", lines);
-    return out_ / id;
+    return lines;
   }
   Printed compare(const std::string& a, const std::string& b, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words = {"compare", a, b, "--out", out_.string()};
@@ -279,6 +300,35 @@ TEST_F(TestedReport, RowsHaveIntervalsRanksAndTies) {
   const json untested = rows({"--tests", "none"});
   EXPECT_TRUE(untested.at(0).at("rank_low").is_null());
   EXPECT_TRUE(untested.at(0).at("score_low").is_null());
+}
+
+// A method trained on another task is compared with those that were trained on this one. Their pairs are adjusted
+// apart.
+TEST_F(TestedReport, ScoresOnOtherTasksAreMarkedInTheirGrid) {
+  for (int seed = 1; seed <= 5; ++seed) {
+    write_run({"best", wrong_at({1}, seed), seed, "films", {"accuracy"}, {{"tweets", wrong_at({2}, seed)}}});
+    write_run({"worse",
+               wrong_at({1, 3, 4, 5, 6}, seed),
+               seed,
+               "films",
+               {"accuracy"},
+               {{"tweets", wrong_at({2, 3, 4, 5, 6}, seed)}}});
+    write_run({"best", wrong_at({3}, seed), seed, "tweets", {"accuracy"}, {{"films", wrong_at({4}, seed)}}});
+  }
+  const std::string text = report().out;
+  const std::size_t grid = text.find("scores on tasks other than the training task");
+  ASSERT_NE(grid, std::string::npos) << text;
+  const std::string shown = text.substr(grid), one = " +0\\.[0-9]+ ± 0\\.[0-9]+";
+  // Of the two that cannot be told apart the one with the larger score is the best, and has no mark.
+  EXPECT_THAT(shown, ContainsRegex("\nfilms +worse" + one + " +" + one + "( +)?\n"));
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\x88'), 3) << "a mark in each column, and its meaning: " << shown;
+  EXPECT_THAT(shown, HasSubstr("  ≈ not distinguishable from the best row on its task: p ≥ 0.05"));
+  EXPECT_THAT(text.substr(0, grid), HasSubstr("all 3 pairs of the report"));
+  EXPECT_EQ(report({"--tests", "none"}).out.find("≈"), std::string::npos);
+  fs::remove(out_ / "best-tweets-s2-0123456789/predictions-films.jsonl");
+  EXPECT_THAT(report().out, HasSubstr("best trained on tweets, t5"));
+  EXPECT_THAT(report().out,
+              HasSubstr("is not tested on other tasks: the predictions of best-tweets-s2-0123456789 are missing"));
 }
 
 TEST_F(TestedReport, PairsHaveThePOfCompare) {

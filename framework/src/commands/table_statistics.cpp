@@ -20,15 +20,31 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 
 namespace peftbench::commands {
 namespace {
 
+// The score of a row in a table: its own, or in a grid that on another task.
+struct Entry {
+  std::size_t row = 0;  // place in the list of all rows
+  std::string task;
+  double mean = 0;
+  std::optional<Interval> interval = {};  // of a single seed: that of its record
+};
+
+// What is compared: rows on one task, or a column of a grid.
+struct Table {
+  std::string task, backbone;
+  std::vector<Entry> entries;
+};
+
 // A row that may be tested, with what its runs were scored on.
 struct Candidate {
-  std::size_t row = 0;
+  Entry entry;
   std::vector<ScoredPart> parts;  // by seed
 };
 
@@ -52,11 +68,12 @@ std::string scored_on(const ScoredPart& part) {
   return join(texts, "\x1f");
 }
 
-ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
+ScoredPart part_of_run(const std::string& task, const StoredRun& run) {
   const std::vector<ScoredPart> parts = scored_parts(run);
   const ScoredPart* part = nullptr;
   for (const ScoredPart& one : parts)
-    if (!part && one.task == row.task) part = &one;
+    if (!part && one.task == task) part = &one;
+  if (!part && parts.front().task != task) throw DataError("run " + run.id + " has no score on " + task);
   if (!part) throw DataError("a mixture as a whole has no examples that are its own");
   if (part->metrics.empty()) throw DataError("run " + part->run + " has no score");
   std::error_code error;
@@ -65,15 +82,15 @@ ScoredPart part_of_run(const ComparisonRow& row, const StoredRun& run) {
 }
 
 // Throws DataError where the row cannot be tested.
-Candidate candidate_of(std::size_t place, const ComparisonRow& row, const StoredRuns& stored) {
-  if (!std::isfinite(row.score.mean)) throw DataError("its score is undefined");
+Candidate candidate_of(const Entry& entry, const ComparisonRow& row, const StoredRuns& stored) {
+  if (!std::isfinite(entry.mean)) throw DataError("its score is undefined");
   if (!row.otherwise.empty()) throw DataError("it is evaluated differently from the rest of its table");
-  Candidate candidate{place, {}};
+  Candidate candidate{entry, {}};
   for (const SeedRun& seed : row.runs) {
     if (!seed.score) continue;
     const StoredRun* run = stored.find(seed.id);
     if (!run) throw DataError("its run " + seed.id + " is not there");
-    candidate.parts.push_back(part_of_run(row, *run));
+    candidate.parts.push_back(part_of_run(entry.task, *run));
     if (scored_on(candidate.parts.back()) != scored_on(candidate.parts.front()))
       throw DataError("its seeds were scored on different data, splits, metrics or label words");
   }
@@ -89,14 +106,16 @@ class TableReader {
   // Throws Error where its answers are not those of its records, or of other examples than those of the first row.
   TestedRow read(const Candidate& candidate) {
     TestedRow row;
-    row.label = rows_[candidate.row].label;
-    row.ranked.row = candidate.row;
+    // Rows of a grid have the same label where a method was trained on several tasks.
+    const ComparisonRow& known = rows_[candidate.entry.row];
+    row.label = known.task == candidate.entry.task ? known.label : known.label + " trained on " + known.task;
+    row.ranked.row = candidate.entry.row;
     std::vector<double> scores;
     for (const ScoredPart& part : candidate.parts) scores.push_back(add(part, candidate.parts.size(), row));
     row.ranked.score = summarise(scores).mean;
     row.ranked.seeds = static_cast<std::int64_t>(scores.size());
     row.ranked.examples = static_cast<std::int64_t>(units_->count);
-    row.ranked.interval = rows_[candidate.row].interval;
+    row.ranked.interval = candidate.entry.interval;
     row.crossed = crossed_row(row.values);
     return row;
   }
@@ -163,20 +182,45 @@ void test_pair(const TestedRow& a, const TestedRow& b, const TableReader& reader
   }
 }
 
-struct Table {
-  std::vector<std::size_t> places;  // of its rows among all
-};
-
 std::vector<Table> tables_of(const std::vector<ComparisonRow>& rows) {
   std::vector<Table> tables;
   for (const RowGroup& group : row_groups(rows)) {
-    Table table{group.rows};
-    std::erase_if(table.places, [&](std::size_t i) { return is_benchmark_mean(rows[i]) || rows[i].score.n == 0; });
-    if (!table.places.empty()) tables.push_back(std::move(table));
+    Table table{rows[group.rows.front()].task, rows[group.rows.front()].backbone, {}};
+    for (const std::size_t i : group.rows)
+      if (!is_benchmark_mean(rows[i]) && rows[i].score.n > 0)
+        table.entries.push_back({i, rows[i].task, rows[i].score.mean, rows[i].interval});
+    if (!table.entries.empty()) tables.push_back(std::move(table));
   }
   return tables;
 }
 
+// The columns of the grids of mixtures' own tasks (`trained`), or of tasks that were not trained on, as
+// report/score_grid.h shows them: the scores of every row that has such, and its own where that is of one task.
+std::vector<Table> grid_columns(const std::vector<ComparisonRow>& rows, bool trained) {
+  std::map<std::pair<std::string, std::string>, Table> columns;  // by backbone and task
+  const auto add = [&](Entry entry, const std::string& backbone, const Summary& score) {
+    Table& column = columns[{backbone, entry.task}];
+    column.task = entry.task;
+    column.backbone = backbone;
+    if (score.n > 0) column.entries.push_back(std::move(entry));
+  };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    bool has = false, mixture = false;
+    for (const OtherScore& other : rows[i].others) {
+      mixture |= other.trained;
+      if (other.trained != trained) continue;
+      has = true;
+      add({i, other.task, other.score.mean, other.interval}, rows[i].backbone, other.score);
+    }
+    if (has && !mixture) add({i, rows[i].task, rows[i].score.mean, rows[i].interval}, rows[i].backbone, rows[i].score);
+  }
+  std::vector<Table> tables;
+  for (auto& [place, column] : columns)
+    if (column.entries.size() > 1) tables.push_back(std::move(column));
+  return tables;
+}
+
+// Tests of tables whose pairs are adjusted together.
 class Tests {
  public:
   Tests(const std::vector<ComparisonRow>& rows, const StoredRuns& stored, const TableTestRequest& request,
@@ -184,39 +228,66 @@ class Tests {
       : rows_(rows), stored_(stored), request_(request), progress_(progress) {}
 
   void add(const Table& table) {
-    const ComparisonRow& first = rows_[table.places.front()];
-    if (request_.tables == TestedTables::automatic && table.places.size() > most_tested_rows) {
+    const std::vector<Entry>& entries = table.entries;
+    if (request_.tables == TestedTables::automatic && entries.size() > most_tested_rows) {
       result_.notes.push_back(fmt::format("{} on {}: {} rows, more than {}, are not tested; --tests all does it",
-                                          first.task, first.backbone, table.places.size(), most_tested_rows));
+                                          table.task, table.backbone, entries.size(), most_tested_rows));
       return;
     }
     // Of a single seed the record has the interval.
-    if (table.places.size() == 1 && first.score.n == 1) return;
+    if (entries.size() == 1 && rows_[entries.front().row].score.n == 1) return;
     TableReader reader(rows_, request_.seed);
     std::vector<TestedRow> tested = read(candidates(table), reader);
-    if (!tested.empty()) test(tested, reader);
+    if (!tested.empty()) test(table.task, tested, reader);
   }
 
+  // Those of rows in their tables.
   TableTests result() {
     adjust_pairs(result_.pairs);
-    for (const std::vector<RankedRow>& table : ranked_)
-      for (const Standing& standing : standings_of(table, result_.pairs)) result_.standings.push_back(standing);
+    for (const TestedTable& table : tables_)
+      for (const Standing& standing : standings(table)) result_.standings.push_back(standing);
     return std::move(result_);
   }
 
+  // The tables were columns of a grid.
+  void add_to(TableTests& all, bool trained) {
+    adjust_pairs(result_.pairs);
+    for (const TestedTable& table : tables_)
+      for (const Standing& standing : standings(table)) all.grids.push_back({table.task, trained, standing});
+    all.notes.insert(all.notes.end(), result_.notes.begin(), result_.notes.end());
+    std::set<std::string> notes;  // the reason is often the same in all columns
+    for (const UntestedRow& untested : result_.untested) {
+      const ComparisonRow& row = rows_[untested.row];
+      std::string note = fmt::format("{} trained on {}, {}, is not tested on other tasks: {}", row.label, row.task,
+                                     row.backbone, untested.why);
+      if (notes.insert(note).second) all.notes.push_back(std::move(note));
+    }
+  }
+
  private:
+  struct TestedTable {
+    std::string task;
+    std::vector<RankedRow> rows;
+    std::size_t first_pair, last_pair;  // among all; behind the last
+  };
+
+  std::vector<Standing> standings(const TestedTable& table) const {
+    return standings_of(table.rows,
+                        std::span(result_.pairs).subspan(table.first_pair, table.last_pair - table.first_pair));
+  }
+
   void leave_out(std::size_t row, const std::string& why) { result_.untested.push_back({row, first_line(why)}); }
 
   // Those that were scored on what most rows were; of equally frequent ones the first.
   std::vector<Candidate> candidates(const Table& table) {
     std::vector<Candidate> all, result;
     std::map<std::string, std::size_t> frequency;
-    for (const std::size_t place : table.places) {
+    for (const Entry& entry : table.entries) {
       try {
-        all.push_back(candidate_of(place, rows_[place], stored_));
+        all.push_back(candidate_of(entry, rows_[entry.row], stored_));
         ++frequency[scored_on(all.back().parts.front())];
       } catch (const Error& error) {
-        leave_out(place, error.what());
+        leave_out(entry.row, error.what());
       }
     }
     std::string common;
@@ -227,24 +298,26 @@ class Tests {
       if (scored_on(candidate.parts.front()) == common)
         result.push_back(std::move(candidate));
       else
-        leave_out(candidate.row, "it was scored on other data, another split, metrics or label words than most rows");
+        leave_out(candidate.entry.row,
+                  "it was scored on other data, another split, metrics or label words than most rows");
     return result;
   }
 
   std::vector<TestedRow> read(const std::vector<Candidate>& candidates, TableReader& reader) {
     std::vector<TestedRow> tested;
     for (const Candidate& candidate : candidates) {
-      tell("read answers", tested.size(), candidates.size(), candidate.row);
+      tell("read answers", tested.size(), candidates.size(), candidate.entry.row);
       try {
         tested.push_back(reader.read(candidate));
       } catch (const Error& error) {
-        leave_out(candidate.row, error.what());
+        leave_out(candidate.entry.row, error.what());
       }
     }
     return tested;
   }
 
-  void test(std::vector<TestedRow>& tested, const TableReader& reader) {
+  void test(const std::string& task, std::vector<TestedRow>& tested, const TableReader& reader) {
+    const std::size_t first_pair = result_.pairs.size();
     tell("bootstrap", 0, tested.size(), tested.front().ranked.row);
     BootstrapDesign design;
     design.unit_of = reader.units().of;
@@ -274,7 +347,7 @@ class Tests {
         result_.pairs.push_back(std::move(pair));
       }
     }
-    ranked_.push_back(std::move(ranked));
+    tables_.push_back({task, std::move(ranked), first_pair, result_.pairs.size()});
   }
 
   // Of a report that is there at once nothing is told.
@@ -290,7 +363,7 @@ class Tests {
   ProgressSink& progress_;
   Stopwatch clock_;
   TableTests result_;
-  std::vector<std::vector<RankedRow>> ranked_;  // by table
+  std::vector<TestedTable> tables_;
 };
 
 }  // namespace
@@ -300,7 +373,13 @@ TableTests test_tables(const std::vector<ComparisonRow>& rows, const StoredRuns&
   if (request.tables == TestedTables::none || request.draws <= 0) return {};
   Tests tests(rows, stored, request, progress);
   for (const Table& table : tables_of(rows)) tests.add(table);
-  return tests.result();
+  TableTests result = tests.result();
+  for (const bool trained : {true, false}) {
+    Tests grid(rows, stored, request, progress);
+    for (const Table& column : grid_columns(rows, trained)) grid.add(column);
+    grid.add_to(result, trained);
+  }
+  return result;
 }
 
 }  // namespace peftbench::commands

@@ -45,10 +45,9 @@ void mark_best(Table& table, std::size_t column, const ColumnScores& scores) {
   for (std::size_t r = 0; r < best.size(); ++r) table.rows.at(r).at(column).best = best[r];
 }
 
-void mark_tied(Table& table, std::size_t column, const std::vector<const ComparisonRow*>& rows) {
+void mark_tied(Table& table, std::size_t column, const std::vector<const Standing*>& rows) {
   for (std::size_t r = 0; r < rows.size(); ++r)
-    if (rows[r] && rows[r]->standing)
-      table.rows.at(r).at(column).tied = rows[r]->standing->tied_with_best && !rows[r]->standing->best;
+    if (rows[r]) table.rows.at(r).at(column).tied = rows[r]->tied_with_best && !rows[r]->best;
 }
 
 }  // namespace peftbench::report

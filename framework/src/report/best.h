@@ -31,6 +31,6 @@ void mark_best(Table& table, std::size_t column, const ColumnScores& scores);
 
 // Marks the cells of a column whose rows cannot be told apart from the best, which itself is not marked; `rows` are
 // those of the first rows, null for none.
-void mark_tied(Table& table, std::size_t column, const std::vector<const ComparisonRow*>& rows);
+void mark_tied(Table& table, std::size_t column, const std::vector<const Standing*>& rows);
 
 }  // namespace peftbench::report

@@ -233,9 +233,12 @@ Table by_task_table(const TaskGrid& grid, const std::vector<ComparisonRow>& rows
   for (std::size_t c = 0; c < scores.size(); ++c) mark_best(table, c + 1, scores[c]);
   bool tied = false;
   for (std::size_t t = 0; t < grid.tasks.size(); ++t) {
-    std::vector<const ComparisonRow*> on_task;
-    for (const MethodOnTasks* method : complete) on_task.push_back(scored_row(*method, grid.tasks[t]));
-    mark_tied(table, t + 1, on_task);
+    std::vector<const Standing*> standings;
+    for (const MethodOnTasks* method : complete) {
+      const auto& standing = scored_row(*method, grid.tasks[t])->standing;
+      standings.push_back(standing ? &*standing : nullptr);
+    }
+    mark_tied(table, t + 1, standings);
     tied |= has_tied(table, t + 1);
   }
   std::vector<std::optional<double>> bars;

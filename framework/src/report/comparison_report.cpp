@@ -81,11 +81,15 @@ std::vector<std::string> warnings(const Section& section) {
 
 void mark_best_scores(Table& table, const Section& section) {
   ColumnScores scores;
-  for (const ComparisonRow* row : section.rows) scores.push_back(column_score(*row));
+  std::vector<const Standing*> standings;
+  for (const ComparisonRow* row : section.rows) {
+    scores.push_back(column_score(*row));
+    standings.push_back(row->standing ? &*row->standing : nullptr);
+  }
   for (std::size_t c = 0; c < table.columns.size(); ++c)
     if (table.columns[c].key == "score") {
       mark_best(table, c, scores);
-      mark_tied(table, c, section.rows);
+      mark_tied(table, c, standings);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "report/best.h"
 #include "report/format.h"
+#include "report/table_parts.h"
 
 #include <fmt/format.h>
 
@@ -21,6 +22,12 @@ std::string state(const ComparisonRow& row) {
     for (const SeedRun& run : row.runs)
       if (run.status == status) return status;
   return Cell::absent;
+}
+
+const Standing* standing_in(const ComparisonRow& row, const std::string& task, bool trained) {
+  for (const GridStanding& cell : row.in_grids)
+    if (cell.task == task && cell.trained == trained) return &cell.standing;
+  return nullptr;
 }
 
 // Of all rows on one backbone, the mixtures' own tasks or the tasks that were not trained on.
@@ -44,6 +51,7 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
   grid.title += " (" + rows.front()->backbone + ")";
   for (const std::string& task : tasks) grid.columns.push_back(right_column(task));
   std::vector<ColumnScores> scores(tasks.size());
+  std::vector<std::vector<const Standing*>> standings(tasks.size());
   for (const ComparisonRow* row : rows) {
     if (!has(*row)) continue;
     std::vector<Cell> line = {row->task, row->label};
@@ -57,6 +65,7 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
       scores[t].push_back(task == row->task            ? column_score(*row)
                           : other == row->others.end() ? std::nullopt
                                                        : column_score(*row, *other));
+      standings[t].push_back(standing_in(*row, task, trained));
     }
     grid.add(std::move(line));
   }
@@ -71,7 +80,18 @@ std::optional<Table> score_grid(const Rows& rows, bool trained) {
     constants.push_back(bar ? Cell(format_score(*bar), *bar) : Cell());
   }
   grid.add(std::move(constants));
-  for (std::size_t t = 0; t < tasks.size(); ++t) mark_best(grid, t + 2, scores[t]);
+  bool tied = false;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    mark_best(grid, t + 2, scores[t]);
+    mark_tied(grid, t + 2, standings[t]);
+    tied |= has_tied(grid, t + 2);
+  }
+  if (tied)
+    grid.notes.push_back(
+        {"tests",
+         {fmt::format("{} not distinguishable from the best row on its task: p ≥ {} after Holm's adjustment over all "
+                      "pairs of such grids",
+                      tied_mark, significance)}});
   return grid;
 }
 

@@ -230,6 +230,7 @@ SeedRun run_of(const SuiteCell& cell, const std::optional<RunRecord>& found,
 
 void add_standings(std::vector<ComparisonRow>& rows, const TableTests& tests) {
   for (const Standing& standing : tests.standings) rows.at(standing.row).standing = standing;
+  for (const GridStanding& cell : tests.grids) rows.at(cell.standing.row).in_grids.push_back(cell);
 }
 
 std::vector<ComparisonRow> compare(const SuiteManifest& suite, const StoredRuns& stored) {

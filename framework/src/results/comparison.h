@@ -66,6 +66,7 @@ struct ComparisonRow {
   std::optional<double> majority;      // the bar: the same metric for always giving the most frequent label
   std::optional<double> illegal_rate;  // mean
   std::optional<Standing> standing;    // in its table, if it was tested there
+  std::vector<GridStanding> in_grids;  // in the columns of grids of several tasks, where it was tested
   std::vector<OtherScore> others;      // in the records' order
   std::optional<double> percent;       // trained, of all
   std::optional<Range> trained, receiving_gradient, stored, inference, after_merge, bytes_stored;

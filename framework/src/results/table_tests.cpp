@@ -19,7 +19,7 @@ void adjust_pairs(std::vector<PairTest>& pairs) {
   for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].adjusted_p = adjusted[i];
 }
 
-std::vector<Standing> standings_of(const std::vector<RankedRow>& table, const std::vector<PairTest>& pairs) {
+std::vector<Standing> standings_of(const std::vector<RankedRow>& table, std::span<const PairTest> pairs) {
   std::vector<Standing> standings;
   std::unordered_map<std::size_t, std::size_t> place;  // of a row in the table
   std::size_t best = 0;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,19 @@ struct UntestedRow {
   std::string why;
 };
 
-// All tests of a report. A table with a single row has none.
+// What the tests say of a row in a column of a grid of several tasks: its own score or that on another task.
+struct GridStanding {
+  std::string task;      // of the column
+  bool trained = false;  // the grid of the mixtures' own tasks; false: of tasks that were not trained on
+  Standing standing;     // among the rows of the column
+};
+
+// All tests of a report. A table with a single row has none. The pairs of grids are adjusted among themselves, and are
+// not among `pairs`: the marks of grids do not depend on the tables, nor these on grids.
 struct TableTests {
   std::vector<PairTest> pairs;
   std::vector<Standing> standings;
+  std::vector<GridStanding> grids;
   std::vector<UntestedRow> untested;
   std::vector<std::string> notes;  // of whole tables that were not tested, and why
 };
@@ -64,8 +74,8 @@ bool is_too_small(std::int64_t seeds, std::int64_t examples);
 // Fills in adjusted_p of all pairs.
 void adjust_pairs(std::vector<PairTest>& pairs);
 
-// Of the rows of one table, by their adjusted pairs; pairs of other tables do not matter. A pair without p tells no
+// Of the rows of one table, by their adjusted pairs; pairs of other rows do not matter. A pair without p tells no
 // difference. The best row is that with the largest score, of equal ones the first.
-std::vector<Standing> standings_of(const std::vector<RankedRow>& table, const std::vector<PairTest>& pairs);
+std::vector<Standing> standings_of(const std::vector<RankedRow>& table, std::span<const PairTest> pairs);
 
 }  // namespace peftbench::results

@@ -70,6 +70,31 @@ TEST(ScoreGridTest, MixturesHaveOneOfTheirOwn) {
   EXPECT_THAT(titles(grids[1]), ElementsAre("trained on", "method", ">mix", ">c"));
 }
 
+TEST(ScoreGridTest, RowsThatAreNotToldFromTheBestAreMarked) {
+  std::vector<ComparisonRow> rows = {row("lora", "films", 0.9, {on("tweets", 0.7)}),
+                                     row("lora", "tweets", 0.8, {on("films", 0.75)})};
+  TableTests tests;
+  const auto standing = [&](std::size_t row, bool best, bool tied) {
+    Standing result;
+    result.row = row;
+    result.best = best;
+    result.tied_with_best = tied;
+    return result;
+  };
+  tests.grids = {{"films", false, standing(0, true, true)},
+                 {"films", false, standing(1, false, true)},
+                 {"tweets", false, standing(0, false, false)},
+                 {"tweets", false, standing(1, true, true)},
+                 {"tweets", true, standing(0, false, true)}};  // of the other grid
+  add_standings(rows, tests);
+  const auto grids = score_grids(rows);
+  ASSERT_THAT(grids, SizeIs(1));
+  std::vector<bool> tied;
+  for (const std::vector<Cell>& line : grids[0].rows) tied.insert(tied.end(), {line[2].tied, line[3].tied});
+  EXPECT_THAT(tied, ElementsAre(false, false, true, false, false, false));
+  EXPECT_THAT(comparison_text(rows), HasSubstr("≈ not distinguishable from the best row on its task"));
+}
+
 TEST(ScoreGridTest, WithoutOtherTasksThereIsNone) {
   EXPECT_THAT(score_grids({row("lora", "films", 0.9, {})}), IsEmpty());
   EXPECT_THAT(score_grids({}), IsEmpty());

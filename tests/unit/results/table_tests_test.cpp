@@ -56,8 +56,8 @@ TEST(TableTests, RanksAreIntervals) {
 }
 
 TEST(TableTests, WithoutPNothingIsToldApart) {
-  const auto standings = standings_of({{0, 0.9, 2, 50}, {1, 0.1, 5, 50}, {2, 0.2, 2, 100}},
-                                      {pair_of(0, 1, 0.8, std::nullopt), pair_of(0, 2, 0.7, std::nullopt)});
+  const std::vector<PairTest> pairs = {pair_of(0, 1, 0.8, std::nullopt), pair_of(0, 2, 0.7, std::nullopt)};
+  const auto standings = standings_of({{0, 0.9, 2, 50}, {1, 0.1, 5, 50}, {2, 0.2, 2, 100}}, pairs);
   for (const Standing& row : standings) {
     EXPECT_TRUE(row.tied_with_best);
     EXPECT_EQ(row.rank_low, 1);
