@@ -73,10 +73,10 @@ std::vector<std::string> otherwise(const Section& section) {
 }
 
 std::vector<std::string> warnings(const Section& section) {
-  std::vector<std::string> lines;
+  std::vector<RowNote> notes;
   for (const ComparisonRow* row : section.rows)
-    for (const std::string& warning : row->warnings) lines.push_back(row->label + ": " + warning);
-  return lines;
+    for (const std::string& warning : row->warnings) notes.push_back({row->label, warning});
+  return joined_notes(notes, section.rows.size());
 }
 
 void mark_best_scores(Table& table, const Section& section) {

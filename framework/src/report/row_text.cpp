@@ -3,7 +3,10 @@
 #include "core/first_line.h"
 #include "core/names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace peftbench::report {
 
@@ -25,6 +28,25 @@ std::vector<std::string> warnings_of(const ComparisonRow& row) {
   if (!row.otherwise.empty())
     warnings.push_back("evaluated differently from the rest of its table: " + join(row.otherwise));
   return warnings;
+}
+
+std::vector<std::string> joined_notes(const std::vector<RowNote>& notes, std::size_t rows) {
+  constexpr std::size_t most_named = 8;
+  std::vector<std::pair<std::string, std::vector<std::string>>> texts;
+  for (const auto& [label, text] : notes) {
+    auto place = std::find_if(texts.begin(), texts.end(), [&](const auto& known) { return known.first == text; });
+    if (place == texts.end()) place = texts.insert(texts.end(), {text, {}});
+    place->second.push_back(label);
+  }
+  std::vector<std::string> lines;
+  for (auto& [text, labels] : texts) {
+    const bool all = labels.size() > 1 && labels.size() == rows;
+    const std::size_t more = labels.size() > most_named ? labels.size() - most_named : 0;
+    labels.resize(labels.size() - more);
+    const std::string named = join(labels) + (more > 0 ? fmt::format(" and {} more", more) : "");
+    lines.push_back((all ? "all rows" : named) + ": " + text);
+  }
+  return lines;
 }
 
 }  // namespace peftbench::report

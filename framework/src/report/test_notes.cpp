@@ -1,6 +1,7 @@
 #include "report/test_notes.h"
 
 #include "core/names.h"
+#include "report/row_text.h"
 
 #include <fmt/format.h>
 
@@ -19,25 +20,12 @@ bool is_among(const std::set<std::size_t>& places, std::size_t row) {
   return !places.empty() && row >= *places.begin() && row <= *places.rbegin() && places.contains(row);
 }
 
-// Rows with the same reason in one line.
 std::vector<std::string> untested_lines(const std::vector<ComparisonRow>& all, const std::set<std::size_t>& places,
                                         const TableTests& tests) {
-  constexpr std::size_t most_named = 8;
-  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
-  for (const UntestedRow& untested : tests.untested) {
-    if (!is_among(places, untested.row)) continue;
-    auto reason =
-        std::find_if(reasons.begin(), reasons.end(), [&](const auto& known) { return known.first == untested.why; });
-    if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {untested.why, {}});
-    reason->second.push_back(all.at(untested.row).label);
-  }
-  std::vector<std::string> lines;
-  for (auto& [why, labels] : reasons) {
-    const std::size_t more = labels.size() > most_named ? labels.size() - most_named : 0;
-    labels.resize(labels.size() - more);
-    lines.push_back(join(labels) + (more > 0 ? fmt::format(" and {} more", more) : "") + ": " + why);
-  }
-  return lines;
+  std::vector<RowNote> notes;
+  for (const UntestedRow& untested : tests.untested)
+    if (is_among(places, untested.row)) notes.push_back({all.at(untested.row).label, untested.why});
+  return joined_notes(notes, places.size());
 }
 
 }  // namespace

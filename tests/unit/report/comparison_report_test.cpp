@@ -155,6 +155,20 @@ TEST(Comparison, WhatCannotBeReadAndWarningsStandBelowTheTables) {
 }
 
 // hostile 20, 21: what comes from files of others is text in every form.
+TEST(Comparison, WhatSeveralRowsSayStandsInOneLine) {
+  std::vector<ComparisonRow> some(12, sample());
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    some[i].label = "r" + std::to_string(i);
+    some[i].warnings = {"one row of the source is empty"};
+    if (i < 2) some[i].warnings.push_back("never answers 'bad'");
+    if (i < 10) some[i].warnings.push_back("its process was killed");
+  }
+  EXPECT_THAT(comparison_text(some),
+              HasSubstr("  all rows: one row of the source is empty\n"
+                        "  r0, r1: never answers 'bad'\n"
+                        "  r0, r1, r2, r3, r4, r5, r6, r7 and 2 more: its process was killed\n"));
+}
+
 TEST(Comparison, NamesEndNoRowAndDoNothing) {
   ComparisonRow row = sample();
   row.label = "=1+1|<b>x</b>\n# title \x1b[31m";
