@@ -120,7 +120,10 @@ class XyDrawing {
       const char* anchor;
     };
     for (const Side& side : {Side{8, 4, "start"}, Side{-8, 4, "end"}, Side{0, -9, "middle"}, Side{0, 18, "middle"},
-                             Side{7, -7, "start"}, Side{7, 16, "start"}, Side{-7, -7, "end"}, Side{-7, 16, "end"}}) {
+                             Side{7, -7, "start"}, Side{7, 16, "start"}, Side{-7, -7, "end"}, Side{-7, 16, "end"},
+                             // A line's height farther away.
+                             Side{0, -22, "middle"}, Side{0, 31, "middle"}, Side{-7, -20, "end"}, Side{7, -20, "start"},
+                             Side{-7, 29, "end"}, Side{7, 29, "start"}}) {
       const double left = x + side.dx - (side.anchor[0] == 'e' ? width : side.anchor[0] == 'm' ? width / 2 : 0);
       const Box box = {left, y + side.dy - 10, left + width, y + side.dy + 3};
       if (box.left < plot_left + 2 || box.right > plot_right || box.top < plot_top || box.bottom > plot_bottom)
