@@ -1,13 +1,10 @@
 // `peft-bench compare`: two sets of answers that are written here.
+#include "cli/answers_fixture.h"
 #include "support/layers.h"
-#include "support/program.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <map>
 
 namespace peftbench::compare_test {
 
@@ -22,86 +19,8 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// One answer for each sign: right where it is '+'.
-struct Answers {
-  std::string method, signs;
-  int seed = 1;
-  std::string task = "films";
-  std::vector<std::string> metrics = {"accuracy"};
-  std::map<std::string, std::string> others = {};  // by task that was not trained on
-};
-
-class Compare : public testing::Test {
+class Compare : public WrittenRuns {
  protected:
-  // The folder of a finished run with these answers. A record of the corpus stands in for one of a real run.
-  fs::path write_run(const Answers& of) const {
-    json record = json::parse(file_text(fs::path(PEFTBENCH_TEST_SOURCE_DIR) / "tests/hostile/corpus/record/lora.json"));
-    const std::string id = of.method + "-" + of.task + "-s" + std::to_string(of.seed) + "-0123456789";
-    record["id"] = id;
-    record["seed"] = of.seed;
-    record["method"]["name"] = of.method;
-    record["task"]["name"] = of.task;
-    record["task"]["hash"] = "hash of " + of.task;
-    record["task"]["labels"] = {"good", "bad"};
-    record["config"] = {{"method", {{"name", of.method}}}, {"seed", of.seed}};
-    const json another_task = record["tasks"].at(0);
-    record["tasks"] = json::array();
-    record["metrics"] = metrics_of(of.metrics, of.signs);
-    for (const auto& [task, signs] : of.others) {
-      const std::string file = "predictions-" + task + ".jsonl";
-      json other = another_task;
-      other["task"] = task;
-      other["hash"] = "hash of " + task;
-      other["trained"] = false;
-      other["metrics"] = metrics_of(of.metrics, signs);
-      other["predictions"] = file;
-      other["labels"] = json::array({{{"label", "good"}}, {{"label", "bad"}}});
-      record["tasks"].push_back(other);
-      scratch_.write("runs/" + id + "/" + file, lines_of(signs));
-    }
-    scratch_.write("runs/" + id + "/record.json", record.dump());
-    scratch_.write("runs/" + id + "/predictions.jsonl", lines_of(of.signs));
-    return out_ / id;
-  }
-  static json metrics_of(const std::vector<std::string>& names, const std::string& signs) {
-    const auto right = std::count(signs.begin(), signs.end(), '+');
-    json metrics = json::array();
-    for (const std::string& name : names)
-      metrics.push_back({{"split", "test"},
-                         {"name", name},
-                         {"value", static_cast<double>(right) / static_cast<double>(signs.size())},
-                         {"n", signs.size()},
-                         {"interval", {0.125, 0.875}},
-                         {"majority", 0.5},
-                         {"majority_answer", "good"}});
-    return metrics;
-  }
-  static std::string lines_of(const std::string& signs) {
-    std::string lines;
-    for (std::size_t i = 0; i < signs.size(); ++i) {
-      const bool good = i % 2 == 0, correct = signs[i] == '+';
-      lines += json{{"index", i},
-                    {"origin", "films.csv:" + std::to_string(i + 2)},
-                    {"prediction", good == correct ? "good" : "bad"},
-                    {"label", good == correct ? 0 : 1},
-                    {"target", good ? "good" : "bad"},
-                    {"target_label", good ? 0 : 1},
-                    {"correct", correct}}
-                   .dump() +
-               "\n";
-    }
-    return lines;
-  }
-  Printed compare(const std::string& a, const std::string& b, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {"compare", a, b, "--out", out_.string()};
-    words.insert(words.end(), more.begin(), more.end());
-    return testing_support::run(words);
-  }
-  json compared(const std::string& a, const std::string& b) const {
-    const Printed printed = compare(a, b, {"--json"});
-    EXPECT_EQ(printed.status, 0) << printed.err;
-    return json::parse(printed.status == 0 ? printed.out : "null");
-  }
   // An error with what was found and expected.
   void expect_refusal(const std::string& a, const std::string& b, const std::vector<std::string>& words) const {
     const Printed printed = compare(a, b);
@@ -110,15 +29,6 @@ class Compare : public testing::Test {
     for (const std::string& word : words) EXPECT_THAT(printed.err, HasSubstr(word));
     EXPECT_THAT(printed.err, AllOf(HasSubstr("found:"), HasSubstr("fix:")));
   }
-  // In a file of a run.
-  static void change(const fs::path& file, const std::string& from, const std::string& to) {
-    std::string text = file_text(file);
-    ASSERT_NE(text.find(from), std::string::npos) << file;
-    std::ofstream(file, std::ios::binary) << text.replace(text.find(from), from.size(), to);
-  }
-
-  Scratch scratch_;
-  const fs::path out_ = scratch_.path() / "runs";
 };
 
 TEST_F(Compare, TwoRunsByTheirAnswers) {
@@ -245,131 +155,6 @@ TEST_F(Compare, WhatDoesNotPairIsRefused) {
   expect_refusal("lora", "lorra", {"no run or row 'lorra'", "did you mean 'lora'"});
 }
 
-// `report` of the same folder.
-class TestedReport : public Compare {
- protected:
-  // 120 answers: right but for those whose place has this rest by ten.
-  static std::string wrong_at(const std::vector<int>& rests, int seed) {
-    std::string signs;
-    for (int i = 0; i < 120; ++i)
-      signs += std::find(rests.begin(), rests.end(), (i + (i % 7 == seed ? 1 : 0)) % 10) != rests.end() ? '-' : '+';
-    return signs;
-  }
-  void SetUp() override {
-    for (int seed = 1; seed <= 5; ++seed) {
-      write_run({"best", wrong_at({1}, seed), seed});
-      write_run({"like", wrong_at({2}, seed), seed});
-      write_run({"worse", wrong_at({1, 3, 4, 5, 6, 7}, seed), seed});
-    }
-  }
-  Printed report(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {"report", out_.string()};
-    words.insert(words.end(), more.begin(), more.end());
-    return testing_support::run(words);
-  }
-  json rows(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {"--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    const Printed printed = report(words);
-    EXPECT_EQ(printed.status, 0) << printed.err;
-    return json::parse(printed.status == 0 ? printed.out : "null");
-  }
-};
-
-TEST_F(TestedReport, RowsHaveIntervalsRanksAndTies) {
-  const json all = rows();
-  ASSERT_EQ(all.size(), 3u);
-  for (const int row : {0, 1}) {
-    EXPECT_EQ(all.at(row).at("rank_low"), 1) << row;
-    EXPECT_EQ(all.at(row).at("rank_high"), 2) << row;
-    EXPECT_EQ(all.at(row).at("tied_with_best"), true);
-    const double mean = all.at(row).at("score").at("mean");
-    EXPECT_LT(all.at(row).at("score_low").get<double>(), mean);
-    EXPECT_GT(all.at(row).at("score_high").get<double>(), mean);
-  }
-  EXPECT_EQ(all.at(2).at("label"), "worse");
-  EXPECT_EQ(all.at(2).at("rank_low"), 3);
-  EXPECT_EQ(all.at(2).at("rank_high"), 3);
-  EXPECT_EQ(all.at(2).at("tied_with_best"), false);
-  EXPECT_EQ(all.at(2).at("too_small"), false);
-  EXPECT_THAT(
-      report().out,
-      AllOf(ContainsRegex("(best|like) +0\\.[0-9]+ ± 0\\.[0-9]+ \\[0\\.[0-9]+, [01]\\.[0-9]+\\] +≈ +1–2 |≈ +1–2 "),
-            HasSubstr("≈ not distinguishable"), HasSubstr("all 3 pairs of the report")));
-  EXPECT_EQ(report().out, report().out);
-  const json untested = rows({"--tests", "none"});
-  EXPECT_TRUE(untested.at(0).at("rank_low").is_null());
-  EXPECT_TRUE(untested.at(0).at("score_low").is_null());
-}
-
-// A method trained on another task is compared with those that were trained on this one. Their pairs are adjusted
-// apart.
-TEST_F(TestedReport, ScoresOnOtherTasksAreMarkedInTheirGrid) {
-  for (int seed = 1; seed <= 5; ++seed) {
-    write_run({"best", wrong_at({1}, seed), seed, "films", {"accuracy"}, {{"tweets", wrong_at({2}, seed)}}});
-    write_run({"worse",
-               wrong_at({1, 3, 4, 5, 6}, seed),
-               seed,
-               "films",
-               {"accuracy"},
-               {{"tweets", wrong_at({2, 3, 4, 5, 6}, seed)}}});
-    write_run({"best", wrong_at({3}, seed), seed, "tweets", {"accuracy"}, {{"films", wrong_at({4}, seed)}}});
-  }
-  const std::string text = report().out;
-  const std::size_t grid = text.find("scores on tasks other than the training task");
-  ASSERT_NE(grid, std::string::npos) << text;
-  const std::string shown = text.substr(grid), one = " +0\\.[0-9]+ ± 0\\.[0-9]+";
-  // Of the two that cannot be told apart the one with the larger score is the best, and has no mark.
-  EXPECT_THAT(shown, ContainsRegex("\nfilms +worse" + one + " +" + one + "( +)?\n"));
-  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\x88'), 3) << "a mark in each column, and its meaning: " << shown;
-  EXPECT_THAT(shown, HasSubstr("  ≈ not distinguishable from the best row on its task: p ≥ 0.05"));
-  EXPECT_THAT(text.substr(0, grid), HasSubstr("all 3 pairs of the report"));
-  EXPECT_EQ(report({"--tests", "none"}).out.find("≈"), std::string::npos);
-  fs::remove(out_ / "best-tweets-s2-0123456789/predictions-films.jsonl");
-  EXPECT_THAT(report().out, HasSubstr("best trained on tweets, t5"));
-  EXPECT_THAT(report().out,
-              HasSubstr("is not tested on other tasks: the predictions of best-tweets-s2-0123456789 are missing"));
-}
-
-TEST_F(TestedReport, PairsHaveThePOfCompare) {
-  const json pairs = rows({"--pairs"});
-  ASSERT_EQ(pairs.size(), 3u);
-  for (const json& pair : pairs) {
-    const json metric = compared(pair.at("a"), pair.at("b")).at("tasks").at(0).at("metrics").at(0);
-    EXPECT_EQ(pair.at("p"), metric.at("p"));
-    EXPECT_NEAR(pair.at("difference").get<double>(), metric.at("difference").get<double>(), 1e-12);
-    EXPECT_EQ(pair.at("test"), "crossed seeds and examples");
-    EXPECT_GE(pair.at("p_holm"), pair.at("p"));
-    EXPECT_EQ(pair.at("seeds"), 5);
-    EXPECT_EQ(pair.at("examples"), 120);
-    EXPECT_LE(pair.at("difference_low"), pair.at("difference"));
-    EXPECT_GE(pair.at("difference_high"), pair.at("difference"));
-  }
-  for (const char* form : {"text", "markdown", "csv", "latex", "html"}) {
-    const Printed printed = report({"--pairs", "--format", form});
-    EXPECT_EQ(printed.status, 0) << printed.err;
-    EXPECT_THAT(printed.out, AllOf(HasSubstr("worse"), HasSubstr("crossed seeds and examples"))) << form;
-  }
-}
-
-TEST_F(TestedReport, ARowThatIsNotAsItsRecordsSayIsLeftOut) {
-  change(out_ / "worse-films-s2-0123456789" / "predictions.jsonl", "\"prediction\":\"bad\"", "\"prediction\":\"good\"");
-  change(out_ / "worse-films-s2-0123456789" / "predictions.jsonl", "\"label\":1", "\"label\":0");
-  fs::remove(out_ / "like-films-s3-0123456789" / "predictions.jsonl");
-  write_run({"other", wrong_at({1}, 1) + "+", 1});
-  write_run({"single", wrong_at({1, 2, 3, 4, 5, 6, 7}, 1), 1});
-  const json all = rows();
-  ASSERT_EQ(all.size(), 5u);
-  const std::vector<bool> tested = {true, false, false, true, false};  // best, like, other, single, worse
-  for (std::size_t r = 0; r < all.size(); ++r)
-    EXPECT_EQ(!all.at(r).at("rank_low").is_null(), tested[r]) << all.at(r).at("label");
-  EXPECT_EQ(rows({"--pairs"}).size(), 1u);
-  EXPECT_EQ(rows({"--pairs"}).at(0).at("test"), "crossed seeds and examples, one row with one seed");
-  EXPECT_THAT(report().out, AllOf(HasSubstr("like: the predictions of like-films-s3-0123456789 are missing"),
-                                  HasSubstr("other: the runs were scored on different examples"),
-                                  ContainsRegex("worse: accuracy of worse-films-s2-0123456789 is 0.* by its record")));
-}
-
 // Errors are as frequent for both labels, so that macro F1 is the share of right answers that the records have.
 TEST_F(Compare, TablesOfMetricsThatAreNoMeansAreTestedToo) {
   std::string good, bad;
@@ -391,18 +176,6 @@ TEST_F(Compare, TablesOfMetricsThatAreNoMeansAreTestedToo) {
     EXPECT_LT(pair.at("p_holm").get<double>(), 0.01);
     EXPECT_LT(pair.at("difference_high").get<double>(), 0);
   }
-}
-
-TEST_F(TestedReport, FewSeedsOfFewExamplesAreTooSmall) {
-  for (const char* method : {"lora", "ia3"})
-    for (const int seed : {1, 2}) write_run({method, seed == 1 ? "++++----" : "+++-----", seed, "books"});
-  const json all = rows();
-  ASSERT_EQ(all.size(), 5u);
-  EXPECT_EQ(all.at(0).at("task"), "books");
-  EXPECT_EQ(all.at(0).at("too_small"), true);
-  EXPECT_EQ(all.at(0).at("tied_with_best"), true);
-  EXPECT_THAT(report().out, ContainsRegex("n too small"));
-  EXPECT_EQ(rows({"--pairs"}).at(0).at("test"), "n too small");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace peftbench::mixture_test {
@@ -284,6 +285,8 @@ TEST_F(Mixture, ASuiteShowsAColumnForEachTask) {
                     ContainsRegex("trained on +method +parity +kinds\n"),
                     ContainsRegex("parity +prompt_tuning +[01]\\.[0-9]+ ± [0-9.]+( ≈)? +[01]\\.[0-9]+ ± "),
                     ContainsRegex("kinds +prompt_tuning +[01]\\.[0-9]+ ± [0-9.]+( ≈)? +[01]\\.[0-9]+ ± ")));
+  // So few examples tell no rows apart: of each column one has the mark, and below stands what it means.
+  EXPECT_EQ(std::count(printed.out.begin(), printed.out.end(), '\x88'), 3) << printed.out;
   const json rows = json::parse(run({"report", out_.string(), "--suite", "shift", "--json"}).out);
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows.at(0).at("tasks").at(0).at("task"), "kinds");

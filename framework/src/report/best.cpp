@@ -45,6 +45,8 @@ void mark_best(Table& table, std::size_t column, const ColumnScores& scores) {
   for (std::size_t r = 0; r < best.size(); ++r) table.rows.at(r).at(column).best = best[r];
 }
 
+const Standing* standing_in_table(const ComparisonRow& row) { return row.standing ? &*row.standing : nullptr; }
+
 void mark_tied(Table& table, std::size_t column, const std::vector<const Standing*>& rows) {
   for (std::size_t r = 0; r < rows.size(); ++r)
     if (rows[r]) table.rows.at(r).at(column).tied = rows[r]->tied_with_best && !rows[r]->best;

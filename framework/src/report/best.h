@@ -29,6 +29,9 @@ std::vector<bool> best_scores(const ColumnScores& scores);
 // Marks the best cells of a column; `scores` are those of the first rows.
 void mark_best(Table& table, std::size_t column, const ColumnScores& scores);
 
+// Null where the row was not tested in its table.
+const Standing* standing_in_table(const ComparisonRow& row);
+
 // Marks the cells of a column whose rows cannot be told apart from the best, which itself is not marked; `rows` are
 // those of the first rows, null for none.
 void mark_tied(Table& table, std::size_t column, const std::vector<const Standing*>& rows);

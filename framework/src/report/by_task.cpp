@@ -234,10 +234,8 @@ Table by_task_table(const TaskGrid& grid, const std::vector<ComparisonRow>& rows
   bool tied = false;
   for (std::size_t t = 0; t < grid.tasks.size(); ++t) {
     std::vector<const Standing*> standings;
-    for (const MethodOnTasks* method : complete) {
-      const auto& standing = scored_row(*method, grid.tasks[t])->standing;
-      standings.push_back(standing ? &*standing : nullptr);
-    }
+    for (const MethodOnTasks* method : complete)
+      standings.push_back(standing_in_table(*scored_row(*method, grid.tasks[t])));
     mark_tied(table, t + 1, standings);
     tied |= has_tied(table, t + 1);
   }

@@ -84,7 +84,7 @@ void mark_best_scores(Table& table, const Section& section) {
   std::vector<const Standing*> standings;
   for (const ComparisonRow* row : section.rows) {
     scores.push_back(column_score(*row));
-    standings.push_back(row->standing ? &*row->standing : nullptr);
+    standings.push_back(standing_in_table(*row));
   }
   for (std::size_t c = 0; c < table.columns.size(); ++c)
     if (table.columns[c].key == "score") {

@@ -154,7 +154,6 @@ TEST(Comparison, WhatCannotBeReadAndWarningsStandBelowTheTables) {
   EXPECT_EQ(comparison_json(some).at(0).at("warnings").size(), 1u);
 }
 
-// hostile 20, 21: what comes from files of others is text in every form.
 TEST(Comparison, WhatSeveralRowsSayStandsInOneLine) {
   std::vector<ComparisonRow> some(12, sample());
   for (std::size_t i = 0; i < some.size(); ++i) {
@@ -169,6 +168,7 @@ TEST(Comparison, WhatSeveralRowsSayStandsInOneLine) {
                         "  r0, r1, r2, r3, r4, r5, r6, r7 and 2 more: its process was killed\n"));
 }
 
+// hostile 20, 21: what comes from files of others is text in every form.
 TEST(Comparison, NamesEndNoRowAndDoNothing) {
   ComparisonRow row = sample();
   row.label = "=1+1|<b>x</b>\n# title \x1b[31m";
