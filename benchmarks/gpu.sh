@@ -21,7 +21,7 @@ pack() { # BUILD FOLDER
   # The distribution's libraries that another distribution may have otherwise; LibTorch and glibc are that machine's.
   while read -r library; do cp -L -- "$library" "$folder/lib/"; done < <(
     ldd "$build/lib/libpeftbench.so" "$build/bin/training_step" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u |
-      grep -E '/lib(sentencepiece|sentencepiece_train|re2|utf8proc|sqlite3|yaml-cpp|fmt|benchmark|absl_[a-z_]*)\.so')
+      grep -E '/lib(sentencepiece|sentencepiece_train|hwy|re2|utf8proc|sqlite3|yaml-cpp|fmt|benchmark|absl_[a-z_]*)\.so')
   find "$folder" -type f \( -name '*.so*' -o -path '*/bin/*' \) -exec strip --strip-unneeded {} +
   du -sh -- "$folder"
 }

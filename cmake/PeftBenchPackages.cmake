@@ -46,6 +46,7 @@ peftbench_require_library(sentencepiece sentencepiece_processor.h libsentencepie
 peftbench_require_library(sentencepiece_train sentencepiece_trainer.h libsentencepiece-dev)
 peftbench_require_library(utf8proc utf8proc.h libutf8proc-dev)
 peftbench_require_library(re2 re2/re2.h libre2-dev)
+peftbench_require_library(hwy hwy/highway.h libhwy-dev)
 
 # Boost.DLL as a header-only library: with std::filesystem nothing of Boost is linked.
 add_library(peftbench_boost_dll INTERFACE)

@@ -62,7 +62,7 @@ watched() { # LABEL FOLDER COMMAND…
 # Not ccache: where it is there, CMake uses it, but a first build is slower with it.
 tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
 libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-dev libyaml-cpp-dev nlohmann-json3-dev
-           libcli11-dev libre2-dev zlib1g-dev libsqlite3-dev)
+           libcli11-dev libre2-dev libhwy-dev zlib1g-dev libsqlite3-dev)
 if [[ $goal != program ]]; then libraries+=(libgtest-dev libgmock-dev); fi
 if [[ $goal == tests ]]; then libraries+=(libbenchmark-dev); fi
 

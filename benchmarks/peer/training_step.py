@@ -18,6 +18,7 @@ shape = os.environ.get("PEFTBENCH_SHAPE") or "small"
 method = os.environ.get("PEFTBENCH_METHOD") or "prompt_tuning"
 precision = getattr(torch, os.environ.get("PEFTBENCH_PRECISION") or "float32")
 device = os.environ.get("PEFTBENCH_DEVICE") or "cpu"
+ragged = os.environ.get("PEFTBENCH_TEXT") == "ragged"
 B, S, T = 16, 128, 8
 
 
@@ -46,7 +47,9 @@ def main():
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     ids = (torch.arange(B * S).view(B, S) * 17 % 8000 + 2).to(device)
     labels = (torch.arange(B * T).view(B, T) * 29 % 8000 + 2).to(device)
-    mask = torch.ones_like(ids)
+    lengths = torch.tensor([32 + 96 * (b * 7 % 16) // 15 if ragged else S for b in range(B)])  # as training_step.cpp has it
+    mask = (torch.arange(S) < lengths.unsqueeze(1)).long().to(device)
+    ids = ids * mask
     for dropout in (0.0, 0.1):
         tuned = model(dropout).train()
         optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-4)

@@ -21,6 +21,7 @@ struct TinyOptions {
   bool tied = false;
   uint64_t seed = 1;
   int64_t vocabulary = 40;
+  Backend backend = Backend::reference;
 };
 
 inline BackboneSpec tiny_spec(const TinyOptions& options = {}) {
@@ -55,7 +56,9 @@ inline TensorMap tiny_tensors(const BackboneSpec& spec, uint64_t seed) {
 
 inline std::shared_ptr<const Backbone> tiny_backbone(const TinyOptions& options = {}) {
   const BackboneSpec spec = tiny_spec(options);
-  return Backbone::from_tensors(spec, tiny_tensors(spec, options.seed));
+  LoadOptions load;
+  load.backend = options.backend;
+  return Backbone::from_tensors(spec, tiny_tensors(spec, options.seed), load);
 }
 
 // Ids that avoid pad and EOS, different for every (length, seed).

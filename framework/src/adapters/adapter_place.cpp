@@ -64,6 +64,7 @@ AdapterPlace find_adapter(const std::string& name, const fs::path& runs) {
   place.backbone = file_exists(fs::path(record.backbone.folder) / "config.json") ? record.backbone.folder : "";
   place.made_from = made_from(record);
   place.load = load_options(record.backbone.precision, record.backbone.quantization);
+  place.load.backend = enum_from<Backend>(record.backbone.backend).value_or(Backend::reference);
   return place;
 }
 

@@ -3,6 +3,8 @@
 #include "backbone/config_json.h"
 #include "backbone/decode_cache.h"
 #include "backbone/finite.h"
+#include "backbone/kernels/packed_matrix.h"
+#include "backbone/layers/packed_linear.h"
 #include "backbone/load.h"
 #include "backbone/network.h"
 #include "backbone/weights_kind.h"
@@ -32,9 +34,20 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
   }
   const at::ScalarType type = is_small(entry.role) ? at::kFloat : type_of(options.precision);
   Tensor weight = source.detach().to(type).contiguous().to(options.device);
+  if (is_map && options.backend == Backend::fast) return std::make_shared<const PackedLinear>(weight);
   if (is_map) return std::make_shared<const DenseLinear>(std::move(weight), type);
-  if (entry.role.kind == TensorKind::lm_head) return std::make_shared<const DenseLinear>(std::move(weight), at::kFloat);
+  if (entry.role.kind == TensorKind::lm_head) {
+    if (options.backend == Backend::fast && type == at::kFloat) return std::make_shared<const PackedLinear>(weight);
+    return std::make_shared<const DenseLinear>(std::move(weight), at::kFloat);
+  }
   return std::make_shared<const DenseTensor>(std::move(weight));
+}
+
+void require_fast(c10::Device device) {
+  if (device.is_cpu() && kernels::PackedMatrix::available()) return;
+  throw ConfigError(Problem{"backbone.backend=fast cannot run here",
+                            device.is_cpu() ? "a LibTorch without oneDNN" : "device " + device.str(),
+                            "the CPU, and a LibTorch with oneDNN", "set backbone.backend=reference"});
 }
 
 }  // namespace
@@ -55,7 +68,7 @@ Backbone::Backbone(BackboneSpec spec, const LoadOptions& options,
     : spec_(std::move(spec)),
       options_(options),
       tensors_(std::move(tensors)),
-      network_(build_network(spec_, tensors_)) {}
+      network_(build_network(spec_, tensors_, options_.backend)) {}
 
 Backbone::~Backbone() = default;
 
@@ -76,6 +89,7 @@ std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, Tensor
 
 std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tensors, const LoadOptions& options,
                                                const std::string& origin) {
+  if (options.backend == Backend::fast) require_fast(options.device);
   std::vector<Tensor> sources = match_tensors(spec, std::move(tensors), origin);
   std::vector<std::shared_ptr<const FrozenTensor>> frozen;
   for (const TensorEntry& entry : spec.tensors()) {
@@ -159,8 +173,14 @@ EncoderState Backbone::encode(const PackedTokens& input, const CompiledPlan& pla
 }
 
 DecoderState Backbone::decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
-                              const RunContext& context) const {
-  return decode(encoder, input, pass(plan, context), nullptr);
+                              const RunContext& context, KeptKeys* cross) const {
+  return decode(encoder, input, pass(plan, context), cross);
+}
+
+std::shared_ptr<KeptKeys> Backbone::cross_keys() const {
+  auto kept = std::make_shared<KeptKeys>();
+  kept->cross.resize(network_->decoder.layers());
+  return kept;
 }
 
 DecoderState Backbone::decode(const EncoderState& encoder, const PackedTokens& input, const Pass& pass,

@@ -38,6 +38,7 @@ struct LoadOptions {
   Precision precision = Precision::float32;
   Quantization quantization = Quantization::none;  // of the blocks' linear maps; they compute in `precision`
   c10::Device device = c10::kCPU;                  // where the weights are, and all is computed
+  Backend backend = Backend::reference;            // fast: on the CPU alone
 };
 
 struct DecodeCache;  // backbone/decode_cache.h
@@ -60,6 +61,7 @@ class Backbone {
   Precision precision() const { return options_.precision; }
   Quantization quantization() const { return options_.quantization; }
   c10::Device device() const { return options_.device; }
+  Backend backend() const { return options_.backend; }
   std::string checksum() const;  // SHA-256 over names and bytes of all tensors
   // As stored, by ParameterSite index; a quantised weight is dequantised for the caller, in `precision`.
   Tensor frozen(int parameter_index) const;
@@ -78,9 +80,11 @@ class Backbone {
   // To run the encoder on embeddings instead of ids (`forward --grad`), pass them.
   EncoderState encode(const PackedTokens& input, const CompiledPlan& plan, const RunContext& context,
                       const Tensor& embeddings = {}) const;
-  // Teacher forcing: `input` is the shifted target, decoder start first.
+  // Teacher forcing: `input` is the shifted target, decoder start first. `cross` (may be null) keeps the keys and
+  // values of the encoder for the next inputs of the same sequences.
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
-                      const RunContext& context) const;
+                      const RunContext& context, KeptKeys* cross = nullptr) const;
+  std::shared_ptr<KeptKeys> cross_keys() const;  // to be kept; nothing yet
   // [N, V] fp32, or [B, C] if the plan's head scores classes.
   Tensor head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const;
 

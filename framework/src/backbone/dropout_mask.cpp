@@ -9,61 +9,71 @@
 namespace peftbench::backbone {
 namespace {
 
-// Two rounds of a 32-bit mixer (Wellons' search of such functions, "lowbias32" of 2022). Factors below 2^31, so that a
-// product with 32 bits fits a signed 64-bit integer, which all devices have.
-constexpr std::uint32_t factors[] = {0x21f0aaadU, 0x735a2d97U};
-
-constexpr std::uint32_t mixed(std::uint32_t h) {
-  h ^= h >> 16U;
-  h *= factors[0];
-  h ^= h >> 15U;
-  h *= factors[1];
-  return h ^ h >> 15U;
-}
-
 constexpr std::int64_t word = 0xffffffff;
 
 Tensor mixed(Tensor h) {
-  h = h.bitwise_xor(h.bitwise_right_shift(16)).mul(static_cast<std::int64_t>(factors[0])).bitwise_and(word);
-  h = h.bitwise_xor(h.bitwise_right_shift(15)).mul(static_cast<std::int64_t>(factors[1])).bitwise_and(word);
+  h = h.bitwise_xor(h.bitwise_right_shift(16))
+          .mul(static_cast<std::int64_t>(kernels::mask_factors[0]))
+          .bitwise_and(word);
+  h = h.bitwise_xor(h.bitwise_right_shift(15))
+          .mul(static_cast<std::int64_t>(kernels::mask_factors[1]))
+          .bitwise_and(word);
   return h.bitwise_xor(h.bitwise_right_shift(15));
 }
 
-struct Keys {
-  std::uint32_t low, high;
-};
-
-Tensor by_operators(std::int64_t count, std::int64_t threshold, Keys keys, float kept, c10::Device device) {
+Tensor by_operators(std::int64_t count, const kernels::MaskKey& key, c10::Device device) {
+  const std::uint64_t low = key.key & 0xffffffffU, high = key.key >> 32U;
   const Tensor places = at::arange(count, at::TensorOptions(at::kLong).device(device));
-  const Tensor first = mixed(places.bitwise_and(word).bitwise_xor(static_cast<std::int64_t>(keys.low)));
-  const Tensor upper = places.bitwise_right_shift(32).bitwise_xor(static_cast<std::int64_t>(keys.high));
-  return mixed(first.add(upper).bitwise_and(word)).ge(threshold).to(at::kFloat).mul(kept);
+  const Tensor first = mixed(places.bitwise_and(word).bitwise_xor(static_cast<std::int64_t>(low)));
+  const Tensor upper = places.bitwise_right_shift(32).bitwise_xor(static_cast<std::int64_t>(high));
+  return mixed(first.add(upper).bitwise_and(word))
+      .ge(static_cast<std::int64_t>(key.threshold))
+      .to(at::kFloat)
+      .mul(key.kept);
 }
 
-Tensor on_cpu(std::int64_t count, std::int64_t threshold, Keys keys, float kept) {
-  const Tensor out = at::empty({count}, at::kFloat);
-  float* values = out.mutable_data_ptr<float>();
-  at::parallel_for(0, count, 1 << 15, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) {
-      const auto place = static_cast<std::uint64_t>(i);
-      const std::uint32_t upper = static_cast<std::uint32_t>(place >> 32U) ^ keys.high;
-      const std::uint32_t bits = mixed(mixed(static_cast<std::uint32_t>(place) ^ keys.low) + upper);
-      values[i] = static_cast<std::int64_t>(bits) >= threshold ? kept : 0.0F;
-    }
-  });
-  return out;
+kernels::MaskKey mask_key(double p, std::uint64_t key) {
+  return {key, static_cast<std::uint64_t>(std::llround(std::ldexp(p, 32))), static_cast<float>(1 / (1 - p))};
 }
 
 }  // namespace
 
+DropoutMask::DropoutMask(double p, std::uint64_t key) : key_(mask_key(p, key)) {}
+
+void DropoutMask::fill(std::int64_t first_place, float* mask, std::int64_t count) const {
+  kernels::mask_row(key_, static_cast<std::uint64_t>(first_place), mask, count);
+}
+
 Tensor dropout_mask(at::IntArrayRef sizes, double p, std::uint64_t key, c10::Device device) {
   std::int64_t count = 1;
   for (const std::int64_t size : sizes) count *= size;
-  const auto threshold = static_cast<std::int64_t>(std::llround(std::ldexp(p, 32)));
-  const Keys keys{static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32U)};
-  const auto kept = static_cast<float>(1 / (1 - p));
-  return (device.is_cpu() ? on_cpu(count, threshold, keys, kept) : by_operators(count, threshold, keys, kept, device))
-      .view(sizes);
+  if (!device.is_cpu()) return by_operators(count, mask_key(p, key), device).view(sizes);
+  const Tensor out = at::empty(sizes, at::kFloat);
+  float* values = out.mutable_data_ptr<float>();
+  const DropoutMask mask(p, key);
+  at::parallel_for(0, count, 1 << 15,
+                   [&](std::int64_t first, std::int64_t last) { mask.fill(first, values + first, last - first); });
+  return out;
+}
+
+RowMasks::RowMasks(const DropoutMask& mask, std::int64_t columns, const std::vector<std::int64_t>& offsets)
+    : mask_(mask), columns_(columns) {
+  const auto sequences = static_cast<std::int64_t>(offsets.size()) - 1;
+  shared_.resize(static_cast<std::size_t>(sequences * columns));
+  mask.fill(0, shared_.data(), sequences * columns);
+  for (std::int64_t b = 0; b < sequences; ++b)
+    sequences_.resize(static_cast<std::size_t>(offsets[static_cast<std::size_t>(b) + 1]), b);
+}
+
+const float* RowMasks::of(std::int64_t row, float* buffer) const {
+  if (!sequences_.empty()) return shared_.data() + sequences_[static_cast<std::size_t>(row)] * columns_;
+  mask_.fill(row * columns_, buffer, columns_);
+  return buffer;
+}
+
+void WeightMasks::fill(std::int64_t sequence, std::int64_t head, std::int64_t query, float* row,
+                       std::int64_t count) const {
+  mask.fill(((sequence * heads + head) * queries + (queries == 1 ? 0 : query)) * keys, row, count);
 }
 
 }  // namespace peftbench::backbone

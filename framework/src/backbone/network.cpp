@@ -1,5 +1,7 @@
 #include "backbone/network.h"
 
+#include "backbone/layers/packed_linear.h"
+
 #include <peftbench/error.h>
 
 #include <cmath>
@@ -12,9 +14,10 @@ namespace {
 // Finds sites and tensors by what they are, once.
 class Builder {
  public:
-  Builder(const BackboneSpec& spec, const std::vector<std::shared_ptr<const FrozenTensor>>& tensors)
+  Builder(const BackboneSpec& spec, const std::vector<std::shared_ptr<const FrozenTensor>>& tensors, Backend backend)
       : spec_(spec),
         tensors_(tensors),
+        backend_(backend),
         parameters_(spec.parameters()),
         linears_(spec.linears()),
         key_values_(spec.key_values()),
@@ -29,8 +32,7 @@ class Builder {
     const LinearSite site = spec_.lm_head();
     const int weight = index({spec_.tied ? TensorKind::embedding : TensorKind::lm_head});
     // A tied table is the embedding's tensor, with products of its own.
-    std::shared_ptr<const FrozenLinear> map =
-        spec_.tied ? std::make_shared<const DenseLinear>(tensor(weight)->value(), at::kFloat) : linear_tensor(weight);
+    std::shared_ptr<const FrozenLinear> map = spec_.tied ? tied_map(weight) : linear_tensor(weight);
     const double scale = spec_.scale_logits ? std::pow(static_cast<double>(spec_.d_model), -0.5) : 1.0;
     return {Linear(site, weight, std::move(map)), scale, spec_.vocab_size};
   }
@@ -61,6 +63,13 @@ class Builder {
     return std::dynamic_pointer_cast<const FrozenLinear>(tensor(index));
   }
 
+  std::shared_ptr<const FrozenLinear> tied_map(int table) const {
+    const Tensor value = tensor(table)->value();
+    if (backend_ == Backend::fast && value.scalar_type() == at::kFloat)
+      return std::make_shared<const PackedLinear>(value);
+    return std::make_shared<const DenseLinear>(value, at::kFloat);
+  }
+
   template <class Site>
   static const Site& find(const std::vector<Site>& sites, Stack stack, int layer, Sublayer sublayer) {
     for (const Site& site : sites)
@@ -76,10 +85,12 @@ class Builder {
     throw Error("the backbone has no site for the map " + map);
   }
 
-  RmsNorm norm(const TensorRole& role) const { return {index(role), tensor(index(role)), spec_.norm_epsilon}; }
+  RmsNorm norm(const TensorRole& role) const {
+    return {index(role), tensor(index(role)), spec_.norm_epsilon, backend_};
+  }
 
   Residual residual(Stack stack, int layer, Sublayer sublayer) const {
-    return {norm({TensorKind::norm, stack, layer, sublayer}), find(sublayers_, stack, layer, sublayer)};
+    return {norm({TensorKind::norm, stack, layer, sublayer}), find(sublayers_, stack, layer, sublayer), backend_};
   }
 
   std::shared_ptr<const PositionBias> position_bias(Stack stack, int layer) const {
@@ -93,7 +104,7 @@ class Builder {
     const auto map = [&](const char* name) { return linear(stack, layer, sublayer, name); };
     return {residual(stack, layer, sublayer),
             Attention({map("q"), map("k"), map("v"), map("o")}, find(key_values_, stack, layer, sublayer),
-                      std::move(bias), spec_.attention_scale)};
+                      std::move(bias), spec_.attention_scale, backend_)};
   }
 
   Sublayered<FeedForward> feed_forward(Stack stack, int layer) const {
@@ -101,11 +112,12 @@ class Builder {
     std::optional<Linear> gated;
     if (spec_.gated) gated = map("wi_1");
     return {residual(stack, layer, Sublayer::ffn),
-            FeedForward(map(spec_.gated ? "wi_0" : "wi"), std::move(gated), map("wo"), spec_.activation)};
+            FeedForward(map(spec_.gated ? "wi_0" : "wi"), std::move(gated), map("wo"), spec_.activation, backend_)};
   }
 
   const BackboneSpec& spec_;
   const std::vector<std::shared_ptr<const FrozenTensor>>& tensors_;
+  Backend backend_;
   std::vector<ParameterSite> parameters_;
   std::vector<LinearSite> linears_;
   std::vector<KvSite> key_values_;
@@ -115,8 +127,9 @@ class Builder {
 }  // namespace
 
 std::unique_ptr<const Network> build_network(const BackboneSpec& spec,
-                                             const std::vector<std::shared_ptr<const FrozenTensor>>& tensors) {
-  const Builder builder(spec, tensors);
+                                             const std::vector<std::shared_ptr<const FrozenTensor>>& tensors,
+                                             Backend backend) {
+  const Builder builder(spec, tensors, backend);
   return std::unique_ptr<const Network>(
       new Network{builder.embedding(), builder.stack(Stack::encoder), builder.stack(Stack::decoder), builder.head()});
 }

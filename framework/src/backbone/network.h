@@ -20,6 +20,7 @@ struct Network {
 
 // `tensors`: by ParameterSite index; those of linear maps are FrozenLinear.
 std::unique_ptr<const Network> build_network(const BackboneSpec& spec,
-                                             const std::vector<std::shared_ptr<const FrozenTensor>>& tensors);
+                                             const std::vector<std::shared_ptr<const FrozenTensor>>& tensors,
+                                             Backend backend);
 
 }  // namespace peftbench::backbone

@@ -9,6 +9,9 @@
 
 namespace peftbench::backbone {
 
+// What computes the layers: LibTorch's operators, or kernels of our own and packed weights where there are such.
+enum class Backend { reference, fast };
+
 enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
 
 inline at::ScalarType type_of(Precision precision) {
@@ -24,6 +27,10 @@ enum class Quantization {
 
 }  // namespace peftbench::backbone
 
+template <>
+struct peftbench::EnumNames<peftbench::backbone::Backend> {
+  static constexpr std::string_view names[] = {"reference", "fast"};
+};
 template <>
 struct peftbench::EnumNames<peftbench::backbone::Precision> {
   static constexpr std::string_view names[] = {"float32", "bfloat16"};

@@ -1,8 +1,5 @@
 #include "backbone/run_context.h"
 
-#include "backbone/dropout_mask.h"
-#include "core/random.h"
-
 #include <ATen/ops/index_select.h>
 
 namespace peftbench::backbone {
@@ -17,7 +14,7 @@ RunContext RunContext::for_training(double dropout, DropoutShape shape, std::uin
 }
 
 Tensor RunContext::mask(at::IntArrayRef sizes, const Tensor& like, double p) const {
-  return dropout_mask(sizes, p, stream_seed(seed_, "mask", masks_++), like.device());
+  return dropout_mask(sizes, p, next_key(), like.device());
 }
 
 Tensor RunContext::dropout(const Tensor& x, double p) const {
@@ -35,6 +32,18 @@ Tensor RunContext::attention_dropout(const Tensor& weights) const {
   if (!training_ || rate_ <= 0) return weights;
   if (shape_ == DropoutShape::elementwise) return weights * mask(weights.sizes(), weights, rate_);
   return weights * mask({weights.size(0), weights.size(1), 1, weights.size(3)}, weights, rate_);
+}
+
+std::shared_ptr<const RowMasks> RunContext::row_masks(int64_t columns, const TokenLayout& layout) const {
+  if (!training_ || rate_ <= 0) return nullptr;
+  const DropoutMask mask(rate_, next_key());
+  return shape_ == DropoutShape::elementwise ? std::make_shared<const RowMasks>(mask, columns)
+                                             : std::make_shared<const RowMasks>(mask, columns, layout.offsets);
+}
+
+std::optional<WeightMasks> RunContext::weight_masks(int64_t heads, int64_t queries, int64_t keys) const {
+  if (!training_ || rate_ <= 0) return std::nullopt;
+  return WeightMasks{DropoutMask(rate_, next_key()), heads, shape_ == DropoutShape::elementwise ? queries : 1, keys};
 }
 
 }  // namespace peftbench::backbone

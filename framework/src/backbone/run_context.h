@@ -1,10 +1,14 @@
 #pragma once
 
+#include "backbone/dropout_mask.h"
 #include "backbone/layer.h"
+#include "core/random.h"
 
 #include <peftbench/hooks.h>
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 
 namespace peftbench::backbone {
 
@@ -31,10 +35,15 @@ class RunContext final : public CallContext {
   Tensor backbone_dropout(const Tensor& x, const TokenLayout& layout) const;
   // For attention weights [B, H, T, S].
   Tensor attention_dropout(const Tensor& weights) const;
+  // The masks of the next backbone_dropout of [N, columns] and attention_dropout, which they stand for. None: no
+  // dropout.
+  std::shared_ptr<const RowMasks> row_masks(int64_t columns, const TokenLayout& layout) const;
+  std::optional<WeightMasks> weight_masks(int64_t heads, int64_t queries, int64_t keys) const;
 
  private:
   RunContext() = default;
   Tensor mask(at::IntArrayRef sizes, const Tensor& like, double p) const;
+  std::uint64_t next_key() const { return stream_seed(seed_, "mask", masks_++); }
   bool training_ = false;
   double rate_ = 0;
   DropoutShape shape_ = DropoutShape::per_sequence;

@@ -21,7 +21,8 @@ int forward_command(const std::vector<std::string>& words) {
       "forward",
       "Runs one forward pass on token ids from files, for comparison with other programs. No vocabulary\nis needed.");
   ForwardRequest request;
-  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none", device = "auto";
+  std::string input, labels, output, groups, generate, precision = "float32", quantization = "none",
+                                                       backend = "reference", device = "auto";
   std::vector<std::string> adapters;
   CLI::App& app = arguments.app();
   app.add_option("--backbone", request.backbone, "a name listed by `peft-bench backbones`, or a Hugging Face folder")
@@ -44,6 +45,9 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
       ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
+  app.add_option("--backend", backend, "what computes the backbone; fast: on the CPU alone")
+      ->check(CLI::IsMember(enum_choices<Backend>()))
+      ->capture_default_str();
   app.add_option("--device", device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--generate", generate, "JSON file to write: the generated ids")->type_name("FILE");
   app.add_option("--beams", request.beams, "number of beams of --generate; 1: greedy decoding")
@@ -57,7 +61,7 @@ int forward_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
   request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value(),
-                  find_device(device, "--device")};
+                  find_device(device, "--device"), enum_from<Backend>(backend).value()};
   use_arithmetic(request.load.device, {});
   request.input_ids = input;
   request.labels = path(labels);

@@ -34,6 +34,7 @@ struct BackboneOptions {
   std::string name;
   Precision precision = Precision::float32;
   Quantization quantization = Quantization::none;
+  Backend backend = Backend::reference;
 };
 // Beside those of TrainConfig::evaluation, which validation shares.
 struct ScoreOptions {
@@ -90,6 +91,10 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor("backbone.precision", o.backbone.precision, any("precision of the frozen weights"));
   visitor("backbone.quantization", o.backbone.quantization,
           any("quantization of the blocks' linear maps: nf4 as in QLoRA, int8 with one scale per output row"));
+  visitor(
+      option_key::backend, o.backbone.backend,
+      any("what computes the backbone: reference (LibTorch's operators), or fast (kernels of peft-bench and weights "
+          "packed once, on the CPU alone; equal but for the last digits)"));
   visitor(option_key::init_from, o.init_from,
           any("initialise from an adapter (of peft-bench, Hugging Face or a .npy), a run's "
               "folder, or a .safetensors; empty: the method's own initialisation"));

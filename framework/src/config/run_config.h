@@ -40,7 +40,9 @@ struct RunConfig {
 
   const std::string& task() const { return options.task.name; }
   const std::string& backbone() const { return options.backbone.name; }
-  LoadOptions load_options() const { return {options.backbone.precision, options.backbone.quantization, device}; }
+  LoadOptions load_options() const {
+    return {options.backbone.precision, options.backbone.quantization, device, options.backbone.backend};
+  }
   std::int64_t seed() const { return options.train.seed; }
 };
 

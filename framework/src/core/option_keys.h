@@ -11,6 +11,7 @@ inline constexpr const char* max_target_tokens = "task.max_target_tokens";
 inline constexpr const char* prefix = "task.prefix";
 inline constexpr const char* sentinel = "task.sentinel";
 inline constexpr const char* backbone = "backbone.name";
+inline constexpr const char* backend = "backbone.backend";
 inline constexpr const char* init_from = "init_from";
 inline constexpr const char* continue_from = "continue_from";
 inline constexpr const char* split = "eval.split";

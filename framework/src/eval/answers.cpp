@@ -73,6 +73,7 @@ Tensor Evaluator::word_scores(const Batch& batch) {
   std::size_t words = 0;
   for (const Evaluator* reader : batch.readers) words = std::max(words, reader->ranked_.size());
   std::vector<Tensor> scores;
+  const auto cross = backbone.cross_keys();  // all words are read over the same inputs
   for (std::size_t word = 0; word < words; ++word) {
     std::vector<std::vector<std::int64_t>> targets;
     std::vector<double> lengths, absent;
@@ -84,7 +85,8 @@ Tensor Evaluator::word_scores(const Batch& batch) {
       lengths.push_back(reader.config_.rank_score == RankScore::mean ? tokens : 1.0);
       absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
     }
-    const Tensor all = score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference());
+    const Tensor all =
+        score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference(), cross.get());
     const Tensor score = combined_scores(backbone, batch.plan, all);
     const auto as_scores = [&](const std::vector<double>& values) {
       return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());

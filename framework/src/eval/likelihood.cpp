@@ -77,7 +77,7 @@ PackedTokens decoder_tokens(const std::vector<std::vector<std::int64_t>>& sequen
 
 DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder,
                            const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                           const RunContext& context) {
+                           const RunContext& context, KeptKeys* cross) {
   std::vector<std::vector<std::int64_t>> shifted;
   for (const auto& target : targets) {
     if (target.empty()) throw Error("a target without tokens cannot be scored");
@@ -85,7 +85,7 @@ DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder
     shifted.back().insert(shifted.back().end(), target.begin(), target.end() - 1);
   }
   const PackedTokens input = decoder_tokens(shifted, encoder.layout);
-  DecoderState state = backbone.decode(encoder, input, plan, context);
+  DecoderState state = backbone.decode(encoder, input, plan, context, cross);
   if (state.layout.rows() == input.layout.rows()) return state;
   std::vector<Tensor> parts;
   for (std::int64_t s = 0; s < state.layout.sequences(); ++s) {
@@ -150,9 +150,9 @@ DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t c
 
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
                      const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                     const RunContext& context) {
+                     const RunContext& context, KeptKeys* cross) {
   at::NoGradGuard no_grad;
-  const DecoderState labels = decode_labels(backbone, encoder, targets, plan, context);
+  const DecoderState labels = decode_labels(backbone, encoder, targets, plan, context, cross);
   std::vector<Tensor> parts;
   for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, most_logit_bytes)) {
     const std::vector<std::vector<std::int64_t>> part(targets.begin() + first, targets.begin() + last);

@@ -37,7 +37,7 @@ EncoderState encode_batch(const Backbone& backbone, const ExampleBatch& batch, c
 // Decoder states of the rows that predict a label: the last rows of a sequence, where a hook made it longer.
 DecoderState decode_labels(const Backbone& backbone, const EncoderState& encoder,
                            const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                           const RunContext& context);
+                           const RunContext& context, KeptKeys* cross = nullptr);
 
 // Of the label tokens of all sequences together, T of them.
 struct TokenScores {
@@ -65,10 +65,11 @@ std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& lay
                                                           std::int64_t bytes);
 DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t count);
 
-// Log-likelihoods [S] of the targets without a graph, in chunks.
+// Log-likelihoods [S] of the targets without a graph, in chunks. `cross`: as Backbone::decode has it, for other targets
+// of the same inputs.
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
                      const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                     const RunContext& context);
+                     const RunContext& context, KeptKeys* cross = nullptr);
 
 // [S, C] log-probabilities of a head that scores classes.
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,

@@ -129,6 +129,7 @@ void visit_fields(auto& field, Is<RunRecord::Backbone> auto& b) {
   field({"folder", "absolute path of the folder of its weights"}, b.folder);
   field({"precision", "precision of the frozen weights"}, b.precision);
   field({"quantization", "quantization of its linear maps", newer, "none|nf4|int8"}, b.quantization);
+  field({"backend", "what computes it", newer, "reference|fast"}, b.backend);
   field({"bytes", "memory of the weights in this precision and quantization", newer}, b.bytes);
   field({"parameters", "number of elements, independent of their number of bits"}, b.parameters);
   field({"checksum_before", "SHA-256 over names and bytes of all weights, after loading"}, b.checksum_before);
@@ -373,8 +374,6 @@ void visit_fields(auto& field, Is<RunRecord> auto& r) {
 // A type whose fields are listed here.
 struct AnyVisitor {};
 template <class T>
-concept Listed = requires(AnyVisitor& visitor, T& value) {
-  visit_fields(visitor, value);
-};
+concept Listed = requires(AnyVisitor& visitor, T& value) { visit_fields(visitor, value); };
 
 }  // namespace peftbench::results

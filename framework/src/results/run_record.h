@@ -108,7 +108,8 @@ struct RunRecord {
     std::vector<std::string> labels = {};  // label words, in the order of training
   } task;
   struct Backbone {
-    std::string name, folder, precision, quantization = "none", checksum_before, checksum_after = {};
+    std::string name, folder, precision, quantization = "none", backend = "reference", checksum_before,
+                                         checksum_after = {};
     std::int64_t parameters = 0;  // elements, however few bits they are kept in
     std::int64_t bytes = 0;       // memory of the weights
   } backbone;

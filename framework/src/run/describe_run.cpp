@@ -36,6 +36,7 @@ void describe_run(const Workbench& bench, RunRecord& record) {
                      .folder = absolute_text(*backbone.folder),
                      .precision = std::string(enum_name(config.options.backbone.precision)),
                      .quantization = std::string(enum_name(config.options.backbone.quantization)),
+                     .backend = std::string(enum_name(config.options.backbone.backend)),
                      .checksum_before = bench.checksum,
                      .parameters = backbone.spec.parameter_count(),
                      .bytes = bench.backbone->bytes()};

@@ -69,8 +69,9 @@ CompiledPlan plan_number(const Backbone& backbone, int number) {
 }
 
 TEST(Packing, AnExampleAloneEqualsItselfInAnyBatch) {
-  for (const bool gated : {true, false}) {
-    const auto backbone = tiny_backbone({.gated = gated, .tied = !gated});
+  for (const auto& [gated, backend] : {std::pair(true, Backend::reference), std::pair(false, Backend::reference),
+                                       std::pair(true, Backend::fast), std::pair(false, Backend::fast)}) {
+    const auto backbone = tiny_backbone({.gated = gated, .tied = !gated, .backend = backend});
     const Batch inputs{some_ids(150, 1), some_ids(3, 2), some_ids(40, 3), some_ids(40, 4)};
     const Batch targets{{0, 5, 6}, {0}, {0, 3, 8, 11, 4, 20}, {0, 1}};
     const Tensor together = logits(*backbone, {}, inputs, targets);
@@ -84,21 +85,23 @@ TEST(Packing, AnExampleAloneEqualsItselfInAnyBatch) {
 }
 
 TEST(StackedPlan, RowsEqualSeparatePasses) {
-  const auto backbone = tiny_backbone();
-  std::vector<CompiledPlan> plans;
-  for (int number = 0; number < 3; ++number) plans.push_back(plan_number(*backbone, number));
-  const CompiledPlan stacked = CompiledPlan::stack(plans);
-  const Batch inputs{some_ids(9, 1), some_ids(4, 2), some_ids(12, 3), some_ids(5, 4), some_ids(7, 5)};
-  const Batch targets{{0, 5, 6}, {0, 9}, {0, 3, 8, 11}, {0, 2}, {0, 4, 4}};
-  const Ids groups{0, 0, 1, 1, 2};
-  const Tensor together = logits(*backbone, stacked, inputs, targets, groups);
-  int64_t row = 0;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor alone = logits(*backbone, plans[static_cast<std::size_t>(groups[i])], {inputs[i]}, {targets[i]});
-    EXPECT_LT(difference(together.narrow(0, row, alone.size(0)), alone), close) << "sequence " << i;
-    row += alone.size(0);
+  for (const Backend backend : {Backend::reference, Backend::fast}) {
+    const auto backbone = tiny_backbone({.backend = backend});
+    std::vector<CompiledPlan> plans;
+    for (int number = 0; number < 3; ++number) plans.push_back(plan_number(*backbone, number));
+    const CompiledPlan stacked = CompiledPlan::stack(plans);
+    const Batch inputs{some_ids(9, 1), some_ids(4, 2), some_ids(12, 3), some_ids(5, 4), some_ids(7, 5)};
+    const Batch targets{{0, 5, 6}, {0, 9}, {0, 3, 8, 11}, {0, 2}, {0, 4, 4}};
+    const Ids groups{0, 0, 1, 1, 2};
+    const Tensor together = logits(*backbone, stacked, inputs, targets, groups);
+    int64_t row = 0;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor alone = logits(*backbone, plans[static_cast<std::size_t>(groups[i])], {inputs[i]}, {targets[i]});
+      EXPECT_LT(difference(together.narrow(0, row, alone.size(0)), alone), close) << "sequence " << i;
+      row += alone.size(0);
+    }
+    EXPECT_EQ(row, together.size(0));
   }
-  EXPECT_EQ(row, together.size(0));
 }
 
 TEST(StackedPlan, GeneratesWhatSeparateRunsGenerate) {
@@ -137,16 +140,10 @@ TEST(StackedPlan, RefusesHeadsOfTwoKinds) {
 TEST(StackedPlan, NeedsSortedGroupsThatExist) {
   const auto backbone = tiny_backbone();
   const CompiledPlan stacked = CompiledPlan::stack({plan_number(*backbone, 0), plan_number(*backbone, 1)});
-  EXPECT_THAT(
-      [&] {
-        PackedTokens::of({{3}, {4}}, {1, 0});
-      },
-      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("must be sorted by group")));
-  EXPECT_THAT(
-      [&] {
-        logits(*backbone, stacked, {{3}, {4}}, {{0}, {0}}, {0, 2});
-      },
-      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("belongs to an unknown plan")));
+  EXPECT_THAT([&] { PackedTokens::of({{3}, {4}}, {1, 0}); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("must be sorted by group")));
+  EXPECT_THAT([&] { logits(*backbone, stacked, {{3}, {4}}, {{0}, {0}}, {0, 2}); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("belongs to an unknown plan")));
 }
 
 }  // namespace

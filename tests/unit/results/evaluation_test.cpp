@@ -21,7 +21,8 @@ TEST(Evaluation, IsDecidedByItsSettingsAndNotByThoseOfTraining) {
     EXPECT_TRUE(decides_evaluation(key)) << key;
   for (const char* key :
        {"train.steps", "train.unlikelihood_weight", "task.train_examples", "task.name", "set.length", "eval.batch_size",
-        "eval.tasks", "eval.keep_inputs", "log.tensorboard", "seed", "threads", "backbone.quantization"})
+        "eval.tasks", "eval.keep_inputs", "log.tensorboard", "seed", "threads", "backbone.quantization",
+        "backbone.backend"})
     EXPECT_FALSE(decides_evaluation(key)) << key;
 }
 

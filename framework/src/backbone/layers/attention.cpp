@@ -1,5 +1,7 @@
 #include "backbone/layers/attention.h"
 
+#include "backbone/kernels/attend.h"
+
 #include <peftbench/error.h>
 
 #include <ATen/ops/cat.h>
@@ -30,11 +32,15 @@ bool claims(const detail::PlanGroup* group, const KvSite& site) {
 
 }  // namespace
 
-Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale)
-    : maps_(std::move(maps)), site_(std::move(site)), bias_(std::move(bias)), scale_(scale) {}
+Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend)
+    : maps_(std::move(maps)), site_(std::move(site)), bias_(std::move(bias)), scale_(scale), backend_(backend) {}
 
 Tensor Attention::over_itself(const Tensor& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
   const Tensor q = maps_.q(x, rows);
+  if (kept == nullptr && can_attend_packed(rows)) {
+    const Tensor k = maps_.k(x, rows);
+    return maps_.o(attend_packed(q, {k, maps_.v(x, rows)}, rows, rows, scores), rows);
+  }
   KeyValues memory = project(x, rows);
   if (kept != nullptr) {
     if (!kept->empty()) memory = {at::cat({kept->keys, memory.keys}, 2), at::cat({kept->values, memory.values}, 2)};
@@ -46,6 +52,10 @@ Tensor Attention::over_itself(const Tensor& x, const Rows& rows, AttentionScores
 Tensor Attention::over_encoder(const Tensor& x, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores,
                                KeyValues* kept) const {
   const Tensor q = maps_.q(x, rows);
+  if (kept == nullptr && can_attend_packed(rows)) {
+    const Tensor k = maps_.k(encoder.hidden, encoder.rows);
+    return maps_.o(attend_packed(q, {k, maps_.v(encoder.hidden, encoder.rows)}, rows, encoder.rows, scores), rows);
+  }
   KeyValues memory = kept != nullptr && !kept->empty() ? *kept : project(encoder.hidden, encoder.rows);
   if (kept != nullptr && kept->empty()) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
   return maps_.o(attend(q, memory, rows, scores), rows);
@@ -92,6 +102,43 @@ Tensor Attention::attend(const Tensor& q, const KeyValues& memory, const Rows& r
                rows.map(r)));
   }
   return at::cat(parts);
+}
+
+// A bias that is trained needs a gradient of its own.
+bool Attention::can_attend_packed(const Rows& rows) const {
+  if (backend_ != Backend::fast) return false;
+  return bias_ == nullptr || std::none_of(rows.ranges().begin(), rows.ranges().end(), [&](const GroupRange& range) {
+           return bias_->of(range.group).table.requires_grad();
+         });
+}
+
+Tensor Attention::attend_packed(const Tensor& q, const KeyValues& packed, const Rows& rows, const Rows& sources,
+                                AttentionScores& scores) const {
+  const bool differ = plans_differ(rows);
+  std::vector<Tensor> parts;
+  for (std::size_t r = 0; r < (differ ? rows.ranges().size() : 1); ++r) {
+    const GroupRange &to = rows.ranges()[r], &from = sources.ranges()[r];
+    const int part = differ ? static_cast<int>(r) : AttentionScores::whole;
+    const auto cut = [&](const Tensor& x, const GroupRange& range) { return differ ? rows_of(x, range) : x; };
+    kernels::AttendInputs inputs{cut(q, to), cut(packed.keys, from), cut(packed.values, from), {}, {}, {}};
+    PrefixBias policy = PrefixBias::none;
+    if (claims(to.group, site_)) {
+      const KvPrefix prefix = checked_prefix(*to.group, site_, rows.context());
+      inputs.prefix_keys = prefix.keys;
+      inputs.prefix_values = prefix.values;
+      policy = prefix.bias;
+    }
+    const int64_t before = inputs.prefix_keys.defined() ? inputs.prefix_keys.size(1) : 0;
+    inputs.added = scores.packed(bias_.get(), part, before, policy);
+    const RowMap& queries = differ ? rows.map(r) : rows.map();
+    parts.push_back(kernels::attend(
+        inputs, {.heads = site_.heads,
+                 .scale = scale_,
+                 .queries = (differ ? to.layout : rows.layout()).offsets,
+                 .keys = (differ ? from.layout : sources.layout()).offsets,
+                 .dropout = rows.context().weight_masks(site_.heads, queries.longest(), before + scores.keys(part))}));
+  }
+  return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
 Tensor Attention::attend_part(const Tensor& q, const KeyValues& memory, const detail::PlanGroup* group, int part,

@@ -3,6 +3,7 @@
 #include "backbone/layer.h"
 #include "backbone/layers/attention_scores.h"
 #include "backbone/layers/linear.h"
+#include "backbone/precision.h"
 
 #include <peftbench/spec.h>
 
@@ -31,7 +32,7 @@ class Attention {
     Linear q, k, v, o;
   };
   // `bias` is null where scores do not depend on positions.
-  Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale);
+  Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend);
 
   // x [N, D] over itself and what was kept, which it extends.
   Tensor over_itself(const Tensor& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const;
@@ -48,11 +49,16 @@ class Attention {
   Tensor attend_part(const Tensor& q, const KeyValues& memory, const detail::PlanGroup* group, int part,
                      const RunContext& context, AttentionScores& scores) const;
   bool plans_differ(const Rows& rows) const;
+  // The same from packed rows: q [N, H·K] of `rows`, keys and values [M, H·K] of `sources`.
+  bool can_attend_packed(const Rows& rows) const;
+  Tensor attend_packed(const Tensor& q, const KeyValues& packed, const Rows& rows, const Rows& sources,
+                       AttentionScores& scores) const;
 
   Maps maps_;
   KvSite site_;
   std::shared_ptr<const PositionBias> bias_;
   double scale_;
+  Backend backend_;
 };
 
 }  // namespace peftbench::backbone

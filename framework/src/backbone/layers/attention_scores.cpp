@@ -1,5 +1,7 @@
 #include "backbone/layers/attention_scores.h"
 
+#include <peftbench/error.h>
+
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/where.h>
@@ -35,23 +37,39 @@ const Tensor& AttentionScores::of(const PositionBias* bias, int part, int64_t pr
   return at->second;
 }
 
+const Tensor& AttentionScores::packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) {
+  const auto [at, fresh] = packed_.try_emplace({bias, part, prefix, policy});
+  if (fresh) at->second = make_packed(bias, part, prefix, policy);
+  return at->second;
+}
+
 int64_t SelfScores::keys(int part) const { return longest(rows_, part); }
 
 Tensor SelfScores::make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const {
+  // Padded keys stand behind every real query, so the causal mask hides them already.
+  const Tensor scores = make_packed(bias, part, prefix, policy);
+  return causal_ ? scores : sum(scores, length_mask(layout_of(rows_, part), prefix));
+}
+
+Tensor SelfScores::make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const {
   const int64_t length = longest(rows_, part);
   Tensor scores;
   if (bias != nullptr)
     scores = position_scores(bias->of(rows_.ranges()[range_of(part)].group), length, length, prefix, policy);
-  // Padded keys stand behind every real query, so the causal mask hides them already.
-  const Tensor mask = causal_ ? causal_mask(length, length, prefix, rows_.layout().device)
-                              : length_mask(layout_of(rows_, part), prefix);
-  return sum(scores, mask);
+  return causal_ ? sum(scores, causal_mask(length, length, prefix, rows_.layout().device)) : scores;
 }
 
 int64_t CrossScores::keys(int part) const { return longest(encoder_, part); }
 
 Tensor CrossScores::make(const PositionBias*, int part, int64_t prefix, PrefixBias) const {
   return length_mask(layout_of(encoder_, part), prefix);
+}
+
+Tensor CrossScores::make_packed(const PositionBias*, int, int64_t, PrefixBias) const { return {}; }
+
+// Of what decoding has kept there are padded columns.
+Tensor StepScores::make_packed(const PositionBias*, int, int64_t, PrefixBias) const {
+  throw Error("kept keys are not packed");
 }
 
 Tensor StepScores::make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const {

@@ -37,11 +37,15 @@ class AttentionScores {
   virtual ~AttentionScores();
   // [1 or b, 1 or H, T, P + S]; undefined: nothing is added. `bias` is null in cross-attention.
   const Tensor& of(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy);
+  // The same for packed rows, of which none is padding: [1, H, T, P + S] for the longest sequence.
+  const Tensor& packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy);
   virtual int64_t keys(int part) const = 0;  // S
 
  private:
+  using Made = std::map<std::tuple<const PositionBias*, int, int64_t, PrefixBias>, Tensor>;
   virtual Tensor make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const = 0;
-  std::map<std::tuple<const PositionBias*, int, int64_t, PrefixBias>, Tensor> made_;
+  virtual Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const = 0;
+  Made made_, packed_;
 };
 
 // Of all positions of the rows over the same rows: the encoder, and the decoder in teacher forcing.
@@ -52,6 +56,7 @@ class SelfScores final : public AttentionScores {
 
  private:
   Tensor make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
+  Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
   const Rows& rows_;
   bool causal_;
 };
@@ -64,6 +69,7 @@ class CrossScores final : public AttentionScores {
 
  private:
   Tensor make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
+  Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
   const Rows& encoder_;
 };
 
@@ -77,6 +83,7 @@ class StepScores final : public AttentionScores {
 
  private:
   Tensor make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
+  Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
   const Rows& rows_;
   Tensor next_position_, key_positions_;
 };

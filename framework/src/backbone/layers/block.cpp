@@ -1,5 +1,7 @@
 #include "backbone/layers/block.h"
 
+#include "backbone/kernels/rowwise.h"
+
 namespace peftbench::backbone {
 
 Tensor BlockEntrance::operator()(const Tensor& hidden, const Rows& rows) const {
@@ -13,6 +15,18 @@ Tensor BlockEntrance::operator()(const Tensor& hidden, const Rows& rows) const {
         return out;
       },
       Once([&] { return hidden; }));
+}
+
+bool Residual::claimed(const Rows& rows) const {
+  const auto index = static_cast<std::size_t>(site_.index);
+  return std::any_of(rows.ranges().begin(), rows.ranges().end(), [&](const GroupRange& range) {
+    return range.group != nullptr && range.group->sublayer[index] != nullptr;
+  });
+}
+
+Tensor Residual::added(const Tensor& x, const Tensor& output, const Rows& rows) {
+  auto masks = rows.context().row_masks(output.size(1), rows.layout());
+  return masks == nullptr ? x + output : kernels::add_masked(x, output, std::move(masks));
 }
 
 Tensor Residual::hooked(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows) const {
@@ -31,8 +45,8 @@ Tensor Residual::hooked(const Tensor& residual, const Tensor& input, const Tenso
 
 Tensor Block::operator()(const Tensor& hidden, const StackPass& pass, std::size_t layer) const {
   const Rows& rows = pass.rows;
-  const auto kept = [&](std::vector<KeyValues> KeptKeys::*of) {
-    return pass.kept == nullptr ? nullptr : &(pass.kept->*of)[layer];
+  const auto kept = [&](std::vector<KeyValues> KeptKeys::* of) {
+    return pass.kept == nullptr || (pass.kept->*of).empty() ? nullptr : &(pass.kept->*of)[layer];
   };
   Tensor x = entrance_(hidden, rows);
   x = self_.residual(

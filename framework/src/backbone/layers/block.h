@@ -13,7 +13,7 @@
 
 namespace peftbench::backbone {
 
-// What decoding keeps between steps, by layer.
+// What decoding keeps between steps, by layer; of an empty list nothing is kept.
 struct KeptKeys {
   std::vector<KeyValues> self, cross;
 };
@@ -40,17 +40,22 @@ class BlockEntrance {
 // x + dropout(f(norm(x))), with the hook of the sublayer's site on what is added.
 class Residual {
  public:
-  Residual(RmsNorm norm, SublayerSite site) : norm_(std::move(norm)), site_(site) {}
+  Residual(RmsNorm norm, SublayerSite site, Backend backend) : norm_(std::move(norm)), site_(site), backend_(backend) {}
   template <class Function>
   Tensor operator()(const Tensor& x, const Rows& rows, const Function& f) const {
     const Tensor normed = norm_(x, rows);
-    return x + hooked(x, normed, rows.dropout(f(normed)), rows);
+    const Tensor output = f(normed);
+    if (backend_ == Backend::fast && !claimed(rows)) return added(x, output, rows);
+    return x + hooked(x, normed, rows.dropout(output), rows);
   }
 
  private:
   Tensor hooked(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows) const;
+  bool claimed(const Rows& rows) const;                                          // by any plan
+  static Tensor added(const Tensor& x, const Tensor& output, const Rows& rows);  // x + dropout(output)
   RmsNorm norm_;
   SublayerSite site_;
+  Backend backend_;
 };
 
 template <class Layer>

@@ -1,5 +1,7 @@
 #include "backbone/layers/feed_forward.h"
 
+#include "backbone/kernels/rowwise.h"
+
 #include <peftbench/error.h>
 
 #include <ATen/ops/gelu.h>
@@ -27,10 +29,19 @@ Tensor activate(const Tensor& x, Activation activation) {
 
 }  // namespace
 
-FeedForward::FeedForward(Linear wi, std::optional<Linear> gated, Linear wo, Activation activation)
-    : wi_(std::move(wi)), gated_(std::move(gated)), wo_(std::move(wo)), activation_(activation) {}
+FeedForward::FeedForward(Linear wi, std::optional<Linear> gated, Linear wo, Activation activation, Backend backend)
+    : wi_(std::move(wi)),
+      gated_(std::move(gated)),
+      wo_(std::move(wo)),
+      activation_(activation),
+      // The exact GELU has no kernel.
+      backend_(kernels::has_kernel(activation) ? backend : Backend::reference) {}
 
 Tensor FeedForward::operator()(const Tensor& x, const Rows& rows) const {
+  if (backend_ == Backend::fast) {
+    const Tensor a = wi_(x, rows), gate = gated_ ? (*gated_)(x, rows) : Tensor();
+    return wo_(kernels::activate(a, gate, activation_, rows.context().row_masks(a.size(1), rows.layout())), rows);
+  }
   Tensor inner = activate(wi_(x, rows), activation_);
   if (gated_) inner = inner * (*gated_)(x, rows);
   return wo_(rows.dropout(inner), rows);

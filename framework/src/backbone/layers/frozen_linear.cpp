@@ -1,5 +1,6 @@
 #include "backbone/layers/frozen_linear.h"
 
+#include "backbone/kernels/function_parts.h"
 #include "backbone/layers/int8_linear.h"
 #include "backbone/layers/nf4_linear.h"
 
@@ -8,41 +9,33 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
 namespace peftbench::backbone {
 namespace {
 
-// x Wᵀ in the arithmetic of `type`; fp32 before and after.
-Tensor product(const Tensor& x, const Tensor& weight, at::ScalarType type) {
-  if (type == at::kFloat) return at::linear(x, weight.to(at::kFloat));
-  return at::linear(x.to(type), weight.to(type)).to(at::kFloat);
-}
-
-// What the graph keeps alive in place of a weight.
-struct Handle final : torch::CustomClassHolder {
-  explicit Handle(std::shared_ptr<const QuantizedLinear> kept) : weight(std::move(kept)) {}
-  std::shared_ptr<const QuantizedLinear> weight;
-};
-
 struct QuantizedProduct final : torch::autograd::Function<QuantizedProduct> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
                         const std::shared_ptr<const QuantizedLinear>& weight) {
-    context->saved_data["weight"] = c10::IValue::make_capsule(c10::make_intrusive<Handle>(weight));
+    kernels::keep(context, weight);
     return at::linear(x, weight->dequantize(x.scalar_type()));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
-    const auto handle = c10::static_intrusive_pointer_cast<Handle>(context->saved_data["weight"].toCapsule());
+    const auto& weight = kernels::kept<std::shared_ptr<const QuantizedLinear>>(context);
     const Tensor& of_output = gradients.front();
-    return {at::matmul(of_output, handle->weight->dequantize(of_output.scalar_type())), Tensor()};
+    return {at::matmul(of_output, weight->dequantize(of_output.scalar_type())), Tensor()};
   }
 };
 
 }  // namespace
+
+Tensor product(const Tensor& x, const Tensor& weight, at::ScalarType type) {
+  if (type == at::kFloat) return at::linear(x, weight.to(at::kFloat));
+  return at::linear(x.to(type), weight.to(type)).to(at::kFloat);
+}
 
 Tensor DenseLinear::operator()(const Tensor& x) const {
   if (weight_.scalar_type() == arithmetic_) return product(x, weight_, arithmetic_);

@@ -13,6 +13,9 @@
 
 namespace peftbench::backbone {
 
+// x Wᵀ in the arithmetic of `type`; fp32 before and after.
+Tensor product(const Tensor& x, const Tensor& weight, at::ScalarType type);
+
 // A frozen map y = x Wᵀ, W [out, in]. Each form of W is a class: how it is kept and how it multiplies.
 class FrozenLinear : public FrozenTensor {
  public:

@@ -18,7 +18,7 @@ class FrozenTensor {
   virtual Tensor value() const = 0;               // dequantised for the caller, where it is quantised
   virtual std::vector<Tensor> parts() const = 0;  // what is kept, in the order of the checksum
   virtual std::string form() const = 0;           // "Float", "BFloat16", "nf4": a part of the checksum
-  int64_t bytes() const;                          // of the parts
+  virtual int64_t bytes() const;                  // of the parts, unless more is kept
 };
 
 class DenseTensor final : public FrozenTensor {

@@ -1,0 +1,288 @@
+#include "backbone/kernels/attend.h"
+
+#include "backbone/kernels/function_parts.h"
+#include "backbone/kernels/matrix_product.h"
+#include "backbone/kernels/row_math.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <utility>
+
+namespace peftbench::backbone::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Scores of this many queries fit in a core's cache with those of their gradient.
+constexpr std::int64_t most_scores = std::int64_t{1} << 16;
+
+// One sequence and head.
+struct Task {
+  std::int64_t sequence, head;
+  std::int64_t first_query, queries, first_key, keys;  // rows
+};
+
+// The tensors of a call as plain memory.
+class Operands {
+ public:
+  Operands(const AttendInputs& inputs, const AttendOptions& options)
+      : options_(options),
+        width_(inputs.q.size(1)),
+        size_(width_ / options.heads),
+        prefix_(inputs.prefix_keys.defined() ? inputs.prefix_keys.size(1) : 0),
+        q_(inputs.q.const_data_ptr<float>()),
+        k_(inputs.k.const_data_ptr<float>()),
+        v_(inputs.v.const_data_ptr<float>()),
+        prefix_keys_(data_or_null(inputs.prefix_keys)),
+        prefix_values_(data_or_null(inputs.prefix_values)),
+        added_(data_or_null(inputs.added)) {
+    if (added_ == nullptr) return;
+    added_stride_ = inputs.added.size(3);
+    added_head_stride_ = inputs.added.size(1) == 1 ? 0 : inputs.added.size(2) * added_stride_;
+  }
+
+  std::int64_t width() const { return width_; }  // H·K
+  std::int64_t size() const { return size_; }    // K
+  std::int64_t prefix() const { return prefix_; }
+  std::int64_t rows() const { return options_.queries.back(); }  // N
+  std::int64_t sequences() const { return static_cast<std::int64_t>(options_.queries.size()) - 1; }
+  std::int64_t tasks() const { return sequences() * options_.heads; }
+  float scale() const { return static_cast<float>(options_.scale); }
+  bool drops() const { return options_.dropout.has_value(); }
+
+  Task task(std::int64_t number) const {
+    const std::int64_t b = number / options_.heads;
+    const auto at = static_cast<std::size_t>(b);
+    return {b,
+            number % options_.heads,
+            options_.queries[at],
+            options_.queries[at + 1] - options_.queries[at],
+            options_.keys[at],
+            options_.keys[at + 1] - options_.keys[at]};
+  }
+  // The most queries of a task that are worked on at a time.
+  std::int64_t block(const Task& task) const {
+    return std::clamp<std::int64_t>(most_scores / std::max<std::int64_t>(1, prefix_ + task.keys), 16,
+                                    std::max<std::int64_t>(16, task.queries));
+  }
+
+  std::int64_t place(std::int64_t row, const Task& task) const { return row * width_ + task.head * size_; }
+  MatrixView q(const Task& task, std::int64_t first) const { return rows(q_, task.first_query + first, task); }
+  MatrixView k(const Task& task) const { return rows(k_, task.first_key, task); }
+  MatrixView v(const Task& task) const { return rows(v_, task.first_key, task); }
+  MatrixView prefix_k(const Task& task) const { return {prefix_keys_ + task.head * prefix_ * size_, size_}; }
+  MatrixView prefix_v(const Task& task) const { return {prefix_values_ + task.head * prefix_ * size_, size_}; }
+  // Rows of a packed tensor [·, H·K], of the task's head.
+  MatrixView rows(const float* packed, std::int64_t row, const Task& task) const {
+    return {packed + place(row, task), width_};
+  }
+  const float* added(const Task& task, std::int64_t query) const {
+    return added_ == nullptr ? nullptr : added_ + task.head * added_head_stride_ + query * added_stride_;
+  }
+  const float* mask(const Task& task, std::int64_t query, float* buffer) const {
+    if (!drops()) return nullptr;
+    options_.dropout->fill(task.sequence, task.head, query, buffer, prefix_ + task.keys);
+    return buffer;
+  }
+  // Where queries of a sequence share their mask, it is made once.
+  bool shares_mask() const { return drops() && options_.dropout->queries == 1; }
+
+  // out [rows, P + S] = left [rows, K] · (prefix, own)ᵀ
+  void with_keys(std::int64_t rows, MatrixView left, MatrixView before, MatrixView own, const Task& task,
+                 float* out) const {
+    const std::int64_t all = prefix_ + task.keys;
+    before.transposed = own.transposed = true;
+    if (prefix_ > 0) multiply(rows, prefix_, size_, 1, left, before, false, out, all);
+    multiply(rows, task.keys, size_, 1, left, own, false, out + prefix_, all);
+  }
+  // out [rows, K] = weights [rows, P + S] · (prefix, own)
+  void over_keys(std::int64_t rows, const float* weights, MatrixView before, MatrixView own, const Task& task,
+                 float* out) const {
+    const std::int64_t all = prefix_ + task.keys;
+    if (prefix_ > 0) multiply(rows, size_, prefix_, 1, {weights, all}, before, false, out, width_);
+    multiply(rows, size_, task.keys, 1, {weights + prefix_, all}, own, prefix_ > 0, out, width_);
+  }
+
+ private:
+  const AttendOptions& options_;
+  std::int64_t width_, size_, prefix_;
+  const float *q_, *k_, *v_, *prefix_keys_, *prefix_values_, *added_;
+  std::int64_t added_stride_ = 0, added_head_stride_ = 0;
+};
+
+// Memory of one thread for a call: one block's scores, the gradient of them, and a mask.
+struct Scratch {
+  explicit Scratch(const Operands& operands, bool gradient) {
+    std::int64_t most = 0, longest = 0;
+    for (std::int64_t n = 0; n < operands.tasks(); ++n) {
+      const Task task = operands.task(n);
+      longest = std::max(longest, operands.prefix() + task.keys);
+      most = std::max(most, std::min(operands.block(task), task.queries) * (operands.prefix() + task.keys));
+    }
+    const std::int64_t all = most * (gradient ? 2 : 1) + longest;
+    memory = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(all));
+    scores = memory.get();
+    gradients = scores + most;
+    mask = memory.get() + all - longest;
+  }
+  std::unique_ptr<float[]> memory;
+  float *scores, *gradients, *mask;
+};
+
+// Threads take the tasks in turn, since sequences differ in length; each task writes rows of its own.
+template <class Work>
+void for_tasks(const Operands& operands, bool gradient, const Work& work) {
+  std::atomic<std::int64_t> next{0};
+  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), operands.tasks());
+  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
+    Scratch scratch(operands, gradient);
+    for (std::int64_t n = next++; n < operands.tasks(); n = next++) work(operands.task(n), scratch);
+  });
+}
+
+// Calls visit(first, count) for the blocks of a task's queries.
+template <class Visit>
+void for_blocks(const Operands& operands, const Task& task, const Visit& visit) {
+  const std::int64_t step = operands.block(task);
+  for (std::int64_t first = 0; first < task.queries; first += step) visit(first, std::min(step, task.queries - first));
+}
+
+void attend_task(const Operands& operands, const Task& task, const Scratch& scratch, float* out, float* log_sums) {
+  const std::int64_t all = operands.prefix() + task.keys;
+  const float* shared = operands.shares_mask() ? operands.mask(task, 0, scratch.mask) : nullptr;
+  for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+    operands.with_keys(count, operands.q(task, first), operands.prefix_k(task), operands.k(task), task, scratch.scores);
+    float* to = out + operands.place(task.first_query + first, task);
+    std::vector<float> factors(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* mask = shared != nullptr ? shared : operands.mask(task, first + i, scratch.mask);
+      const RowSoftmax row =
+          exponentials_row(scratch.scores + i * all, operands.scale(), operands.added(task, first + i), mask, all);
+      factors[static_cast<std::size_t>(i)] = row.inverse;
+      log_sums[first + i] = row.log_sum;
+    }
+    operands.over_keys(count, scratch.scores, operands.prefix_v(task), operands.v(task), task, to);
+    for (std::int64_t i = 0; i < count; ++i)
+      scale_row(to + i * operands.width(), factors[static_cast<std::size_t>(i)], operands.size());
+  });
+}
+
+// Where gradients go; null: not wanted.
+struct Wanted {
+  float *q = nullptr, *k = nullptr, *v = nullptr;
+  float *prefix_keys = nullptr, *prefix_values = nullptr;  // [B, H, P, K]
+};
+
+void gradient_task(const Operands& operands, const Task& task, const Scratch& scratch, const float* d_out,
+                   const float* log_sums, const Wanted& to) {
+  const std::int64_t prefix = operands.prefix(), all = prefix + task.keys, size = operands.size(),
+                     width = operands.width();
+  const float* shared = operands.shares_mask() ? operands.mask(task, 0, scratch.mask) : nullptr;
+  const auto own = [&](float* packed) { return packed + operands.place(task.first_key, task); };
+  const std::int64_t heads = width / size;
+  const auto of_prefix = [&](float* gradients) {
+    return gradients + (task.sequence * heads + task.head) * prefix * size;
+  };
+  // to [keys, K] += weights [rows, keys]ᵀ · right [rows, K]
+  const auto add_up = [&](std::int64_t rows, std::int64_t keys, const float* weights, MatrixView right, bool add,
+                          float* into, std::int64_t stride) {
+    multiply(keys, size, rows, 1, {weights, all, true}, right, add, into, stride);
+  };
+  for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+    const MatrixView q = operands.q(task, first), d = operands.rows(d_out, task.first_query + first, task);
+    float *s = scratch.scores, *ds = scratch.gradients;
+    operands.with_keys(count, q, operands.prefix_k(task), operands.k(task), task, s);
+    operands.with_keys(count, d, operands.prefix_v(task), operands.v(task), task, ds);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* mask = shared != nullptr ? shared : operands.mask(task, first + i, scratch.mask);
+      softmax_gradient_row(s + i * all, ds + i * all, operands.scale(), operands.added(task, first + i), mask,
+                           log_sums[first + i], all);
+    }
+    const bool add = first > 0;
+    if (to.v != nullptr) add_up(count, task.keys, s + prefix, d, add, own(to.v), width);
+    if (to.k != nullptr) add_up(count, task.keys, ds + prefix, q, add, own(to.k), width);
+    if (to.prefix_values != nullptr) add_up(count, prefix, s, d, add, of_prefix(to.prefix_values), size);
+    if (to.prefix_keys != nullptr) add_up(count, prefix, ds, q, add, of_prefix(to.prefix_keys), size);
+    if (to.q != nullptr)
+      operands.over_keys(count, ds, operands.prefix_k(task), operands.k(task), task,
+                         to.q + operands.place(task.first_query + first, task));
+  });
+}
+
+struct AttendFunction final : torch::autograd::Function<AttendFunction> {
+  // What the gradient is asked for, in the order of the arguments.
+  struct Call {
+    AttendOptions options;
+    bool q, k, v, prefix_keys, prefix_values;
+  };
+
+  static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
+                        const std::optional<Tensor>& prefix_keys, const std::optional<Tensor>& prefix_values,
+                        const std::optional<Tensor>& added, AttendOptions options) {
+    const auto wants = [](const std::optional<Tensor>& tensor) { return tensor && tensor->requires_grad(); };
+    const Call call{std::move(options), q.requires_grad(),  k.requires_grad(),
+                    v.requires_grad(),  wants(prefix_keys), wants(prefix_values)};
+    const auto whole = [](const std::optional<Tensor>& tensor) { return tensor ? tensor->contiguous() : Tensor(); };
+    const AttendInputs inputs{q.contiguous(),     k.contiguous(),       v.contiguous(),
+                              whole(prefix_keys), whole(prefix_values), whole(added)};
+    const Tensor out = at::empty_like(inputs.q), log_sums = at::empty({call.options.heads, q.size(0)}, q.options());
+    const Operands operands(inputs, call.options);
+    float *to = out.mutable_data_ptr<float>(), *sums = log_sums.mutable_data_ptr<float>();
+    for_tasks(operands, false, [&](const Task& task, const Scratch& scratch) {
+      attend_task(operands, task, scratch, to, sums_of(sums, operands, task));
+    });
+    context->save_for_backward(
+        {inputs.q, inputs.k, inputs.v, inputs.prefix_keys, inputs.prefix_values, inputs.added, log_sums});
+    keep(context, call);
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    variable_list saved = context->get_saved_variables();
+    const Call& call = kept<Call>(context);
+    const AttendInputs inputs{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5]};
+    const Tensor d_out = gradients[0].contiguous();
+    const Operands operands(inputs, call.options);
+    // A sequence without queries gives no gradient to its keys.
+    const Tensor dq = call.q ? at::empty_like(inputs.q) : Tensor();
+    const Tensor dk = call.k ? at::zeros_like(inputs.k) : Tensor(), dv = call.v ? at::zeros_like(inputs.v) : Tensor();
+    const auto by_sequence = [&](const Tensor& prefix, bool wanted) {
+      if (!wanted) return Tensor();
+      return at::zeros_like(prefix).unsqueeze(0).repeat({operands.sequences(), 1, 1, 1});
+    };
+    const Tensor d_keys = by_sequence(inputs.prefix_keys, call.prefix_keys);
+    const Tensor d_values = by_sequence(inputs.prefix_values, call.prefix_values);
+    const auto data = [](const Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
+    const Wanted to{data(dq), data(dk), data(dv), data(d_keys), data(d_values)};
+    const float* d = d_out.const_data_ptr<float>();
+    float* sums = saved[6].mutable_data_ptr<float>();
+    for_tasks(operands, true, [&](const Task& task, const Scratch& scratch) {
+      gradient_task(operands, task, scratch, d, sums_of(sums, operands, task), to);
+    });
+    const auto summed = [](const Tensor& t) { return t.defined() ? t.sum(0) : t; };
+    return {dq, dk, dv, summed(d_keys), summed(d_values), Tensor(), Tensor()};
+  }
+
+ private:
+  // log Σ exp of a task's queries, by head and row.
+  static float* sums_of(float* all, const Operands& operands, const Task& task) {
+    const std::int64_t rows = operands.rows();
+    return all + task.head * rows + task.first_query;
+  }
+};
+
+}  // namespace
+
+Tensor attend(const AttendInputs& inputs, AttendOptions options) {
+  return AttendFunction::apply(inputs.q, inputs.k, inputs.v, if_defined(inputs.prefix_keys),
+                               if_defined(inputs.prefix_values), if_defined(inputs.added), std::move(options));
+}
+
+}  // namespace peftbench::backbone::kernels

@@ -1,0 +1,76 @@
+// Every method on the fast backend: what it comes to on the reference.
+#include "backbone/generation.h"
+#include "eval/likelihood.h"
+#include "methods/workshop.h"
+#include "support/forward.h"
+#include "support/layers.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace peftbench::support {
+
+using namespace layers;
+
+namespace {
+
+LoadOptions fast() {
+  LoadOptions options;
+  options.backend = Backend::fast;
+  return options;
+}
+
+double apart(const Tensor& a, const Tensor& b) {
+  return difference(a, b) / std::max(1.0, b.abs().max().item<double>());
+}
+
+constexpr double close = 1e-5;  // of results of size 1
+
+class OnFastBackend : public ::testing::TestWithParam<Variant> {};
+
+TEST_P(OnFastBackend, TrainsAndScoresAsOnTheReference) {
+  for (const std::string& kind : GetParam().backbones) {
+    const Workshop reference(GetParam(), kind), there(GetParam(), kind, fast());
+    EXPECT_EQ(there.backbone().checksum(), reference.backbone().checksum());
+    for (const double dropout : {0.0, 0.1}) {
+      CompiledPlan plan = reference.plan(), same = there.plan();
+      EXPECT_LT(apart(there.outcome(same), reference.outcome(plan)), close) << kind;
+      if (plan.trained().empty()) continue;
+      // With AdamW's own epsilon, an update has the size of the rate whatever the gradient: the sign of noise decides.
+      const Training smooth{.dropout = dropout, .epsilon = 1};
+      const TrainingResult expected = reference.train(plan, 3, smooth), found = there.train(same, 3, smooth);
+      EXPECT_NEAR(found.last_loss, expected.last_loss, close * std::max(1.0, std::abs(expected.last_loss))) << kind;
+      EXPECT_EQ(found.receiving_gradient, expected.receiving_gradient);
+      const TensorMap stored = plan.stored();
+      for (const auto& [name, value] : same.stored())
+        EXPECT_LT(apart(value, stored.at(name)), close) << kind << ": " << name;
+      EXPECT_LT(apart(there.outcome(same), reference.outcome(plan)), close) << kind;
+    }
+  }
+}
+
+TEST_P(OnFastBackend, GeneratesTheSameText) {
+  const std::string& kind = GetParam().backbones.front();
+  const Workshop reference(GetParam(), kind), there(GetParam(), kind, fast());
+  const CompiledPlan plan = reference.plan(), same = there.plan();
+  if (scores_classes(plan)) GTEST_SKIP() << "scores classes, and writes no text";
+  const at::NoGradGuard no_grad;
+  const auto ids = [&](const Workshop& workshop, const CompiledPlan& used, std::int64_t beams) {
+    workshop.backbone().refresh(used);
+    const std::vector<EncodedExample> examples = workshop.examples(used);
+    std::vector<const EncodedExample*> batch;
+    for (const EncodedExample& example : examples) batch.push_back(&example);
+    const EncoderState encoder =
+        encode_batch(workshop.backbone(), {batch, {}, replicas_of(used)}, used, RunContext::inference(), nullptr);
+    return generate(workshop.backbone(), encoder, used, {.max_tokens = 6, .beams = beams});
+  };
+  for (const std::int64_t beams : {1, 4}) EXPECT_EQ(ids(there, same, beams), ids(reference, plan, beams)) << beams;
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, OnFastBackend, ::testing::ValuesIn(variants()),
+                         [](const auto& variant) { return variant.param.name; });
+
+}  // namespace
+}  // namespace peftbench::support

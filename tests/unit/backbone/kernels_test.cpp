@@ -1,0 +1,295 @@
+// Kernels beside LibTorch's operators: values and gradients, of sizes that fill no vector and of sequences of any
+// length.
+#include "backbone/kernels/attend.h"
+#include "backbone/kernels/matrix_product.h"
+#include "backbone/kernels/packed_matrix.h"
+#include "backbone/kernels/rowwise.h"
+#include "backbone/run_context.h"
+#include "support/layers.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/softmax.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace peftbench::kernels_test {
+
+using namespace layers;
+namespace kernels = backbone::kernels;
+
+namespace {
+
+using Tensors = std::vector<Tensor>;
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
+  Tensor operator()(at::IntArrayRef shape, double deviation = 1) {
+    return at::empty(shape).normal_(0, deviation, generator_);
+  }
+
+ private:
+  at::Generator generator_;
+};
+
+// Relative to results of size 1.
+double apart(const Tensor& a, const Tensor& b) {
+  if (a.numel() == 0) return a.sizes() == b.sizes() ? 0 : 1;
+  return (a - b).abs().max().item<double>() / std::max(1.0, b.abs().max().item<double>());
+}
+
+// Values and all gradients of two functions of the same tensors, for the same gradient of what they give.
+void expect_same(const std::function<Tensor(const Tensors&)>& found,
+                 const std::function<Tensor(const Tensors&)>& expected, const Tensors& inputs, double close) {
+  const auto leaves = [&] {
+    Tensors copies;
+    for (const Tensor& input : inputs) copies.push_back(input.detach().clone().requires_grad_(true));
+    return copies;
+  };
+  const Tensors of_found = leaves(), of_expected = leaves();
+  const Tensor y = found(of_found), right = expected(of_expected);
+  ASSERT_EQ(y.sizes(), right.sizes());
+  EXPECT_LT(apart(y, right), close);
+  const Tensor d = Random(99)(y.sizes());
+  torch::autograd::backward({y}, {d});
+  torch::autograd::backward({right}, {d});
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    EXPECT_LT(apart(of_found[i].grad(), of_expected[i].grad()), close) << "gradient " << i;
+}
+
+constexpr double close = 3e-6;
+
+TEST(RowKernels, NormIsThatOfOperators) {
+  Random random(1);
+  for (const int64_t columns : {1, 7, 16, 20, 512, 513}) {
+    const Tensor scale = random({columns});
+    for (const bool scaled : {false, true}) {
+      const auto operators = [&](const Tensors& in) {
+        const Tensor y = in[0] * at::rsqrt(in[0].square().mean(-1, true) + 1e-6);
+        return scaled ? y * scale : y;
+      };
+      expect_same([&](const Tensors& in) { return kernels::rms_norm(in[0], scaled ? scale : Tensor(), 1e-6); },
+                  operators, {random({9, columns}, 3)}, close);
+    }
+  }
+}
+
+TEST(RowKernels, ActivationsAreThoseOfOperators) {
+  Random random(2);
+  const auto act = [](const Tensor& x, Activation activation) {
+    return activation == Activation::relu   ? at::relu(x)
+           : activation == Activation::silu ? at::silu(x)
+                                            : at::gelu(x, "tanh");
+  };
+  for (const Activation activation : {Activation::relu, Activation::silu, Activation::gelu_tanh}) {
+    ASSERT_TRUE(kernels::has_kernel(activation));
+    for (const int64_t columns : {5, 16, 67}) {
+      const Tensor a = random({11, columns}, 4), b = random({11, columns});
+      expect_same([&](const Tensors& in) { return kernels::activate(in[0], in[1], activation, nullptr); },
+                  [&](const Tensors& in) { return act(in[0], activation) * in[1]; }, {a, b}, close);
+      expect_same([&](const Tensors& in) { return kernels::activate(in[0], {}, activation, nullptr); },
+                  [&](const Tensors& in) { return act(in[0], activation); }, {a}, close);
+    }
+    // Far from 0, where exponentials overflow.
+    const Tensor far = at::arange(-40, 41).to(at::kFloat).mul(1e3).view({3, 27});
+    expect_same([&](const Tensors& in) { return kernels::activate(in[0], {}, activation, nullptr); },
+                [&](const Tensors& in) { return act(in[0], activation); }, {far}, close);
+  }
+  EXPECT_FALSE(kernels::has_kernel(Activation::gelu));
+}
+
+TEST(RowKernels, MasksAreThoseOfTheReference) {
+  Random random(3);
+  const TokenLayout layout = TokenLayout::of({3, 1, 5});
+  for (const DropoutShape shape : {DropoutShape::per_sequence, DropoutShape::elementwise}) {
+    const auto context = [&] { return RunContext::for_training(0.3, shape, 5); };
+    const Tensor x = random({9, 21}), y = random({9, 21});
+    expect_same([&](const Tensors& in) { return kernels::add_masked(in[0], in[1], context().row_masks(21, layout)); },
+                [&](const Tensors& in) { return in[0] + context().backbone_dropout(in[1], layout); }, {x, y}, close);
+    expect_same(
+        [&](const Tensors& in) {
+          return kernels::activate(in[0], in[1], Activation::silu, context().row_masks(21, layout));
+        },
+        [&](const Tensors& in) { return context().backbone_dropout(at::silu(in[0]) * in[1], layout); }, {x, y}, close);
+  }
+}
+
+// Sequence by sequence, with operators.
+Tensor attention(const kernels::AttendInputs& in, const kernels::AttendOptions& options, const Tensor& mask) {
+  const int64_t heads = options.heads, size = in.q.size(1) / heads;
+  const bool prefixed = in.prefix_keys.defined();
+  const auto part = [&](const Tensor& packed, const std::vector<int64_t>& offsets, std::size_t b) {
+    const Tensor rows = packed.narrow(0, offsets[b], offsets[b + 1] - offsets[b]);
+    return rows.view({rows.size(0), heads, size}).transpose(0, 1);
+  };
+  Tensors out;
+  for (std::size_t b = 0; b + 1 < options.queries.size(); ++b) {
+    const Tensor q = part(in.q, options.queries, b);
+    Tensor k = part(in.k, options.keys, b), v = part(in.v, options.keys, b);
+    if (prefixed) k = at::cat({in.prefix_keys, k}, 1), v = at::cat({in.prefix_values, v}, 1);
+    Tensor scores = at::matmul(q, k.transpose(1, 2)) * options.scale;
+    if (in.added.defined()) scores = scores + in.added[0].narrow(1, 0, q.size(1)).narrow(2, 0, k.size(1));
+    Tensor weights = at::softmax(scores, -1);
+    if (mask.defined()) {
+      const Tensor own = mask[static_cast<int64_t>(b)];
+      weights = weights * own.narrow(1, 0, std::min(own.size(1), q.size(1))).narrow(2, 0, k.size(1));
+    }
+    out.push_back(at::matmul(weights, v).transpose(0, 1).reshape({q.size(1), heads * size}));
+  }
+  return at::cat(out);
+}
+
+struct Lengths {
+  std::vector<int64_t> queries, keys;
+};
+
+std::vector<int64_t> offsets_of(const std::vector<int64_t>& lengths) { return TokenLayout::of(lengths).offsets; }
+
+TEST(AttendKernel, IsAttentionWithoutPadding) {
+  Random random(4);
+  const std::vector<Lengths> cases = {{{5, 1, 9}, {5, 1, 9}}, {{3, 4}, {17, 2}}, {{300}, {300}}, {{1, 1}, {33, 64}}};
+  for (const Lengths& lengths : cases) {
+    const int64_t heads = 3, size = 5;
+    const std::vector<int64_t> queries = offsets_of(lengths.queries), keys = offsets_of(lengths.keys);
+    const int64_t longest = *std::max_element(lengths.queries.begin(), lengths.queries.end());
+    const int64_t most = *std::max_element(lengths.keys.begin(), lengths.keys.end());
+    for (const int64_t prefix : {0, 7}) {
+      for (const bool biased : {false, true}) {
+        for (const int shape : {-1, 0, 1}) {
+          const std::vector<int64_t> sizes = {static_cast<int64_t>(lengths.queries.size()), heads,
+                                              shape == 0 ? 1 : longest, prefix + most};
+          std::optional<WeightMasks> masks;
+          Tensor mask;
+          if (shape >= 0) {
+            const auto context = [&] {
+              return RunContext::for_training(0.2, shape == 0 ? DropoutShape::per_sequence : DropoutShape::elementwise,
+                                              8);
+            };
+            masks = context().weight_masks(heads, longest, prefix + most);
+            mask = context().attention_dropout(at::full({sizes[0], heads, longest, prefix + most}, 1.0));
+          }
+          const Tensor added = biased ? random({1, heads, longest, prefix + most}) : Tensor();
+          const kernels::AttendOptions options{heads, 0.7, queries, keys, masks};
+          Tensors inputs = {random({queries.back(), heads * size}), random({keys.back(), heads * size}),
+                            random({keys.back(), heads * size})};
+          if (prefix > 0) inputs.insert(inputs.end(), {random({heads, prefix, size}), random({heads, prefix, size})});
+          const auto all = [&](const Tensors& in) {
+            return kernels::AttendInputs{
+                in[0], in[1], in[2], prefix > 0 ? in[3] : Tensor(), prefix > 0 ? in[4] : Tensor(), added};
+          };
+          SCOPED_TRACE(
+              c10::str("queries ", lengths.queries, ", prefix ", prefix, ", biased ", biased, ", mask ", shape));
+          expect_same([&](const Tensors& in) { return kernels::attend(all(in), options); },
+                      [&](const Tensors& in) { return attention(all(in), options, mask); }, inputs, 1e-5);
+        }
+      }
+    }
+  }
+}
+
+TEST(AttendKernel, GivesGradientsToWhatAsksForThemAlone) {
+  Random random(5);
+  for (const std::size_t asked : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    Tensors inputs = {random({6, 8}), random({6, 8}), random({6, 8})};
+    inputs[asked].requires_grad_(true);
+    const kernels::AttendOptions options{2, 1, {0, 2, 6}, {0, 2, 6}};
+    const kernels::AttendInputs in{inputs[0], inputs[1], inputs[2], {}, {}, {}};
+    kernels::attend(in, options).sum().backward();
+    const Tensor found = inputs[asked].grad().clone();
+    inputs[asked].mutable_grad() = Tensor();
+    attention(in, options, {}).sum().backward();
+    EXPECT_LT(apart(found, inputs[asked].grad()), close) << asked;
+    for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(inputs[i].grad().defined(), i == asked);
+  }
+}
+
+TEST(Kernels, NotANumberStaysNotANumber) {
+  const Tensor x = at::full({2, 5}, 0.5);
+  x[1][3] = std::numeric_limits<float>::quiet_NaN();
+  const auto second_row_alone = [](const Tensor& y) {
+    EXPECT_FALSE(y[0].isnan().any().item<bool>());
+    EXPECT_TRUE(y[1].isnan().any().item<bool>());
+  };
+  second_row_alone(kernels::rms_norm(x, {}, 1e-6));
+  for (const Activation activation : {Activation::relu, Activation::silu, Activation::gelu_tanh})
+    second_row_alone(kernels::activate(x, {}, activation, nullptr));
+  const Tensor fine = at::full({2, 5}, 0.5);
+  for (const kernels::AttendInputs& in :
+       {kernels::AttendInputs{x, fine, fine, {}, {}, {}}, kernels::AttendInputs{fine, x, fine, {}, {}, {}},
+        kernels::AttendInputs{fine, fine, x, {}, {}, {}}})
+    second_row_alone(kernels::attend(in, {1, 1, {0, 1, 2}, {0, 1, 2}}));
+}
+
+TEST(Kernels, DoNotDependOnTheNumberOfThreads) {
+  Random random(6);
+  const Tensor x = random({64, 48}), k = random({64, 48}), v = random({64, 48});
+  const std::vector<int64_t> offsets = {0, 40, 41, 64};
+  const auto run = [&] {
+    return at::cat({kernels::rms_norm(x, {}, 1e-6), kernels::activate(x, k, Activation::gelu_tanh, nullptr),
+                    kernels::attend({x, k, v, {}, {}, {}}, {4, 1, offsets, offsets})});
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor alone = run();
+  at::set_num_threads(2);
+  EXPECT_TRUE(run().equal(alone));
+  at::set_num_threads(threads);
+}
+
+TEST(PackedMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
+  if (!kernels::PackedMatrix::available()) GTEST_SKIP() << "this LibTorch has no oneDNN";
+  Random random(7);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{12, 20}, {20, 24}, {384, 512}, {1001, 64}}) {
+      const Tensor weight = random({out, in}).to(type);
+      const kernels::PackedMatrix packed(weight);
+      EXPECT_TRUE(packed.unpacked().equal(weight)) << out << "×" << in;
+      for (const int64_t rows : {1, 7, 128}) {
+        const Tensor x = random({rows, in}).to(type);
+        const Tensor found = packed.multiply(x), expected = at::linear(x, weight);
+        EXPECT_EQ(found.scalar_type(), type);
+        EXPECT_LT(apart(found.to(at::kFloat), expected.to(at::kFloat)), type == at::kFloat ? close : 1e-2);
+      }
+    }
+  }
+}
+
+TEST(MatrixProduct, IsOfRowsWithinAnother) {
+  Random random(8);
+  const Tensor a = random({4, 9}), b = random({6, 10}), c = random({4, 11});
+  for (const bool add : {false, true}) {
+    const Tensor expected = c.clone();
+    const Tensor product = at::matmul(a.narrow(1, 0, 6), b.narrow(1, 0, 10)) * 0.5;
+    expected.narrow(1, 0, 10).copy_(add ? product + c.narrow(1, 0, 10) : product);
+    Tensor found = c.clone();
+    kernels::multiply(4, 10, 6, 0.5F, {a.const_data_ptr<float>(), 9}, {b.const_data_ptr<float>(), 10}, add,
+                      found.mutable_data_ptr<float>(), 11);
+    EXPECT_LT(apart(found, expected), 1e-6);
+  }
+  const Tensor left = random({6, 4}), right = random({10, 6});  // transposed
+  Tensor found = at::empty({4, 10});
+  kernels::multiply(4, 10, 6, 1, {left.const_data_ptr<float>(), 4, true}, {right.const_data_ptr<float>(), 6, true},
+                    false, found.mutable_data_ptr<float>(), 10);
+  EXPECT_LT(apart(found, at::matmul(left.t(), right.t())), 1e-6);
+}
+
+}  // namespace
+}  // namespace peftbench::kernels_test
