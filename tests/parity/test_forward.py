@@ -80,12 +80,15 @@ def main():
 
 
 def compare(checks, options, name, model, backbone, inputs, labels, folder):
+    """On both backends; what the reference computes."""
     peers = peer_forward(model, inputs, labels)
-    ours = support.forward(options.program, backbone, inputs, labels, folder, "--grad")
-    for tensor, expected in peers.items():
-        # Gradients are far below 1 here: theirs is also allowed only as a part of the largest.
-        size = expected.abs().max().item() if tensor.endswith("_grad") else 1.0
-        checks.close(f"{name}: {tensor}", ours[tensor].reshape(expected.shape), expected, TOLERANCE * min(1.0, size))
+    for backend in ("fast", "reference"):
+        ours = support.forward(options.program, backbone, inputs, labels, folder, "--grad", "--backend", backend)
+        for tensor, expected in peers.items():
+            # Gradients are far below 1 here: theirs is also allowed only as a part of the largest.
+            size = expected.abs().max().item() if tensor.endswith("_grad") else 1.0
+            checks.close(f"{name}, {backend}: {tensor}", ours[tensor].reshape(expected.shape), expected,
+                         TOLERANCE * min(1.0, size))
     return ours
 
 

@@ -57,15 +57,16 @@ def ended(row):
 
 
 def compare(checks, options, name, model, backbone, inputs, folder):
-    """Greedily and with four beams; the lengths of the peer's outputs."""
+    """Greedily and with four beams, on both backends; the lengths of the peer's outputs."""
     lengths = []
     for beams in (1, 4):
         out = folder / f"beams{beams}.json"
-        support.forward(options.program, backbone, inputs, [[1]] * len(inputs), folder, "--generate", out, "--beams",
-                        beams, "--max-tokens", MAX_TOKENS)
         peers = peer_ids(model, inputs, beams)
         found = [len(row) for row in peers]
-        checks.equal(f"{name}, {beams} beams: ids (lengths {found})", json.loads(out.read_text()), peers)
+        for backend in ("reference", "fast"):
+            support.forward(options.program, backbone, inputs, [[1]] * len(inputs), folder, "--generate", out,
+                            "--beams", beams, "--max-tokens", MAX_TOKENS, "--backend", backend)
+            checks.equal(f"{name}, {beams} beams, {backend}: ids (lengths {found})", json.loads(out.read_text()), peers)
         lengths += found
     return lengths
 

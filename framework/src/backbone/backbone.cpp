@@ -43,14 +43,14 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
   return std::make_shared<const DenseTensor>(std::move(weight));
 }
 
-void require_fast(c10::Device device) {
-  if (device.is_cpu() && kernels::PackedMatrix::available()) return;
+}  // namespace
+
+void require_backend(Backend backend, c10::Device device) {
+  if (backend == Backend::reference || (device.is_cpu() && kernels::PackedMatrix::available())) return;
   throw ConfigError(Problem{"backbone.backend=fast cannot run here",
                             device.is_cpu() ? "a LibTorch without oneDNN" : "device " + device.str(),
                             "the CPU, and a LibTorch with oneDNN", "set backbone.backend=reference"});
 }
-
-}  // namespace
 
 PackedTokens PackedTokens::of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups,
                               std::vector<int64_t> replicas) {
@@ -89,7 +89,7 @@ std::shared_ptr<const Backbone> Backbone::from_tensors(BackboneSpec spec, Tensor
 
 std::shared_ptr<const Backbone> Backbone::make(BackboneSpec spec, TensorMap tensors, const LoadOptions& options,
                                                const std::string& origin) {
-  if (options.backend == Backend::fast) require_fast(options.device);
+  require_backend(options.backend, options.device);
   std::vector<Tensor> sources = match_tensors(spec, std::move(tensors), origin);
   std::vector<std::shared_ptr<const FrozenTensor>> frozen;
   for (const TensorEntry& entry : spec.tensors()) {

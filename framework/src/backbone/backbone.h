@@ -41,6 +41,8 @@ struct LoadOptions {
   Backend backend = Backend::reference;            // fast: on the CPU alone
 };
 
+void require_backend(Backend backend, c10::Device device);  // Throws ConfigError where it cannot run
+
 struct DecodeCache;  // backbone/decode_cache.h
 class FrozenTensor;  // backbone/layers/frozen_tensor.h
 struct KeptKeys;     // backbone/layers/block.h

@@ -93,10 +93,7 @@ class Resolver {
     const auto origin = config_.origins.find(option_key::device);
     config_.device = find_device(name, origin == config_.origins.end() ? option_key::device : origin->second);
     name = name_of(config_.device);
-    if (config_.options.backbone.backend == Backend::fast && !config_.device.is_cpu()) {
-      throw ConfigError({std::string(option_key::backend) + "=fast cannot run on " + name, name, "the CPU",
-                         "set " + std::string(option_key::backend) + "=reference, or device.name=cpu"});
-    }
+    require_backend(config_.options.backbone.backend, config_.device);
     if (config_.options.backbone.precision != Precision::bfloat16) return;
     if (const auto facts = devices::describe(config_.device); facts && facts->has_bfloat16 == false)
       throw ConfigError({name + " has no bfloat16", facts->name + ", compute capability " + facts->capability,

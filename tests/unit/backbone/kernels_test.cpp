@@ -1,11 +1,14 @@
 // Kernels beside LibTorch's operators: values and gradients, of sizes that fill no vector and of sequences of any
 // length.
+#include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
 #include "backbone/kernels/matrix_product.h"
 #include "backbone/kernels/packed_matrix.h"
 #include "backbone/kernels/rowwise.h"
 #include "backbone/run_context.h"
 #include "support/layers.h"
+
+#include <peftbench/error.h>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
@@ -20,6 +23,7 @@
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -36,6 +40,9 @@ using namespace layers;
 namespace kernels = backbone::kernels;
 
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
 
 using Tensors = std::vector<Tensor>;
 
@@ -269,6 +276,16 @@ TEST(PackedMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
         EXPECT_LT(apart(found.to(at::kFloat), expected.to(at::kFloat)), type == at::kFloat ? close : 1e-2);
       }
     }
+  }
+}
+
+TEST(FastBackend, IsOfTheCpuAlone) {
+  EXPECT_NO_THROW(require_backend(Backend::reference, c10::kMeta));
+  try {
+    require_backend(Backend::fast, c10::kMeta);
+    ADD_FAILURE() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("device meta"), HasSubstr("backbone.backend=reference")));
   }
 }
 
