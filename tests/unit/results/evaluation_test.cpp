@@ -19,10 +19,9 @@ TEST(Evaluation, IsDecidedByItsSettingsAndNotByThoseOfTraining) {
   for (const char* key : {"eval.mode", "eval.rank_score", "eval.beams", "eval.examples", "eval.split", "eval.label_map",
                           "eval.max_input_tokens", "task.prefix", "task.sentinel", "task.max_target_tokens"})
     EXPECT_TRUE(decides_evaluation(key)) << key;
-  for (const char* key :
-       {"train.steps", "train.unlikelihood_weight", "task.train_examples", "task.name", "set.length", "eval.batch_size",
-        "eval.tasks", "eval.keep_inputs", "log.tensorboard", "seed", "threads", "backbone.quantization",
-        "backbone.backend"})
+  for (const char* key : {"train.steps", "train.unlikelihood_weight", "task.train_examples", "task.name", "set.length",
+                          "eval.batch_size", "eval.tasks", "eval.keep_inputs", "log.tensorboard", "seed", "threads",
+                          "backbone.quantization", "backbone.backend"})
     EXPECT_FALSE(decides_evaluation(key)) << key;
 }
 
