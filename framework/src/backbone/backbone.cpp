@@ -34,12 +34,8 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
   }
   const at::ScalarType type = is_small(entry.role) ? at::kFloat : type_of(options.precision);
   Tensor weight = source.detach().to(type).contiguous().to(options.device);
-  if (is_map && options.backend == Backend::fast) return std::make_shared<const PackedLinear>(weight);
-  if (is_map) return std::make_shared<const DenseLinear>(std::move(weight), type);
-  if (entry.role.kind == TensorKind::lm_head) {
-    if (options.backend == Backend::fast && type == at::kFloat) return std::make_shared<const PackedLinear>(weight);
-    return std::make_shared<const DenseLinear>(std::move(weight), at::kFloat);
-  }
+  if (is_map) return dense_linear(std::move(weight), type, options.backend);
+  if (entry.role.kind == TensorKind::lm_head) return dense_linear(std::move(weight), at::kFloat, options.backend);
   return std::make_shared<const DenseTensor>(std::move(weight));
 }
 
@@ -134,6 +130,9 @@ Tensor Backbone::embedding_rows(const std::vector<int64_t>& ids) const {
 int64_t Backbone::bytes() const {
   int64_t total = 0;
   for (const auto& tensor : tensors_) total += tensor->bytes();
+  // A tied head is the table itself, unless it is packed beside it.
+  if (spec_.tied && std::dynamic_pointer_cast<const PackedLinear>(network_->head_map))
+    total += network_->head_map->bytes();
   return total;
 }
 

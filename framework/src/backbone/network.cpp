@@ -28,13 +28,15 @@ class Builder {
     return {spec_.embedding(), table, tensor(table)};
   }
 
-  Head head() const {
-    const LinearSite site = spec_.lm_head();
-    const int weight = index({spec_.tied ? TensorKind::embedding : TensorKind::lm_head});
-    // A tied table is the embedding's tensor, with products of its own.
-    std::shared_ptr<const FrozenLinear> map = spec_.tied ? tied_map(weight) : linear_tensor(weight);
+  // A tied table is the embedding's tensor, with products of its own.
+  std::shared_ptr<const FrozenLinear> head_map() const {
+    return spec_.tied ? dense_linear(tensor(head_weight())->value(), at::kFloat, backend_)
+                      : linear_tensor(head_weight());
+  }
+
+  Head head(std::shared_ptr<const FrozenLinear> map) const {
     const double scale = spec_.scale_logits ? std::pow(static_cast<double>(spec_.d_model), -0.5) : 1.0;
-    return {Linear(site, weight, std::move(map)), scale, spec_.vocab_size};
+    return {Linear(spec_.lm_head(), head_weight(), std::move(map)), scale, spec_.vocab_size};
   }
 
   BlockStack stack(Stack stack) const {
@@ -63,12 +65,7 @@ class Builder {
     return std::dynamic_pointer_cast<const FrozenLinear>(tensor(index));
   }
 
-  std::shared_ptr<const FrozenLinear> tied_map(int table) const {
-    const Tensor value = tensor(table)->value();
-    if (backend_ == Backend::fast && value.scalar_type() == at::kFloat)
-      return std::make_shared<const PackedLinear>(value);
-    return std::make_shared<const DenseLinear>(value, at::kFloat);
-  }
+  int head_weight() const { return index({spec_.tied ? TensorKind::embedding : TensorKind::lm_head}); }
 
   template <class Site>
   static const Site& find(const std::vector<Site>& sites, Stack stack, int layer, Sublayer sublayer) {
@@ -130,8 +127,9 @@ std::unique_ptr<const Network> build_network(const BackboneSpec& spec,
                                              const std::vector<std::shared_ptr<const FrozenTensor>>& tensors,
                                              Backend backend) {
   const Builder builder(spec, tensors, backend);
-  return std::unique_ptr<const Network>(
-      new Network{builder.embedding(), builder.stack(Stack::encoder), builder.stack(Stack::decoder), builder.head()});
+  std::shared_ptr<const FrozenLinear> map = builder.head_map();
+  return std::unique_ptr<const Network>(new Network{builder.embedding(), builder.stack(Stack::encoder),
+                                                    builder.stack(Stack::decoder), builder.head(map), map});
 }
 
 }  // namespace peftbench::backbone

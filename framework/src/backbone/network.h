@@ -16,6 +16,7 @@ struct Network {
   Embedding embedding;
   BlockStack encoder, decoder;
   Head head;
+  std::shared_ptr<const FrozenLinear> head_map;  // of the head
 };
 
 // `tensors`: by ParameterSite index; those of linear maps are FrozenLinear.

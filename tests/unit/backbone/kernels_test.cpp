@@ -7,6 +7,7 @@
 #include "backbone/kernels/rowwise.h"
 #include "backbone/run_context.h"
 #include "support/layers.h"
+#include "support/tiny_backbone.h"
 
 #include <peftbench/error.h>
 
@@ -286,6 +287,16 @@ TEST(FastBackend, IsOfTheCpuAlone) {
     ADD_FAILURE() << "no error";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("device meta"), HasSubstr("backbone.backend=reference")));
+  }
+}
+
+TEST(FastBackend, CountsATiedHeadThatIsPackedBesideItsTable) {
+  for (const bool tied : {false, true}) {
+    const auto bytes = [&](Backend backend) {
+      return support::tiny_backbone({.gated = !tied, .tied = tied, .backend = backend})->bytes();
+    };
+    const BackboneSpec spec = support::tiny_spec({.gated = !tied, .tied = tied});
+    EXPECT_EQ(bytes(Backend::fast) - bytes(Backend::reference), tied ? 4 * spec.vocab_size * spec.d_model : 0);
   }
 }
 

@@ -16,7 +16,6 @@ class PackedMatrix {
   explicit PackedMatrix(const Tensor& matrix);  // W [out, in]
   Tensor multiply(const Tensor& x) const;       // x [N, in] → x Wᵀ [N, out], both of the matrix's type
   Tensor unpacked() const;                      // W again, to the bit
-  const Tensor& storage() const { return packed_; }
   std::int64_t bytes() const { return bytes_; }
 
  private:

@@ -4,6 +4,8 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <utility>
+
 namespace peftbench::backbone {
 namespace {
 
@@ -34,6 +36,12 @@ Tensor PackedLinear::multiply(const Tensor& x, const Tensor& weight) const { ret
 std::string PackedLinear::form() const { return c10::toString(type_); }
 
 int64_t PackedLinear::bytes() const { return weight_.bytes() * (transposed_ ? 2 : 1); }
+
+std::shared_ptr<const FrozenLinear> dense_linear(Tensor weight, at::ScalarType arithmetic, Backend backend) {
+  if (backend == Backend::fast && weight.scalar_type() == arithmetic)
+    return std::make_shared<const PackedLinear>(weight);
+  return std::make_shared<const DenseLinear>(std::move(weight), arithmetic);
+}
 
 const kernels::PackedMatrix& PackedLinear::transposed() const {
   std::call_once(once_, [&] { transposed_.emplace(weight_.unpacked().t()); });

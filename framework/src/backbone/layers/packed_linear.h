@@ -34,4 +34,7 @@ class PackedLinear final : public FrozenLinear, public std::enable_shared_from_t
   mutable std::optional<kernels::PackedMatrix> transposed_;
 };
 
+// A dense map that multiplies in `arithmetic`: packed on the fast backend, where that is the type of the weight.
+std::shared_ptr<const FrozenLinear> dense_linear(Tensor weight, at::ScalarType arithmetic, Backend backend);
+
 }  // namespace peftbench::backbone

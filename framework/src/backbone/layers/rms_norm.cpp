@@ -12,11 +12,11 @@ Tensor RmsNorm::normed(const Tensor& x) const {
 }
 
 Tensor RmsNorm::operator()(const Tensor& x, const Rows& rows) const {
+  const Once plain([&] { return normed(x); });
   return by_range(
       rows, [&](const detail::PlanGroup& group) { return stand_in(&group, parameter_).defined(); },
-      [&](const GroupRange& range) { return normed(rows_of(x, range)) * stand_in(range.group, parameter_); }, Once([&] {
-        return backend_ == Backend::fast ? kernels::rms_norm(x, scale_->value(), epsilon_)
-                                         : normed(x) * scale_->value();
+      [&](const GroupRange& range) { return rows_of(plain(), range) * stand_in(range.group, parameter_); }, Once([&] {
+        return backend_ == Backend::fast ? kernels::rms_norm(x, scale_->value(), epsilon_) : plain() * scale_->value();
       }));
 }
 
