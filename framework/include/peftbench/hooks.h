@@ -29,7 +29,10 @@ class PEFTBENCH_API CallContext {
 // Its references are valid only during the call: a hook must not store them.
 struct Call {
   const CallContext& context;
-  const TokenLayout& layout;  // of the rows of this call (of one group, in a stacked plan)
+  // Of the rows of this call (of one group, in a stacked plan). In the decoder only hooks at its input, its blocks and
+  // the head may tell rows apart by their place in a sequence: for the others, where label words are ranked, a
+  // sequence's rows are the tokens of all words.
+  const TokenLayout& layout;
 
   bool training() const { return context.training(); }
   Tensor dropout(const Tensor& x, double p) const { return context.dropout(x, p); }

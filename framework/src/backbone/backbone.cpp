@@ -185,11 +185,29 @@ std::shared_ptr<KeptKeys> Backbone::cross_keys() const {
 DecoderState Backbone::decode(const EncoderState& encoder, const PackedTokens& input, const Pass& pass,
                               KeptKeys* kept) const {
   Embedded entered = enter(Stack::decoder, input, pass, {});
-  const Rows rows(std::move(entered.layout), pass), source(encoder.layout.to(device()), pass);
+  const Rows rows(std::move(entered.layout), pass);
   SelfScores self(rows, /*causal=*/true);
+  return through_decoder(encoder, entered.embeddings, rows, self, kept);
+}
+
+DecoderState Backbone::through_decoder(const EncoderState& encoder, const Tensor& entered, const Rows& rows,
+                                       AttentionScores& self, KeptKeys* kept) const {
+  const Rows source(encoder.layout.to(device()), rows.pass());
   CrossScores cross(source);
   const EncoderRows memory{encoder.hidden, source};
-  return {network_->decoder(entered.embeddings, {rows, self, &memory, &cross, kept}), rows.layout()};
+  return {network_->decoder(entered, {rows, self, &memory, &cross, kept}), rows.layout()};
+}
+
+DecoderState Backbone::decode_tree(const EncoderState& encoder, const TokenTree& tree, const CompiledPlan& plan,
+                                   const RunContext& context) const {
+  const Pass run = pass(plan, context);
+  const std::vector<std::vector<int64_t>> same(encoder.layout.lengths.size(), tree.ids);
+  const PackedTokens input = PackedTokens::of(same, encoder.layout.groups, encoder.layout.replicas);
+  Embedded entered = enter(Stack::decoder, input, run, {});
+  if (entered.layout.lengths != input.layout.lengths) throw Error("a hook added rows to a tree of tokens");
+  const Rows rows(std::move(entered.layout), run);
+  TreeScores self(rows, tree);
+  return through_decoder(encoder, entered.embeddings, rows, self, nullptr);
 }
 
 Tensor Backbone::head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const {

@@ -3,6 +3,7 @@
 #include "backbone/layer.h"
 #include "backbone/precision.h"
 #include "backbone/run_context.h"
+#include "backbone/token_tree.h"
 #include "core/files.h"
 #include "plan/compiled_plan.h"
 
@@ -43,11 +44,13 @@ struct LoadOptions {
 
 void require_backend(Backend backend, c10::Device device);  // Throws ConfigError where it cannot run
 
-struct DecodeCache;  // backbone/decode_cache.h
-class FrozenTensor;  // backbone/layers/frozen_tensor.h
-struct KeptKeys;     // backbone/layers/block.h
-struct Network;      // backbone/network.h
-struct Pass;         // backbone/layers/rows.h
+class AttentionScores;  // backbone/layers/attention_scores.h
+struct DecodeCache;     // backbone/decode_cache.h
+class FrozenTensor;     // backbone/layers/frozen_tensor.h
+struct KeptKeys;        // backbone/layers/block.h
+struct Network;         // backbone/network.h
+struct Pass;            // backbone/layers/rows.h
+class Rows;             // backbone/layers/rows.h
 
 // A frozen encoder-decoder. Const after loading: all changes of a method are in its plan.
 class Backbone {
@@ -87,6 +90,10 @@ class Backbone {
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
                       const RunContext& context, KeptKeys* cross = nullptr) const;
   std::shared_ptr<KeptKeys> cross_keys() const;  // to be kept; nothing yet
+  // The same of all paths of a tree at once, over every sequence of the encoder: [B·T, D]. A row's place in its sequence
+  // is not its position: not for plans that claim the decoder's input or blocks. Throws Error if a hook adds rows.
+  DecoderState decode_tree(const EncoderState& encoder, const TokenTree& tree, const CompiledPlan& plan,
+                           const RunContext& context) const;
   // [N, V] fp32, or [B, C] if the plan's head scores classes.
   Tensor head(const DecoderState& state, const CompiledPlan& plan, const RunContext& context) const;
 
@@ -102,6 +109,8 @@ class Backbone {
   Embedded enter(Stack stack, const PackedTokens& input, const Pass& pass, const Tensor& embeddings) const;
   // Teacher forcing; `kept` (may be null) receives keys and values for further steps.
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const Pass& pass, KeptKeys* kept) const;
+  DecoderState through_decoder(const EncoderState& encoder, const Tensor& entered, const Rows& rows,
+                               AttentionScores& self, KeptKeys* kept) const;
   DecoderState first_step(DecodeCache& cache, const Tensor& ids, const Pass& pass) const;
   DecoderState next_step(DecodeCache& cache, const Tensor& ids, const Pass& pass) const;
 

@@ -6,6 +6,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
@@ -68,26 +69,40 @@ Answer Evaluator::translated(std::string text) const {
 
 // Members of an ensemble may have learnt other words, or as many in another order: each sequence is asked its own.
 Tensor Evaluator::word_scores(const Batch& batch) {
-  const Backbone& backbone = batch.first().backbone_;
-  const auto sequences = static_cast<std::size_t>(batch.encoder.layout.sequences());
+  const TokenLayout& layout = batch.encoder.layout;
   std::size_t words = 0;
   for (const Evaluator* reader : batch.readers) words = std::max(words, reader->ranked_.size());
-  std::vector<Tensor> scores;
-  const auto cross = backbone.cross_keys();  // all words are read over the same inputs
-  for (std::size_t word = 0; word < words; ++word) {
-    std::vector<std::vector<std::int64_t>> targets;
-    std::vector<double> lengths, absent;
-    for (std::size_t s = 0; s < sequences; ++s) {
-      const Evaluator& reader = batch.reader(s);
-      targets.push_back(reader.ranked_ids_[std::min(word, reader.ranked_ids_.size() - 1)]);
-      if (s % static_cast<std::size_t>(batch.examples.copies) != 0) continue;
-      const auto tokens = static_cast<double>(targets.back().size());
-      lengths.push_back(reader.config_.rank_score == RankScore::mean ? tokens : 1.0);
-      absent.push_back(word < reader.ranked_.size() ? 0.0 : -std::numeric_limits<double>::infinity());
+  // Sequences that are asked the same words are decoded together.
+  std::vector<Tensor> parts;
+  for (std::int64_t first = 0; first < layout.sequences();) {
+    const auto& ids = batch.reader(static_cast<std::size_t>(first)).ranked_ids_;
+    std::int64_t last = first + 1;
+    while (last < layout.sequences() && batch.reader(static_cast<std::size_t>(last)).ranked_ids_ == ids) ++last;
+    Tensor part;
+    try {
+      part = score_words(batch.first().backbone_, slice(batch.encoder, first, last - first), ids, batch.plan,
+                           RunContext::inference());
+    } catch (const NotFiniteError& error) {
+      throw error.at(first + error.place());
     }
-    const Tensor all =
-        score_targets(backbone, batch.encoder, targets, batch.plan, RunContext::inference(), cross.get());
-    const Tensor score = combined_scores(backbone, batch.plan, all);
+    // Absent words repeat the last, until they are told apart below.
+    const auto absent = static_cast<std::int64_t>(words) - part.size(1);
+    if (absent > 0) part = at::cat({part, part.narrow(1, part.size(1) - 1, 1).expand({part.size(0), absent})}, 1);
+    parts.push_back(part);
+    first = last;
+  }
+  const Tensor all = at::cat(parts);
+  std::vector<Tensor> scores;
+  for (std::size_t word = 0; word < words; ++word) {
+    std::vector<double> lengths, absent;
+    for (std::size_t e = 0; e < batch.examples.examples.size(); ++e) {
+      const Evaluator& reader = batch.reader_of_example(e);
+      const bool present = word < reader.ranked_.size();
+      const bool mean = present && reader.config_.rank_score == RankScore::mean;
+      lengths.push_back(mean ? static_cast<double>(reader.ranked_ids_[word].size()) : 1.0);
+      absent.push_back(present ? 0.0 : -std::numeric_limits<double>::infinity());
+    }
+    const Tensor score = combined_scores(batch.first().backbone_, batch.plan, all.select(1, std::ssize(scores)));
     const auto as_scores = [&](const std::vector<double>& values) {
       return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());
     };

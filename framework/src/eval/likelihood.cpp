@@ -1,6 +1,7 @@
 #include "eval/likelihood.h"
 
 #include "backbone/finite.h"
+#include "eval/target_tree.h"
 
 #include <peftbench/error.h>
 
@@ -8,6 +9,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -142,12 +144,6 @@ std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& lay
   return ranges;
 }
 
-DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t count) {
-  const auto& offsets = state.layout.offsets;
-  return {state.hidden.narrow(0, offsets[first], offsets[first + count] - offsets[first]),
-          state.layout.slice(first, count)};
-}
-
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
                      const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
                      const RunContext& context, KeptKeys* cross) {
@@ -166,6 +162,67 @@ Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
   Tensor scores = at::cat(parts);
   require_finite(scores, 1, backbone, plan);
   return scores;
+}
+
+namespace {
+
+// Hooks at these sites may count rows.
+bool counts_decoder_rows(const CompiledPlan& plan) {
+  const auto decoder = static_cast<std::size_t>(Stack::decoder);
+  return std::any_of(plan.groups().begin(), plan.groups().end(), [&](const auto& group) {
+    return group->input[decoder] != nullptr || group->head != nullptr ||
+           std::any_of(group->claimed.begin(), group->claimed.end(), [](const auto& claim) {
+             return claim.second.kind == detail::SiteKind::block && claim.second.stack == Stack::decoder;
+           });
+  });
+}
+
+// log p [S, E] of the tokens of a tree.
+Tensor token_log_p(const Backbone& backbone, const DecoderState& states, const TargetTree& tree,
+                   const CompiledPlan& plan, const RunContext& context) {
+  const std::int64_t vocabulary = backbone.spec().vocab_size;
+  std::vector<std::int64_t> places;  // in a sequence's log p [T·V]
+  for (const TargetTree::Token& token : tree.tokens) places.push_back(token.node * vocabulary + token.id);
+  const Tensor index = at::tensor(places, at::kLong).to(states.hidden.device());
+  std::vector<Tensor> parts;
+  for (const auto& [first, last] : chunks(states.layout, vocabulary, most_logit_bytes)) {
+    try {
+      const Tensor logits = backbone.head(slice(states, first, last - first), plan, context);
+      parts.push_back(at::log_softmax(logits, -1).view({last - first, -1}).index_select(1, index));
+    } catch (const NotFiniteError& error) {
+      throw error.at(first + error.place());
+    }
+  }
+  return at::cat(parts);
+}
+
+}  // namespace
+
+Tensor score_words(const Backbone& backbone, const EncoderState& encoder,
+                     const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                     const RunContext& context) {
+  const at::NoGradGuard no_grad;
+  const std::int64_t sequences = encoder.layout.sequences();
+  std::vector<Tensor> scores;
+  if (counts_decoder_rows(plan)) {
+    const auto cross = backbone.cross_keys();
+    for (const auto& target : targets) {
+      const std::vector<std::vector<std::int64_t>> same(static_cast<std::size_t>(sequences), target);
+      scores.push_back(score_targets(backbone, encoder, same, plan, context, cross.get()));
+    }
+    return at::stack(scores, 1);
+  }
+  const TargetTree tree(targets, backbone.spec().decoder_start_id);
+  const DecoderState states = backbone.decode_tree(encoder, tree.nodes, plan, context);
+  const Tensor log_p = token_log_p(backbone, states, tree, plan, context);
+  for (const auto& path : tree.paths) {
+    Tensor sum = log_p.select(1, path.front());
+    for (std::size_t t = 1; t < path.size(); ++t) sum = sum + log_p.select(1, path[t]);
+    scores.push_back(sum);
+  }
+  Tensor all = at::stack(scores, 1);
+  require_finite(all, 1, backbone, plan);
+  return all;
 }
 
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,

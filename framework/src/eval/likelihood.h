@@ -63,13 +63,25 @@ SequenceScores score_rows(const Backbone& backbone, const DecoderState& labels,
 // Runs of sequences whose logits take at most about `bytes`: [first, last) each.
 std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& layout, std::int64_t vocabulary,
                                                           std::int64_t bytes);
-DecoderState slice(const DecoderState& state, std::int64_t first, std::int64_t count);
+// Of the sequences [first, first + count).
+template <class State>
+State slice(const State& state, std::int64_t first, std::int64_t count) {
+  const auto& offsets = state.layout.offsets;
+  return {state.hidden.narrow(0, offsets[first], offsets[first + count] - offsets[first]),
+          state.layout.slice(first, count)};
+}
 
-// Log-likelihoods [S] of the targets without a graph, in chunks. `cross`: as Backbone::decode has it, for other targets
-// of the same inputs.
+// Log-likelihoods [S] of one target for each sequence, without a graph, in chunks. `cross`: as Backbone::decode has it,
+// for other targets of the same inputs.
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
                      const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
                      const RunContext& context, KeptKeys* cross = nullptr);
+
+// Log-likelihoods [S, W] of W targets for each sequence, without a graph: what the targets have in common is decoded
+// once, unless the plan claims a site whose hook may tell rows apart by their place.
+Tensor score_words(const Backbone& backbone, const EncoderState& encoder,
+                     const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                     const RunContext& context);
 
 // [S, C] log-probabilities of a head that scores classes.
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,

@@ -4,6 +4,7 @@
 #include "backbone/layers/frozen_tensor.h"
 #include "backbone/layers/position_bias.h"
 #include "backbone/layers/rows.h"
+#include "backbone/token_tree.h"
 
 #include <cstdint>
 #include <map>
@@ -86,6 +87,19 @@ class StepScores final : public AttentionScores {
   Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
   const Rows& rows_;
   Tensor next_position_, key_positions_;
+};
+
+// Of the nodes of a tree, one tree a sequence, each over itself and those above it.
+class TreeScores final : public AttentionScores {
+ public:
+  TreeScores(const Rows& rows, const TokenTree& tree);
+  int64_t keys(int) const override { return positions_.size(0); }
+
+ private:
+  Tensor make(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
+  Tensor make_packed(const PositionBias* bias, int part, int64_t prefix, PrefixBias policy) const override;
+  const Rows& rows_;
+  Tensor positions_, key_positions_;  // [T], [T, T]: −1 where a node does not see another
 };
 
 }  // namespace peftbench::backbone
