@@ -4,8 +4,11 @@
 #include "methods/workshop.h"
 #include "support/forward.h"
 #include "support/layers.h"
+#include "train/loss.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -59,6 +62,54 @@ void expect_the_same(const Variant& variant, const std::string& kind, std::int64
 TEST_P(OnFastBackend, TrainsAndScoresAsOnTheReference) {
   for (const std::string& kind : GetParam().backbones) expect_the_same(GetParam(), kind, 1);
   expect_the_same(GetParam(), "trained", 3);
+}
+
+// Of a step that is cut in parts, here of long inputs. The reference runs the same parts, one after another.
+TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
+  const Workshop reference(GetParam(), "gated"), there(GetParam(), "gated", fast());
+  const CompiledPlan plan = reference.plan(), same = there.plan();
+  if (plan.trained().empty()) GTEST_SKIP() << "trains nothing";
+  std::vector<EncodedExample> examples = reference.examples(plan);
+  ExampleBatch batch;
+  batch.copies = replicas_of(plan);
+  StepTotals totals{0, 1};
+  for (EncodedExample& example : examples) {
+    // What a method inserted stays at the end.
+    const std::size_t own = example.input.size(), longer = 100;
+    example.input.insert(example.input.begin(), longer, example.input.front());
+    if (!example.slots.empty()) example.slots.insert(example.slots.begin(), longer, -1);
+    ASSERT_EQ(example.input.size(), own + longer);
+    batch.examples.push_back(&example);
+    count(example, plan, nullptr, totals);
+  }
+  TrainConfig config;
+  config.dropout = 0.1;
+  const auto gradients = [](const CompiledPlan& of) {
+    std::vector<Tensor> found;
+    for (const auto& slot : of.trained()) {
+      found.push_back(slot->value.grad().defined() ? slot->value.grad().clone() : at::zeros_like(slot->value));
+      slot->value.mutable_grad() = Tensor();
+    }
+    return found;
+  };
+  const std::vector<ExampleBatch> parts = parts_of(batch);
+  ASSERT_GT(parts.size(), 1U);
+  double loss = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    loss += add_gradients(config, reference.backbone(), plan, parts[i], totals, part_seed(5, i, parts.size()), nullptr);
+  const std::vector<Tensor> expected = gradients(plan);
+  std::vector<std::vector<Tensor>> found;
+  const int threads = at::get_num_threads();
+  for (const int n : {1, 3}) {
+    at::set_num_threads(n);
+    EXPECT_NEAR(add_gradients(config, there.backbone(), same, batch, totals, 5, nullptr), loss, close);
+    found.push_back(gradients(same));
+  }
+  at::set_num_threads(threads);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_LT(apart(found[0][i], expected[i]), close) << plan.trained()[i]->name;
+    EXPECT_TRUE(found[0][i].equal(found[1][i])) << plan.trained()[i]->name << ": other bytes for other threads";
+  }
 }
 
 TEST_P(OnFastBackend, GeneratesTheSameText) {

@@ -3,6 +3,7 @@
 // The hooks of a method: one small class per kind of site, with one pure virtual function each. The backbone
 // calls the hook at its site, with all inputs in one call struct. Letters: N rows of the
 // packed batch, B sequences, D d_model, H heads, K d_kv, P prompt or prefix length, V vocabulary, C classes.
+// Several threads may call a hook at once, each for its own part of a batch.
 #include <peftbench/export.h>
 #include <peftbench/layout.h>
 #include <peftbench/parameter.h>

@@ -1,12 +1,19 @@
 #include "train/loss.h"
 
+#include "core/random.h"
 #include "train/choice_losses.h"
+#include "train/gradients.h"
 
 #include <peftbench/error.h>
 
+#include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <atomic>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -69,12 +76,11 @@ Tensor hooked_loss(const TrainConfig& config, const LossHook& hook, const Tensor
   return hook.apply({loss, log_likelihood, lengths}) * (share * totals.weight);
 }
 
-void backward(const Tensor& loss) {
+void require_gradient(const Tensor& loss) {
   if (!loss.requires_grad()) {
     throw ConfigError({"no trained parameter of the method reaches the loss", "a loss without a gradient",
                        "hooks that use the plan's parameters", "check the sites that the method claims"});
   }
-  loss.backward();
 }
 
 // What is decoded for a micro-batch, and how its loss, a share of the step's, comes from the decoder's states.
@@ -92,14 +98,16 @@ class DecodedLoss {
         hook_(loss_hook(plan)),
         choices_(compares_choices(config) ? batch.choices : nullptr) {}
 
-  double add_gradients(const EncoderState& encoder, std::int64_t logit_bytes) const {
+  double add_gradients(const EncoderState& encoder, std::int64_t logit_bytes, const Gradients& gradients,
+                       Gradients::Sums& sums) const {
     const Targets targets = choices_ ? all_choices() : targets_of(batch_);
     const EncoderState source = choices_ ? repeat(encoder, sequences_each()) : encoder;
     const DecoderState labels = decode_labels(backbone_, source, targets, plan_, context_);
     const bool large = labels.layout.rows() * backbone_.spec().vocab_size * 4 > logit_bytes;
-    if (large && !hook_ && !replica_hook(plan_)) return chunked(labels, targets, logit_bytes);
+    if (large && !hook_ && !replica_hook(plan_)) return chunked(labels, targets, logit_bytes, gradients, sums);
     const Tensor loss = of(labels, targets, 0, labels.layout.sequences());
-    backward(loss);
+    require_gradient(loss);
+    gradients.add(sums, loss);
     return loss.item<double>();
   }
 
@@ -159,17 +167,20 @@ class DecodedLoss {
 
   // The head and the loss by groups of sequences, each with its own backward pass down to the decoder's states, so
   // that the logits of one group at a time are in memory.
-  double chunked(const DecoderState& labels, const Targets& targets, std::int64_t logit_bytes) const {
-    DecoderState leaf{labels.hidden.detach().requires_grad_(true), labels.layout};
+  double chunked(const DecoderState& labels, const Targets& targets, std::int64_t logit_bytes,
+                 const Gradients& gradients, Gradients::Sums& sums) const {
+    std::vector<Tensor> of_states;
     double total = 0;
     for (const auto& [first, last] : ranges(labels.layout, logit_bytes)) {
       const Targets part(targets.begin() + first, targets.begin() + last);
-      const Tensor loss = of(slice(leaf, first, last - first), part, first, last);
-      // Derived values that the head uses are shared by the chunks and by what lies below.
-      loss.backward({}, /*retain_graph=*/true);
+      DecoderState states = slice(labels, first, last - first);
+      states.hidden = states.hidden.detach().requires_grad_(true);
+      const Tensor loss = of(states, part, first, last);
+      const Tensor of_part = gradients.add(sums, loss, {}, states.hidden);
+      of_states.push_back(of_part.defined() ? of_part : at::zeros_like(states.hidden));
       total += loss.item<double>();
     }
-    if (labels.hidden.requires_grad()) labels.hidden.backward(leaf.hidden.grad());
+    if (labels.hidden.requires_grad()) gradients.add(sums, labels.hidden, at::cat(of_states));
     return total;
   }
 
@@ -196,20 +207,74 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
   if (choices) totals.wrong_tokens += wrong_tokens(*choices, example.label);
 }
 
-double add_gradients(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
-                     const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed, EncoderCache* cache,
-                     std::int64_t logit_bytes) {
+namespace {
+
+// A part of a micro-batch forward and backward, with a seed of its own. Gives its share of the step's loss.
+double run_part(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
+                const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed, EncoderCache* cache,
+                std::int64_t logit_bytes, const Gradients& gradients, Gradients::Sums& sums) {
   const auto context = RunContext::for_training(config.dropout, config.dropout_shape, seed);
   const auto still = RunContext::for_training(0, config.dropout_shape, seed);
-  backbone.refresh(plan);
   const EncoderState encoder = encode_batch(backbone, batch, plan, config.encoder_dropout ? context : still, cache);
   std::int64_t tokens = 0;
   for (const auto* example : batch.examples) tokens += counted_tokens(*example, plan);
   const DecodedLoss decoded(config, backbone, plan, batch, totals, context, tokens);
-  if (!scores_classes(plan)) return decoded.add_gradients(encoder, logit_bytes);
+  if (!scores_classes(plan)) return decoded.add_gradients(encoder, logit_bytes, gradients, sums);
   const Tensor loss = decoded.plain(class_scores(backbone, encoder, batch, plan, context));
-  backward(loss);
+  require_gradient(loss);
+  gradients.add(sums, loss);
   return loss.item<double>();
+}
+
+}  // namespace
+
+std::vector<ExampleBatch> parts_of(const ExampleBatch& batch) {
+  std::vector<ExampleBatch> parts;
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < batch.examples.size(); ++i) {
+    const auto own = batch.copies * std::ssize(batch.examples[i]->input);
+    if (parts.empty() || tokens + own > part_tokens) {
+      parts.emplace_back().copies = batch.copies;
+      parts.back().choices = batch.choices;
+      tokens = 0;
+    }
+    tokens += own;
+    parts.back().examples.push_back(batch.examples[i]);
+    if (!batch.groups.empty()) parts.back().groups.push_back(batch.groups[i]);
+  }
+  return parts;
+}
+
+std::uint64_t part_seed(std::uint64_t seed, std::size_t part, std::size_t parts) {
+  return parts == 1 ? seed : stream_seed(seed, "part", part);
+}
+
+double add_gradients(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
+                     const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed, EncoderCache* cache,
+                     std::int64_t logit_bytes) {
+  backbone.refresh(plan);
+  const Gradients gradients(plan);
+  // A hook's loss is of the whole micro-batch; a cache is not for several threads.
+  const bool whole = backbone.backend() != Backend::fast || cache != nullptr || loss_hook(plan) != nullptr;
+  std::vector<ExampleBatch> parts = whole ? std::vector{batch} : parts_of(batch);
+  if (gradients.bytes() * std::ssize(parts) > most_gradient_bytes) parts = {batch};
+  std::vector<Gradients::Sums> sums(parts.size());
+  std::vector<double> losses(parts.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&](std::size_t part) {
+    losses[part] = run_part(config, backbone, plan, parts[part], totals, part_seed(seed, part, parts.size()), cache,
+                            logit_bytes, gradients, sums[part]);
+  };
+  if (parts.size() == 1) {
+    work(0);
+  } else {
+    const auto workers = std::min<std::int64_t>(at::get_num_threads(), std::ssize(parts));
+    at::parallel_for(0, workers, 1, [&](std::int64_t, std::int64_t) {
+      for (std::size_t part = next++; part < parts.size(); part = next++) work(part);
+    });
+  }
+  gradients.finish(sums);
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 }  // namespace peftbench::train

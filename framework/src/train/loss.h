@@ -7,6 +7,7 @@
 #include "train/layer.h"
 
 #include <cstdint>
+#include <vector>
 
 namespace peftbench::train {
 
@@ -24,6 +25,15 @@ std::int64_t counted_tokens(const EncodedExample& example, const CompiledPlan& p
 
 // Adds an example to a step's totals; `choices` are null if no loss uses them.
 void count(const EncodedExample& example, const CompiledPlan& plan, const Choices* choices, StepTotals& totals);
+
+// The fast backend cuts a micro-batch into parts of about this many input tokens, of whole examples. One thread runs a
+// part, so that threads wait for each other once a step, and few activations are in memory. What the parts are does not
+// depend on the number of threads, nor does the order in which their gradients are added.
+inline constexpr std::int64_t part_tokens = 512;
+inline constexpr std::int64_t most_gradient_bytes = std::int64_t{64} << 20;  // of all parts; above, they are one
+std::vector<ExampleBatch> parts_of(const ExampleBatch& batch);
+// Dropout of each part is its own.
+std::uint64_t part_seed(std::uint64_t seed, std::size_t part, std::size_t parts);
 
 // Runs a micro-batch forward and backward; gradients are added to the parameters'. Gives its share of the step's
 // loss. `seed` is of this micro-batch. `logit_bytes`: above this, the head and its loss run in chunks.
