@@ -4,6 +4,7 @@
 #include "backbone/decode_cache.h"
 #include "backbone/finite.h"
 #include "backbone/kernels/packed_matrix.h"
+#include "backbone/layers/int8_products.h"
 #include "backbone/layers/packed_linear.h"
 #include "backbone/load.h"
 #include "backbone/network.h"
@@ -30,7 +31,11 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
                                     .expected = "weights that can be quantised",
                                     .remedy = finite_weights_remedy});
     }
-    return quantize(source, options.quantization, options.precision, options.device);
+    auto map = quantize(source, options.quantization, options.precision, options.device);
+    if (options.backend == Backend::fast)
+      if (const auto int8 = std::dynamic_pointer_cast<const Int8Linear>(map))
+        return std::make_shared<const Int8Products>(int8);
+    return map;
   }
   const at::ScalarType type = is_small(entry.role) ? at::kFloat : type_of(options.precision);
   Tensor weight = source.detach().to(type).contiguous().to(options.device);

@@ -94,7 +94,7 @@ void visit_options(Options& o, Visitor&& visitor) {
   visitor(
       option_key::backend, o.backbone.backend,
       any("what computes the backbone: reference (LibTorch's operators), or fast (kernels of peft-bench and weights "
-          "packed once, on the CPU alone; equal but for the last digits)"));
+          "packed once, on the CPU alone; equal but for the last digits, except that int8 rounds activations too)"));
   visitor(option_key::init_from, o.init_from,
           any("initialise from an adapter (of peft-bench, Hugging Face or a .npy), a run's "
               "folder, or a .safetensors; empty: the method's own initialisation"));

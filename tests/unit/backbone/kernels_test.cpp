@@ -2,9 +2,11 @@
 // length.
 #include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
+#include "backbone/kernels/int8_matrix.h"
 #include "backbone/kernels/matrix_product.h"
 #include "backbone/kernels/packed_matrix.h"
 #include "backbone/kernels/rowwise.h"
+#include "backbone/layers/int8_products.h"
 #include "backbone/run_context.h"
 #include "support/layers.h"
 #include "support/tiny_backbone.h"
@@ -32,6 +34,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -317,6 +320,69 @@ TEST(MatrixProduct, IsOfRowsWithinAnother) {
   kernels::multiply(4, 10, 6, 1, {left.const_data_ptr<float>(), 4, true}, {right.const_data_ptr<float>(), 6, true},
                     false, found.mutable_data_ptr<float>(), 10);
   EXPECT_LT(apart(found, at::matmul(left.t(), right.t())), 1e-6);
+}
+
+// Rows of x rounded to 8 bits, as values.
+Tensor rounded_rows(const Tensor& x) {
+  const Tensor scale = x.abs().amax(1, true) / 127;
+  return (x / scale).round() * scale;
+}
+
+double share_of(const Tensor& error, const Tensor& of) { return (error.norm() / of.norm()).item<double>(); }
+
+TEST(Int8Product, IsTheProductOfWhatIsRounded) {
+  Random random(3);
+  for (const auto& [rows, in, out] : {std::tuple(1, 16, 8), {7, 37, 5}, {33, 70, 129}}) {
+    const Tensor w = random({out, in}), x = random({rows, in});
+    const auto matrix = kernels::Int8Matrix::of(w);
+    const Tensor expected = at::linear(rounded_rows(x), rounded_rows(w)), found = matrix.multiply(x);
+    EXPECT_LT(share_of(found - expected, expected), 1e-6);
+    EXPECT_LT(share_of(found - at::linear(x, w), at::linear(x, w)), 0.02);
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    EXPECT_TRUE(matrix.multiply(x).equal(found));
+    at::set_num_threads(threads);
+  }
+}
+
+TEST(Int8Product, OfRowsWithoutValuesAndOfRowsThatAreNotFinite) {
+  Random random(4);
+  const auto matrix = kernels::Int8Matrix::of(random({9, 20}));
+  const Tensor x = random({4, 20});
+  x.select(0, 0).zero_();
+  x.select(0, 1).select(0, 19).fill_(std::numeric_limits<float>::quiet_NaN());
+  x.select(0, 2).select(0, 3).fill_(std::numeric_limits<float>::infinity());
+  const Tensor y = matrix.multiply(x);
+  EXPECT_EQ(y.select(0, 0).abs().max().item<float>(), 0);
+  EXPECT_TRUE(y.select(0, 1).isnan().all().item<bool>());
+  EXPECT_TRUE(y.select(0, 2).isnan().all().item<bool>());
+  EXPECT_TRUE(y.select(0, 3).isfinite().all().item<bool>());
+}
+
+// On the fast backend a map in 8 bits stays what it is in the checksum, and its products are near those of the
+// reference, for which the weights alone are rounded.
+TEST(Int8Product, OfABackbone) {
+  const auto make = [](Backend backend) {
+    LoadOptions options;
+    options.backend = backend;
+    options.quantization = Quantization::int8;
+    const BackboneSpec spec = tiny_spec();
+    return Backbone::from_tensors(spec, tiny_tensors(spec, 1), options);
+  };
+  const auto reference = make(Backend::reference), fast = make(Backend::fast);
+  EXPECT_EQ(fast->checksum(), reference->checksum());
+  const int map = tiny_spec().parameter(tiny_spec().linears().front().tensor_name()).index;
+  const Tensor weight = fast->frozen(map);
+  EXPECT_TRUE(weight.equal(reference->frozen(map)));
+  const auto quantized = std::make_shared<const backbone::Int8Linear>(weight, at::kFloat);
+  const auto products = std::make_shared<const backbone::Int8Products>(quantized);
+  const Tensor x = Random(5)({50, weight.size(1)}).requires_grad_(true);
+  const Tensor near = (*products)(x), exact = (*quantized)(x);
+  EXPECT_LT(share_of(near - exact, exact), 0.02);
+  const Tensor direction = Random(6)({50, weight.size(0)});
+  const auto gradient = [&](const Tensor& y) { return torch::autograd::grad({y}, {x}, {direction}).front(); };
+  const Tensor of_exact = gradient(exact);
+  EXPECT_LT(share_of(gradient(near) - of_exact, of_exact), 0.02);
 }
 
 }  // namespace

@@ -229,6 +229,44 @@ HWY_INLINE V mixed(V h) {
   return hn::Xor(h, hn::ShiftRight<15>(h));
 }
 
+float QuantizeRow(const float* x, std::int8_t* codes, std::int64_t columns) {
+  Floats most = all(0), faults = all(0);
+  for_parts(columns, [&](std::int64_t i, auto part) {
+    const Floats v = part.load(x + i);
+    most = hn::Max(most, hn::Abs(v));
+    faults = hn::Add(faults, hn::Sub(v, v));  // 0, unless a value is not finite
+  });
+  const float largest = hn::GetLane(hn::MaxOfLanes(Lanes(), most));
+  const Floats inverse = all(largest > 0 ? 127.0F / largest : 0.0F);
+  const hn::RebindToSigned<Lanes> words;
+  const hn::Rebind<std::int8_t, Lanes> bytes;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
+  HWY_ALIGN std::int8_t rest[hn::MaxLanes(Lanes())];
+  for_parts(columns, [&](std::int64_t i, auto part) {
+    const auto nearest = hn::NearestInt(hn::Mul(part.load(x + i), inverse));
+    const auto bounded = hn::Min(hn::Max(nearest, hn::Set(words, -127)), hn::Set(words, 127));
+    const auto narrow = hn::DemoteTo(bytes, bounded);
+    if (i + width <= columns) {
+      hn::StoreU(narrow, bytes, codes + i);
+    } else {
+      hn::Store(narrow, bytes, rest);
+      std::memcpy(codes + i, rest, static_cast<std::size_t>(columns - i));
+    }
+  });
+  return largest / 127.0F + sum(faults);
+}
+
+void ScaleSumsRow(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns) {
+  const hn::RebindToSigned<Lanes> words;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
+  std::int64_t i = 0;
+  for (; i + width <= columns; i += width) {
+    const Floats values = hn::ConvertTo(Lanes(), hn::LoadU(words, sums + i));
+    hn::StoreU(hn::Mul(values, hn::Mul(all(factor), hn::LoadU(Lanes(), scales + i))), Lanes(), y + i);
+  }
+  for (; i < columns; ++i) y[i] = static_cast<float>(sums[i]) * (factor * scales[i]);
+}
+
 // All places have the same upper word.
 void MaskRow(const MaskKey& key, std::uint64_t first, float* out, std::int64_t columns) {
   const Words d;
@@ -262,6 +300,8 @@ HWY_EXPORT(ScaleRow);
 HWY_EXPORT(ExponentialsRow);
 HWY_EXPORT(SoftmaxGradientRow);
 HWY_EXPORT(MaskRow);
+HWY_EXPORT(QuantizeRow);
+HWY_EXPORT(ScaleSumsRow);
 
 }  // namespace
 
@@ -293,6 +333,14 @@ void multiply_row(const float* x, const float* mask, float* y, std::int64_t colu
 }
 
 void scale_row(float* x, float factor, std::int64_t columns) { HWY_DYNAMIC_DISPATCH(ScaleRow)(x, factor, columns); }
+
+float quantize_row(const float* x, std::int8_t* codes, std::int64_t columns) {
+  return HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, codes, columns);
+}
+
+void scale_sums_row(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(ScaleSumsRow)(sums, factor, scales, y, columns);
+}
 
 RowSoftmax exponentials_row(float* s, float factor, const float* added, const float* mask, std::int64_t columns) {
   return HWY_DYNAMIC_DISPATCH(ExponentialsRow)(s, factor, added, mask, columns);

@@ -26,6 +26,12 @@ void add_masked_row(const float* x, const float* z, const float* mask, float* y,
 void multiply_row(const float* x, const float* mask, float* y, std::int64_t columns);
 void scale_row(float* x, float factor, std::int64_t columns);
 
+// The nearest codes of x, −127 … 127, in units of the scale that is returned: max |x| / 127, not a number if x is not
+// finite.
+float quantize_row(const float* x, std::int8_t* codes, std::int64_t columns);
+// y = factor · scales ⊙ sums.
+void scale_sums_row(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns);
+
 // exp(x − max) ⊙ mask in place of s, x = factor · s + added, and what turns it into a softmax. `added` and `mask` may
 // be null. The sum is of what is not masked.
 struct RowSoftmax {

@@ -18,6 +18,8 @@ class Int8Linear final : public QuantizedLinear {
   Tensor dequantize(at::ScalarType type) const override;
   std::vector<Tensor> parts() const override { return {codes_, scales_}; }
   std::string form() const override;
+  const Tensor& codes() const { return codes_; }
+  const Tensor& scales() const { return scales_; }
 
  private:
   Tensor codes_;   // [out, in] int8
