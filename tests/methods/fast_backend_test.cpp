@@ -66,7 +66,8 @@ TEST_P(OnFastBackend, TrainsAndScoresAsOnTheReference) {
 
 // Of a step that is cut in parts, here of long inputs. The reference runs the same parts, one after another.
 TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
-  const Workshop reference(GetParam(), "gated"), there(GetParam(), "gated", fast());
+  const std::string& kind = GetParam().backbones.front();
+  const Workshop reference(GetParam(), kind), there(GetParam(), kind, fast());
   const CompiledPlan plan = reference.plan(), same = there.plan();
   if (plan.trained().empty()) GTEST_SKIP() << "trains nothing";
   std::vector<EncodedExample> examples = reference.examples(plan);
@@ -106,9 +107,19 @@ TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
     found.push_back(gradients(same));
   }
   at::set_num_threads(threads);
+  // LibTorch's own products, of derived values and of trained weights, may differ with the threads.
+  const auto slots = plan.slots();
+  const bool own_products =
+      std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->role == Role::derived; }) ||
+      std::any_of(plan.only()->parameter.begin(), plan.only()->parameter.end(), [](const auto& hook) { return !!hook; });
+  // Gradients of long inputs to random weights magnify differences.
+  constexpr double magnified = 1e-4;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    EXPECT_LT(apart(found[0][i], expected[i]), close) << plan.trained()[i]->name;
-    EXPECT_TRUE(found[0][i].equal(found[1][i])) << plan.trained()[i]->name << ": other bytes for other threads";
+    EXPECT_LT(apart(found[0][i], expected[i]), magnified) << plan.trained()[i]->name;
+    EXPECT_LT(apart(found[1][i], expected[i]), magnified) << plan.trained()[i]->name;
+    if (!own_products) {
+      EXPECT_TRUE(found[0][i].equal(found[1][i])) << plan.trained()[i]->name << ": other bytes for other threads";
+    }
   }
 }
 
