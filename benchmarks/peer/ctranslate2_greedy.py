@@ -51,7 +51,8 @@ def convert():
 
 
 def measure(steps, threads):
-    translator = ctranslate2.Translator(model, compute_type=TYPES[task["precision"]], inter_threads=1, intra_threads=threads)
+    translator = ctranslate2.Translator(model, compute_type=TYPES[task["precision"]], inter_threads=1,
+                                        intra_threads=threads)
     sources = [[word(token) for token in row] for row in task["inputs"]]
     tokens = len(task["targets"][0])
     ms, cpu_ms = [], []

@@ -73,12 +73,15 @@ def growth_table(document):
     _, keys = parse_name(document.names()[0])
     sizes = START.backbone
     return "\n".join([f"ms of a training step, {keys['method']}, {keys['precision']}", *lines,
-                      f"What does not grow: {START.tokens} tokens, {sizes['num_layers']} layers, prompt of {START.prompt}, "
-                      f"vocabulary of {sizes['vocab_size']}, batch of {START.batch}; width {sizes['d_model']}."])
+                      f"What does not grow: {START.tokens} tokens, {sizes['num_layers']} layers, prompt of "
+                      f"{START.prompt}, vocabulary of {sizes['vocab_size']}, batch of {START.batch}; width {sizes['d_model']}."])
 
 
 def write_figure(document, path):
-    panels = {what: {label: (points, exponent(points), exponent(last_half(points))) for label, points in series.items()}
+    def fitted(points):
+        return points, exponent(points), exponent(last_half(points))
+
+    panels = {what: {label: fitted(points) for label, points in series.items()}
               for what, series in series_of(document).items()}
     known = document.context
     growth_figure.write(path, panels, f"{known['cpu_model']}, {known['threads']} threads, {known['date'][:10]}")

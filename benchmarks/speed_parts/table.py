@@ -14,7 +14,7 @@ def header(document):
     return (f"{known['date']}, {known.get('gpu') or known['cpu_model']}, {known.get('num_cpus', '?')} cores, "
             f"{known['threads']} threads\n{known['cpu_flags']}\n"
             f"{versions}, commit {known.get('commit', '?')[:10]}{changed}\n"
-            f"Medians of {known['rounds']} processes of {known['steps']} steps each, in turn, with the range in brackets.")
+            f"Medians of {known['rounds']} processes of {known['steps']} steps each, in turn, and their range.")
 
 
 def products_of(document, keys):
@@ -109,5 +109,5 @@ def table(document):
         if program == OURS:
             cases.setdefault(name_of("", **{key: keys[key] for key in CASE}), []).append(name)
     blocks = [block(document, parse_name(case)[1], ours) for case, ours in cases.items()]
-    return "\n\n".join([header(document), *blocks, "vs …: how many times as long that peer takes. Machines differ and drift: "
-                        "compare within one table."])
+    note = "vs …: how many times as long that peer takes. Machines differ and drift: compare within one table."
+    return "\n\n".join([header(document), *blocks, note])

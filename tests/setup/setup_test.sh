@@ -10,7 +10,8 @@ has() { grep -qF -- "$2" "$1" || fail "'$2' is not in $(cat "$1")"; }
 
 # A checkout with a space in its name, a LibTorch that exists, and stubs: `cmake` leaves the files that the set-up
 # looks for, `ninja` "builds" a program that prints its arguments. Both leave a line in `calls`.
-unset CI PEFTBENCH_TORCH_DIR PEFTBENCH_BUILD_DIR PEFTBENCH_DATA PEFTBENCH_PEER_PYTHON PEFTBENCH_HOME
+unset CI PEFTBENCH_TORCH_DIR PEFTBENCH_BUILD_DIR PEFTBENCH_DATA PEFTBENCH_PEER_PYTHON PEFTBENCH_HOME PEFTBENCH_CTRANSLATE2 \
+  PEFTBENCH_CTRANSLATE2_PYTHON
 home="$work/a checkout"
 mkdir -p "$home"/{framework/src,plugins,tools,cmake,.deps/torch} "$work/bin" "$work/data"
 cp "$source_dir"/peft-bench "$home/"
