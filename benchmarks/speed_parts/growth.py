@@ -6,6 +6,7 @@ from speed_parts import growth_figure, tasks
 from speed_parts.document import parse_name
 from speed_parts.measure import ours, peer
 from speed_parts.programs import OURS, PEERS
+from speed_parts.table import threads
 
 # Each is doubled four times from here, while the others are those of START.
 GROWS = {"tokens": 32, "layers": 1, "prompt": 16, "vocabulary": 2048, "batch": 4}
@@ -74,7 +75,8 @@ def growth_table(document):
     sizes = START.backbone
     return "\n".join([f"ms of a training step, {keys['method']}, {keys['precision']}", *lines,
                       f"What does not grow: {START.tokens} tokens, {sizes['num_layers']} layers, prompt of "
-                      f"{START.prompt}, vocabulary of {sizes['vocab_size']}, batch of {START.batch}; width {sizes['d_model']}."])
+                      f"{START.prompt}, vocabulary of {sizes['vocab_size']}, batch of {START.batch}, width of "
+                      f"{sizes['d_model']}."])
 
 
 def write_figure(document, path):
@@ -84,4 +86,4 @@ def write_figure(document, path):
     panels = {what: {label: fitted(points) for label, points in series.items()}
               for what, series in series_of(document).items()}
     known = document.context
-    growth_figure.write(path, panels, f"{known['cpu_model']}, {known['threads']} threads, {known['date'][:10]}")
+    growth_figure.write(path, panels, f"{known['cpu_model']}, {threads(known)}, {known['date'][:10]}")

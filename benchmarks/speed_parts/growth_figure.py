@@ -6,7 +6,7 @@ import pathlib
 COLORS = ("#3456b8", "#c2410c", "#13795b", "#8b2fa8", "#8a6100")  # of the pages' plots
 DARK = ("#8fa8ff", "#ff9d6b", "#5fd3a4", "#d79bf2", "#e8b84a")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, COLUMNS = 300, 270, 52, 12, 30, 76, 3
-LINE, HEADER = 15, 26
+LINE, HEADER = 15, 44
 
 
 def style():
@@ -57,7 +57,7 @@ def panel(what, series, colors, height):
         below = bottom + 32 + LINE * number
         parts.append(f'<path class="line {kind}" d="M{path}"/><path class="dots {kind}" d="{dots}"/>'
                      f'<path class="line {kind}" d="M{LEFT} {below - 4}h14"/>' +
-                     text(LEFT + 20, below, f"{label}: {whole:.2f}, last half {last:.2f}"))
+                     text(LEFT + 20, below, f"exponent {whole:.2f}, of the last half {last:.2f}"))
     return "".join(parts)
 
 
@@ -69,10 +69,12 @@ def write(path, panels, where):
     rows = math.ceil(len(panels) / columns)
     width, whole = WIDTH * columns, HEADER + height * rows
     title = "ms of a training step as one size grows, and the exponent of the growth"
+    legend = "".join(f'<path class="line c{color}" d="M{8 + 220 * color} 32h14"/>' + text(28 + 220 * color, 36, label)
+                     for label, color in colors.items())
     drawn = "".join(f'<g transform="translate({WIDTH * (i % columns)} {HEADER + height * (i // columns)})">'
                     f"{panel(what, series, colors, height)}</g>" for i, (what, series) in enumerate(panels.items()))
     pathlib.Path(path).write_text(
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<svg xmlns="http://www.w3.org/2000/svg" class="pb" role="img" viewBox="0 0 {width} {whole}" width="{width}" '
         f'height="{whole}"><title>{html.escape(title)}</title>{style()}{text(8, 18, f"{title} ({where})", kind="title")}'
-        f"{drawn}</svg>\n", encoding="utf-8")
+        f"{legend}{drawn}</svg>\n", encoding="utf-8")

@@ -6,15 +6,19 @@ from speed_parts.tasks import EVALUATIONS
 CASE = ("method", "shape", "text", "precision", "device")
 
 
+def threads(known):
+    return f"{known['threads']} thread{'s' * (known['threads'] > 1)}"
+
+
 def header(document):
     known = document.context
     libraries = ("libtorch", "torch", "transformers", "peft", "ctranslate2")
     versions = ", ".join(f"{name} {known[name]}" for name in libraries if name in known)
     changed = " with changes" if known.get("tree") == "changed" else ""
     return (f"{known['date']}, {known.get('gpu') or known['cpu_model']}, {known.get('num_cpus', '?')} cores, "
-            f"{known['threads']} threads\n{known['cpu_flags']}\n"
+            f"{threads(known)}\n{known['cpu_flags']}\n"
             f"{versions}, commit {known.get('commit', '?')[:10]}{changed}\n"
-            f"Medians of {known['rounds']} processes of {known['steps']} steps each, in turn, and their range.")
+            f"Medians of {known['rounds']} processes of {known['steps']} steps each, in turn.")
 
 
 def products_of(document, keys):
@@ -109,5 +113,6 @@ def table(document):
         if program == OURS:
             cases.setdefault(name_of("", **{key: keys[key] for key in CASE}), []).append(name)
     blocks = [block(document, parse_name(case)[1], ours) for case, ours in cases.items()]
-    note = "vs …: how many times as long that peer takes. Machines differ and drift: compare within one table."
+    note = ("In brackets the range. vs …: how many times as long that peer takes. Machines differ and drift: compare within "
+            "one table.")
     return "\n\n".join([header(document), *blocks, note])

@@ -48,8 +48,9 @@ class SpeedTest(unittest.TestCase):
             path.chmod(0o755)
 
     def run_speed(self, *words, status=0, **environment):
-        environment = dict(os.environ, PEFTBENCH_TRAINING_STEP=str(self.folder / "ours"), CALLS=str(self.folder / "calls"),
-                           PEFTBENCH_PEER_PYTHON=str(self.folder / "peer"), PYTHONDONTWRITEBYTECODE="1", **environment)
+        environment = dict(os.environ, PEFTBENCH_TRAINING_STEP=str(self.folder / "ours"),
+                           CALLS=str(self.folder / "calls"), PEFTBENCH_PEER_PYTHON=str(self.folder / "peer"),
+                           PYTHONDONTWRITEBYTECODE="1", **environment)
         run = subprocess.run([source / "benchmarks/speed", *words], env=environment, capture_output=True, text=True)
         self.assertEqual(run.returncode, status, run.stderr)
         return run.stdout
@@ -63,10 +64,9 @@ class SpeedTest(unittest.TestCase):
     def test_the_table_and_its_file(self):
         file = self.folder / "out.json"
         table = self.run_speed("--rounds", "2", "--out", str(file))
-        self.assertIn("prompt_tuning, small, even text, float32, cpu; products here: plain 100, packed 200 GFLOP/s", table)
-        lines = [line.split("  ") for line in table.splitlines()]
-        row = next([cell.strip() for cell in line if cell] for line in lines if line[0] == "peft-bench, fast, dropout 0.1")
-        self.assertEqual(row[1:], ["3.0 (3.0–3.0)", "100", "50%", "50", "2.00", "2.00"])
+        self.assertIn("even text, float32, cpu; products here: plain 100, packed 200 GFLOP/s", table)
+        line = next(line for line in table.splitlines() if line.startswith("peft-bench, fast, dropout 0.1"))
+        self.assertEqual([cell.strip() for cell in line.split("  ") if cell][1:], ["3.0 (3.0–3.0)", "100", "50%", "50", "2.00", "2.00"])
         self.assertEqual(self.run_speed("--show", str(file)), table)
         written = json.loads(file.read_text())
         self.assertEqual(written["context"]["transformers"], "5")
@@ -93,7 +93,8 @@ class SpeedTest(unittest.TestCase):
 
     def test_growth_has_its_exponents(self):
         figure = self.folder / "growth.svg"
-        out = self.run_speed("--growth", "--rounds", "1", "--steps", "1", "--backend", "fast", "--figure", str(figure), GROWS="1")
+        out = self.run_speed("--growth", "--rounds", "1", "--steps", "1", "--backend", "fast", "--figure", str(figure),
+                             GROWS="1")
         lines = out.splitlines()
         tokens = lines.index(next(line for line in lines if line.startswith("tokens ")))
         self.assertEqual(lines[tokens].split(), ["tokens", "32", "64", "128", "256", "512", "exponent", "last", "half"])
