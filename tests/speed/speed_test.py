@@ -66,7 +66,8 @@ class SpeedTest(unittest.TestCase):
         table = self.run_speed("--rounds", "2", "--out", str(file))
         self.assertIn("even text, float32, cpu; products here: plain 100, packed 200 GFLOP/s", table)
         line = next(line for line in table.splitlines() if line.startswith("peft-bench, fast, dropout 0.1"))
-        self.assertEqual([cell.strip() for cell in line.split("  ") if cell][1:], ["3.0 (3.0–3.0)", "100", "50%", "50", "2.00", "2.00"])
+        self.assertEqual([cell.strip() for cell in line.split("  ") if cell][1:],
+                         ["3.0 (3.0–3.0)", "100", "50%", "50", "2.00", "2.00"])
         self.assertEqual(self.run_speed("--show", str(file)), table)
         written = json.loads(file.read_text())
         self.assertEqual(written["context"]["transformers"], "5")
