@@ -27,7 +27,7 @@ pack() { # BUILD FOLDER
 }
 
 run() { # FOLDER
-  local folder torch shape precision method end=$((SECONDS + ${GPU_SECONDS:-480}))
+  local folder torch shape precision end=$((SECONDS + ${GPU_SECONDS:-480}))
   folder=$(readlink -f -- "$1")
   torch=$(python3 -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
   export LD_LIBRARY_PATH=$torch:$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -37,12 +37,10 @@ run() { # FOLDER
   python3 "$root/benchmarks/gpu_parity.py" "$folder/bin/peft-bench" || echo "parity: failed with status $?"
   for shape in base large; do
     for precision in float32 bfloat16; do
-      for method in prompt_tuning lora model_tuning; do
-        ((SECONDS < end)) || { echo "stopped after $SECONDS s: the rest was not measured"; return; }
-        timeout $((end - SECONDS + 1)) python3 "$root/benchmarks/compare.py" --rounds 1 --shape "$shape" \
-          --precision "$precision" --method "$method" --device cuda ||
-          echo "$method, $shape, $precision: failed with status $?"
-      done
+      ((SECONDS < end)) || { echo "stopped after $SECONDS s: the rest was not measured"; return; }
+      timeout -s INT $((end - SECONDS + 1)) python3 "$root/benchmarks/speed" --rounds 1 --steps 5 --shape "$shape" \
+        --precision "$precision" --method prompt_tuning,lora,model_tuning --peers as_it_comes --device cuda ||
+        echo "$shape, $precision: failed with status $?"
     done
   done
 }

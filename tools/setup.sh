@@ -1,6 +1,7 @@
 #!/bin/bash
-# tools/setup.sh program|tests|sanitized_tests: makes this checkout ready to run, or to test, or to test with sanitizers
-# (in a build folder of their own, PEFTBENCH_BUILD_DIR). Called by ./peft-bench and ./run-tests.
+# tools/setup.sh program|tests|benchmarks|sanitized_tests: makes this checkout ready to run, or to test, or to measure its
+# speed, or to test with sanitizers (in a build folder of their own, PEFTBENCH_BUILD_DIR). Called by ./peft-bench,
+# ./run-tests and benchmarks/speed.
 #
 # Each step is skipped where it is done already, and puts its result in place only when it is whole, so that an
 # interrupted set-up is continued by the next call. Exit 2: something is asked of the user. Exit 1: a step failed.
@@ -13,6 +14,7 @@ deps=$home/.deps
 log=$build/setup.log
 terminal=false
 if [[ -t 2 ]]; then terminal=true; fi
+source "$home/tools/setup_peers.sh"
 
 # ---- messages -------------------------------------------------------------------------------------------------
 
@@ -63,8 +65,8 @@ watched() { # LABEL FOLDER COMMAND…
 tools=(g++:g++ cmake:cmake ninja:ninja-build flock:util-linux)
 libraries=(libc6-dev libboost-dev libfmt-dev libsentencepiece-dev libutf8proc-dev libyaml-cpp-dev nlohmann-json3-dev
            libcli11-dev libre2-dev libhwy-dev zlib1g-dev libsqlite3-dev)
-if [[ $goal != program ]]; then libraries+=(libgtest-dev libgmock-dev); fi
-if [[ $goal == tests ]]; then libraries+=(libbenchmark-dev); fi
+if [[ $goal == *tests ]]; then libraries+=(libgtest-dev libgmock-dev); fi
+if [[ $goal == tests || $goal == benchmarks ]]; then libraries+=(libbenchmark-dev); fi
 
 # The first Python that is new enough and has the module (pip to download, venv to make an environment).
 python_with() { # MODULE…
@@ -88,7 +90,7 @@ missing_packages() {
     for entry in "${libraries[@]}"; do grep -qxF -- "$entry" <<< "$installed" || echo "$entry"; done
   fi
   if { needs_torch || needs_arrow; } && ! python_with pip > /dev/null; then echo python3 python3-pip; fi
-  if needs_peer && ! python_with pip venv ensurepip > /dev/null; then echo python3 python3-venv; fi
+  if { needs_peer || needs_ctranslate2; } && ! python_with pip venv ensurepip > /dev/null; then echo python3 python3-venv; fi
 }
 
 install_packages() {
@@ -220,7 +222,7 @@ unresolved() { # LIB cpu|all
 # CMake takes it from then on.
 arrow_version=$(< "$home/cmake/arrow.version")
 needs_arrow() {
-  [[ $goal != program || ${PEFTBENCH_PARQUET:-} == on ]] && [[ -z ${PEFTBENCH_ARROW_DIR:-} ]] &&
+  [[ $goal == *tests || ${PEFTBENCH_PARQUET:-} == on ]] && [[ -z ${PEFTBENCH_ARROW_DIR:-} ]] &&
     ! grep -qsxF "$arrow_version" "$deps/pyarrow/.version"
 }
 fetch_arrow() {
@@ -269,30 +271,6 @@ fetch_plot() {
   rm -rf -- "$work"
 }
 
-# ---- the peers that tests compare with ------------------------------------------------------------------------------
-
-requirements=$home/tests/parity/requirements.txt
-schemas=$home/tests/parity/schemas.txt # packages of which only their schema is of use: without what they require
-needs_peer() {
-  [[ $goal == tests && -f $requirements && -z ${PEFTBENCH_PEER_PYTHON:-} ]] &&
-    ! cat -- "$requirements" "$schemas" | cmp -s - "$deps/peer/.requirements"
-}
-make_peer() {
-  needs_peer || return 0
-  local python
-  python=$(python_with pip venv ensurepip) || failed "no Python >= 3.10 with venv was found" "apt-get install python3-venv"
-  rm -rf -- "$deps/peer"
-  { watched "making the Python environment of the tests" - "$python" -m venv "$deps/peer" &&
-    watched "installing the peers (transformers, peft)" "$deps/peer" "$deps/peer/bin/python" -m pip install \
-      --disable-pip-version-check --no-input --progress-bar off -r "$requirements"; } ||
-    failed "pip could not install tests/parity/requirements.txt" \
-      "see pip's message above; or set PEFTBENCH_PEER_PYTHON to a Python that has these packages"
-  watched "fetching the schemas of the tests" "$deps/peer" "$deps/peer/bin/python" -m pip install \
-    --disable-pip-version-check --no-input --progress-bar off --no-deps --ignore-requires-python --require-hashes \
-    -r "$schemas" || say "pip could not install tests/parity/schemas.txt: tests that need a schema are skipped"
-  cat -- "$requirements" "$schemas" > "$deps/peer/.requirements"
-}
-
 # ---- building ---------------------------------------------------------------------------------------------------------
 
 configure() {
@@ -302,7 +280,9 @@ configure() {
     options+=("-DPEFTBENCH_PEER_PYTHON=${PEFTBENCH_PEER_PYTHON:-$deps/peer/bin/python}")
   elif [[ $goal == sanitized_tests ]]; then  # as the preset asan
     options+=(-DPEFTBENCH_BUILD_TESTS=ON -DPEFTBENCH_SANITIZE=address,undefined)
-  elif [[ ! -f $cache ]]; then
+  fi
+  if [[ $goal == benchmarks ]]; then options+=(-DPEFTBENCH_BUILD_BENCHMARKS=ON); fi
+  if [[ $goal != *tests && ! -f $cache ]]; then
     options+=(-DPEFTBENCH_BUILD_TESTS=OFF)  # they need packages that users do without
   fi
   if [[ -n ${PEFTBENCH_PARQUET:-} ]]; then options+=("-DPEFTBENCH_PARQUET=$PEFTBENCH_PARQUET"); fi
@@ -352,6 +332,7 @@ jobs() {
 compile() {
   local targets=() start=$SECONDS last=-100 line
   if [[ $goal == program ]]; then targets=(peft-bench-bin plugins); fi
+  if [[ $goal == benchmarks ]]; then targets=(peft-bench-bin plugins training_step); fi
   if [[ $goal == sanitized_tests ]]; then targets=(sanitized_tests); fi
   printf '\n== building\n' >> "$log"
   NINJA_STATUS='%f %t ' ninja -C "$build" -j "$(jobs)" "${targets[@]}" 2>&1 < /dev/null | while IFS= read -r line; do
@@ -384,6 +365,7 @@ fi
   fetch_arrow
   fetch_plot
   make_peer
+  make_ctranslate2
   printf '%s\n%s\n' "$home" "$torch_dir" > "$build/.ready.new"
   configure
   compile

@@ -1,75 +1,130 @@
-"""The work of training_step.cpp in transformers + peft, on a random T5 of the same sizes: prompt tuning (P = 100), LoRA
-(rank 8, on all maps of attention q and v) or model tuning, by the same variables of the environment.
+"""The work of training_step.cpp in transformers + peft, on a random T5 of the same sizes: the tasks of ../speed.
 
-Prints one JSON line a repetition. Run it through compare.py, or: .deps/peer/bin/python benchmarks/peer/training_step.py
+    .deps/peer/bin/python benchmarks/peer/training_step.py TASK.json STEPS [compiled]
+
+Prints JSON: the time of each step after one that warms up, and the peak of the process's memory.
 """
 import json
-import os
 import sys
 import time
 
+import peft
 import torch
-from peft import LoraConfig, PromptTuningConfig, get_peft_model
-from transformers import T5Config, T5ForConditionalGeneration
+import transformers
 
-SIZES = {"nano": (8192, 256, 4, 640, 4), "small": (32128, 512, 6, 1024, 8), "base": (32128, 768, 12, 2048, 12),
-         "large": (32128, 1024, 16, 2816, 24)}
-shape = os.environ.get("PEFTBENCH_SHAPE") or "small"
-method = os.environ.get("PEFTBENCH_METHOD") or "prompt_tuning"
-precision = getattr(torch, os.environ.get("PEFTBENCH_PRECISION") or "float32")
-device = os.environ.get("PEFTBENCH_DEVICE") or "cpu"
-ragged = os.environ.get("PEFTBENCH_TEXT") == "ragged"
-B, S, T = 16, 128, 8
+task = json.loads(open(sys.argv[1], encoding="utf-8").read())
+steps, compiled = int(sys.argv[2]), sys.argv[3:] == ["compiled"]
+device, precision, parameters = task["device"], getattr(torch, task["precision"]), task.get("parameters", {})
+EOS = 1
 
 
-def model(dropout):
-    vocabulary, d_model, heads, d_ff, layers = SIZES[shape]
-    config = T5Config(
-        vocab_size=vocabulary, d_model=d_model, d_kv=64, num_heads=heads, d_ff=d_ff, num_layers=layers,
-        num_decoder_layers=layers, feed_forward_proj="gated-gelu", tie_word_embeddings=False, dropout_rate=dropout,
-        decoder_start_token_id=0)
+def backbone():
+    sizes = task["backbone"]
+    config = transformers.T5Config(
+        **sizes, num_decoder_layers=sizes["num_layers"], feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+        dropout_rate=task.get("dropout", 0.0), decoder_start_token_id=0)
     torch.manual_seed(1)
-    base = T5ForConditionalGeneration(config).to(device, precision)
+    return transformers.T5ForConditionalGeneration(config).to(device, precision)
+
+
+def with_method(base):
+    method, kind = task["method"], {"task_type": "SEQ_2_SEQ_LM"}
     if method == "model_tuning":
         return base
     if method == "lora":
-        return get_peft_model(base, LoraConfig(task_type="SEQ_2_SEQ_LM", r=8, target_modules=["q", "v"]))
-    return get_peft_model(base, PromptTuningConfig(
-        task_type="SEQ_2_SEQ_LM", num_virtual_tokens=100, num_transformer_submodules=1))
+        return peft.get_peft_model(
+            base, peft.LoraConfig(**kind, r=parameters["rank"], target_modules=parameters["targets"]))
+    if method == "prompt_tuning":
+        return peft.get_peft_model(base, peft.PromptTuningConfig(
+            **kind, num_virtual_tokens=parameters["length"], num_transformer_submodules=1))
+    if method == "prefix_tuning":  # peft has it for the decoder alone; heads need not be of d_model / heads
+        return peft.get_peft_model(base, peft.PrefixTuningConfig(
+            **kind, num_virtual_tokens=parameters["length"], token_dim=base.config.num_heads * base.config.d_kv))
+    raise SystemExit(f"no such method here\n  found:    {method}\n  expected: one of speed_parts/tasks.py")
 
 
-def wait():  # a device goes on computing when a call has returned
-    if device != "cpu":
-        torch.cuda.synchronize()
+def padded(sequences, padding=0):
+    longest = max(map(len, sequences))
+    ids = torch.tensor([row + [padding] * (longest - len(row)) for row in sequences])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in sequences])
+    return ids.to(device), mask.to(device)
+
+
+def training_step(ids, mask):
+    model = with_method(backbone()).train()
+    labels, _ = padded(task["targets"], -100)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    if compiled:
+        model.compile()
+
+    def step():
+        optimizer.zero_grad()
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def greedy(ids, mask):
+    model = backbone().eval()
+    tokens = len(task["targets"][0])
+    if compiled:
+        model.compile()
+        model.encoder.compile()  # generate calls it by itself
+
+    @torch.inference_mode()
+    def step():
+        model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=tokens, min_new_tokens=tokens, num_beams=1,
+                       do_sample=False)
+
+    return step
+
+
+def ranking(ids, mask):
+    """As T0's evaluation has it: the encoder once, its states again for each word, and the words teacher-forced."""
+    model = backbone().eval()
+    words, there = padded([word + [EOS] for word in task["words"]])
+    examples, choices = len(ids), len(words)
+    words, there = words.repeat(examples, 1), there.repeat(examples, 1)
+    if compiled:
+        model.compile()
+        model.encoder.compile()
+
+    @torch.inference_mode()
+    def step():
+        states = model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        logits = model(encoder_outputs=(states.repeat_interleave(choices, 0),),
+                       attention_mask=mask.repeat_interleave(choices, 0),
+                       decoder_input_ids=model._shift_right(words)).logits
+        scores = logits.float().log_softmax(-1).gather(2, words.unsqueeze(2)).squeeze(2)
+        (scores * there).sum(1).view(examples, choices).argmax(1).tolist()
+
+    return step
+
+
+def peak_mib():
+    """Of this process alone: what wait4 tells its parent has the compilers in it that torch.compile starts."""
+    for line in open("/proc/self/status", encoding="ascii"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0
 
 
 def main():
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    ids = (torch.arange(B * S).view(B, S) * 17 % 8000 + 2).to(device)
-    labels = (torch.arange(B * T).view(B, T) * 29 % 8000 + 2).to(device)
-    lengths = torch.tensor([32 + 96 * (b * 7 % 16) // 15 if ragged else S for b in range(B)])  # as training_step.cpp has it
-    mask = (torch.arange(S) < lengths.unsqueeze(1)).long().to(device)
-    ids = ids * mask
-    for dropout in (0.0, 0.1):
-        tuned = model(dropout).train()
-        optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-4)
-        for repetition in range(repetitions + 1):
-            start = time.perf_counter()
-            optimizer.zero_grad()
-            tuned(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
-            optimizer.step()
-            wait()
-            if repetition:  # the first warms up
-                print(json.dumps({"name": f"training_step/dropout_percent:{round(dropout * 100)}",
-                                  "ms": (time.perf_counter() - start) * 1e3}), flush=True)
-    tuned = model(0.0).eval()
-    for repetition in range(repetitions + 1):
-        start = time.perf_counter()
-        with torch.inference_mode():
-            tuned.generate(input_ids=ids, attention_mask=mask, max_new_tokens=T, min_new_tokens=T, num_beams=1, do_sample=False)
-        wait()
-        if repetition:
-            print(json.dumps({"name": "greedy", "ms": (time.perf_counter() - start) * 1e3}), flush=True)
+    step = {"training_step": training_step, "greedy": greedy, "ranking": ranking}[task["work"]](*padded(task["inputs"]))
+    ms, cpu_ms = [], []
+    for repetition in range(steps + 1):
+        start, cpu = time.perf_counter(), time.process_time()
+        step()
+        if device != "cpu":  # it goes on computing when a call has returned
+            torch.cuda.synchronize()
+        if repetition:  # the first warms up
+            ms.append((time.perf_counter() - start) * 1e3)
+            cpu_ms.append((time.process_time() - cpu) * 1e3)
+    context = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
+    if device != "cpu":
+        context["gpu"] = torch.cuda.get_device_name()
+    print(json.dumps({"ms": ms, "cpu_ms": cpu_ms, "peak_MiB": peak_mib(), "context": context}))
 
 
 if __name__ == "__main__":

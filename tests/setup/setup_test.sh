@@ -10,11 +10,12 @@ has() { grep -qF -- "$2" "$1" || fail "'$2' is not in $(cat "$1")"; }
 
 # A checkout with a space in its name, a LibTorch that exists, and stubs: `cmake` leaves the files that the set-up
 # looks for, `ninja` "builds" a program that prints its arguments. Both leave a line in `calls`.
-unset CI PEFTBENCH_TORCH_DIR PEFTBENCH_BUILD_DIR PEFTBENCH_DATA PEFTBENCH_PEER_PYTHON PEFTBENCH_HOME
+unset CI PEFTBENCH_TORCH_DIR PEFTBENCH_BUILD_DIR PEFTBENCH_DATA PEFTBENCH_PEER_PYTHON PEFTBENCH_HOME PEFTBENCH_CTRANSLATE2 \
+  PEFTBENCH_CTRANSLATE2_PYTHON
 home="$work/a checkout"
 mkdir -p "$home"/{framework/src,plugins,tools,cmake,.deps/torch} "$work/bin" "$work/data"
 cp "$source_dir"/peft-bench "$home/"
-cp "$source_dir"/tools/{setup.sh,unpack_wheels.py} "$home/tools/"
+cp "$source_dir"/tools/{setup.sh,setup_peers.sh,unpack_wheels.py} "$home/tools/"
 cp "$source_dir"/cmake/{torch,arrow}.version "$home/cmake/"
 printf "__version__ = '%s'\n" "$(< "$home/cmake/torch.version")" > "$home/.deps/torch/version.py"
 touch "$home/CMakeLists.txt" "$home/framework/src/a.cpp"
@@ -262,6 +263,34 @@ S
     has "$CALLS" "ctest --test-dir $home/build-asan "
     has "$CALLS" "--tests-regex core|text --verbose --label-regex ^sanitize\$ ASAN_OPTIONS=detect_leaks=0"
     is "$(calls cmake) $(calls ninja) $(calls ctest)" "1 1 1"
+    ;;
+  benchmarks)  # its packages, its targets, and CTranslate2 once where it is asked for, with the peers' packages in sight
+    set_up() { "$home/tools/setup.sh" benchmarks 2> "$work/err" < /dev/null; }
+    stub id <<< 'echo 1000'
+    stub sudo <<< 'exit 1'
+    mv "$work/bin/dpkg-query" "$work/all"
+    stub dpkg-query <<< "\"$work/all\" \"\$@\" | grep -v libbenchmark"
+    status=0
+    PEFTBENCH_PEER_PYTHON=/none set_up || status=$?
+    is "$status" 2
+    has "$work/err" "--no-install-recommends libbenchmark-dev"
+    mv "$work/all" "$work/bin/dpkg-query"
+    cat > "$work/python" <<'S'
+#!/bin/bash
+echo "python $*" >> "$CALLS"
+if [[ $2 == venv ]]; then mkdir -p "$3/bin" "$3/site" && cp "$0" "$3/bin/python"; fi
+if [[ $1 == -c ]]; then echo "$(dirname "$(dirname "$0")")/site"; fi
+S
+    chmod +x "$work/python"
+    export PEFTBENCH_PEER_PYTHON=$work/python
+    set_up
+    has "$CALLS" "-DPEFTBENCH_BUILD_BENCHMARKS=ON"
+    has "$CALLS" " peft-bench-bin plugins training_step"
+    is "$(calls python)" 0
+    for ((i = 0; i < 2; i++)); do PEFTBENCH_CTRANSLATE2=on set_up; done
+    has "$CALLS" "pip install --disable-pip-version-check --no-input --progress-bar off ctranslate2=="
+    is "$(cat "$home/.deps/ctranslate2/site/peer.pth")" "$(dirname "$work")/site"
+    is "$(calls 'python -m pip')" 1
     ;;
   *) fail "no such case" ;;
 esac

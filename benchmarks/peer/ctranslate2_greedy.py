@@ -1,0 +1,72 @@
+"""Greedy decoding of training_step.cpp in CTranslate2, on a random T5 of the same sizes: the tasks of ../speed.
+
+    .deps/ctranslate2/bin/python benchmarks/peer/ctranslate2_greedy.py TASK.json MODEL                  makes the model
+    .deps/ctranslate2/bin/python benchmarks/peer/ctranslate2_greedy.py TASK.json MODEL STEPS THREADS    measures
+
+Two processes, since the peak of memory shall be that of decoding.
+"""
+import json
+import sys
+import time
+
+import ctranslate2
+
+task = json.loads(open(sys.argv[1], encoding="utf-8").read())
+model = sys.argv[2]
+TYPES = {"float32": "float32", "int8": "int8_float32"}
+
+
+def word(token):
+    return {0: "<pad>", 1: "</s>", 2: "<unk>"}.get(token, f"t{token}")
+
+
+class Tokenizer:
+    """What the converter asks of one."""
+
+    pad_token, eos_token, unk_token = "<pad>", "</s>", "<unk>"
+
+    def get_vocab(self):
+        return {word(token): token for token in range(task["backbone"]["vocab_size"])}
+
+    def convert_ids_to_tokens(self, token):
+        return word(token)
+
+
+def convert():
+    import torch
+    import transformers
+    from ctranslate2.converters.converter import Converter
+    from ctranslate2.converters.transformers import T5Loader
+
+    class OfRandomT5(Converter):
+        def _load(self):
+            sizes = task["backbone"]
+            config = transformers.T5Config(**sizes, num_decoder_layers=sizes["num_layers"], decoder_start_token_id=0,
+                                           feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+            torch.manual_seed(1)
+            with torch.no_grad():
+                return T5Loader()(transformers.T5ForConditionalGeneration(config), Tokenizer())
+
+    OfRandomT5().convert(model, quantization=TYPES[task["precision"]])
+
+
+def measure(steps, threads):
+    translator = ctranslate2.Translator(model, compute_type=TYPES[task["precision"]], inter_threads=1,
+                                        intra_threads=threads)
+    sources = [[word(token) for token in row] for row in task["inputs"]]
+    tokens = len(task["targets"][0])
+    ms, cpu_ms = [], []
+    for repetition in range(steps + 1):
+        start, cpu = time.perf_counter(), time.process_time()
+        translator.translate_batch(sources, beam_size=1, max_decoding_length=tokens, min_decoding_length=tokens)
+        if repetition:  # the first warms up
+            ms.append((time.perf_counter() - start) * 1e3)
+            cpu_ms.append((time.process_time() - cpu) * 1e3)
+    peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+    print(json.dumps({"ms": ms, "cpu_ms": cpu_ms, "peak_MiB": peak, "context": {"ctranslate2": ctranslate2.__version__}}))
+
+
+if len(sys.argv) == 3:
+    convert()
+else:
+    measure(int(sys.argv[3]), int(sys.argv[4]))
