@@ -111,7 +111,8 @@ TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
   const auto slots = plan.slots();
   const bool own_products =
       std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->role == Role::derived; }) ||
-      std::any_of(plan.only()->parameter.begin(), plan.only()->parameter.end(), [](const auto& hook) { return !!hook; });
+      std::any_of(plan.only()->parameter.begin(), plan.only()->parameter.end(),
+                  [](const auto& hook) { return !!hook; });
   // Gradients of long inputs to random weights magnify differences.
   constexpr double magnified = 1e-4;
   for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -90,8 +90,9 @@ class Backbone {
   DecoderState decode(const EncoderState& encoder, const PackedTokens& input, const CompiledPlan& plan,
                       const RunContext& context, KeptKeys* cross = nullptr) const;
   std::shared_ptr<KeptKeys> cross_keys() const;  // to be kept; nothing yet
-  // The same of all paths of a tree at once, over every sequence of the encoder: [B·T, D]. A row's place in its sequence
-  // is not its position: not for plans that claim the decoder's input or blocks. Throws Error if a hook adds rows.
+  // The same of all paths of a tree at once, over every sequence of the encoder: [B·T, D]. A row's place in its
+  // sequence is not its position: not for plans that claim the decoder's input or blocks. Throws Error if a hook adds
+  // rows.
   DecoderState decode_tree(const EncoderState& encoder, const TokenTree& tree, const CompiledPlan& plan,
                            const RunContext& context) const;
   // [N, V] fp32, or [B, C] if the plan's head scores classes.

@@ -7,7 +7,8 @@
 
 namespace peftbench::backbone {
 
-// Decoder inputs that begin alike, with each common beginning once: node t is the token ids[t] after the nodes above it.
+// Decoder inputs that begin alike, with each common beginning once: node t is the token ids[t] after the nodes above
+// it.
 struct TokenTree {
   std::vector<int64_t> ids;      // [T] the decoder's start first
   std::vector<int64_t> parents;  // [T] the node before each, of a lower number; −1 for the first

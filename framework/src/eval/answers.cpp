@@ -81,7 +81,7 @@ Tensor Evaluator::word_scores(const Batch& batch) {
     Tensor part;
     try {
       part = score_words(batch.first().backbone_, slice(batch.encoder, first, last - first), ids, batch.plan,
-                           RunContext::inference());
+                         RunContext::inference());
     } catch (const NotFiniteError& error) {
       throw error.at(first + error.place());
     }

@@ -199,8 +199,8 @@ Tensor token_log_p(const Backbone& backbone, const DecoderState& states, const T
 }  // namespace
 
 Tensor score_words(const Backbone& backbone, const EncoderState& encoder,
-                     const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                     const RunContext& context) {
+                   const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                   const RunContext& context) {
   const at::NoGradGuard no_grad;
   const std::int64_t sequences = encoder.layout.sequences();
   std::vector<Tensor> scores;

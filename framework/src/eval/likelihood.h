@@ -80,8 +80,8 @@ Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
 // Log-likelihoods [S, W] of W targets for each sequence, without a graph: what the targets have in common is decoded
 // once, unless the plan claims a site whose hook may tell rows apart by their place.
 Tensor score_words(const Backbone& backbone, const EncoderState& encoder,
-                     const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
-                     const RunContext& context);
+                   const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
+                   const RunContext& context);
 
 // [S, C] log-probabilities of a head that scores classes.
 Tensor class_log_probabilities(const Backbone& backbone, const EncoderState& encoder, const CompiledPlan& plan,

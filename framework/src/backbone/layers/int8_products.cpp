@@ -33,9 +33,8 @@ int64_t Int8Products::bytes() const {
 }
 
 const kernels::Int8Matrix& Int8Products::transposed() const {
-  std::call_once(once_, [&] {
-    transposed_.emplace(kernels::Int8Matrix::of(map_->dequantize(at::kFloat).t().contiguous()));
-  });
+  std::call_once(once_,
+                 [&] { transposed_.emplace(kernels::Int8Matrix::of(map_->dequantize(at::kFloat).t().contiguous())); });
   return *transposed_;
 }
 
