@@ -7,9 +7,9 @@ Two processes, since the peak of memory shall be that of decoding.
 """
 import json
 import sys
-import time
 
 import ctranslate2
+from timed import print_times
 
 task = json.loads(open(sys.argv[1], encoding="utf-8").read())
 model = sys.argv[2]
@@ -55,15 +55,11 @@ def measure(steps, threads):
                                         intra_threads=threads)
     sources = [[word(token) for token in row] for row in task["inputs"]]
     tokens = len(task["targets"][0])
-    ms, cpu_ms = [], []
-    for repetition in range(steps + 1):
-        start, cpu = time.perf_counter(), time.process_time()
+
+    def step():
         translator.translate_batch(sources, beam_size=1, max_decoding_length=tokens, min_decoding_length=tokens)
-        if repetition:  # the first warms up
-            ms.append((time.perf_counter() - start) * 1e3)
-            cpu_ms.append((time.process_time() - cpu) * 1e3)
-    peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM:"))
-    print(json.dumps({"ms": ms, "cpu_ms": cpu_ms, "peak_MiB": peak, "context": {"ctranslate2": ctranslate2.__version__}}))
+
+    print_times(step, steps, {"ctranslate2": ctranslate2.__version__})
 
 
 if len(sys.argv) == 3:

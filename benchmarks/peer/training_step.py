@@ -6,11 +6,11 @@ Prints JSON: the time of each step after one that warms up, and the peak of the 
 """
 import json
 import sys
-import time
 
 import peft
 import torch
 import transformers
+from timed import print_times
 
 task = json.loads(open(sys.argv[1], encoding="utf-8").read())
 steps, compiled = int(sys.argv[2]), sys.argv[3:] == ["compiled"]
@@ -102,29 +102,18 @@ def ranking(ids, mask):
     return step
 
 
-def peak_mib():
-    """Of this process alone: what wait4 tells its parent has the compilers in it that torch.compile starts."""
-    for line in open("/proc/self/status", encoding="ascii"):
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0
-
-
 def main():
     step = {"training_step": training_step, "greedy": greedy, "ranking": ranking}[task["work"]](*padded(task["inputs"]))
-    ms, cpu_ms = [], []
-    for repetition in range(steps + 1):
-        start, cpu = time.perf_counter(), time.process_time()
+
+    def waited():
         step()
         if device != "cpu":  # it goes on computing when a call has returned
             torch.cuda.synchronize()
-        if repetition:  # the first warms up
-            ms.append((time.perf_counter() - start) * 1e3)
-            cpu_ms.append((time.process_time() - cpu) * 1e3)
+
     context = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
     if device != "cpu":
         context["gpu"] = torch.cuda.get_device_name()
-    print(json.dumps({"ms": ms, "cpu_ms": cpu_ms, "peak_MiB": peak_mib(), "context": context}))
+    print_times(waited, steps, context)
 
 
 if __name__ == "__main__":

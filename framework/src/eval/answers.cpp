@@ -102,7 +102,8 @@ Tensor Evaluator::word_scores(const Batch& batch) {
       lengths.push_back(mean ? static_cast<double>(reader.ranked_ids_[word].size()) : 1.0);
       absent.push_back(present ? 0.0 : -std::numeric_limits<double>::infinity());
     }
-    const Tensor score = combined_scores(batch.first().backbone_, batch.plan, all.select(1, std::ssize(scores)));
+    const Tensor score =
+        combined_scores(batch.first().backbone_, batch.plan, all.select(1, static_cast<std::int64_t>(word)));
     const auto as_scores = [&](const std::vector<double>& values) {
       return at::tensor(values, at::kDouble).to(score.scalar_type()).to(score.device());
     };

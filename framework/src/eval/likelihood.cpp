@@ -144,22 +144,34 @@ std::vector<std::pair<std::int64_t, std::int64_t>> chunks(const TokenLayout& lay
   return ranges;
 }
 
+namespace {
+
+// What `score(states, first, last)` gives of the sequences, a chunk at a time, so that their logits are not too many.
+template <class Score>
+Tensor in_chunks(const DecoderState& states, std::int64_t vocabulary, const Score& score) {
+  std::vector<Tensor> parts;
+  for (const auto& [first, last] : chunks(states.layout, vocabulary, most_logit_bytes)) {
+    try {
+      parts.push_back(score(slice(states, first, last - first), first, last));
+    } catch (const NotFiniteError& error) {
+      throw error.at(first + error.place());
+    }
+  }
+  return at::cat(parts);
+}
+
+}  // namespace
+
 Tensor score_targets(const Backbone& backbone, const EncoderState& encoder,
                      const std::vector<std::vector<std::int64_t>>& targets, const CompiledPlan& plan,
                      const RunContext& context, KeptKeys* cross) {
   at::NoGradGuard no_grad;
   const DecoderState labels = decode_labels(backbone, encoder, targets, plan, context, cross);
-  std::vector<Tensor> parts;
-  for (const auto& [first, last] : chunks(labels.layout, backbone.spec().vocab_size, most_logit_bytes)) {
-    const std::vector<std::vector<std::int64_t>> part(targets.begin() + first, targets.begin() + last);
-    try {
-      parts.push_back(
-          score_rows(backbone, slice(labels, first, last - first), part, plan, context, false).log_likelihood);
-    } catch (const NotFiniteError& error) {
-      throw error.at(first + error.place());
-    }
-  }
-  Tensor scores = at::cat(parts);
+  Tensor scores = in_chunks(
+      labels, backbone.spec().vocab_size, [&](const DecoderState& states, std::int64_t first, std::int64_t last) {
+        const std::vector<std::vector<std::int64_t>> part(targets.begin() + first, targets.begin() + last);
+        return score_rows(backbone, states, part, plan, context, false).log_likelihood;
+      });
   require_finite(scores, 1, backbone, plan);
   return scores;
 }
@@ -184,16 +196,10 @@ Tensor token_log_p(const Backbone& backbone, const DecoderState& states, const T
   std::vector<std::int64_t> places;  // in a sequence's log p [T·V]
   for (const TargetTree::Token& token : tree.tokens) places.push_back(token.node * vocabulary + token.id);
   const Tensor index = at::tensor(places, at::kLong).to(states.hidden.device());
-  std::vector<Tensor> parts;
-  for (const auto& [first, last] : chunks(states.layout, vocabulary, most_logit_bytes)) {
-    try {
-      const Tensor logits = backbone.head(slice(states, first, last - first), plan, context);
-      parts.push_back(at::log_softmax(logits, -1).view({last - first, -1}).index_select(1, index));
-    } catch (const NotFiniteError& error) {
-      throw error.at(first + error.place());
-    }
-  }
-  return at::cat(parts);
+  return in_chunks(states, vocabulary, [&](const DecoderState& some, std::int64_t first, std::int64_t last) {
+    const Tensor log_p = at::log_softmax(backbone.head(some, plan, context), -1);
+    return log_p.view({last - first, -1}).index_select(1, index);
+  });
 }
 
 }  // namespace

@@ -228,20 +228,31 @@ double run_part(const TrainConfig& config, const Backbone& backbone, const Compi
 
 }  // namespace
 
+ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& chosen) {
+  ExampleBatch some = batch;
+  some.examples.clear();
+  some.groups.clear();
+  for (const std::size_t i : chosen) {
+    some.examples.push_back(batch.examples[i]);
+    if (!batch.groups.empty()) some.groups.push_back(batch.groups[i]);
+  }
+  return some;
+}
+
 std::vector<ExampleBatch> parts_of(const ExampleBatch& batch) {
-  std::vector<ExampleBatch> parts;
+  std::vector<std::vector<std::size_t>> numbers;
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const auto own = batch.copies * std::ssize(batch.examples[i]->input);
-    if (parts.empty() || tokens + own > part_tokens) {
-      parts.emplace_back().copies = batch.copies;
-      parts.back().choices = batch.choices;
+    if (numbers.empty() || tokens + own > part_tokens) {
+      numbers.emplace_back();
       tokens = 0;
     }
     tokens += own;
-    parts.back().examples.push_back(batch.examples[i]);
-    if (!batch.groups.empty()) parts.back().groups.push_back(batch.groups[i]);
+    numbers.back().push_back(i);
   }
+  std::vector<ExampleBatch> parts;
+  for (const auto& chosen : numbers) parts.push_back(some_of(batch, chosen));
   return parts;
 }
 

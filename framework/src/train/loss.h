@@ -31,6 +31,8 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
 // depend on the number of threads, nor does the order in which their gradients are added.
 inline constexpr std::int64_t part_tokens = 512;
 inline constexpr std::int64_t most_gradient_bytes = std::int64_t{64} << 20;  // of all parts; above, they are one
+// Some examples of a batch, by their numbers.
+ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& chosen);
 std::vector<ExampleBatch> parts_of(const ExampleBatch& batch);
 // Dropout of each part is its own.
 std::uint64_t part_seed(std::uint64_t seed, std::size_t part, std::size_t parts);

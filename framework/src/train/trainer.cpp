@@ -216,14 +216,7 @@ ExampleBatch longer_half(const ExampleBatch& batch) {
   });
   chosen.resize(chosen.size() / 2);
   std::sort(chosen.begin(), chosen.end());
-  ExampleBatch half = batch;
-  half.examples.clear();
-  half.groups.clear();
-  for (const std::size_t i : chosen) {
-    half.examples.push_back(batch.examples[i]);
-    if (!batch.groups.empty()) half.groups.push_back(batch.groups[i]);
-  }
-  return half;
+  return some_of(batch, chosen);
 }
 
 // What would fit is measured once, with half of the batch.

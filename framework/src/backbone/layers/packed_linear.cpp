@@ -1,34 +1,17 @@
 #include "backbone/layers/packed_linear.h"
 
-#include "backbone/kernels/function_parts.h"
+#include "backbone/layers/frozen_product.h"
 
 #include <c10/core/ScalarType.h>
 
 #include <utility>
 
 namespace peftbench::backbone {
-namespace {
-
-struct PackedProduct final : torch::autograd::Function<PackedProduct> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const std::shared_ptr<const PackedLinear>& map) {
-    kernels::keep(context, map);
-    return map->weight().multiply(x.contiguous());
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    const auto& map = kernels::kept<std::shared_ptr<const PackedLinear>>(context);
-    return {map->transposed().multiply(gradients.front().contiguous()), Tensor()};
-  }
-};
-
-}  // namespace
 
 PackedLinear::PackedLinear(const Tensor& weight) : type_(weight.scalar_type()), weight_(weight) {}
 
 Tensor PackedLinear::operator()(const Tensor& x) const {
-  return PackedProduct::apply(x.to(type_), shared_from_this()).to(at::kFloat);
+  return FrozenProduct<PackedLinear>::apply(x.to(type_), shared_from_this()).to(at::kFloat);
 }
 
 Tensor PackedLinear::multiply(const Tensor& x, const Tensor& weight) const { return product(x, weight, type_); }
