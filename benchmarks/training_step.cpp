@@ -3,10 +3,11 @@
 // process does one task, warmed up by one step:
 //   training_step TASK.json --benchmark_repetitions=STEPS --benchmark_format=json
 // benchmarks/speed writes the task and runs this in turn with the peers, which read the same file.
+#include "packed_matrix.h"
 #include "speed_task.h"
 
 #include "backbone/generation.h"
-#include "backbone/kernels/packed_matrix.h"
+#include "backbone/kernels/frozen_matrix.h"
 #include "config/commit.h"
 #include "config/machine.h"
 #include "core/clock.h"
@@ -39,7 +40,7 @@
 
 namespace peftbench::speed {
 
-using backbone::kernels::PackedMatrix;
+using backbone::kernels::FrozenMatrix;
 
 namespace {
 
@@ -170,17 +171,21 @@ class Ranking final : public Work {
   std::optional<Evaluator> evaluator_;
 };
 
-// x Wᵀ of the maps of a block, by one library: LibTorch, oneDNN with packed weights, or in int8.
+// x Wᵀ of the maps of a block: by LibTorch, by oneDNN with packed weights, by LibTorch in int8, or by our tiles.
 class Products final : public Work {
  public:
-  enum class By { plain, packed, int_mm };
+  enum class By { plain, packed, int_mm, tiles };
 
   Products(const SpeedTask& task, By by) : by_(by) {
     const BackboneSpec& spec = task.spec;
     const std::int64_t d = spec.d_model;
     for (const auto& [in, out] : {std::pair(d, spec.inner()), {spec.inner(), d}, {d, spec.d_ff}, {spec.d_ff, d}}) {
       Map map;
-      if (by == By::int_mm) {
+      if (by == By::tiles) {
+        map.x = at::empty({task.rows, in}).normal_();
+        const bool int8 = task.load.quantization == Quantization::int8;
+        map.tiles.emplace(at::empty({out, in}).normal_(), int8 ? at::kChar : type_of(task.load.precision));
+      } else if (by == By::int_mm) {
         map.x = at::randint(-127, 128, {task.rows, in}, at::kChar);
         map.weight = at::randint(-127, 128, {in, out}, at::kChar);
       } else {
@@ -189,7 +194,7 @@ class Products final : public Work {
         if (by == By::packed) map.packed.emplace(map.weight);
       }
       map.x = map.x.to(task.load.device);
-      map.weight = map.weight.to(task.load.device);
+      if (map.weight.defined()) map.weight = map.weight.to(task.load.device);
       flops_ += 2.0 * static_cast<double>(task.rows * in * out);
       maps_.push_back(std::move(map));
     }
@@ -206,8 +211,10 @@ class Products final : public Work {
   struct Map {
     Tensor x, weight;
     std::optional<PackedMatrix> packed;
+    std::optional<FrozenMatrix> tiles;
   };
   Tensor product(const Map& map) const {
+    if (map.tiles) return map.tiles->multiply(map.x);
     if (by_ == By::int_mm) return at::_int_mm(map.x, map.weight);
     return map.packed ? map.packed->multiply(map.x) : at::linear(map.x, map.weight);
   }
@@ -248,7 +255,10 @@ void register_products(const SpeedTask& task) {
   };
   add("plain", Products::By::plain);
   if (task.load.device.is_cpu() && PackedMatrix::available()) add("packed", Products::By::packed);
-  if (task.load.quantization == Quantization::int8) add("int_mm", Products::By::int_mm);
+  const bool int8 = task.load.quantization == Quantization::int8;
+  if (int8) add("int_mm", Products::By::int_mm);
+  if (task.load.device.is_cpu() && FrozenMatrix::available(int8 ? at::kChar : type_of(task.load.precision)))
+    add("tiles", Products::By::tiles);
 }
 
 void register_task(const SpeedTask& task) {

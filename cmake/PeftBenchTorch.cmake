@@ -118,7 +118,20 @@ target_link_options(PeftBench::torch INTERFACE LINKER:--no-as-needed LINKER:--di
 list(TRANSFORM _libs PREPEND PeftBench::lib_)
 target_link_libraries(PeftBench::torch INTERFACE ${_libs})
 
+# at::parallel_for is a template: compiled without OpenMP, it silently runs on one thread. A process should have one
+# OpenMP runtime, so that LibTorch's own is linked where it ships one.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+target_compile_options(PeftBench::torch INTERFACE ${OpenMP_CXX_FLAGS})
+file(GLOB _openmp "${_lib}/libgomp*.so*" "${_lib}/libomp*.so*" "${_lib}/libiomp5*.so*")
+if(_openmp)
+  list(GET _openmp 0 _openmp)
+  target_link_libraries(PeftBench::torch INTERFACE "${_openmp}")
+else()
+  target_link_libraries(PeftBench::torch INTERFACE OpenMP::OpenMP_CXX)
+endif()
+
 message(STATUS "LibTorch ${PEFTBENCH_TORCH_VERSION} (CUDA: ${PEFTBENCH_TORCH_CUDA}) in ${PEFTBENCH_TORCH_ROOT}")
 unset(_lib)
 unset(_libs)
+unset(_openmp)
 unset(_tried)

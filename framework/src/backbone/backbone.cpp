@@ -3,9 +3,7 @@
 #include "backbone/config_json.h"
 #include "backbone/decode_cache.h"
 #include "backbone/finite.h"
-#include "backbone/kernels/packed_matrix.h"
-#include "backbone/layers/int8_products.h"
-#include "backbone/layers/packed_linear.h"
+#include "backbone/layers/tiled_linear.h"
 #include "backbone/load.h"
 #include "backbone/network.h"
 #include "backbone/weights_kind.h"
@@ -32,9 +30,9 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
                                     .remedy = finite_weights_remedy});
     }
     auto map = quantize(source, options.quantization, options.precision, options.device);
-    if (options.backend == Backend::fast)
-      if (const auto int8 = std::dynamic_pointer_cast<const Int8Linear>(map))
-        return std::make_shared<const Int8Products>(int8);
+    const auto int8 = std::dynamic_pointer_cast<const Int8Linear>(map);
+    if (options.backend == Backend::fast && int8 && kernels::FrozenMatrix::available(at::kChar))
+      return std::make_shared<const Int8Tiles>(int8);
     return map;
   }
   const at::ScalarType type = is_small(entry.role) ? at::kFloat : type_of(options.precision);
@@ -47,10 +45,9 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
 }  // namespace
 
 void require_backend(Backend backend, c10::Device device) {
-  if (backend == Backend::reference || (device.is_cpu() && kernels::PackedMatrix::available())) return;
+  if (backend == Backend::reference || device.is_cpu()) return;
   throw ConfigError(Problem{"backbone.backend=fast cannot run here",
-                            device.is_cpu() ? "a LibTorch without oneDNN" : "device " + device.str(),
-                            "the CPU, and a LibTorch with oneDNN", "set backbone.backend=reference"});
+                            "device " + device.str(), "the CPU", "set backbone.backend=reference"});
 }
 
 PackedTokens PackedTokens::of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups,
@@ -136,7 +133,7 @@ int64_t Backbone::bytes() const {
   int64_t total = 0;
   for (const auto& tensor : tensors_) total += tensor->bytes();
   // A tied head is the table itself, unless it is packed beside it.
-  if (spec_.tied && std::dynamic_pointer_cast<const PackedLinear>(network_->head_map))
+  if (spec_.tied && std::dynamic_pointer_cast<const TiledLinear>(network_->head_map))
     total += network_->head_map->bytes();
   return total;
 }

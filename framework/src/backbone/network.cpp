@@ -1,6 +1,6 @@
 #include "backbone/network.h"
 
-#include "backbone/layers/packed_linear.h"
+#include "backbone/layers/tiled_linear.h"
 
 #include <peftbench/error.h>
 

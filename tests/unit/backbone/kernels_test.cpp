@@ -2,11 +2,11 @@
 // length.
 #include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
-#include "backbone/kernels/int8_matrix.h"
+#include "backbone/kernels/frozen_matrix.h"
 #include "backbone/kernels/matrix_product.h"
-#include "backbone/kernels/packed_matrix.h"
 #include "backbone/kernels/rowwise.h"
-#include "backbone/layers/int8_products.h"
+#include "backbone/kernels/segments.h"
+#include "backbone/layers/tiled_linear.h"
 #include "backbone/run_context.h"
 #include "support/layers.h"
 #include "support/tiny_backbone.h"
@@ -15,6 +15,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -22,15 +23,18 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -265,22 +269,43 @@ TEST(Kernels, DoNotDependOnTheNumberOfThreads) {
   at::set_num_threads(threads);
 }
 
-TEST(PackedMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
-  if (!kernels::PackedMatrix::available()) GTEST_SKIP() << "this LibTorch has no oneDNN";
+// LibTorch's template runs on one thread, without a word, where it is compiled without OpenMP.
+TEST(Kernels, RunOnSeveralThreads) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::atomic<int> seen{0};
+  at::parallel_for(0, 2, 1, [&](int64_t, int64_t) { seen |= 1 << at::get_thread_num(); });
+  at::set_num_threads(threads);
+  EXPECT_EQ(seen, 3);
+}
+
+TEST(FrozenMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
   Random random(7);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{12, 20}, {20, 24}, {384, 512}, {1001, 64}}) {
+    if (!kernels::FrozenMatrix::available(type)) continue;
+    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{12, 20}, {20, 25}, {64, 1}, {384, 512}, {1001, 64}}) {
       const Tensor weight = random({out, in}).to(type);
-      const kernels::PackedMatrix packed(weight);
-      EXPECT_TRUE(packed.unpacked().equal(weight)) << out << "×" << in;
-      for (const int64_t rows : {1, 7, 128}) {
-        const Tensor x = random({rows, in}).to(type);
-        const Tensor found = packed.multiply(x), expected = at::linear(x, weight);
-        EXPECT_EQ(found.scalar_type(), type);
-        EXPECT_LT(apart(found.to(at::kFloat), expected.to(at::kFloat)), type == at::kFloat ? close : 1e-2);
+      const kernels::FrozenMatrix matrix(weight, type);
+      EXPECT_TRUE(matrix.values().equal(weight)) << out << "×" << in;
+      for (const int64_t rows : {0, 1, 3, 7, 33, 64, 65, 130}) {
+        const Tensor x = random({rows, in});
+        const Tensor found = matrix.multiply(x);
+        EXPECT_EQ(found.scalar_type(), at::kFloat);
+        if (rows == 0) continue;
+        EXPECT_LT(apart(found, at::linear(x.to(type).to(at::kFloat), weight.to(at::kFloat))), close);
       }
     }
   }
+}
+
+TEST(FrozenMatrix, RoundsToTheNearestOfBf16) {
+  if (!kernels::FrozenMatrix::available(at::kBFloat16)) GTEST_SKIP() << "no small products of bf16 here";
+  const kernels::FrozenMatrix one(at::ones({1, 1}), at::kBFloat16);
+  const float half = 1.0F / 256, nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  // Ties go to the even neighbour.
+  const Tensor x = at::tensor({1 + half, 1 + 3 * half, 1 + 1.01F * half, -1 - half, 3e38F, nan, inf, -inf}).unsqueeze(1);
+  const Tensor expected = x.to(at::kBFloat16).to(at::kFloat), found = one.multiply(x);
+  EXPECT_TRUE(at::allclose(found, expected, 0, 0, /*equal_nan=*/true)) << found << expected;
 }
 
 TEST(FastBackend, IsOfTheCpuAlone) {
@@ -331,10 +356,11 @@ Tensor rounded_rows(const Tensor& x) {
 double share_of(const Tensor& error, const Tensor& of) { return (error.norm() / of.norm()).item<double>(); }
 
 TEST(Int8Product, IsTheProductOfWhatIsRounded) {
+  if (!kernels::FrozenMatrix::available(at::kChar)) GTEST_SKIP() << "no small products of int8 here";
   Random random(3);
   for (const auto& [rows, in, out] : {std::tuple(1, 16, 8), {7, 37, 5}, {33, 70, 129}}) {
     const Tensor w = random({out, in}), x = random({rows, in});
-    const auto matrix = kernels::Int8Matrix::of(w);
+    const kernels::FrozenMatrix matrix(w, at::kChar);
     const Tensor expected = at::linear(rounded_rows(x), rounded_rows(w)), found = matrix.multiply(x);
     EXPECT_LT(share_of(found - expected, expected), 1e-6);
     EXPECT_LT(share_of(found - at::linear(x, w), at::linear(x, w)), 0.02);
@@ -346,8 +372,9 @@ TEST(Int8Product, IsTheProductOfWhatIsRounded) {
 }
 
 TEST(Int8Product, OfRowsWithoutValuesAndOfRowsThatAreNotFinite) {
+  if (!kernels::FrozenMatrix::available(at::kChar)) GTEST_SKIP() << "no small products of int8 here";
   Random random(4);
-  const auto matrix = kernels::Int8Matrix::of(random({9, 20}));
+  const kernels::FrozenMatrix matrix(random({9, 20}), at::kChar);
   const Tensor x = random({4, 20});
   x.select(0, 0).zero_();
   x.select(0, 1).select(0, 19).fill_(std::numeric_limits<float>::quiet_NaN());
@@ -362,6 +389,7 @@ TEST(Int8Product, OfRowsWithoutValuesAndOfRowsThatAreNotFinite) {
 // On the fast backend a map in 8 bits stays what it is in the checksum, and its products are near those of the
 // reference, for which the weights alone are rounded.
 TEST(Int8Product, OfABackbone) {
+  if (!kernels::FrozenMatrix::available(at::kChar)) GTEST_SKIP() << "no small products of int8 here";
   const auto make = [](Backend backend) {
     LoadOptions options;
     options.backend = backend;
@@ -375,7 +403,7 @@ TEST(Int8Product, OfABackbone) {
   const Tensor weight = fast->frozen(map);
   EXPECT_TRUE(weight.equal(reference->frozen(map)));
   const auto quantized = std::make_shared<const backbone::Int8Linear>(weight, at::kFloat);
-  const auto products = std::make_shared<const backbone::Int8Products>(quantized);
+  const auto products = std::make_shared<const backbone::Int8Tiles>(quantized);
   const Tensor x = Random(5)({50, weight.size(1)}).requires_grad_(true);
   const Tensor near = (*products)(x), exact = (*quantized)(x);
   EXPECT_LT(share_of(near - exact, exact), 0.02);
@@ -384,6 +412,94 @@ TEST(Int8Product, OfABackbone) {
   const Tensor of_exact = gradient(exact);
   EXPECT_LT(share_of(gradient(near) - of_exact, of_exact), 0.02);
 }
+
+// Of what is computed and of its gradients.
+void expect_near(const Tensor& found, const Tensor& expected, const Tensors& of, double bound) {
+  EXPECT_LT(share_of(found - expected, expected), bound);
+  const Tensor direction = Random(99)(expected.sizes());
+  const auto gradients = [&](const Tensor& y) { return torch::autograd::grad({y}, of, {direction}, true); };
+  const Tensors a = gradients(found), b = gradients(expected);
+  for (std::size_t i = 0; i < of.size(); ++i) EXPECT_LT(share_of(a[i] - b[i], b[i]), bound) << "gradient " << i;
+}
+
+class Segments : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override {
+    if (!kernels::FrozenMatrix::available(GetParam())) GTEST_SKIP() << "no small products of this type here";
+  }
+  // Relative to the whole result.
+  double bound() const { return GetParam() == at::kFloat ? 2e-6 : GetParam() == at::kBFloat16 ? 1e-2 : 3e-2; }
+  std::shared_ptr<const kernels::FrozenMap> map(const Tensor& weight) const {
+    return std::make_shared<const kernels::FrozenMap>(kernels::FrozenMatrix(weight, GetParam()));
+  }
+  static Tensor normed(const Tensor& x, const Tensor& scale) {
+    return x * at::rsqrt(x.square().mean(-1, true) + 1e-6) * scale;
+  }
+  static std::shared_ptr<const RowMasks> masks(int64_t columns, uint64_t key) {
+    return std::make_shared<const RowMasks>(DropoutMask(0.3, key), columns);
+  }
+  static Tensor values(const std::shared_ptr<const RowMasks>& masks, int64_t rows) {
+    Tensor all = at::empty({rows, masks->columns()});
+    for (int64_t i = 0; i < rows; ++i) {
+      float* row = all.mutable_data_ptr<float>() + i * masks->columns();
+      const float* mask = masks->of(i, row);
+      if (mask != row) std::copy_n(mask, masks->columns(), row);
+    }
+    return all;
+  }
+  Random random_{21};
+  const int64_t rows_ = 149, width_ = 37, inner_ = 101;
+};
+
+TEST_P(Segments, ProductsOfNormedRows) {
+  const Tensor x = random_({rows_, width_}, 3).requires_grad_(true), scale = random_({width_});
+  const Tensor a = random_({inner_, width_}), b = random_({8, width_});
+  const auto both = kernels::products(x, {scale, 1e-6}, {map(a), map(b)});
+  const Tensor h = normed(x, scale);
+  expect_near(both[0], at::linear(h, a), {x}, bound());
+  expect_near(both[1], at::linear(h, b), {x}, bound());
+  expect_near(at::cat(both, 1), at::linear(h, at::cat({a, b})), {x}, bound());
+  expect_near(kernels::products(x, {}, {map(a)}).front(), at::linear(x, a), {x}, bound());
+}
+
+TEST_P(Segments, ProductsThatAreAdded) {
+  const Tensor x = random_({rows_, width_}).requires_grad_(true), y = random_({rows_, inner_}).requires_grad_(true);
+  const Tensor weight = random_({width_, inner_});
+  expect_near(kernels::add_product(x, y, map(weight), nullptr), x + at::linear(y, weight), {x, y}, bound());
+  const auto dropped = masks(width_, 5);
+  expect_near(kernels::add_product(x, y, map(weight), dropped), x + at::linear(y, weight) * values(dropped, rows_),
+              {x, y}, bound());
+}
+
+TEST_P(Segments, FeedForward) {
+  const Tensor x = random_({rows_, width_}, 2).requires_grad_(true), scale = random_({width_});
+  const Tensor wi = random_({inner_, width_}, 0.2), gate = random_({inner_, width_}, 0.2),
+               wo = random_({width_, inner_}, 0.2);
+  const auto inner = masks(inner_, 6), outer = masks(width_, 7);
+  for (const bool gated : {false, true}) {
+    for (const bool dropout : {false, true}) {
+      const Tensor h = normed(x, scale);
+      Tensor active = at::gelu(at::linear(h, wi), "tanh");
+      if (gated) active = active * at::linear(h, gate);
+      if (dropout) active = active * values(inner, rows_);
+      Tensor added = at::linear(active, wo);
+      if (dropout) added = added * values(outer, rows_);
+      kernels::FeedForwardParts parts;
+      parts.norm = {scale, 1e-6};
+      parts.wi = map(wi);
+      parts.wo = map(wo);
+      if (gated) parts.gate = map(gate);
+      parts.activation = Activation::gelu_tanh;
+      if (dropout) parts.inner = inner;
+      if (dropout) parts.outer = outer;
+      expect_near(kernels::add_feed_forward(x, parts), x + added, {x}, bound());
+      EXPECT_TRUE(kernels::add_feed_forward(x.detach(), parts).equal(kernels::add_feed_forward(x, parts)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Segments, testing::Values(at::kFloat, at::kBFloat16, at::kChar),
+                         [](const auto& type) { return std::string(c10::toString(type.param)); });
 
 }  // namespace
 }  // namespace peftbench::kernels_test

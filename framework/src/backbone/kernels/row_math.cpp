@@ -160,7 +160,7 @@ void ActivationGradientRow(Activation activation, const float* dy, const float* 
 
 void AddMaskedRow(const float* x, const float* z, const float* mask, float* y, std::int64_t columns) {
   for_parts(columns, [&](std::int64_t i, auto part) {
-    part.store(hn::MulAdd(part.load(z + i), part.load(mask + i), part.load(x + i)), y + i);
+    part.store(hn::MulAdd(part.load(z + i), or_one(part, mask, i), part.load(x + i)), y + i);
   });
 }
 
@@ -229,7 +229,7 @@ HWY_INLINE V mixed(V h) {
   return hn::Xor(h, hn::ShiftRight<15>(h));
 }
 
-float QuantizeRow(const float* x, std::int8_t* codes, std::int64_t columns) {
+float QuantizeRow(const float* x, std::uint8_t* codes, std::int64_t columns) {
   Floats most = all(0), faults = all(0);
   for_parts(columns, [&](std::int64_t i, auto part) {
     const Floats v = part.load(x + i);
@@ -239,13 +239,13 @@ float QuantizeRow(const float* x, std::int8_t* codes, std::int64_t columns) {
   const float largest = hn::GetLane(hn::MaxOfLanes(Lanes(), most));
   const Floats inverse = all(largest > 0 ? 127.0F / largest : 0.0F);
   const hn::RebindToSigned<Lanes> words;
-  const hn::Rebind<std::int8_t, Lanes> bytes;
+  const hn::Rebind<std::uint8_t, Lanes> bytes;
   const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
-  HWY_ALIGN std::int8_t rest[hn::MaxLanes(Lanes())];
+  HWY_ALIGN std::uint8_t rest[hn::MaxLanes(Lanes())];
   for_parts(columns, [&](std::int64_t i, auto part) {
     const auto nearest = hn::NearestInt(hn::Mul(part.load(x + i), inverse));
     const auto bounded = hn::Min(hn::Max(nearest, hn::Set(words, -127)), hn::Set(words, 127));
-    const auto narrow = hn::DemoteTo(bytes, bounded);
+    const auto narrow = hn::DemoteTo(bytes, hn::Add(bounded, hn::Set(words, code_offset)));
     if (i + width <= columns) {
       hn::StoreU(narrow, bytes, codes + i);
     } else {
@@ -256,15 +256,39 @@ float QuantizeRow(const float* x, std::int8_t* codes, std::int64_t columns) {
   return largest / 127.0F + sum(faults);
 }
 
-void ScaleSumsRow(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns) {
+void ScaleSumsRow(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
+                  float* y, std::int64_t columns) {
   const hn::RebindToSigned<Lanes> words;
   const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
   std::int64_t i = 0;
   for (; i + width <= columns; i += width) {
-    const Floats values = hn::ConvertTo(Lanes(), hn::LoadU(words, sums + i));
-    hn::StoreU(hn::Mul(values, hn::Mul(all(factor), hn::LoadU(Lanes(), scales + i))), Lanes(), y + i);
+    const Floats values = hn::ConvertTo(Lanes(), hn::Sub(hn::LoadU(words, sums + i), hn::LoadU(words, offsets + i)));
+    const Floats by = hn::Mul(all(factor), hn::LoadU(Lanes(), scales + i));
+    hn::StoreU(add ? hn::MulAdd(values, by, hn::LoadU(Lanes(), y + i)) : hn::Mul(values, by), Lanes(), y + i);
   }
-  for (; i < columns; ++i) y[i] = static_cast<float>(sums[i]) * (factor * scales[i]);
+  for (; i < columns; ++i)
+    y[i] = static_cast<float>(sums[i] - offsets[i]) * (factor * scales[i]) + (add ? y[i] : 0.0F);
+}
+
+void RoundRow(const float* x, std::uint16_t* bits, std::int64_t columns) {
+  const hn::Rebind<std::uint16_t, Lanes> halves;
+  const hn::RebindToSigned<Lanes> words;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
+  HWY_ALIGN std::uint16_t rest[hn::MaxLanes(Lanes())];
+  for_parts(columns, [&](std::int64_t i, auto part) {
+    const Floats v = part.load(x + i);
+    const auto word = hn::BitCast(Words(), v);
+    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(Words(), 1));
+    auto upper = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(Words(), 0x7fff))));
+    upper = hn::IfThenElse(hn::RebindMask(Words(), hn::IsNaN(v)), hn::Set(Words(), 0x7fc0), upper);
+    const auto narrow = hn::DemoteTo(halves, hn::BitCast(words, upper));
+    if (i + width <= columns) {
+      hn::StoreU(narrow, halves, bits + i);
+    } else {
+      hn::Store(narrow, halves, rest);
+      std::memcpy(bits + i, rest, static_cast<std::size_t>(columns - i) * sizeof(std::uint16_t));
+    }
+  });
 }
 
 // All places have the same upper word.
@@ -302,6 +326,7 @@ HWY_EXPORT(SoftmaxGradientRow);
 HWY_EXPORT(MaskRow);
 HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(ScaleSumsRow);
+HWY_EXPORT(RoundRow);
 
 }  // namespace
 
@@ -334,12 +359,17 @@ void multiply_row(const float* x, const float* mask, float* y, std::int64_t colu
 
 void scale_row(float* x, float factor, std::int64_t columns) { HWY_DYNAMIC_DISPATCH(ScaleRow)(x, factor, columns); }
 
-float quantize_row(const float* x, std::int8_t* codes, std::int64_t columns) {
+float quantize_row(const float* x, std::uint8_t* codes, std::int64_t columns) {
   return HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, codes, columns);
 }
 
-void scale_sums_row(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns) {
-  HWY_DYNAMIC_DISPATCH(ScaleSumsRow)(sums, factor, scales, y, columns);
+void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
+                    float* y, std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(ScaleSumsRow)(sums, offsets, factor, scales, add, y, columns);
+}
+
+void round_row(const float* x, std::uint16_t* bits, std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(RoundRow)(x, bits, columns);
 }
 
 RowSoftmax exponentials_row(float* s, float factor, const float* added, const float* mask, std::int64_t columns) {

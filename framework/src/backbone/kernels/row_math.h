@@ -21,16 +21,20 @@ void activate_row(Activation activation, const float* a, const float* b, const f
 void activation_gradient_row(Activation activation, const float* dy, const float* a, const float* b, const float* mask,
                              float* da, float* db, std::int64_t columns);
 
-// y = x + z ⊙ mask
+// y = x + z ⊙ mask; the mask may be null: 1.
 void add_masked_row(const float* x, const float* z, const float* mask, float* y, std::int64_t columns);
 void multiply_row(const float* x, const float* mask, float* y, std::int64_t columns);
 void scale_row(float* x, float factor, std::int64_t columns);
 
-// The nearest codes of x, −127 … 127, in units of the scale that is returned: max |x| / 127, not a number if x is not
-// finite.
-float quantize_row(const float* x, std::int8_t* codes, std::int64_t columns);
-// y = factor · scales ⊙ sums.
-void scale_sums_row(const std::int32_t* sums, float factor, const float* scales, float* y, std::int64_t columns);
+// The nearest codes of x, −127 … 127, and `code_offset` more, in units of the scale that is returned: max |x| / 127, not
+// a number if x is not finite.
+inline constexpr int code_offset = 128;
+float quantize_row(const float* x, std::uint8_t* codes, std::int64_t columns);
+// y = factor · scales ⊙ (sums − offsets) + (add ? y : 0).
+void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
+                    float* y, std::int64_t columns);
+// The nearest bf16 as its bits, of two equally near the even one.
+void round_row(const float* x, std::uint16_t* bits, std::int64_t columns);
 
 // exp(x − max) ⊙ mask in place of s, x = factor · s + added, and what turns it into a softmax. `added` and `mask` may
 // be null. The sum is of what is not masked.

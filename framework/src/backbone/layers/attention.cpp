@@ -8,7 +8,9 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace peftbench::backbone {
 namespace {
@@ -35,35 +37,27 @@ bool claims(const detail::PlanGroup* group, const KvSite& site) {
 Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend)
     : maps_(std::move(maps)), site_(std::move(site)), bias_(std::move(bias)), scale_(scale), backend_(backend) {}
 
-Tensor Attention::over_itself(const Tensor& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
-  const Tensor q = maps_.q(x, rows);
-  if (kept == nullptr && can_attend_packed(rows)) {
-    const Tensor k = maps_.k(x, rows);
-    return maps_.o(attend_packed(q, {k, maps_.v(x, rows)}, rows, rows, scores), rows);
-  }
-  KeyValues memory = project(x, rows);
+Tensor Attention::over_itself(const NormedRows& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
+  const std::vector<Tensor> qkv = x.through({&maps_.q, &maps_.k, &maps_.v});
+  if (kept == nullptr && can_attend_packed(rows)) return attend_packed(qkv[0], {qkv[1], qkv[2]}, rows, rows, scores);
+  KeyValues memory{heads_of(qkv[1], rows), heads_of(qkv[2], rows)};
   if (kept != nullptr) {
     if (!kept->empty()) memory = {at::cat({kept->keys, memory.keys}, 2), at::cat({kept->values, memory.values}, 2)};
     *kept = memory;
   }
-  return maps_.o(attend(q, memory, rows, scores), rows);
+  return attend(qkv[0], memory, rows, scores);
 }
 
-Tensor Attention::over_encoder(const Tensor& x, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores,
-                               KeyValues* kept) const {
-  const Tensor q = maps_.q(x, rows);
-  if (kept == nullptr && can_attend_packed(rows)) {
-    const Tensor k = maps_.k(encoder.hidden, encoder.rows);
-    return maps_.o(attend_packed(q, {k, maps_.v(encoder.hidden, encoder.rows)}, rows, encoder.rows, scores), rows);
-  }
-  KeyValues memory = kept != nullptr && !kept->empty() ? *kept : project(encoder.hidden, encoder.rows);
-  if (kept != nullptr && kept->empty()) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
-  return maps_.o(attend(q, memory, rows, scores), rows);
-}
-
-KeyValues Attention::project(const Tensor& x, const Rows& rows) const {
-  const Tensor keys = heads_of(maps_.k(x, rows), rows);
-  return {keys, heads_of(maps_.v(x, rows), rows)};
+Tensor Attention::over_encoder(const NormedRows& x, const Rows& rows, const EncoderRows& encoder,
+                               AttentionScores& scores, KeyValues* kept) const {
+  const Tensor q = x.through({&maps_.q}).front();
+  if (kept != nullptr && !kept->empty()) return attend(q, *kept, rows, scores);
+  const std::vector<Tensor> kv = through(encoder.hidden, encoder.rows, {&maps_.k, &maps_.v});
+  if (kept == nullptr && can_attend_packed(rows))
+    return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
+  const KeyValues memory{heads_of(kv[0], encoder.rows), heads_of(kv[1], encoder.rows)};
+  if (kept != nullptr) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
+  return attend(q, memory, rows, scores);
 }
 
 Tensor Attention::heads_of(const Tensor& packed, const Rows& rows) const {

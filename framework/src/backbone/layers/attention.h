@@ -3,6 +3,7 @@
 #include "backbone/layer.h"
 #include "backbone/layers/attention_scores.h"
 #include "backbone/layers/linear.h"
+#include "backbone/layers/rms_norm.h"
 #include "backbone/precision.h"
 
 #include <peftbench/spec.h>
@@ -34,14 +35,14 @@ class Attention {
   // `bias` is null where scores do not depend on positions.
   Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend);
 
-  // x [N, D] over itself and what was kept, which it extends.
-  Tensor over_itself(const Tensor& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const;
+  // x [N, D] over itself and what was kept, which it extends → [N, H·K], before the last map.
+  Tensor over_itself(const NormedRows& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const;
   // x [N, D] over the encoder's rows, or over what was kept of them.
-  Tensor over_encoder(const Tensor& x, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores,
+  Tensor over_encoder(const NormedRows& x, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores,
                       KeyValues* kept) const;
+  const Linear& output() const { return maps_.o; }
 
  private:
-  KeyValues project(const Tensor& x, const Rows& rows) const;
   Tensor heads_of(const Tensor& packed, const Rows& rows) const;  // [N, H·K] → [B, H, T, K]
   // [N, H·K]
   Tensor attend(const Tensor& q, const KeyValues& memory, const Rows& rows, AttentionScores& scores) const;

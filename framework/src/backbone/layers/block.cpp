@@ -1,6 +1,7 @@
 #include "backbone/layers/block.h"
 
 #include "backbone/kernels/rowwise.h"
+#include "backbone/kernels/segments.h"
 
 namespace peftbench::backbone {
 
@@ -24,8 +25,11 @@ bool Residual::claimed(const Rows& rows) const {
   });
 }
 
-Tensor Residual::added(const Tensor& x, const Tensor& output, const Rows& rows) {
-  auto masks = rows.context().row_masks(output.size(1), rows.layout());
+Tensor Residual::added(const Tensor& x, const Tensor& y, const Rows& rows, const Linear& last) {
+  const auto map = last.frozen(rows);
+  const Tensor output = map ? Tensor() : last(y, rows);
+  auto masks = rows.context().row_masks(x.size(1), rows.layout());
+  if (map) return kernels::add_product(x, y, map, std::move(masks));
   return masks == nullptr ? x + output : kernels::add_masked(x, output, std::move(masks));
 }
 
@@ -50,13 +54,21 @@ Tensor Block::operator()(const Tensor& hidden, const StackPass& pass, std::size_
   };
   Tensor x = entrance_(hidden, rows);
   x = self_.residual(
-      x, rows, [&](const Tensor& h) { return self_.layer.over_itself(h, rows, pass.self, kept(&KeptKeys::self)); });
+      x, rows,
+      [&](const NormedRows& h) { return self_.layer.over_itself(h, rows, pass.self, kept(&KeptKeys::self)); },
+      self_.layer.output());
   if (cross_) {
-    x = cross_->residual(x, rows, [&](const Tensor& h) {
-      return cross_->layer.over_encoder(h, rows, *pass.encoder, *pass.cross, kept(&KeptKeys::cross));
-    });
+    x = cross_->residual(
+        x, rows,
+        [&](const NormedRows& h) {
+          return cross_->layer.over_encoder(h, rows, *pass.encoder, *pass.cross, kept(&KeptKeys::cross));
+        },
+        cross_->layer.output());
   }
-  return ffn_.residual(x, rows, [&](const Tensor& h) { return ffn_.layer(h, rows); });
+  if (const auto norm = ffn_.residual.frozen(rows))
+    if (const auto parts = ffn_.layer.frozen(rows, *norm)) return kernels::add_feed_forward(x, *parts);
+  return ffn_.residual(
+      x, rows, [&](const NormedRows& h) { return ffn_.layer(h(), rows); }, ffn_.layer.output());
 }
 
 }  // namespace peftbench::backbone

@@ -37,22 +37,28 @@ class BlockEntrance {
   BlockSite site_;
 };
 
-// x + dropout(f(norm(x))), with the hook of the sublayer's site on what is added.
+// x + dropout(last(f(norm(x)))), with the hook of the sublayer's site on what is added.
 class Residual {
  public:
   Residual(RmsNorm norm, SublayerSite site, Backend backend) : norm_(std::move(norm)), site_(site), backend_(backend) {}
+  // f takes NormedRows.
   template <class Function>
-  Tensor operator()(const Tensor& x, const Rows& rows, const Function& f) const {
-    const Tensor normed = norm_(x, rows);
+  Tensor operator()(const Tensor& x, const Rows& rows, const Function& f, const Linear& last) const {
+    const NormedRows normed(x, norm_, rows);
     const Tensor output = f(normed);
-    if (backend_ == Backend::fast && !claimed(rows)) return added(x, output, rows);
-    return x + hooked(x, normed, rows.dropout(output), rows);
+    if (backend_ == Backend::fast && !claimed(rows)) return added(x, output, rows, last);
+    return x + hooked(x, normed(), rows.dropout(last(output, rows)), rows);
+  }
+  // The norm, where no plan has anything at it or at the sublayer's site, on the fast backend.
+  std::optional<kernels::Norm> frozen(const Rows& rows) const {
+    return claimed(rows) ? std::nullopt : norm_.frozen(rows);
   }
 
  private:
   Tensor hooked(const Tensor& residual, const Tensor& input, const Tensor& output, const Rows& rows) const;
-  bool claimed(const Rows& rows) const;                                          // by any plan
-  static Tensor added(const Tensor& x, const Tensor& output, const Rows& rows);  // x + dropout(output)
+  bool claimed(const Rows& rows) const;  // by any plan
+  // x + dropout(last(y))
+  static Tensor added(const Tensor& x, const Tensor& y, const Rows& rows, const Linear& last);
   RmsNorm norm_;
   SublayerSite site_;
   Backend backend_;

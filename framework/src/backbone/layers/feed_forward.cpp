@@ -40,11 +40,21 @@ FeedForward::FeedForward(Linear wi, std::optional<Linear> gated, Linear wo, Acti
 Tensor FeedForward::operator()(const Tensor& x, const Rows& rows) const {
   if (backend_ == Backend::fast) {
     const Tensor a = wi_(x, rows), gate = gated_ ? (*gated_)(x, rows) : Tensor();
-    return wo_(kernels::activate(a, gate, activation_, rows.context().row_masks(a.size(1), rows.layout())), rows);
+    return kernels::activate(a, gate, activation_, rows.context().row_masks(a.size(1), rows.layout()));
   }
   Tensor inner = activate(wi_(x, rows), activation_);
   if (gated_) inner = inner * (*gated_)(x, rows);
-  return wo_(rows.dropout(inner), rows);
+  return rows.dropout(inner);
+}
+
+std::optional<kernels::FeedForwardParts> FeedForward::frozen(const Rows& rows, const kernels::Norm& norm) const {
+  if (backend_ != Backend::fast) return {};
+  kernels::FeedForwardParts parts{norm, wi_.frozen(rows), gated_ ? gated_->frozen(rows) : nullptr, wo_.frozen(rows),
+                                  activation_};
+  if (!parts.wi || !parts.wo || (gated_ && !parts.gate)) return {};
+  parts.inner = rows.context().row_masks(parts.wi->weight().out(), rows.layout());
+  parts.outer = rows.context().row_masks(parts.wo->weight().out(), rows.layout());
+  return parts;
 }
 
 }  // namespace peftbench::backbone

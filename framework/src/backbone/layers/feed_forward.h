@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/kernels/segments.h"
 #include "backbone/layer.h"
 #include "backbone/layers/linear.h"
 #include "backbone/precision.h"
@@ -14,7 +15,10 @@ namespace peftbench::backbone {
 class FeedForward {
  public:
   FeedForward(Linear wi, std::optional<Linear> gated, Linear wo, Activation activation, Backend backend);
-  Tensor operator()(const Tensor& x, const Rows& rows) const;  // [N, D] → [N, D]
+  Tensor operator()(const Tensor& x, const Rows& rows) const;  // [N, D] → [N, d_ff], before its last map
+  const Linear& output() const { return wo_; }
+  // All of it behind a frozen norm, where no plan claims a map.
+  std::optional<kernels::FeedForwardParts> frozen(const Rows& rows, const kernels::Norm& norm) const;
 
  private:
   Linear wi_;

@@ -1,7 +1,10 @@
 #include "backbone/layers/linear.h"
 
+#include "backbone/layers/tiled_linear.h"
+
 #include <ATen/ops/embedding.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -38,7 +41,17 @@ Tensor at_linear_site(const Tensor& x, const Rows& rows, const LinearSite& site,
 }  // namespace
 
 Linear::Linear(LinearSite site, int parameter, std::shared_ptr<const FrozenLinear> frozen)
-    : site_(std::move(site)), parameter_(parameter), frozen_(std::move(frozen)) {}
+    : site_(std::move(site)), parameter_(parameter), frozen_(std::move(frozen)) {
+  if (const auto tiled = std::dynamic_pointer_cast<const TiledLinear>(frozen_)) tiles_ = tiled->map();
+}
+
+std::shared_ptr<const kernels::FrozenMap> Linear::frozen(const Rows& rows) const {
+  const auto index = static_cast<std::size_t>(site_.index);
+  const bool claimed = std::any_of(rows.ranges().begin(), rows.ranges().end(), [&](const GroupRange& range) {
+    return range.group != nullptr && range.group->linear[index] != nullptr;
+  });
+  return claimed || has_stand_in(rows, parameter_) ? nullptr : tiles_;
+}
 
 Tensor Linear::operator()(const Tensor& x, const Rows& rows) const {
   return at_linear_site(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/kernels/frozen_matrix.h"
 #include "backbone/layer.h"
 #include "backbone/layers/frozen_linear.h"
 #include "backbone/layers/rows.h"
@@ -16,11 +17,14 @@ class Linear {
   // `parameter`: index of its tensor's ParameterSite.
   Linear(LinearSite site, int parameter, std::shared_ptr<const FrozenLinear> frozen);
   Tensor operator()(const Tensor& x, const Rows& rows) const;  // [N, in] → [N, out]
+  // Its tiles, where no plan has a hook or a weight of its own here; null elsewhere, and where it has none.
+  std::shared_ptr<const kernels::FrozenMap> frozen(const Rows& rows) const;
 
  private:
   LinearSite site_;
   int parameter_;
   std::shared_ptr<const FrozenLinear> frozen_;
+  std::shared_ptr<const kernels::FrozenMap> tiles_;  // may be null
 };
 
 // The table of token embeddings at its site.

@@ -1,4 +1,4 @@
-#include "backbone/kernels/packed_matrix.h"
+#include "packed_matrix.h"
 
 #include <peftbench/error.h>
 
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace peftbench::backbone::kernels {
+namespace peftbench::speed {
 namespace {
 
 using Product = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
@@ -35,7 +35,7 @@ const Operators& operators() {
 
 bool PackedMatrix::available() { return at::hasMKLDNN() && operators().order && operators().product; }
 
-PackedMatrix::PackedMatrix(const Tensor& matrix) : bytes_(static_cast<std::int64_t>(matrix.nbytes())) {
+PackedMatrix::PackedMatrix(const Tensor& matrix) {
   if (!available()) throw Error("this LibTorch has no oneDNN to pack weights with");
   std::vector<c10::IValue> arguments = {matrix.detach().contiguous(), {}};  // for any number of rows
   operators().order->callBoxed(arguments);
@@ -47,6 +47,4 @@ Tensor PackedMatrix::multiply(const Tensor& x) const {
                                                     c10::List<std::optional<at::Scalar>>(), "");
 }
 
-Tensor PackedMatrix::unpacked() const { return packed_.to_dense(); }
-
-}  // namespace peftbench::backbone::kernels
+}  // namespace peftbench::speed

@@ -1,0 +1,81 @@
+#pragma once
+
+#include "backbone/layer.h"
+
+#include <peftbench/tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace peftbench::backbone::kernels {
+
+// A frozen matrix W [out, in], on the CPU, in tiles of outputs, as oneDNN's small products read them. A product reads x
+// and writes y in fp32; in between values are of the matrix's type: fp32, bf16 (summed in fp32), or int8 (codes with a
+// scale for each row of W and of x, summed in integers).
+class FrozenMatrix {
+ public:
+  // LibTorch and this processor multiply so.
+  static bool available(at::ScalarType type);
+  // Values of another type are rounded: for int8 to the nearest codes.
+  FrozenMatrix(const Tensor& matrix, at::ScalarType type);
+  FrozenMatrix(const Tensor& codes, Tensor scales);  // int8 [out, in], fp32 [out]
+
+  at::ScalarType type() const { return type_; }
+  std::int64_t in() const { return in_; }
+  std::int64_t out() const { return out_; }
+  std::int64_t tiles() const;
+  std::int64_t bytes() const;
+  Tensor values() const;  // W again, to the bit; of int8 in fp32
+  // x Wᵀ of x [N, in] → [N, out]. A row that is not finite gives NaN in int8.
+  Tensor multiply(const Tensor& x) const;
+
+ private:
+  friend class ProductRows;
+  void pack(const Tensor& matrix);
+  at::ScalarType type_;
+  std::int64_t in_, out_;
+  Tensor tiles_;   // one after another, each [in / g, columns, g], g values of a column side by side
+  Tensor scales_;  // [out], of int8
+  Tensor offsets_;  // [out] int32, of int8: what the offset of x's codes adds to a sum
+};
+
+// A frozen map: its matrix, and once more, transposed, for the gradient of x, made when first asked for.
+class FrozenMap {
+ public:
+  explicit FrozenMap(FrozenMatrix weight) : weight_(std::move(weight)) {}
+  const FrozenMatrix& weight() const { return weight_; }
+  const FrozenMatrix& transposed() const;
+  std::int64_t bytes() const { return weight_.bytes() + (transposed_ ? transposed_->bytes() : 0); }
+
+ private:
+  FrozenMatrix weight_;
+  mutable std::once_flag once_;
+  mutable std::optional<FrozenMatrix> transposed_;
+};
+using FrozenMaps = std::vector<std::shared_ptr<const FrozenMap>>;
+
+// At most `most` rows of an x, as frozen matrices of a type read them. Memory of one thread.
+class ProductRows {
+ public:
+  static constexpr std::int64_t most = 64;
+  // x [count, columns] fp32, of rows `stride` apart, must stay while fp32 products are made of it.
+  void take(const float* x, std::int64_t stride, std::int64_t count, std::int64_t columns, at::ScalarType type);
+  // y [count, out] = x Wᵀ + (add ? y : 0), of rows `stride` apart; columns of some tiles alone.
+  void multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add, std::int64_t first_tile,
+                std::int64_t last_tile) const;
+  void multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add = false) const {
+    multiply(w, y, stride, add, 0, w.tiles());
+  }
+
+ private:
+  std::int64_t count_ = 0, padded_ = 0, columns_ = 0, stride_ = 0;
+  at::ScalarType type_ = at::kFloat;
+  const void* data_ = nullptr;
+  std::vector<std::byte> memory_;
+  float factors_[most] = {};  // of int8
+};
+
+}  // namespace peftbench::backbone::kernels
