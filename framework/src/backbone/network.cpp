@@ -65,6 +65,12 @@ class Builder {
     return std::dynamic_pointer_cast<const FrozenLinear>(tensor(index));
   }
 
+  // In which attention multiplies: as its maps do, but of 8 bits in bf16.
+  static at::ScalarType tiled_type(const std::shared_ptr<const FrozenLinear>& map) {
+    const auto tiled = std::dynamic_pointer_cast<const TiledLinear>(map);
+    return tiled && tiled->map()->weight().type() != at::kFloat ? at::kBFloat16 : at::kFloat;
+  }
+
   int head_weight() const { return index({spec_.tied ? TensorKind::embedding : TensorKind::lm_head}); }
 
   template <class Site>
@@ -99,9 +105,10 @@ class Builder {
   Sublayered<Attention> attention(Stack stack, int layer, Sublayer sublayer,
                                   std::shared_ptr<const PositionBias> bias) const {
     const auto map = [&](const char* name) { return linear(stack, layer, sublayer, name); };
+    const int q = index({TensorKind::linear, stack, layer, sublayer, "q"});
     return {residual(stack, layer, sublayer),
             Attention({map("q"), map("k"), map("v"), map("o")}, find(key_values_, stack, layer, sublayer),
-                      std::move(bias), spec_.attention_scale, backend_)};
+                      std::move(bias), spec_.attention_scale, backend_, tiled_type(linear_tensor(q)))};
   }
 
   Sublayered<FeedForward> feed_forward(Stack stack, int layer) const {

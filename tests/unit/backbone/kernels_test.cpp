@@ -3,9 +3,9 @@
 #include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
 #include "backbone/kernels/frozen_matrix.h"
-#include "backbone/kernels/matrix_product.h"
 #include "backbone/kernels/rowwise.h"
 #include "backbone/kernels/segments.h"
+#include "backbone/kernels/small_products.h"
 #include "backbone/layers/tiled_linear.h"
 #include "backbone/run_context.h"
 #include "support/layers.h"
@@ -328,23 +328,34 @@ TEST(FastBackend, CountsATiedHeadThatIsPackedBesideItsTable) {
   }
 }
 
-TEST(MatrixProduct, IsOfRowsWithinAnother) {
-  Random random(8);
-  const Tensor a = random({4, 9}), b = random({6, 10}), c = random({4, 11});
-  for (const bool add : {false, true}) {
-    const Tensor expected = c.clone();
-    const Tensor product = at::matmul(a.narrow(1, 0, 6), b.narrow(1, 0, 10)) * 0.5;
-    expected.narrow(1, 0, 10).copy_(add ? product + c.narrow(1, 0, 10) : product);
-    Tensor found = c.clone();
-    kernels::multiply(4, 10, 6, 0.5F, {a.const_data_ptr<float>(), 9}, {b.const_data_ptr<float>(), 10}, add,
-                      found.mutable_data_ptr<float>(), 11);
-    EXPECT_LT(apart(found, expected), 1e-6);
+TEST(SmallProducts, OfMatricesAndTheirTransposes) {
+  Random random(11);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    if (!kernels::FrozenMatrix::available(type)) continue;
+    kernels::LeftMatrix left(type);
+    kernels::RightMatrix right(type);
+    for (const auto& [m, n, k] : {std::tuple(4, 10, 6), {33, 17, 7}, {1, 1, 1}, {33, 17, 7}, {40, 64, 100}}) {
+      // Within wider matrices.
+      const Tensor a = random({m, k + 3}), b = random({k, n + 5}), at_ = random({k, m + 1}), bt = random({n, k + 2});
+      const auto view = [](const Tensor& x, int64_t rows, int64_t columns) {
+        return kernels::MatrixView{x.const_data_ptr<float>(), x.size(1), rows, columns};
+      };
+      const auto own = [&](const Tensor& x, int64_t columns) { return x.narrow(1, 0, columns).to(type).to(at::kFloat); };
+      const auto expect = [&](const Tensor& l, const Tensor& r) {
+        Tensor c = at::empty({left.rows(), right.columns()});
+        kernels::multiply(left, right, false, c.mutable_data_ptr<float>());
+        kernels::multiply(left, right, true, c.mutable_data_ptr<float>());
+        EXPECT_LT(apart(c.narrow(0, 0, m).narrow(1, 0, n), 2 * at::matmul(l, r)), close) << m << " " << n << " " << k;
+      };
+      left.take(view(a, m, k));
+      right.take(view(b, k, n));
+      expect(own(a, k), own(b, n));
+      left.take_transposed(view(at_, k, m));
+      expect(own(at_, m).t(), own(b, n));
+      right.take_transposed(view(bt, n, k));
+      expect(own(at_, m).t(), own(bt, k).t());
+    }
   }
-  const Tensor left = random({6, 4}), right = random({10, 6});  // transposed
-  Tensor found = at::empty({4, 10});
-  kernels::multiply(4, 10, 6, 1, {left.const_data_ptr<float>(), 4, true}, {right.const_data_ptr<float>(), 6, true},
-                    false, found.mutable_data_ptr<float>(), 10);
-  EXPECT_LT(apart(found, at::matmul(left.t(), right.t())), 1e-6);
 }
 
 // Rows of x rounded to 8 bits, as values.

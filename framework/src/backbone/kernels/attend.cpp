@@ -1,8 +1,8 @@
 #include "backbone/kernels/attend.h"
 
 #include "backbone/kernels/function_parts.h"
-#include "backbone/kernels/matrix_product.h"
 #include "backbone/kernels/row_math.h"
+#include "backbone/kernels/small_products.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -73,15 +73,17 @@ class Operands {
                                     std::max<std::int64_t>(16, task.queries));
   }
 
+  at::ScalarType type() const { return options_.products; }
   std::int64_t place(std::int64_t row, const Task& task) const { return row * width_ + task.head * size_; }
-  MatrixView q(const Task& task, std::int64_t first) const { return rows(q_, task.first_query + first, task); }
-  MatrixView k(const Task& task) const { return rows(k_, task.first_key, task); }
-  MatrixView v(const Task& task) const { return rows(v_, task.first_key, task); }
-  MatrixView prefix_k(const Task& task) const { return {prefix_keys_ + task.head * prefix_ * size_, size_}; }
-  MatrixView prefix_v(const Task& task) const { return {prefix_values_ + task.head * prefix_ * size_, size_}; }
+  MatrixView q(const Task& task, std::int64_t first, std::int64_t count) const {
+    return rows(q_, task.first_query + first, count, task);
+  }
+  // With those of the prefix before them, which are joined in `buffer`.
+  MatrixView k(const Task& task, float* buffer) const { return joined(prefix_keys_, k_, task, buffer); }
+  MatrixView v(const Task& task, float* buffer) const { return joined(prefix_values_, v_, task, buffer); }
   // Rows of a packed tensor [·, H·K], of the task's head.
-  MatrixView rows(const float* packed, std::int64_t row, const Task& task) const {
-    return {packed + place(row, task), width_};
+  MatrixView rows(const float* packed, std::int64_t row, std::int64_t count, const Task& task) const {
+    return {packed + place(row, task), width_, count, size_};
   }
   const float* added(const Task& task, std::int64_t query) const {
     return added_ == nullptr ? nullptr : added_ + task.head * added_head_stride_ + query * added_stride_;
@@ -94,46 +96,58 @@ class Operands {
   // Where queries of a sequence share their mask, it is made once.
   bool shares_mask() const { return drops() && options_.dropout->queries == 1; }
 
-  // out [rows, P + S] = left [rows, K] · (prefix, own)ᵀ
-  void with_keys(std::int64_t rows, MatrixView left, MatrixView before, MatrixView own, const Task& task,
-                 float* out) const {
-    const std::int64_t all = prefix_ + task.keys;
-    before.transposed = own.transposed = true;
-    if (prefix_ > 0) multiply(rows, prefix_, size_, 1, left, before, false, out, all);
-    multiply(rows, task.keys, size_, 1, left, own, false, out + prefix_, all);
-  }
-  // out [rows, K] = weights [rows, P + S] · (prefix, own)
-  void over_keys(std::int64_t rows, const float* weights, MatrixView before, MatrixView own, const Task& task,
-                 float* out) const {
-    const std::int64_t all = prefix_ + task.keys;
-    if (prefix_ > 0) multiply(rows, size_, prefix_, 1, {weights, all}, before, false, out, width_);
-    multiply(rows, size_, task.keys, 1, {weights + prefix_, all}, own, prefix_ > 0, out, width_);
+ private:
+  MatrixView joined(const float* before, const float* own, const Task& task, float* buffer) const {
+    const MatrixView behind = rows(own, task.first_key, task.keys, task);
+    if (prefix_ == 0) return behind;
+    std::copy_n(before + task.head * prefix_ * size_, prefix_ * size_, buffer);
+    for (std::int64_t i = 0; i < task.keys; ++i)
+      std::copy_n(behind.data + i * width_, size_, buffer + (prefix_ + i) * size_);
+    return {buffer, size_, prefix_ + task.keys, size_};
   }
 
- private:
   const AttendOptions& options_;
   std::int64_t width_, size_, prefix_;
   const float *q_, *k_, *v_, *prefix_keys_, *prefix_values_, *added_;
   std::int64_t added_stride_ = 0, added_head_stride_ = 0;
 };
 
-// Memory of one thread for a call: one block's scores, the gradient of them, and a mask.
+// Memory of one thread for a call: one block's scores, the gradient of them, what products give, and a mask.
 struct Scratch {
-  explicit Scratch(const Operands& operands, bool gradient) {
-    std::int64_t most = 0, longest = 0;
+  Scratch(const Operands& operands, bool gradient)
+      : q(operands.type()),
+        weights(operands.type()),
+        d_out(operands.type()),
+        k(operands.type()),
+        v(operands.type()),
+        other(operands.type()),
+        of_rows(operands.type()) {
+    std::int64_t most = 0, longest = 0, queries = 0;
     for (std::int64_t n = 0; n < operands.tasks(); ++n) {
       const Task task = operands.task(n);
-      longest = std::max(longest, operands.prefix() + task.keys);
-      most = std::max(most, std::min(operands.block(task), task.queries) * (operands.prefix() + task.keys));
+      const std::int64_t block = in_steps(std::min(operands.block(task), task.queries));
+      const std::int64_t all = in_steps(operands.prefix() + task.keys);
+      longest = std::max(longest, all);
+      queries = std::max(queries, block);
+      most = std::max(most, block * all);
     }
-    const std::int64_t all = most * (gradient ? 2 : 1) + longest;
+    const std::int64_t size = in_steps(operands.size()), of_keys = longest * size;
+    const std::int64_t all = most * (gradient ? 2 : 1) + longest + queries * size + of_keys * (gradient ? 3 : 1);
     memory = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(all));
-    scores = memory.get();
-    gradients = scores + most;
-    mask = memory.get() + all - longest;
+    float* next = memory.get();
+    const auto take = [&](std::int64_t count) { return std::exchange(next, next + count); };
+    scores = take(most);
+    if (gradient) gradients = take(most);
+    mask = take(longest);
+    out = take(queries * size);
+    joined = take(of_keys);
+    if (gradient) d_keys = take(of_keys);
+    if (gradient) d_values = take(of_keys);
   }
   std::unique_ptr<float[]> memory;
-  float *scores, *gradients, *mask;
+  float *scores, *gradients = nullptr, *mask, *out, *joined, *d_keys = nullptr, *d_values = nullptr;
+  LeftMatrix q, weights, d_out;
+  RightMatrix k, v, other, of_rows;
 };
 
 // Threads take the tasks in turn, since sequences differ in length; each task writes rows of its own.
@@ -154,23 +168,30 @@ void for_blocks(const Operands& operands, const Task& task, const Visit& visit) 
   for (std::int64_t first = 0; first < task.queries; first += step) visit(first, std::min(step, task.queries - first));
 }
 
-void attend_task(const Operands& operands, const Task& task, const Scratch& scratch, float* out, float* log_sums) {
-  const std::int64_t all = operands.prefix() + task.keys;
+void attend_task(const Operands& operands, const Task& task, Scratch& scratch, float* out, float* log_sums) {
+  const std::int64_t all = operands.prefix() + task.keys, stride = in_steps(all), size = operands.size();
   const float* shared = operands.shares_mask() ? operands.mask(task, 0, scratch.mask) : nullptr;
+  scratch.k.take_transposed(operands.k(task, scratch.joined));
+  scratch.v.take(operands.v(task, scratch.joined));
   for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
-    operands.with_keys(count, operands.q(task, first), operands.prefix_k(task), operands.k(task), task, scratch.scores);
+    scratch.q.take(operands.q(task, first, count));
+    multiply(scratch.q, scratch.k, false, scratch.scores);
     float* to = out + operands.place(task.first_query + first, task);
     std::vector<float> factors(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) {
       const float* mask = shared != nullptr ? shared : operands.mask(task, first + i, scratch.mask);
       const RowSoftmax row =
-          exponentials_row(scratch.scores + i * all, operands.scale(), operands.added(task, first + i), mask, all);
+          exponentials_row(scratch.scores + i * stride, operands.scale(), operands.added(task, first + i), mask, all);
       factors[static_cast<std::size_t>(i)] = row.inverse;
       log_sums[first + i] = row.log_sum;
     }
-    operands.over_keys(count, scratch.scores, operands.prefix_v(task), operands.v(task), task, to);
-    for (std::int64_t i = 0; i < count; ++i)
-      scale_row(to + i * operands.width(), factors[static_cast<std::size_t>(i)], operands.size());
+    scratch.weights.borrow({scratch.scores, stride, count, all});
+    multiply(scratch.weights, scratch.v, false, scratch.out);
+    for (std::int64_t i = 0; i < count; ++i) {
+      float* row = scratch.out + i * in_steps(size);
+      scale_row(row, factors[static_cast<std::size_t>(i)], size);
+      std::copy_n(row, size, to + i * operands.width());
+    }
   });
 }
 
@@ -180,40 +201,54 @@ struct Wanted {
   float *prefix_keys = nullptr, *prefix_values = nullptr;  // [B, H, P, K]
 };
 
-void gradient_task(const Operands& operands, const Task& task, const Scratch& scratch, const float* d_out,
+void gradient_task(const Operands& operands, const Task& task, Scratch& scratch, const float* d_out,
                    const float* log_sums, const Wanted& to) {
-  const std::int64_t prefix = operands.prefix(), all = prefix + task.keys, size = operands.size(),
-                     width = operands.width();
+  const std::int64_t prefix = operands.prefix(), all = prefix + task.keys, stride = in_steps(all),
+                     size = operands.size(), width = operands.width(), row_size = in_steps(size);
   const float* shared = operands.shares_mask() ? operands.mask(task, 0, scratch.mask) : nullptr;
-  const auto own = [&](float* packed) { return packed + operands.place(task.first_key, task); };
-  const std::int64_t heads = width / size;
-  const auto of_prefix = [&](float* gradients) {
-    return gradients + (task.sequence * heads + task.head) * prefix * size;
-  };
-  // to [keys, K] += weights [rows, keys]ᵀ · right [rows, K]
-  const auto add_up = [&](std::int64_t rows, std::int64_t keys, const float* weights, MatrixView right, bool add,
-                          float* into, std::int64_t stride) {
-    multiply(keys, size, rows, 1, {weights, all, true}, right, add, into, stride);
-  };
+  const bool of_keys = to.k != nullptr || to.prefix_keys != nullptr;
+  const bool of_values = to.v != nullptr || to.prefix_values != nullptr;
+  const MatrixView keys = operands.k(task, scratch.joined);
+  scratch.k.take_transposed(keys);
+  if (to.q != nullptr) scratch.other.take(keys);
+  scratch.v.take_transposed(operands.v(task, scratch.joined));
   for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
-    const MatrixView q = operands.q(task, first), d = operands.rows(d_out, task.first_query + first, task);
+    const MatrixView q = operands.q(task, first, count), d = operands.rows(d_out, task.first_query + first, count, task);
     float *s = scratch.scores, *ds = scratch.gradients;
-    operands.with_keys(count, q, operands.prefix_k(task), operands.k(task), task, s);
-    operands.with_keys(count, d, operands.prefix_v(task), operands.v(task), task, ds);
+    scratch.q.take(q);
+    multiply(scratch.q, scratch.k, false, s);
+    scratch.d_out.take(d);
+    multiply(scratch.d_out, scratch.v, false, ds);
     for (std::int64_t i = 0; i < count; ++i) {
       const float* mask = shared != nullptr ? shared : operands.mask(task, first + i, scratch.mask);
-      softmax_gradient_row(s + i * all, ds + i * all, operands.scale(), operands.added(task, first + i), mask,
+      softmax_gradient_row(s + i * stride, ds + i * stride, operands.scale(), operands.added(task, first + i), mask,
                            log_sums[first + i], all);
     }
-    const bool add = first > 0;
-    if (to.v != nullptr) add_up(count, task.keys, s + prefix, d, add, own(to.v), width);
-    if (to.k != nullptr) add_up(count, task.keys, ds + prefix, q, add, own(to.k), width);
-    if (to.prefix_values != nullptr) add_up(count, prefix, s, d, add, of_prefix(to.prefix_values), size);
-    if (to.prefix_keys != nullptr) add_up(count, prefix, ds, q, add, of_prefix(to.prefix_keys), size);
-    if (to.q != nullptr)
-      operands.over_keys(count, ds, operands.prefix_k(task), operands.k(task), task,
-                         to.q + operands.place(task.first_query + first, task));
+    // to [P + S, K] += weightsᵀ · rows
+    const auto add_up = [&](const float* weights, const MatrixView& rows, float* into) {
+      scratch.weights.take_transposed({weights, stride, count, all});
+      scratch.of_rows.take(rows);
+      multiply(scratch.weights, scratch.of_rows, first > 0, into);
+    };
+    if (of_values) add_up(s, d, scratch.d_values);
+    if (of_keys) add_up(ds, q, scratch.d_keys);
+    if (to.q == nullptr) return;
+    scratch.weights.borrow({ds, stride, count, all});
+    multiply(scratch.weights, scratch.other, false, scratch.out);
+    for (std::int64_t i = 0; i < count; ++i)
+      std::copy_n(scratch.out + i * row_size, size, to.q + operands.place(task.first_query + first + i, task));
   });
+  if (task.queries == 0) return;
+  const std::int64_t heads = width / size;
+  const auto hand_out = [&](const float* rows, float* own, float* of_prefix) {
+    for (std::int64_t i = 0; of_prefix != nullptr && i < prefix; ++i)
+      std::copy_n(rows + i * row_size, size,
+                  of_prefix + ((task.sequence * heads + task.head) * prefix + i) * size);
+    for (std::int64_t i = 0; own != nullptr && i < task.keys; ++i)
+      std::copy_n(rows + (prefix + i) * row_size, size, own + operands.place(task.first_key + i, task));
+  };
+  if (of_values) hand_out(scratch.d_values, to.v, to.prefix_values);
+  if (of_keys) hand_out(scratch.d_keys, to.k, to.prefix_keys);
 }
 
 struct AttendFunction final : torch::autograd::Function<AttendFunction> {
@@ -235,7 +270,7 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
     const Tensor out = at::empty_like(inputs.q), log_sums = at::empty({call.options.heads, q.size(0)}, q.options());
     const Operands operands(inputs, call.options);
     float *to = out.mutable_data_ptr<float>(), *sums = log_sums.mutable_data_ptr<float>();
-    for_tasks(operands, false, [&](const Task& task, const Scratch& scratch) {
+    for_tasks(operands, false, [&](const Task& task, Scratch& scratch) {
       attend_task(operands, task, scratch, to, sums_of(sums, operands, task));
     });
     context->save_for_backward(
@@ -263,7 +298,7 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
     const Wanted to{data(dq), data(dk), data(dv), data(d_keys), data(d_values)};
     const float* d = d_out.const_data_ptr<float>();
     float* sums = saved[6].mutable_data_ptr<float>();
-    for_tasks(operands, true, [&](const Task& task, const Scratch& scratch) {
+    for_tasks(operands, true, [&](const Task& task, Scratch& scratch) {
       gradient_task(operands, task, scratch, d, sums_of(sums, operands, task), to);
     });
     const auto summed = [](const Tensor& t) { return t.defined() ? t.sum(0) : t; };

@@ -17,10 +17,11 @@ struct AttendOptions {
   double scale = 1;                                   // of q·k
   std::vector<std::int64_t> queries, keys;            // [B + 1] first row of each sequence; the last entry is all
   std::optional<WeightMasks> dropout = std::nullopt;  // of the weights, P + S long
+  at::ScalarType products = at::kFloat;               // what is multiplied: fp32, or bf16 where tiles can be
 };
 
-// softmax(s · q kᵀ + added) v of each sequence and head, without padding and without the weights of the forward pass,
-// which the gradient makes again. fp32, on the CPU.
+// softmax(s · q kᵀ + added) v of each sequence and head, fp32 without padding and without the weights of the forward pass,
+// which the gradient makes again. On the CPU.
 struct AttendInputs {
   Tensor q;                           // [N, H·K]
   Tensor k, v;                        // [M, H·K]

@@ -270,18 +270,21 @@ void ScaleSumsRow(const std::int32_t* sums, const std::int32_t* offsets, float f
     y[i] = static_cast<float>(sums[i] - offsets[i]) * (factor * scales[i]) + (add ? y[i] : 0.0F);
 }
 
+// bf16 in the lower half of a word: the nearest, of two equally near the even one.
+HWY_INLINE hn::Vec<Words> rounded(Floats v) {
+  const auto word = hn::BitCast(Words(), v);
+  const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(Words(), 1));
+  const auto upper = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(Words(), 0x7fff))));
+  return hn::IfThenElse(hn::RebindMask(Words(), hn::IsNaN(v)), hn::Set(Words(), 0x7fc0), upper);
+}
+
 void RoundRow(const float* x, std::uint16_t* bits, std::int64_t columns) {
   const hn::Rebind<std::uint16_t, Lanes> halves;
   const hn::RebindToSigned<Lanes> words;
   const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
   HWY_ALIGN std::uint16_t rest[hn::MaxLanes(Lanes())];
   for_parts(columns, [&](std::int64_t i, auto part) {
-    const Floats v = part.load(x + i);
-    const auto word = hn::BitCast(Words(), v);
-    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(Words(), 1));
-    auto upper = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(Words(), 0x7fff))));
-    upper = hn::IfThenElse(hn::RebindMask(Words(), hn::IsNaN(v)), hn::Set(Words(), 0x7fc0), upper);
-    const auto narrow = hn::DemoteTo(halves, hn::BitCast(words, upper));
+    const auto narrow = hn::DemoteTo(halves, hn::BitCast(words, rounded(part.load(x + i))));
     if (i + width <= columns) {
       hn::StoreU(narrow, halves, bits + i);
     } else {
@@ -289,6 +292,29 @@ void RoundRow(const float* x, std::uint16_t* bits, std::int64_t columns) {
       std::memcpy(bits + i, rest, static_cast<std::size_t>(columns - i) * sizeof(std::uint16_t));
     }
   });
+}
+
+void PairRows(const float* first, const float* second, std::uint32_t* words, std::int64_t columns) {
+  for_parts(columns, [&](std::int64_t i, auto part) {
+    auto word = rounded(part.load(first + i));
+    if (second != nullptr) word = hn::Or(word, hn::ShiftLeft<16>(rounded(part.load(second + i))));
+    part.store(hn::BitCast(Lanes(), word), reinterpret_cast<float*>(words + i));
+  });
+}
+
+void TransposeRows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, float* y,
+                   std::int64_t y_stride) {
+  const hn::RebindToSigned<Lanes> words;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
+  const auto places = hn::Mul(hn::Iota(words, 0), hn::Set(words, static_cast<std::int32_t>(x_stride)));
+  std::int64_t row = 0;
+  for (; row + width <= rows; row += width) {
+    const float* from = x + row * x_stride;
+    for (std::int64_t i = 0; i < columns; ++i)
+      hn::StoreU(hn::GatherIndex(Lanes(), from + i, places), Lanes(), y + i * y_stride + row);
+  }
+  for (; row < rows; ++row)
+    for (std::int64_t i = 0; i < columns; ++i) y[i * y_stride + row] = x[row * x_stride + i];
 }
 
 // All places have the same upper word.
@@ -327,6 +353,8 @@ HWY_EXPORT(MaskRow);
 HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(ScaleSumsRow);
 HWY_EXPORT(RoundRow);
+HWY_EXPORT(PairRows);
+HWY_EXPORT(TransposeRows);
 
 }  // namespace
 
@@ -370,6 +398,15 @@ void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float
 
 void round_row(const float* x, std::uint16_t* bits, std::int64_t columns) {
   HWY_DYNAMIC_DISPATCH(RoundRow)(x, bits, columns);
+}
+
+void pair_rows(const float* first, const float* second, std::uint32_t* words, std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(PairRows)(first, second, words, columns);
+}
+
+void transpose_rows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, float* y,
+                    std::int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(TransposeRows)(x, x_stride, rows, columns, y, y_stride);
 }
 
 RowSoftmax exponentials_row(float* s, float factor, const float* added, const float* mask, std::int64_t columns) {

@@ -36,6 +36,13 @@ void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float
 // The nearest bf16 as its bits, of two equally near the even one.
 void round_row(const float* x, std::uint16_t* bits, std::int64_t columns);
 
+// Two rows rounded so and side by side: value i of the first, then value i of the second, in one word. The second may be
+// null: zeros.
+void pair_rows(const float* first, const float* second, std::uint32_t* words, std::int64_t columns);
+// y [columns, rows] = xᵀ of x [rows, columns], of words of 32 bits.
+void transpose_rows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, float* y,
+                    std::int64_t y_stride);
+
 // exp(x − max) ⊙ mask in place of s, x = factor · s + added, and what turns it into a softmax. `added` and `mask` may
 // be null. The sum is of what is not masked.
 struct RowSoftmax {

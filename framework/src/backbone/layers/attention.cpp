@@ -34,8 +34,14 @@ bool claims(const detail::PlanGroup* group, const KvSite& site) {
 
 }  // namespace
 
-Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend)
-    : maps_(std::move(maps)), site_(std::move(site)), bias_(std::move(bias)), scale_(scale), backend_(backend) {}
+Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend,
+                     at::ScalarType products)
+    : maps_(std::move(maps)),
+      site_(std::move(site)),
+      bias_(std::move(bias)),
+      scale_(scale),
+      backend_(backend),
+      products_(products) {}
 
 Tensor Attention::over_itself(const NormedRows& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
   const std::vector<Tensor> qkv = x.through({&maps_.q, &maps_.k, &maps_.v});
@@ -130,7 +136,8 @@ Tensor Attention::attend_packed(const Tensor& q, const KeyValues& packed, const 
                  .scale = scale_,
                  .queries = (differ ? to.layout : rows.layout()).offsets,
                  .keys = (differ ? from.layout : sources.layout()).offsets,
-                 .dropout = rows.context().weight_masks(site_.heads, queries.longest(), before + scores.keys(part))}));
+                 .dropout = rows.context().weight_masks(site_.heads, queries.longest(), before + scores.keys(part)),
+                 .products = products_}));
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }

@@ -33,7 +33,9 @@ class Attention {
     Linear q, k, v, o;
   };
   // `bias` is null where scores do not depend on positions.
-  Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend);
+  // `products`: the type in which the fast backend multiplies queries, keys, weights and values.
+  Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias> bias, double scale, Backend backend,
+            at::ScalarType products = at::kFloat);
 
   // x [N, D] over itself and what was kept, which it extends → [N, H·K], before the last map.
   Tensor over_itself(const NormedRows& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const;
@@ -60,6 +62,7 @@ class Attention {
   std::shared_ptr<const PositionBias> bias_;
   double scale_;
   Backend backend_;
+  at::ScalarType products_;
 };
 
 }  // namespace peftbench::backbone

@@ -1,0 +1,102 @@
+#include "backbone/kernels/small_products.h"
+
+#include "backbone/kernels/row_math.h"
+
+#include <ATen/native/CPUBlas.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace peftbench::backbone::kernels {
+
+void SmallMatrix::start(std::int64_t rows, std::int64_t columns) {
+  rows_ = in_steps(rows);
+  columns_ = in_steps(columns);
+  stride_ = columns_;
+  // Of equal sizes the same places are written, and the others are zeros already.
+  if (std::pair(own_rows_, own_columns_) != std::pair(rows, columns))
+    memory_.assign(static_cast<std::size_t>(rows_ * columns_) * c10::elementSize(type_), std::byte{0});
+  own_rows_ = rows;
+  own_columns_ = columns;
+  data_ = memory_.data();
+}
+
+void LeftMatrix::take(const MatrixView& x) {
+  start(x.rows, x.columns);
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    if (type_ == at::kFloat) {
+      std::copy_n(x.data + i * x.stride, x.columns, this->at<float>(i * stride_));
+    } else {
+      round_row(x.data + i * x.stride, this->at<std::uint16_t>(i * stride_), x.columns);
+    }
+  }
+}
+
+void LeftMatrix::take_transposed(const MatrixView& x) {
+  start(x.columns, x.rows);
+  if (type_ == at::kFloat) {
+    transpose_rows(x.data, x.stride, x.rows, x.columns, this->at<float>(0), stride_);
+    return;
+  }
+  // A few columns at a time.
+  buffer_.resize(static_cast<std::size_t>(step * x.rows));
+  for (std::int64_t first = 0; first < x.columns; first += step) {
+    const std::int64_t count = std::min(step, x.columns - first);
+    transpose_rows(x.data + first, x.stride, x.rows, count, buffer_.data(), x.rows);
+    for (std::int64_t i = 0; i < count; ++i)
+      round_row(buffer_.data() + i * x.rows, this->at<std::uint16_t>((first + i) * stride_), x.rows);
+  }
+}
+
+void LeftMatrix::borrow(const MatrixView& x) {
+  if (type_ != at::kFloat) {
+    take(x);
+    return;
+  }
+  rows_ = in_steps(x.rows);
+  columns_ = in_steps(x.columns);
+  stride_ = x.stride;
+  data_ = x.data;
+}
+
+void RightMatrix::take(const MatrixView& x) {
+  start(x.rows, x.columns);
+  if (type_ == at::kFloat) {
+    for (std::int64_t i = 0; i < x.rows; ++i)
+      std::copy_n(x.data + i * x.stride, x.columns, this->at<float>(i * stride_));
+    return;
+  }
+  // Two rows side by side, value by value.
+  for (std::int64_t i = 0; i < x.rows; i += 2) {
+    const float* row = x.data + i * x.stride;
+    pair_rows(row, i + 1 < x.rows ? row + x.stride : nullptr, this->at<std::uint32_t>(i / 2 * stride_), x.columns);
+  }
+}
+
+void RightMatrix::take_transposed(const MatrixView& x) {
+  start(x.columns, x.rows);
+  if (type_ == at::kFloat) {
+    transpose_rows(x.data, x.stride, x.rows, x.columns, this->at<float>(0), stride_);
+    return;
+  }
+  // Pairs of a row's values are words of 32 bits, which are transposed as such.
+  const std::int64_t words = (x.columns + 1) / 2;
+  buffer_.assign(static_cast<std::size_t>(x.rows * words), 0.0F);
+  for (std::int64_t i = 0; i < x.rows; ++i)
+    round_row(x.data + i * x.stride, reinterpret_cast<std::uint16_t*>(buffer_.data() + i * words), x.columns);
+  transpose_rows(buffer_.data(), words, x.rows, words, this->at<float>(0), stride_);
+}
+
+void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c) {
+  using at::native::cpublas::brgemm;
+  const std::int64_t m = a.rows_, n = b.columns_, k = a.columns_;
+  if (a.type_ == at::kFloat) {
+    brgemm(m, n, k, a.stride_, b.stride_, n, add, static_cast<const float*>(a.data_),
+           static_cast<const float*>(b.data_), c, false);
+  } else {
+    brgemm(m, n, k, a.stride_, b.stride_, n, add, static_cast<const at::BFloat16*>(a.data_),
+           static_cast<const at::BFloat16*>(b.data_), c, true);
+  }
+}
+
+}  // namespace peftbench::backbone::kernels
