@@ -46,8 +46,8 @@ std::shared_ptr<const FrozenTensor> freeze(const TensorEntry& entry, const Tenso
 
 void require_backend(Backend backend, c10::Device device) {
   if (backend == Backend::reference || device.is_cpu()) return;
-  throw ConfigError(Problem{"backbone.backend=fast cannot run here",
-                            "device " + device.str(), "the CPU", "set backbone.backend=reference"});
+  throw ConfigError(Problem{"backbone.backend=fast cannot run here", "device " + device.str(), "the CPU",
+                            "set backbone.backend=reference"});
 }
 
 PackedTokens PackedTokens::of(const std::vector<std::vector<int64_t>>& sequences, std::vector<int64_t> groups,

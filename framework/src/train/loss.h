@@ -29,7 +29,7 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
 // The fast backend cuts a micro-batch into parts of about this many input tokens, of whole examples. One thread runs a
 // part, so that threads wait for each other once a step, and few activations are in memory. What the parts are does not
 // depend on the number of threads, nor does the order in which their gradients are added.
-inline constexpr std::int64_t part_tokens = 512;
+inline constexpr std::int64_t part_tokens = 256;
 inline constexpr std::int64_t most_gradient_bytes = std::int64_t{64} << 20;  // of all parts; above, they are one
 // Some examples of a batch, by their numbers.
 ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& chosen);

@@ -301,9 +301,11 @@ TEST(FrozenMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
 TEST(FrozenMatrix, RoundsToTheNearestOfBf16) {
   if (!kernels::FrozenMatrix::available(at::kBFloat16)) GTEST_SKIP() << "no small products of bf16 here";
   const kernels::FrozenMatrix one(at::ones({1, 1}), at::kBFloat16);
-  const float half = 1.0F / 256, nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const float half = 1.0F / 256, nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   // Ties go to the even neighbour.
-  const Tensor x = at::tensor({1 + half, 1 + 3 * half, 1 + 1.01F * half, -1 - half, 3e38F, nan, inf, -inf}).unsqueeze(1);
+  const Tensor x =
+      at::tensor({1 + half, 1 + 3 * half, 1 + 1.01F * half, -1 - half, 3e38F, nan, inf, -inf}).unsqueeze(1);
   const Tensor expected = x.to(at::kBFloat16).to(at::kFloat), found = one.multiply(x);
   EXPECT_TRUE(at::allclose(found, expected, 0, 0, /*equal_nan=*/true)) << found << expected;
 }
@@ -340,7 +342,9 @@ TEST(SmallProducts, OfMatricesAndTheirTransposes) {
       const auto view = [](const Tensor& x, int64_t rows, int64_t columns) {
         return kernels::MatrixView{x.const_data_ptr<float>(), x.size(1), rows, columns};
       };
-      const auto own = [&](const Tensor& x, int64_t columns) { return x.narrow(1, 0, columns).to(type).to(at::kFloat); };
+      const auto own = [&](const Tensor& x, int64_t columns) {
+        return x.narrow(1, 0, columns).to(type).to(at::kFloat);
+      };
       const auto expect = [&](const Tensor& l, const Tensor& r) {
         Tensor c = at::empty({left.rows(), right.columns()});
         kernels::multiply(left, right, false, c.mutable_data_ptr<float>());

@@ -213,7 +213,8 @@ void gradient_task(const Operands& operands, const Task& task, Scratch& scratch,
   if (to.q != nullptr) scratch.other.take(keys);
   scratch.v.take_transposed(operands.v(task, scratch.joined));
   for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
-    const MatrixView q = operands.q(task, first, count), d = operands.rows(d_out, task.first_query + first, count, task);
+    const MatrixView q = operands.q(task, first, count),
+                     d = operands.rows(d_out, task.first_query + first, count, task);
     float *s = scratch.scores, *ds = scratch.gradients;
     scratch.q.take(q);
     multiply(scratch.q, scratch.k, false, s);
@@ -242,8 +243,7 @@ void gradient_task(const Operands& operands, const Task& task, Scratch& scratch,
   const std::int64_t heads = width / size;
   const auto hand_out = [&](const float* rows, float* own, float* of_prefix) {
     for (std::int64_t i = 0; of_prefix != nullptr && i < prefix; ++i)
-      std::copy_n(rows + i * row_size, size,
-                  of_prefix + ((task.sequence * heads + task.head) * prefix + i) * size);
+      std::copy_n(rows + i * row_size, size, of_prefix + ((task.sequence * heads + task.head) * prefix + i) * size);
     for (std::int64_t i = 0; own != nullptr && i < task.keys; ++i)
       std::copy_n(rows + (prefix + i) * row_size, size, own + operands.place(task.first_key + i, task));
   };

@@ -20,8 +20,8 @@ struct AttendOptions {
   at::ScalarType products = at::kFloat;               // what is multiplied: fp32, or bf16 where tiles can be
 };
 
-// softmax(s · q kᵀ + added) v of each sequence and head, fp32 without padding and without the weights of the forward pass,
-// which the gradient makes again. On the CPU.
+// softmax(s · q kᵀ + added) v of each sequence and head, fp32 without padding and without the weights of the forward
+// pass, which the gradient makes again. On the CPU.
 struct AttendInputs {
   Tensor q;                           // [N, H·K]
   Tensor k, v;                        // [M, H·K]

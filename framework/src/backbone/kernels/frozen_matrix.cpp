@@ -89,8 +89,8 @@ FrozenMatrix::FrozenMatrix(const Tensor& matrix, at::ScalarType type)
   scales_ = at::empty({out_}, at::kFloat);
   at::parallel_for(0, out_, 16, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
-      scales_.mutable_data_ptr<float>()[row] = quantize_row(
-          x.const_data_ptr<float>() + row * in_, codes.mutable_data_ptr<std::uint8_t>() + row * in_, in_);
+      scales_.mutable_data_ptr<float>()[row] =
+          quantize_row(x.const_data_ptr<float>() + row * in_, codes.mutable_data_ptr<std::uint8_t>() + row * in_, in_);
     }
   });
   pack(codes.to(at::kShort).sub_(code_offset).to(at::kChar));

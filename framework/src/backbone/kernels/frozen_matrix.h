@@ -37,8 +37,8 @@ class FrozenMatrix {
   void pack(const Tensor& matrix);
   at::ScalarType type_;
   std::int64_t in_, out_;
-  Tensor tiles_;   // one after another, each [in / g, columns, g], g values of a column side by side
-  Tensor scales_;  // [out], of int8
+  Tensor tiles_;    // one after another, each [in / g, columns, g], g values of a column side by side
+  Tensor scales_;   // [out], of int8
   Tensor offsets_;  // [out] int32, of int8: what the offset of x's codes adds to a sum
 };
 

@@ -266,8 +266,7 @@ void ScaleSumsRow(const std::int32_t* sums, const std::int32_t* offsets, float f
     const Floats by = hn::Mul(all(factor), hn::LoadU(Lanes(), scales + i));
     hn::StoreU(add ? hn::MulAdd(values, by, hn::LoadU(Lanes(), y + i)) : hn::Mul(values, by), Lanes(), y + i);
   }
-  for (; i < columns; ++i)
-    y[i] = static_cast<float>(sums[i] - offsets[i]) * (factor * scales[i]) + (add ? y[i] : 0.0F);
+  for (; i < columns; ++i) y[i] = static_cast<float>(sums[i] - offsets[i]) * (factor * scales[i]) + (add ? y[i] : 0.0F);
 }
 
 // bf16 in the lower half of a word: the nearest, of two equally near the even one.

@@ -26,8 +26,8 @@ void add_masked_row(const float* x, const float* z, const float* mask, float* y,
 void multiply_row(const float* x, const float* mask, float* y, std::int64_t columns);
 void scale_row(float* x, float factor, std::int64_t columns);
 
-// The nearest codes of x, −127 … 127, and `code_offset` more, in units of the scale that is returned: max |x| / 127, not
-// a number if x is not finite.
+// The nearest codes of x, −127 … 127, and `code_offset` more, in units of the scale that is returned: max |x| / 127,
+// not a number if x is not finite.
 inline constexpr int code_offset = 128;
 float quantize_row(const float* x, std::uint8_t* codes, std::int64_t columns);
 // y = factor · scales ⊙ (sums − offsets) + (add ? y : 0).
@@ -36,8 +36,8 @@ void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float
 // The nearest bf16 as its bits, of two equally near the even one.
 void round_row(const float* x, std::uint16_t* bits, std::int64_t columns);
 
-// Two rows rounded so and side by side: value i of the first, then value i of the second, in one word. The second may be
-// null: zeros.
+// Two rows rounded so and side by side: value i of the first, then value i of the second, in one word. The second may
+// be null: zeros.
 void pair_rows(const float* first, const float* second, std::uint32_t* words, std::int64_t columns);
 // y [columns, rows] = xᵀ of x [rows, columns], of words of 32 bits.
 void transpose_rows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, float* y,

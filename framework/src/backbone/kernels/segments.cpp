@@ -200,9 +200,7 @@ struct FeedForwardFunction final : torch::autograd::Function<FeedForwardFunction
     const std::int64_t rows = x.size(0), columns = x.size(1), inner = parts.wi->weight().out();
     // For the gradient; without one they live for a run of rows.
     const bool keeps = given.requires_grad();
-    const auto kept_values = [&](bool wanted) {
-      return wanted ? at::empty({rows, inner}, x.options()) : Tensor();
-    };
+    const auto kept_values = [&](bool wanted) { return wanted ? at::empty({rows, inner}, x.options()) : Tensor(); };
     const Tensor a = kept_values(keeps), b = kept_values(keeps && parts.gate), inverse = at::empty({rows}, x.options());
     const NormRows norms({scale, parts.norm.epsilon}, columns);
     const float* from = x.const_data_ptr<float>();

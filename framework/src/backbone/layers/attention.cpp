@@ -59,8 +59,7 @@ Tensor Attention::over_encoder(const NormedRows& x, const Rows& rows, const Enco
   const Tensor q = x.through({&maps_.q}).front();
   if (kept != nullptr && !kept->empty()) return attend(q, *kept, rows, scores);
   const std::vector<Tensor> kv = through(encoder.hidden, encoder.rows, {&maps_.k, &maps_.v});
-  if (kept == nullptr && can_attend_packed(rows))
-    return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
+  if (kept == nullptr && can_attend_packed(rows)) return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
   const KeyValues memory{heads_of(kv[0], encoder.rows), heads_of(kv[1], encoder.rows)};
   if (kept != nullptr) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
   return attend(q, memory, rows, scores);

@@ -54,8 +54,7 @@ Tensor Block::operator()(const Tensor& hidden, const StackPass& pass, std::size_
   };
   Tensor x = entrance_(hidden, rows);
   x = self_.residual(
-      x, rows,
-      [&](const NormedRows& h) { return self_.layer.over_itself(h, rows, pass.self, kept(&KeptKeys::self)); },
+      x, rows, [&](const NormedRows& h) { return self_.layer.over_itself(h, rows, pass.self, kept(&KeptKeys::self)); },
       self_.layer.output());
   if (cross_) {
     x = cross_->residual(
@@ -67,8 +66,7 @@ Tensor Block::operator()(const Tensor& hidden, const StackPass& pass, std::size_
   }
   if (const auto norm = ffn_.residual.frozen(rows))
     if (const auto parts = ffn_.layer.frozen(rows, *norm)) return kernels::add_feed_forward(x, *parts);
-  return ffn_.residual(
-      x, rows, [&](const NormedRows& h) { return ffn_.layer(h(), rows); }, ffn_.layer.output());
+  return ffn_.residual(x, rows, [&](const NormedRows& h) { return ffn_.layer(h(), rows); }, ffn_.layer.output());
 }
 
 }  // namespace peftbench::backbone
