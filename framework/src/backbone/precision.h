@@ -3,6 +3,7 @@
 #include "backbone/layer.h"
 #include "core/enum_names.h"
 
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 #include <string_view>
@@ -11,6 +12,13 @@ namespace peftbench::backbone {
 
 // What computes the layers: LibTorch's operators, or kernels of our own and packed weights where there are such.
 enum class Backend { reference, fast };
+// The setting. `automatic`: fast on the CPU, reference elsewhere.
+enum class BackendChoice { automatic, reference, fast };
+
+inline Backend resolve(BackendChoice choice, c10::Device device) {
+  if (choice == BackendChoice::automatic) return device.is_cpu() ? Backend::fast : Backend::reference;
+  return choice == BackendChoice::fast ? Backend::fast : Backend::reference;
+}
 
 enum class Precision { float32, bfloat16 };  // of the frozen weights; norms, softmax, logits and parameters are fp32
 
@@ -30,6 +38,10 @@ enum class Quantization {
 template <>
 struct peftbench::EnumNames<peftbench::backbone::Backend> {
   static constexpr std::string_view names[] = {"reference", "fast"};
+};
+template <>
+struct peftbench::EnumNames<peftbench::backbone::BackendChoice> {
+  static constexpr std::string_view names[] = {"auto", "reference", "fast"};
 };
 template <>
 struct peftbench::EnumNames<peftbench::backbone::Precision> {

@@ -45,8 +45,8 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
       ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
-  app.add_option("--backend", backend, "what computes the backbone; fast: on the CPU alone")
-      ->check(CLI::IsMember(enum_choices<Backend>()))
+  app.add_option("--backend", backend, "what computes the backbone; fast: on the CPU alone; auto: fast there, else reference")
+      ->check(CLI::IsMember(enum_choices<BackendChoice>()))
       ->capture_default_str();
   app.add_option("--device", device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--generate", generate, "JSON file to write: the generated ids")->type_name("FILE");
@@ -61,7 +61,8 @@ int forward_command(const std::vector<std::string>& words) {
   if (!arguments.parse(words)) return 0;
   const auto path = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<fs::path>(text); };
   request.load = {enum_from<Precision>(precision).value(), enum_from<Quantization>(quantization).value(),
-                  find_device(device, "--device"), enum_from<Backend>(backend).value()};
+                  find_device(device, "--device")};
+  request.load.backend = resolve(enum_from<BackendChoice>(backend).value(), request.load.device);
   use_arithmetic(request.load.device, {});
   request.input_ids = input;
   request.labels = path(labels);

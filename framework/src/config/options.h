@@ -34,7 +34,7 @@ struct BackboneOptions {
   std::string name;
   Precision precision = Precision::float32;
   Quantization quantization = Quantization::none;
-  Backend backend = Backend::reference;
+  BackendChoice backend = BackendChoice::reference;  // once resolved, not automatic
 };
 // Beside those of TrainConfig::evaluation, which validation shares.
 struct ScoreOptions {
@@ -93,8 +93,9 @@ void visit_options(Options& o, Visitor&& visitor) {
           any("quantization of the blocks' linear maps: nf4 as in QLoRA, int8 with one scale per output row"));
   visitor(
       option_key::backend, o.backbone.backend,
-      any("what computes the backbone: reference (LibTorch's operators), or fast (kernels of peft-bench and weights "
-          "packed once, on the CPU alone; equal but for the last digits, except that int8 rounds activations too)"));
+      any("what computes the backbone: reference (LibTorch's operators), fast (kernels of peft-bench and weights in "
+          "tiles, on the CPU alone; equal but for the last digits, except that int8 rounds activations too), or auto "
+          "(fast on the CPU, reference elsewhere)"));
   visitor(option_key::init_from, o.init_from,
           any("initialise from an adapter (of peft-bench, Hugging Face or a .npy), a run's "
               "folder, or a .safetensors; empty: the method's own initialisation"));

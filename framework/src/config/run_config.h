@@ -41,7 +41,8 @@ struct RunConfig {
   const std::string& task() const { return options.task.name; }
   const std::string& backbone() const { return options.backbone.name; }
   LoadOptions load_options() const {
-    return {options.backbone.precision, options.backbone.quantization, device, options.backbone.backend};
+    return {options.backbone.precision, options.backbone.quantization, device,
+            resolve(options.backbone.backend, device)};
   }
   std::int64_t seed() const { return options.train.seed; }
 };

@@ -114,7 +114,7 @@ nlohmann::json identity_of(const Setup& setup, const IdentityHashes& hashes) {
     json.erase("device");  // so runs on it keep the ids that they had before there were others
   else
     json["device"]["name"] = kind_of(setup.config.device);
-  if (setup.config.options.backbone.backend == Backend::reference) json["backbone"].erase("backend");  // likewise
+  if (setup.config.options.backbone.backend == BackendChoice::reference) json["backbone"].erase("backend");  // likewise
   json["method"] = {{"name", setup.plugin->name}, {"version", setup.plugin->version}};
   json["set_files"] = hashes_of_files(setup.config.values);
   for (const auto& [name, hash] : json["set_files"].items())  // their content counts, not their place

@@ -101,6 +101,16 @@ TEST_F(Config, LaterLayersWin) {
   EXPECT_EQ(config.load_options().precision, Precision::bfloat16);
 }
 
+// What is hashed and recorded is what computes, not how it was asked for.
+TEST_F(Config, TheFastestBackendOfTheDevice) {
+  EXPECT_EQ(resolve().load_options().backend, Backend::reference);
+  set("device.name=cpu");
+  set("backbone.backend=auto");
+  EXPECT_EQ(resolve().options.backbone.backend, BackendChoice::fast);
+  EXPECT_EQ(resolve().load_options().backend, Backend::fast);
+  EXPECT_EQ(backbone::resolve(BackendChoice::automatic, c10::kCUDA), Backend::reference);
+}
+
 // S17
 TEST_F(Config, AMethodsFileDecidesNothingOfEvaluation) {
   for (const char* text :

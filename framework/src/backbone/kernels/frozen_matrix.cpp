@@ -200,8 +200,7 @@ void ProductRows::multiply(const FrozenMatrix& w, float* y, std::int64_t stride,
              static_cast<const unsigned char*>(data_), static_cast<const signed char*>(tiles) + place, codes, true);
       const float* scales = w.scales_.const_data_ptr<float>() + first;
       const auto* offsets = w.offsets_.const_data_ptr<std::int32_t>() + first;
-      for (std::int64_t i = 0; i < count_; ++i)
-        scale_sums_row(codes + i * tile_columns, offsets, factors_[i], scales, add, to + i * stride, columns);
+      scale_sums({codes, tile_columns, offsets, factors_, scales}, add, to, stride, count_, columns);
       continue;
     }
     // Rows that are not there may not be written.

@@ -256,17 +256,28 @@ float QuantizeRow(const float* x, std::uint8_t* codes, std::int64_t columns) {
   return largest / 127.0F + sum(faults);
 }
 
-void ScaleSumsRow(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
-                  float* y, std::int64_t columns) {
+void ScaleSums(const IntegerSums& of, bool add, float* y, std::int64_t y_stride, std::int64_t rows,
+               std::int64_t columns) {
   const hn::RebindToSigned<Lanes> words;
   const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
   std::int64_t i = 0;
   for (; i + width <= columns; i += width) {
-    const Floats values = hn::ConvertTo(Lanes(), hn::Sub(hn::LoadU(words, sums + i), hn::LoadU(words, offsets + i)));
-    const Floats by = hn::Mul(all(factor), hn::LoadU(Lanes(), scales + i));
-    hn::StoreU(add ? hn::MulAdd(values, by, hn::LoadU(Lanes(), y + i)) : hn::Mul(values, by), Lanes(), y + i);
+    const auto offsets = hn::LoadU(words, of.offsets + i);
+    const Floats scales = hn::LoadU(Lanes(), of.scales + i);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const Floats values = hn::ConvertTo(Lanes(), hn::Sub(hn::LoadU(words, of.sums + row * of.stride + i), offsets));
+      const Floats by = hn::Mul(all(of.factors[row]), scales);
+      float* to = y + row * y_stride + i;
+      hn::StoreU(add ? hn::MulAdd(values, by, hn::LoadU(Lanes(), to)) : hn::Mul(values, by), Lanes(), to);
+    }
   }
-  for (; i < columns; ++i) y[i] = static_cast<float>(sums[i] - offsets[i]) * (factor * scales[i]) + (add ? y[i] : 0.0F);
+  for (; i < columns; ++i) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      float& to = y[row * y_stride + i];
+      to = static_cast<float>(of.sums[row * of.stride + i] - of.offsets[i]) * (of.factors[row] * of.scales[i]) +
+           (add ? to : 0.0F);
+    }
+  }
 }
 
 // bf16 in the lower half of a word: the nearest, of two equally near the even one.
@@ -350,7 +361,7 @@ HWY_EXPORT(ExponentialsRow);
 HWY_EXPORT(SoftmaxGradientRow);
 HWY_EXPORT(MaskRow);
 HWY_EXPORT(QuantizeRow);
-HWY_EXPORT(ScaleSumsRow);
+HWY_EXPORT(ScaleSums);
 HWY_EXPORT(RoundRow);
 HWY_EXPORT(PairRows);
 HWY_EXPORT(TransposeRows);
@@ -390,9 +401,9 @@ float quantize_row(const float* x, std::uint8_t* codes, std::int64_t columns) {
   return HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, codes, columns);
 }
 
-void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
-                    float* y, std::int64_t columns) {
-  HWY_DYNAMIC_DISPATCH(ScaleSumsRow)(sums, offsets, factor, scales, add, y, columns);
+void scale_sums(const IntegerSums& of, bool add, float* y, std::int64_t y_stride, std::int64_t rows,
+                std::int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(ScaleSums)(of, add, y, y_stride, rows, columns);
 }
 
 void round_row(const float* x, std::uint16_t* bits, std::int64_t columns) {

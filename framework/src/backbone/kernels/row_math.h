@@ -30,9 +30,15 @@ void scale_row(float* x, float factor, std::int64_t columns);
 // not a number if x is not finite.
 inline constexpr int code_offset = 128;
 float quantize_row(const float* x, std::uint8_t* codes, std::int64_t columns);
-// y = factor · scales ⊙ (sums − offsets) + (add ? y : 0).
-void scale_sums_row(const std::int32_t* sums, const std::int32_t* offsets, float factor, const float* scales, bool add,
-                    float* y, std::int64_t columns);
+// y = factor · scales ⊙ (sums − offsets) + (add ? y : 0) of some rows, each with a factor of its own.
+struct IntegerSums {
+  const std::int32_t* sums;
+  std::int64_t stride;  // from row to row
+  const std::int32_t* offsets;
+  const float *factors, *scales;
+};
+void scale_sums(const IntegerSums& of, bool add, float* y, std::int64_t y_stride, std::int64_t rows,
+                std::int64_t columns);
 // The nearest bf16 as its bits, of two equally near the even one.
 void round_row(const float* x, std::uint16_t* bits, std::int64_t columns);
 

@@ -38,14 +38,15 @@ void LeftMatrix::take_transposed(const MatrixView& x) {
     transpose_rows(x.data, x.stride, x.rows, x.columns, this->at<float>(0), stride_);
     return;
   }
-  // A few columns at a time.
-  buffer_.resize(static_cast<std::size_t>(step * x.rows));
-  for (std::int64_t first = 0; first < x.columns; first += step) {
-    const std::int64_t count = std::min(step, x.columns - first);
-    transpose_rows(x.data + first, x.stride, x.rows, count, buffer_.data(), x.rows);
-    for (std::int64_t i = 0; i < count; ++i)
-      round_row(buffer_.data() + i * x.rows, this->at<std::uint16_t>((first + i) * stride_), x.rows);
+  // Pairs of a column's values are words of 32 bits, which are transposed as such.
+  const std::int64_t words = (x.rows + 1) / 2;
+  buffer_.resize(static_cast<std::size_t>(words * x.columns));
+  for (std::int64_t i = 0; i < words; ++i) {
+    const float* row = x.data + 2 * i * x.stride;
+    pair_rows(row, 2 * i + 1 < x.rows ? row + x.stride : nullptr,
+              reinterpret_cast<std::uint32_t*>(buffer_.data() + i * x.columns), x.columns);
   }
+  transpose_rows(buffer_.data(), x.columns, words, x.columns, this->at<float>(0), stride_ / 2);
 }
 
 void LeftMatrix::borrow(const MatrixView& x) {
