@@ -45,7 +45,8 @@ int forward_command(const std::vector<std::string>& words) {
   app.add_option("--quantization", quantization, "quantization of the blocks' linear maps")
       ->check(CLI::IsMember(enum_choices<Quantization>()))
       ->capture_default_str();
-  app.add_option("--backend", backend, "what computes the backbone; fast: on the CPU alone; auto: fast there, else reference")
+  app.add_option("--backend", backend,
+                 "what computes the backbone; fast: on the CPU alone; auto: fast there, else reference")
       ->check(CLI::IsMember(enum_choices<BackendChoice>()))
       ->capture_default_str();
   app.add_option("--device", device, "auto (the first GPU, else the CPU), cpu, cuda or cuda:N")->capture_default_str();
