@@ -1,5 +1,6 @@
 // Every method on the fast backend: what it comes to on the reference.
 #include "backbone/generation.h"
+#include "eval/encoder_cache.h"
 #include "eval/likelihood.h"
 #include "methods/workshop.h"
 #include "support/forward.h"
@@ -122,6 +123,15 @@ TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
       EXPECT_TRUE(found[0][i].equal(found[1][i])) << plan.trained()[i]->name << ": other bytes for other threads";
     }
   }
+  if (!same.leaves_encoder_alone()) return;
+  config.encoder_dropout = false;
+  loss = add_gradients(config, there.backbone(), same, batch, totals, 5, nullptr);
+  const std::vector<Tensor> without = gradients(same);
+  EncoderCache cache(there.backbone(), 1 << 30);
+  EXPECT_NEAR(add_gradients(config, there.backbone(), same, batch, totals, 5, &cache), loss, close);
+  const std::vector<Tensor> with = gradients(same);
+  for (std::size_t i = 0; i < with.size(); ++i) EXPECT_LT(apart(with[i], without[i]), close) << plan.trained()[i]->name;
+  EXPECT_EQ(cache.counts().misses, std::ssize(batch.examples));
 }
 
 TEST_P(OnFastBackend, GeneratesTheSameText) {

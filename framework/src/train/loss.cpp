@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -209,13 +210,16 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
 
 namespace {
 
-// A part of a micro-batch forward and backward, with a seed of its own. Gives its share of the step's loss.
+// A part of a micro-batch forward and backward, with a seed of its own; `cached` are its encoder's states, where they are
+// known. Gives its share of the step's loss.
 double run_part(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
-                const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed, EncoderCache* cache,
-                std::int64_t logit_bytes, const Gradients& gradients, Gradients::Sums& sums) {
+                const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed,
+                const std::optional<EncoderState>& cached, std::int64_t logit_bytes, const Gradients& gradients,
+                Gradients::Sums& sums) {
   const auto context = RunContext::for_training(config.dropout, config.dropout_shape, seed);
   const auto still = RunContext::for_training(0, config.dropout_shape, seed);
-  const EncoderState encoder = encode_batch(backbone, batch, plan, config.encoder_dropout ? context : still, cache);
+  const EncoderState encoder =
+      cached ? *cached : encode_batch(backbone, batch, plan, config.encoder_dropout ? context : still, nullptr);
   std::int64_t tokens = 0;
   for (const auto* example : batch.examples) tokens += counted_tokens(*example, plan);
   const DecodedLoss decoded(config, backbone, plan, batch, totals, context, tokens);
@@ -265,15 +269,23 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
                      std::int64_t logit_bytes) {
   backbone.refresh(plan);
   const Gradients gradients(plan);
-  // A hook's loss is of the whole micro-batch; a cache is not for several threads.
-  const bool whole = backbone.backend() != Backend::fast || cache != nullptr || loss_hook(plan) != nullptr;
+  // A hook's loss is of the whole micro-batch.
+  const bool whole = backbone.backend() != Backend::fast || loss_hook(plan) != nullptr;
   std::vector<ExampleBatch> parts = whole ? std::vector{batch} : parts_of(batch);
   if (gradients.bytes() * std::ssize(parts) > most_gradient_bytes) parts = {batch};
+  // The cache is not for several threads.
+  const std::optional<EncoderState> cached =
+      cache ? std::optional(cache->encode(batch.examples, batch.groups)) : std::nullopt;
+  std::vector<std::int64_t> firsts;
+  for (std::int64_t first = 0; const ExampleBatch& part : parts)
+    firsts.push_back(std::exchange(first, first + std::ssize(part.examples)));
   std::vector<Gradients::Sums> sums(parts.size());
   std::vector<double> losses(parts.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&](std::size_t part) {
-    losses[part] = run_part(config, backbone, plan, parts[part], totals, part_seed(seed, part, parts.size()), cache,
+    const auto states = cached ? std::optional(slice(*cached, firsts[part], std::ssize(parts[part].examples)))
+                               : std::nullopt;
+    losses[part] = run_part(config, backbone, plan, parts[part], totals, part_seed(seed, part, parts.size()), states,
                             logit_bytes, gradients, sums[part]);
   };
   if (parts.size() == 1) {
