@@ -7,7 +7,7 @@
 #include "speed_task.h"
 
 #include "backbone/generation.h"
-#include "backbone/kernels/frozen_matrix.h"
+#include "backbone/kernels/segments.h"
 #include "config/commit.h"
 #include "config/machine.h"
 #include "core/clock.h"
@@ -184,7 +184,8 @@ class Products final : public Work {
       if (by == By::tiles) {
         map.x = at::empty({task.rows, in}).normal_();
         const bool int8 = task.load.quantization == Quantization::int8;
-        map.tiles.emplace(at::empty({out, in}).normal_(), int8 ? at::kChar : type_of(task.load.precision));
+        const FrozenMatrix weight(at::empty({out, in}).normal_(), int8 ? at::kChar : type_of(task.load.precision));
+        map.tiles = std::make_shared<const backbone::kernels::FrozenMap>(weight);
       } else if (by == By::int_mm) {
         map.x = at::randint(-127, 128, {task.rows, in}, at::kChar);
         map.weight = at::randint(-127, 128, {in, out}, at::kChar);
@@ -211,10 +212,10 @@ class Products final : public Work {
   struct Map {
     Tensor x, weight;
     std::optional<PackedMatrix> packed;
-    std::optional<FrozenMatrix> tiles;
+    std::shared_ptr<const backbone::kernels::FrozenMap> tiles;
   };
   Tensor product(const Map& map) const {
-    if (map.tiles) return map.tiles->multiply(map.x);
+    if (map.tiles) return backbone::kernels::products(map.x, {}, {map.tiles}).front();
     if (by_ == By::int_mm) return at::_int_mm(map.x, map.weight);
     return map.packed ? map.packed->multiply(map.x) : at::linear(map.x, map.weight);
   }

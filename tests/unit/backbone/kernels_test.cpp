@@ -279,6 +279,11 @@ TEST(Kernels, RunOnSeveralThreads) {
   EXPECT_EQ(seen, 3);
 }
 
+// x Wᵀ
+Tensor multiply(const Tensor& x, const kernels::FrozenMatrix& matrix) {
+  return kernels::products(x, {}, {std::make_shared<const kernels::FrozenMap>(matrix)}).front();
+}
+
 TEST(FrozenMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
   Random random(7);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
@@ -289,7 +294,7 @@ TEST(FrozenMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
       EXPECT_TRUE(matrix.values().equal(weight)) << out << "×" << in;
       for (const int64_t rows : {0, 1, 3, 7, 33, 64, 65, 130}) {
         const Tensor x = random({rows, in});
-        const Tensor found = matrix.multiply(x);
+        const Tensor found = multiply(x, matrix);
         EXPECT_EQ(found.scalar_type(), at::kFloat);
         if (rows == 0) continue;
         EXPECT_LT(apart(found, at::linear(x.to(type).to(at::kFloat), weight.to(at::kFloat))), close);
@@ -306,7 +311,7 @@ TEST(FrozenMatrix, RoundsToTheNearestOfBf16) {
   // Ties go to the even neighbour.
   const Tensor x =
       at::tensor({1 + half, 1 + 3 * half, 1 + 1.01F * half, -1 - half, 3e38F, nan, inf, -inf}).unsqueeze(1);
-  const Tensor expected = x.to(at::kBFloat16).to(at::kFloat), found = one.multiply(x);
+  const Tensor expected = x.to(at::kBFloat16).to(at::kFloat), found = multiply(x, one);
   EXPECT_TRUE(at::allclose(found, expected, 0, 0, /*equal_nan=*/true)) << found << expected;
 }
 
@@ -376,12 +381,12 @@ TEST(Int8Product, IsTheProductOfWhatIsRounded) {
   for (const auto& [rows, in, out] : {std::tuple(1, 16, 8), {7, 37, 5}, {33, 70, 129}}) {
     const Tensor w = random({out, in}), x = random({rows, in});
     const kernels::FrozenMatrix matrix(w, at::kChar);
-    const Tensor expected = at::linear(rounded_rows(x), rounded_rows(w)), found = matrix.multiply(x);
+    const Tensor expected = at::linear(rounded_rows(x), rounded_rows(w)), found = multiply(x, matrix);
     EXPECT_LT(share_of(found - expected, expected), 1e-6);
     EXPECT_LT(share_of(found - at::linear(x, w), at::linear(x, w)), 0.02);
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
-    EXPECT_TRUE(matrix.multiply(x).equal(found));
+    EXPECT_TRUE(multiply(x, matrix).equal(found));
     at::set_num_threads(threads);
   }
 }
@@ -394,7 +399,7 @@ TEST(Int8Product, OfRowsWithoutValuesAndOfRowsThatAreNotFinite) {
   x.select(0, 0).zero_();
   x.select(0, 1).select(0, 19).fill_(std::numeric_limits<float>::quiet_NaN());
   x.select(0, 2).select(0, 3).fill_(std::numeric_limits<float>::infinity());
-  const Tensor y = matrix.multiply(x);
+  const Tensor y = multiply(x, matrix);
   EXPECT_EQ(y.select(0, 0).abs().max().item<float>(), 0);
   EXPECT_TRUE(y.select(0, 1).isnan().all().item<bool>());
   EXPECT_TRUE(y.select(0, 2).isnan().all().item<bool>());

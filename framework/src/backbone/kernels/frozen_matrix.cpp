@@ -108,8 +108,6 @@ void FrozenMatrix::pack(const Tensor& matrix) {
   if (type_ == at::kChar) offsets_ = matrix.sum(1, false, at::kInt).mul_(code_offset);
 }
 
-std::int64_t FrozenMatrix::tiles() const { return (out_ + tile_columns - 1) / tile_columns; }
-
 std::int64_t FrozenMatrix::bytes() const {
   std::int64_t total = 0;
   for (const Tensor& part : {tiles_, scales_, offsets_})
@@ -121,29 +119,6 @@ Tensor FrozenMatrix::values() const {
   Tensor matrix = at::empty({out_, in_}, type_);
   with_type(type_, [&]<class Value>() { out_of_tiles<Value>(tiles_, matrix, group_of(type_)); });
   return type_ == at::kChar ? matrix.to(at::kFloat) * scales_.unsqueeze(1) : matrix;
-}
-
-Tensor FrozenMatrix::multiply(const Tensor& given) const {
-  const Tensor x = given.contiguous(), y = at::empty({x.size(0), out_}, at::kFloat);
-  const float* from = x.const_data_ptr<float>();
-  float* to = y.mutable_data_ptr<float>();
-  const std::int64_t rows = x.size(0), blocks = (rows + ProductRows::most - 1) / ProductRows::most;
-  const auto multiply_block = [&](std::int64_t block, std::int64_t first_tile, std::int64_t last_tile) {
-    const std::int64_t first = block * ProductRows::most, count = std::min(ProductRows::most, rows - first);
-    ProductRows own;
-    own.take(from + first * in_, in_, count, in_, type_);
-    own.multiply(*this, to + first * out_, out_, false, first_tile, last_tile);
-  };
-  if (blocks >= at::get_num_threads()) {
-    at::parallel_for(0, blocks, 1, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t block = first; block < last; ++block) multiply_block(block, 0, tiles());
-    });
-  } else {
-    at::parallel_for(0, tiles(), 2, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t block = 0; block < blocks; ++block) multiply_block(block, first, last);
-    });
-  }
-  return y;
 }
 
 const FrozenMatrix& FrozenMap::transposed() const {
@@ -185,14 +160,13 @@ void ProductRows::take(const float* x, std::int64_t stride, std::int64_t count, 
               needed - static_cast<std::size_t>(count) * width);
 }
 
-void ProductRows::multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add, std::int64_t first_tile,
-                           std::int64_t last_tile) const {
+void ProductRows::multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add) const {
   using at::native::cpublas::brgemm;
   const void* tiles = w.tiles_.const_data_ptr();
   alignas(64) float sums[most * tile_columns];
   alignas(64) std::int32_t codes[most * tile_columns];
-  for (std::int64_t tile = first_tile; tile < last_tile; ++tile) {
-    const std::int64_t first = tile * tile_columns, columns = std::min(tile_columns, w.out_ - first);
+  for (std::int64_t first = 0; first < w.out_; first += tile_columns) {
+    const std::int64_t columns = std::min(tile_columns, w.out_ - first);
     const std::int64_t place = first * columns_;
     float* to = y + first;
     if (type_ == at::kChar) {

@@ -26,11 +26,8 @@ class FrozenMatrix {
   at::ScalarType type() const { return type_; }
   std::int64_t in() const { return in_; }
   std::int64_t out() const { return out_; }
-  std::int64_t tiles() const;
   std::int64_t bytes() const;
   Tensor values() const;  // W again, to the bit; of int8 in fp32
-  // x Wᵀ of x [N, in] → [N, out]. A row that is not finite gives NaN in int8.
-  Tensor multiply(const Tensor& x) const;
 
  private:
   friend class ProductRows;
@@ -63,12 +60,8 @@ class ProductRows {
   static constexpr std::int64_t most = 64;
   // x [count, columns] fp32, of rows `stride` apart, must stay while fp32 products are made of it.
   void take(const float* x, std::int64_t stride, std::int64_t count, std::int64_t columns, at::ScalarType type);
-  // y [count, out] = x Wᵀ + (add ? y : 0), of rows `stride` apart; columns of some tiles alone.
-  void multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add, std::int64_t first_tile,
-                std::int64_t last_tile) const;
-  void multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add = false) const {
-    multiply(w, y, stride, add, 0, w.tiles());
-  }
+  // y [count, out] = x Wᵀ + (add ? y : 0), of rows `stride` apart. A row that is not finite gives NaN in int8.
+  void multiply(const FrozenMatrix& w, float* y, std::int64_t stride, bool add = false) const;
 
  private:
   std::int64_t count_ = 0, padded_ = 0, columns_ = 0, stride_ = 0;

@@ -35,10 +35,18 @@ class Run {
   std::size_t used_ = 0;
 };
 
+// Rows of a run: fewer than the most where there would not be a run for each thread.
+std::int64_t run_length(std::int64_t rows) {
+  const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+  for (const std::int64_t length : {8, 16, 32, 48})
+    if (length * threads >= rows) return length;
+  return ProductRows::most;
+}
+
 // Calls visit(run, first row, count); a thread has memory for `widths` values a row.
 template <class Visit>
 void for_runs(std::int64_t rows, std::int64_t widths, const Visit& visit) {
-  constexpr std::int64_t most = ProductRows::most;
+  const std::int64_t most = run_length(rows);
   at::parallel_for(0, (rows + most - 1) / most, 1, [&](std::int64_t from, std::int64_t to) {
     Run run(widths);
     for (std::int64_t n = from; n < to; ++n) {
