@@ -210,8 +210,8 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
 
 namespace {
 
-// A part of a micro-batch forward and backward, with a seed of its own; `cached` are its encoder's states, where they are
-// known. Gives its share of the step's loss.
+// A part of a micro-batch forward and backward, with a seed of its own; `cached` are its encoder's states, where they
+// are known. Gives its share of the step's loss.
 double run_part(const TrainConfig& config, const Backbone& backbone, const CompiledPlan& plan,
                 const ExampleBatch& batch, const StepTotals& totals, std::uint64_t seed,
                 const std::optional<EncoderState>& cached, std::int64_t logit_bytes, const Gradients& gradients,
@@ -283,8 +283,8 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
   std::vector<double> losses(parts.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&](std::size_t part) {
-    const auto states = cached ? std::optional(slice(*cached, firsts[part], std::ssize(parts[part].examples)))
-                               : std::nullopt;
+    const auto states =
+        cached ? std::optional(slice(*cached, firsts[part], std::ssize(parts[part].examples))) : std::nullopt;
     losses[part] = run_part(config, backbone, plan, parts[part], totals, part_seed(seed, part, parts.size()), states,
                             logit_bytes, gradients, sums[part]);
   };
