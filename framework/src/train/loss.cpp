@@ -243,12 +243,12 @@ ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& 
   return some;
 }
 
-std::vector<ExampleBatch> parts_of(const ExampleBatch& batch) {
+std::vector<ExampleBatch> parts_of(const ExampleBatch& batch, std::int64_t most) {
   std::vector<std::vector<std::size_t>> numbers;
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const auto own = batch.copies * std::ssize(batch.examples[i]->input);
-    if (numbers.empty() || tokens + own > part_tokens) {
+    if (numbers.empty() || tokens + own > most) {
       numbers.emplace_back();
       tokens = 0;
     }
@@ -271,7 +271,7 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
   const Gradients gradients(plan);
   // A hook's loss is of the whole micro-batch.
   const bool whole = backbone.backend() != Backend::fast || loss_hook(plan) != nullptr;
-  std::vector<ExampleBatch> parts = whole ? std::vector{batch} : parts_of(batch);
+  std::vector<ExampleBatch> parts = whole ? std::vector{batch} : parts_of(batch, cache ? 2 * part_tokens : part_tokens);
   if (gradients.bytes() * std::ssize(parts) > most_gradient_bytes) parts = {batch};
   // The cache is not for several threads.
   const std::optional<EncoderState> cached =

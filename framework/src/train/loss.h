@@ -29,11 +29,11 @@ void count(const EncodedExample& example, const CompiledPlan& plan, const Choice
 // The fast backend cuts a micro-batch into parts of about this many input tokens, of whole examples. One thread runs a
 // part, so that threads wait for each other once a step, and few activations are in memory. What the parts are does not
 // depend on the number of threads, nor does the order in which their gradients are added.
-inline constexpr std::int64_t part_tokens = 256;
+inline constexpr std::int64_t part_tokens = 512;
 inline constexpr std::int64_t most_gradient_bytes = std::int64_t{64} << 20;  // of all parts; above, they are one
 // Some examples of a batch, by their numbers.
 ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& chosen);
-std::vector<ExampleBatch> parts_of(const ExampleBatch& batch);
+std::vector<ExampleBatch> parts_of(const ExampleBatch& batch, std::int64_t tokens = part_tokens);
 // Dropout of each part is its own.
 std::uint64_t part_seed(std::uint64_t seed, std::size_t part, std::size_t parts);
 
