@@ -124,7 +124,7 @@ TEST_P(OnFastBackend, RunsPartsOfAStepAsTheReference) {
     }
   }
   if (!same.leaves_encoder_alone()) return;
-  config.encoder_dropout = false;
+  config.dropout = 0;  // parts are larger with a cache, and draw other masks
   loss = add_gradients(config, there.backbone(), same, batch, totals, 5, nullptr);
   const std::vector<Tensor> without = gradients(same);
   EncoderCache cache(there.backbone(), 1 << 30);
