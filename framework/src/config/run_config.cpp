@@ -93,10 +93,9 @@ class Resolver {
     const auto origin = config_.origins.find(option_key::device);
     config_.device = find_device(name, origin == config_.origins.end() ? option_key::device : origin->second);
     name = name_of(config_.device);
-    BackendChoice& backend = config_.options.backbone.backend;
-    require_backend(resolve(backend, config_.device), config_.device);
-    if (backend == BackendChoice::automatic)
-      backend = config_.device.is_cpu() ? BackendChoice::fast : BackendChoice::reference;
+    const Backend backend = config_.load_options().backend;
+    require_backend(backend, config_.device);
+    config_.options.backbone.backend = backend == Backend::fast ? BackendChoice::fast : BackendChoice::reference;
     if (config_.options.backbone.precision != Precision::bfloat16) return;
     if (const auto facts = devices::describe(config_.device); facts && facts->has_bfloat16 == false)
       throw ConfigError({name + " has no bfloat16", facts->name + ", compute capability " + facts->capability,
