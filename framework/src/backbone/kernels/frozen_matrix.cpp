@@ -126,6 +126,21 @@ const FrozenMatrix& FrozenMap::transposed() const {
   return *transposed_;
 }
 
+const FrozenMaps& FrozenMap::heads(std::int64_t heads) const {
+  std::call_once(heads_once_, [&] {
+    const Tensor values = weight_.values();
+    for (const Tensor& part : values.chunk(heads))
+      heads_.push_back(std::make_shared<const FrozenMap>(FrozenMatrix(part, weight_.type())));
+  });
+  return heads_;
+}
+
+std::int64_t FrozenMap::bytes() const {
+  std::int64_t total = weight_.bytes() + (transposed_ ? transposed_->bytes() : 0);
+  for (const auto& head : heads_) total += head->bytes();
+  return total;
+}
+
 void ProductRows::take(const float* x, std::int64_t stride, std::int64_t count, std::int64_t columns,
                        at::ScalarType type) {
   count_ = count;

@@ -39,20 +39,25 @@ class FrozenMatrix {
   Tensor offsets_;  // [out] int32, of int8: what the offset of x's codes adds to a sum
 };
 
-// A frozen map: its matrix, and once more, transposed, for the gradient of x, made when first asked for.
+class FrozenMap;
+using FrozenMaps = std::vector<std::shared_ptr<const FrozenMap>>;
+
+// A frozen map: its matrix, and what is made of it when first asked for.
 class FrozenMap {
  public:
   explicit FrozenMap(FrozenMatrix weight) : weight_(std::move(weight)) {}
   const FrozenMatrix& weight() const { return weight_; }
-  const FrozenMatrix& transposed() const;
-  std::int64_t bytes() const { return weight_.bytes() + (transposed_ ? transposed_->bytes() : 0); }
+  const FrozenMatrix& transposed() const;  // for the gradient of x
+  // Its outputs in H parts of as many, each a map of its own: always of the same H.
+  const FrozenMaps& heads(std::int64_t heads) const;
+  std::int64_t bytes() const;
 
  private:
   FrozenMatrix weight_;
-  mutable std::once_flag once_;
+  mutable std::once_flag once_, heads_once_;
   mutable std::optional<FrozenMatrix> transposed_;
+  mutable FrozenMaps heads_;
 };
-using FrozenMaps = std::vector<std::shared_ptr<const FrozenMap>>;
 
 // At most `most` rows of an x, as frozen matrices of a type read them. Memory of one thread.
 class ProductRows {

@@ -2,8 +2,8 @@
 
 #include "backbone/kernels/function_parts.h"
 #include "backbone/kernels/row_math.h"
+#include "backbone/kernels/runs.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
@@ -16,45 +16,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using Masks = std::shared_ptr<const RowMasks>;
-
-// Memory of one thread for a run of rows.
-class Run {
- public:
-  explicit Run(std::int64_t widths) : memory_(std::make_unique_for_overwrite<float[]>(size(widths))) {}
-  float* floats(std::int64_t width) {
-    float* taken = memory_.get() + used_;
-    used_ += size(width);
-    return taken;
-  }
-  void start() { used_ = 0; }
-  ProductRows left;  // of a product
-
- private:
-  static std::size_t size(std::int64_t width) { return static_cast<std::size_t>(width * ProductRows::most); }
-  std::unique_ptr<float[]> memory_;
-  std::size_t used_ = 0;
-};
-
-// Rows of a run: fewer than the most where there would not be a run for each thread.
-std::int64_t run_length(std::int64_t rows) {
-  const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-  for (const std::int64_t length : {8, 16, 32, 48})
-    if (length * threads >= rows) return length;
-  return ProductRows::most;
-}
-
-// Calls visit(run, first row, count); a thread has memory for `widths` values a row.
-template <class Visit>
-void for_runs(std::int64_t rows, std::int64_t widths, const Visit& visit) {
-  const std::int64_t most = run_length(rows);
-  at::parallel_for(0, (rows + most - 1) / most, 1, [&](std::int64_t from, std::int64_t to) {
-    Run run(widths);
-    for (std::int64_t n = from; n < to; ++n) {
-      run.start();
-      visit(run, n * most, std::min(most, rows - n * most));
-    }
-  });
-}
 
 // The norm of a call, on plain memory.
 class NormRows {
@@ -100,6 +61,7 @@ struct ProductsFunction final : torch::autograd::Function<ProductsFunction> {
   struct Call {
     double epsilon;
     FrozenMaps maps;
+    bool normed;
   };
 
   static variable_list forward(AutogradContext* context, const Tensor& given, const std::optional<Tensor>& scale,
@@ -115,10 +77,13 @@ struct ProductsFunction final : torch::autograd::Function<ProductsFunction> {
       out.push_back(at::empty({rows, map->weight().out()}, x.options()));
       to.push_back(out.back().mutable_data_ptr<float>());
     }
+    if (call.normed) out.push_back(at::empty_like(x));
+    float* normed = call.normed ? out.back().mutable_data_ptr<float>() : nullptr;
     const float* from = x.const_data_ptr<float>();
     float* factors = inverse.mutable_data_ptr<float>();
     for_runs(rows, columns, [&](Run& run, std::int64_t first, std::int64_t count) {
-      const float* h = norms.forward(from + first * columns, run.floats(columns), factors + first, count);
+      float* buffer = normed != nullptr ? normed + first * columns : run.floats(columns);
+      const float* h = norms.forward(from + first * columns, buffer, factors + first, count);
       for (std::size_t m = 0; m < to.size(); ++m) {
         const FrozenMatrix& weight = call.maps[m]->weight();
         if (m == 0 || weight.type() != call.maps[m - 1]->weight().type())
@@ -136,24 +101,64 @@ struct ProductsFunction final : torch::autograd::Function<ProductsFunction> {
     const Call& call = kept<Call>(context);
     const Norm norm{saved[1], call.epsilon};
     std::vector<std::pair<Tensor, const FrozenMatrix*>> parts;
-    for (std::size_t m = 0; m < gradients.size(); ++m)
+    for (std::size_t m = 0; m < call.maps.size(); ++m)
       if (gradients[m].defined()) parts.emplace_back(gradients[m].contiguous(), &call.maps[m]->transposed());
-    const std::int64_t rows = parts.front().first.size(0), columns = call.maps.front()->weight().in();
-    const Tensor dx = at::empty({rows, columns}, parts.front().first.options());
+    const Tensor of_normed = call.normed && gradients.back().defined() ? gradients.back().contiguous() : Tensor();
+    const Tensor& any = of_normed.defined() ? of_normed : parts.front().first;
+    const std::int64_t rows = any.size(0), columns = call.maps.front()->weight().in();
+    const Tensor dx = at::empty({rows, columns}, any.options());
+    const float* own = data_or_null(of_normed);
     const NormRows norms(norm, columns);
     const float *from = data_or_null(saved[0]), *factors = saved[2].const_data_ptr<float>();
     float* to = dx.mutable_data_ptr<float>();
     for_runs(rows, columns, [&](Run& run, std::int64_t first, std::int64_t count) {
       float* out = to + first * columns;
       float* dh = norms.any() ? run.floats(columns) : out;
+      if (own != nullptr) std::copy_n(own + first * columns, count * columns, dh);
       for (const auto& [gradient, matrix] : parts) {
         const std::int64_t width = matrix->in();
         run.left.take(gradient.const_data_ptr<float>() + first * width, width, count, width, matrix->type());
-        run.left.multiply(*matrix, dh, columns, &gradient != &parts.front().first);
+        run.left.multiply(*matrix, dh, columns, own != nullptr || &gradient != &parts.front().first);
       }
       if (norms.any()) norms.gradient(dh, from + first * columns, factors + first, out, count);
     });
     return {dx, Tensor(), Tensor()};
+  }
+};
+
+struct ByHeadFunction final : torch::autograd::Function<ByHeadFunction> {
+  struct Call {
+    FrozenMaps heads;
+    bool transposed;
+  };
+
+  static Tensor forward(AutogradContext* context, const Tensor& x, Call call) {
+    const Tensor out = multiply(x, call.heads, call.transposed);
+    keep(context, std::move(call));
+    return out;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const Call& call = kept<Call>(context);
+    return {multiply(gradients[0], call.heads, !call.transposed), Tensor()};
+  }
+
+ private:
+  static Tensor multiply(const Tensor& given, const FrozenMaps& heads, bool transposed) {
+    std::vector<const FrozenMatrix*> matrices;
+    for (const auto& head : heads) matrices.push_back(transposed ? &head->transposed() : &head->weight());
+    const Tensor x = given.contiguous();
+    const std::int64_t in = matrices.front()->in(), out = matrices.front()->out(), number = std::ssize(heads);
+    const Tensor y = at::empty({x.size(0), number * out}, x.options());
+    const float* from = x.const_data_ptr<float>();
+    float* to = y.mutable_data_ptr<float>();
+    for_runs(x.size(0), 0, [&](Run& run, std::int64_t first, std::int64_t count) {
+      for (std::int64_t h = 0; h < number; ++h) {
+        const FrozenMatrix& matrix = *matrices[static_cast<std::size_t>(h)];
+        run.left.take(from + (first * number + h) * in, number * in, count, in, matrix.type());
+        run.left.multiply(matrix, to + (first * number + h) * out, number * out);
+      }
+    });
+    return y;
   }
 };
 
@@ -284,8 +289,12 @@ struct FeedForwardFunction final : torch::autograd::Function<FeedForwardFunction
 
 }  // namespace
 
-std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps) {
-  return ProductsFunction::apply(x, if_defined(norm.scale), ProductsFunction::Call{norm.epsilon, maps});
+std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed) {
+  return ProductsFunction::apply(x, if_defined(norm.scale), ProductsFunction::Call{norm.epsilon, maps, normed});
+}
+
+Tensor products_by_head(const Tensor& x, const FrozenMaps& heads, bool transposed) {
+  return ByHeadFunction::apply(x, ByHeadFunction::Call{heads, transposed});
 }
 
 Tensor add_product(const Tensor& x, const Tensor& y, const std::shared_ptr<const FrozenMap>& map,

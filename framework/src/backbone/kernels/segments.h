@@ -20,8 +20,11 @@ struct Norm {
   double epsilon = 0;
 };
 
-// norm(x) Wᵀ of each map [N, out].
-std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps);
+// norm(x) Wᵀ of each map [N, out], and norm(x) [N, D] behind them where it is asked for.
+std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed = false);
+
+// x [N, H·in] through a map of its own for each head [N, H·out]; `transposed`: through W instead of Wᵀ.
+Tensor products_by_head(const Tensor& x, const FrozenMaps& heads, bool transposed);
 
 // x + mask ⊙ y Wᵀ; the masks may be null.
 Tensor add_product(const Tensor& x, const Tensor& y, const std::shared_ptr<const FrozenMap>& map,

@@ -20,9 +20,7 @@ Tensor BlockEntrance::operator()(const Tensor& hidden, const Rows& rows) const {
 
 bool Residual::claimed(const Rows& rows) const {
   const auto index = static_cast<std::size_t>(site_.index);
-  return std::any_of(rows.ranges().begin(), rows.ranges().end(), [&](const GroupRange& range) {
-    return range.group != nullptr && range.group->sublayer[index] != nullptr;
-  });
+  return any_claims(rows, [&](const detail::PlanGroup& group) { return group.sublayer[index] != nullptr; });
 }
 
 Tensor Residual::added(const Tensor& x, const Tensor& y, const Rows& rows, const Linear& last) {

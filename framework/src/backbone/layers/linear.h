@@ -16,9 +16,16 @@ class Linear {
  public:
   // `parameter`: index of its tensor's ParameterSite.
   Linear(LinearSite site, int parameter, std::shared_ptr<const FrozenLinear> frozen);
-  Tensor operator()(const Tensor& x, const Rows& rows) const;  // [N, in] → [N, out]
-  // Its tiles, where no plan has a hook or a weight of its own here; null elsewhere, and where it has none.
-  std::shared_ptr<const kernels::FrozenMap> frozen(const Rows& rows) const;
+  // [N, in] → [N, out]. `base`: what the frozen map gives, where it is known; undefined elsewhere.
+  Tensor operator()(const Tensor& x, const Rows& rows, const Tensor& base = {}) const;
+  // A plan has a hook or a weight of its own here.
+  bool claimed(const Rows& rows) const;
+  // Its tiles, where no plan has a weight of its own here; null elsewhere, and where it has none.
+  std::shared_ptr<const kernels::FrozenMap> tiles(const Rows& rows) const;
+  // The same, where no plan has a hook either.
+  std::shared_ptr<const kernels::FrozenMap> frozen(const Rows& rows) const {
+    return claimed(rows) ? nullptr : tiles(rows);
+  }
 
  private:
   LinearSite site_;

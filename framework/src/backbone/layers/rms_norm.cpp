@@ -4,16 +4,35 @@
 
 #include <ATen/ops/rsqrt.h>
 
+#include <algorithm>
+
 namespace peftbench::backbone {
 namespace {
 
-std::optional<kernels::FrozenMaps> all_frozen(const Rows& rows, std::initializer_list<const Linear*> maps) {
+using Linears = std::initializer_list<const Linear*>;
+
+// The tiles of all maps; nothing where one of them has none.
+std::optional<kernels::FrozenMaps> tiles_of(const Rows& rows, Linears maps) {
   kernels::FrozenMaps found;
   for (const Linear* map : maps) {
-    found.push_back(map->frozen(rows));
+    found.push_back(map->tiles(rows));
     if (!found.back()) return {};
   }
   return found;
+}
+
+bool any_claimed(const Rows& rows, Linears maps) {
+  return std::any_of(maps.begin(), maps.end(), [&](const Linear* map) { return map->claimed(rows); });
+}
+
+// What hooks make of the products with x.
+std::vector<Tensor> hooked(std::vector<Tensor> products, const Tensor& x, const Rows& rows, Linears maps) {
+  std::size_t m = 0;
+  for (const Linear* map : maps) {
+    Tensor& product = products[m++];
+    product = (*map)(x, rows, product);
+  }
+  return products;
 }
 
 }  // namespace
@@ -44,12 +63,17 @@ const Tensor& NormedRows::operator()() const {
 
 std::vector<Tensor> NormedRows::through(std::initializer_list<const Linear*> maps) const {
   const auto norm = norm_.frozen(rows_);
-  const auto frozen = all_frozen(rows_, maps);
-  return norm && frozen ? kernels::products(x_, *norm, *frozen) : backbone::through((*this)(), rows_, maps);
+  const auto tiles = tiles_of(rows_, maps);
+  if (!norm || !tiles || normed_.defined()) return backbone::through((*this)(), rows_, maps);
+  if (!any_claimed(rows_, maps)) return kernels::products(x_, *norm, *tiles);
+  std::vector<Tensor> results = kernels::products(x_, *norm, *tiles, true);
+  normed_ = results.back();
+  results.pop_back();
+  return hooked(std::move(results), normed_, rows_, maps);
 }
 
 std::vector<Tensor> through(const Tensor& x, const Rows& rows, std::initializer_list<const Linear*> maps) {
-  if (const auto frozen = all_frozen(rows, maps)) return kernels::products(x, {}, *frozen);
+  if (const auto tiles = tiles_of(rows, maps)) return hooked(kernels::products(x, {}, *tiles), x, rows, maps);
   std::vector<Tensor> results;
   for (const Linear* map : maps) results.push_back((*map)(x, rows));
   return results;

@@ -72,14 +72,24 @@ class Once {
   mutable Tensor value_;
 };
 
+template <class Has>
+bool claims(const GroupRange& range, const Has& has) {
+  return range.group != nullptr && has(*range.group);
+}
+// A plan of the batch has something at a site.
+template <class Has>
+bool any_claims(const Rows& rows, const Has& has) {
+  return std::any_of(rows.ranges().begin(), rows.ranges().end(),
+                     [&](const GroupRange& range) { return claims(range, has); });
+}
+
 // Calls `hooked` for the ranges whose plan has something at a site; the others take their rows of `whole`.
 template <class Has, class Hooked, class Whole>
-Tensor by_range(const Rows& rows, Has has, Hooked hooked, const Whole& whole) {
-  const auto claims = [&](const GroupRange& range) { return range.group != nullptr && has(*range.group); };
-  if (std::none_of(rows.ranges().begin(), rows.ranges().end(), claims)) return whole();
+Tensor by_range(const Rows& rows, const Has& has, const Hooked& hooked, const Whole& whole) {
+  if (!any_claims(rows, has)) return whole();
   std::vector<Tensor> parts;
   for (const GroupRange& range : rows.ranges())
-    parts.push_back(claims(range) ? hooked(range) : rows_of(whole(), range));
+    parts.push_back(claims(range, has) ? hooked(range) : rows_of(whole(), range));
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
