@@ -10,8 +10,6 @@
 
 #include <peftbench/plugin.h>
 
-#include <ATen/ops/addmm.h>
-
 #include <string>
 
 namespace pb = peftbench;
@@ -24,8 +22,7 @@ class LowRankUpdate final : public pb::LinearHook {
       : a_(std::move(a)), b_(std::move(b)), scale_(scale), dropout_(dropout) {}
 
   pb::Tensor apply(const pb::LinearCall& call) const override {
-    const pb::Tensor low = pb::linear(call.dropout(call.x(), dropout_), a_());  // [N, r]
-    return at::addmm(call.base(), low, b_().t(), 1, scale_);
+    return pb::add_low_rank(call.base(), call.dropout(call.x(), dropout_), a_(), b_(), scale_);
   }
 
   std::optional<pb::Tensor> merged(const pb::Tensor& weight) const override {

@@ -2,6 +2,7 @@
 // length.
 #include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
+#include "backbone/kernels/attend_rows.h"
 #include "backbone/kernels/frozen_matrix.h"
 #include "backbone/kernels/rowwise.h"
 #include "backbone/kernels/segments.h"
@@ -442,6 +443,32 @@ void expect_near(const Tensor& found, const Tensor& expected, const Tensors& of,
   for (std::size_t i = 0; i < of.size(); ++i) EXPECT_LT(share_of(a[i] - b[i], b[i]), bound) << "gradient " << i;
 }
 
+TEST(LowRank, IsTheUpdateOfOperators) {
+  Random random(12);
+  for (const auto& [rows, in, rank, out] :
+       {std::tuple(150, 37, 3, 21), {64, 16, 8, 64}, {5, 3, 1, 130}, {0, 4, 2, 4}}) {
+    expect_same([&](const Tensors& t) { return add_low_rank(t[0], t[1], t[2], t[3], 0.7); },
+                [&](const Tensors& t) { return t[0] + 0.7 * at::matmul(at::matmul(t[1], t[2].t()), t[3].t()); },
+                {random({rows, out}), random({rows, in}), random({rank, in}), random({out, rank})}, 1e-5);
+  }
+}
+
+TEST(LowRank, GradientsDoNotDependOnTheNumberOfThreads) {
+  Random random(13);
+  const Tensor base = random({200, 30}), x = random({200, 40});
+  const Tensor a = random({4, 40}).requires_grad_(true), b = random({30, 4}).requires_grad_(true);
+  const auto gradients = [&] {
+    const Tensors of = torch::autograd::grad({add_low_rank(base, x, a, b, 2).square().sum()}, {a, b});
+    return at::cat({of[0].flatten(), of[1].flatten()});
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor alone = gradients();
+  at::set_num_threads(3);
+  EXPECT_TRUE(gradients().equal(alone));
+  at::set_num_threads(threads);
+}
+
 class Segments : public testing::TestWithParam<at::ScalarType> {
  protected:
   void SetUp() override {
@@ -480,6 +507,54 @@ TEST_P(Segments, ProductsOfNormedRows) {
   expect_near(both[1], at::linear(h, b), {x}, bound());
   expect_near(at::cat(both, 1), at::linear(h, at::cat({a, b})), {x}, bound());
   expect_near(kernels::products(x, {}, {map(a)}).front(), at::linear(x, a), {x}, bound());
+}
+
+TEST_P(Segments, NormedRowsBesideTheirProducts) {
+  const Tensor x = random_({rows_, width_}, 3).requires_grad_(true), scale = random_({width_});
+  const Tensor weight = random_({inner_, width_}), h = normed(x, scale);
+  const auto both = kernels::products(x, {scale, 1e-6}, {map(weight)}, true);
+  expect_near(both[0], at::linear(h, weight), {x}, bound());
+  expect_near(both[1], h, {x}, 2e-6);
+  expect_near(at::cat(both, 1), at::cat({at::linear(h, weight), h}, 1), {x}, bound());
+}
+
+// Attention to the rows themselves is attention to their keys, and to their values or values of another kind.
+TEST_P(Segments, AttentionToRows) {
+  const int64_t heads = 3, size = 7;
+  const std::vector<int64_t> queries = offsets_of({3, 1, 0, 2}), keys = offsets_of({17, 40, 2, 5});
+  const Tensor q = random_({6, heads * size}).requires_grad_(true), x = random_({64, width_}).requires_grad_(true);
+  const Tensor wk = random_({heads * size, width_}, 0.1), wv = random_({heads * size, width_}, 0.1);
+  const auto k_map = map(wk), v_map = map(wv);
+  for (const int64_t prefix : {0, 5}) {
+    const Tensor prefix_keys = random_({heads, prefix, size}).requires_grad_(true),
+                 prefix_values = random_({heads, prefix, size}).requires_grad_(true);
+    for (const bool dropped : {false, true}) {
+      const auto context = [&] { return RunContext::for_training(0.2, DropoutShape::elementwise, 8); };
+      kernels::AttendOptions options{heads, 0.7, queries, keys};
+      Tensor mask;
+      if (dropped) {
+        options.dropout = context().weight_masks(heads, 3, prefix + 40);
+        mask = context().attention_dropout(at::full({4, heads, 3, prefix + 40}, 1.0));
+      }
+      for (const bool own_values : {false, true}) {
+        SCOPED_TRACE(c10::str("prefix ", prefix, ", dropout ", dropped, ", values ", own_values));
+        const Tensor k = at::linear(x, wk), v = at::linear(x, wv);
+        const bool any = prefix > 0;
+        const Tensor expected =
+            attention({q, k, v, any ? prefix_keys : Tensor(), any ? prefix_values : Tensor(), {}}, options, mask);
+        kernels::RowsInputs in{kernels::products_by_head(q, k_map->heads(heads), true), x, {}, {}};
+        if (own_values) in.v = v;
+        const auto by_head = [](const Tensor& of) { return of.transpose(0, 1); };
+        if (any) in.before = by_head(at::matmul(by_head(q.view({6, heads, size})), prefix_keys.transpose(1, 2)));
+        const auto attended = kernels::attend_rows(in, options);
+        Tensor found = own_values ? attended.out : kernels::products_by_head(attended.out, v_map->heads(heads), false);
+        if (any) found = found + by_head(at::matmul(by_head(attended.weights), prefix_values)).reshape(found.sizes());
+        Tensors of = {q, x};
+        if (any) of.insert(of.end(), {prefix_keys, prefix_values});
+        expect_near(found, expected, of, bound());
+      }
+    }
+  }
 }
 
 TEST_P(Segments, ProductsThatAreAdded) {

@@ -1,6 +1,8 @@
 #include "backbone/layers/attention.h"
 
 #include "backbone/kernels/attend.h"
+#include "backbone/kernels/attend_rows.h"
+#include "backbone/kernels/segments.h"
 
 #include <peftbench/error.h>
 
@@ -58,6 +60,7 @@ Tensor Attention::over_encoder(const NormedRows& x, const Rows& rows, const Enco
                                AttentionScores& scores, KeyValues* kept) const {
   const Tensor q = x.through({&maps_.q}).front();
   if (kept != nullptr && !kept->empty()) return attend(q, *kept, rows, scores);
+  if (kept == nullptr && reads_rows(q, rows, encoder)) return attend_rows(q, rows, encoder, scores);
   const std::vector<Tensor> kv = through(encoder.hidden, encoder.rows, {&maps_.k, &maps_.v});
   if (kept == nullptr && can_attend_packed(rows)) return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
   const KeyValues memory{heads_of(kv[0], encoder.rows), heads_of(kv[1], encoder.rows)};
@@ -139,6 +142,44 @@ Tensor Attention::attend_packed(const Tensor& q, const KeyValues& packed, const 
                  .products = products_}));
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts);
+}
+
+bool Attention::reads_rows(const Tensor& q, const Rows& rows, const EncoderRows& encoder) const {
+  if (backend_ != Backend::fast || plans_differ(rows) || !maps_.k.frozen(encoder.rows)) return false;
+  // Multiplications of the scores of one head: x·(W_kᵀ q) against (W_k x)·q. Values cost the same again.
+  const int64_t queries = q.size(0), keys = encoder.hidden.size(0), depth = encoder.hidden.size(1),
+                size = site_.head_size, each = keys / rows.layout().sequences();
+  const int64_t of_rows = queries * depth * (size + each), of_keys = keys * depth * size + queries * size * each;
+  return 2 * of_rows < of_keys;
+}
+
+Tensor Attention::attend_rows(const Tensor& q, const Rows& rows, const EncoderRows& encoder,
+                              AttentionScores& scores) const {
+  const int64_t heads = site_.heads, size = site_.head_size;
+  const auto keys = maps_.k.frozen(encoder.rows), values = maps_.v.frozen(encoder.rows);
+  kernels::RowsInputs inputs{
+      kernels::products_by_head(q, keys->heads(heads), /*transposed=*/true), encoder.hidden, {}, {}};
+  if (!values) inputs.v = through(encoder.hidden, encoder.rows, {&maps_.v}).front();
+  // By head: [N, H, ·] and back.
+  const auto by_head = [](const Tensor& x) { return x.transpose(0, 1); };
+  std::optional<KvPrefix> prefix;
+  if (claims(rows.ranges().front().group, site_)) {
+    prefix = checked_prefix(*rows.ranges().front().group, site_, rows.context());
+    inputs.before = by_head(at::matmul(by_head(q.view({-1, heads, size})), prefix->keys.transpose(1, 2)));
+  }
+  const int64_t before = prefix ? prefix->keys.size(1) : 0;
+  const auto attended =
+      kernels::attend_rows(inputs, {.heads = heads,
+                                    .scale = scale_,
+                                    .queries = rows.layout().offsets,
+                                    .keys = encoder.rows.layout().offsets,
+                                    .dropout = rows.context().weight_masks(
+                                        heads, rows.map().longest(), before + scores.keys(AttentionScores::whole)),
+                                    .products = products_});
+  Tensor out =
+      values ? kernels::products_by_head(attended.out, values->heads(heads), /*transposed=*/false) : attended.out;
+  if (prefix) out = out + by_head(at::matmul(by_head(attended.weights), prefix->values)).reshape(out.sizes());
+  return out;
 }
 
 Tensor Attention::attend_part(const Tensor& q, const KeyValues& memory, const detail::PlanGroup* group, int part,

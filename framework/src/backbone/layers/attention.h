@@ -57,6 +57,10 @@ class Attention {
   Tensor attend_packed(const Tensor& q, const KeyValues& packed, const Rows& rows, const Rows& sources,
                        AttentionScores& scores) const;
 
+  // Whether x of the encoder is cheaper to attend to than its keys are to make, where the fast backend may choose.
+  bool reads_rows(const Tensor& q, const Rows& rows, const EncoderRows& encoder) const;
+  Tensor attend_rows(const Tensor& q, const Rows& rows, const EncoderRows& encoder, AttentionScores& scores) const;
+
   Maps maps_;
   KvSite site_;
   std::shared_ptr<const PositionBias> bias_;
