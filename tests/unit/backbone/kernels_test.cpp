@@ -1,8 +1,8 @@
 // Kernels beside LibTorch's operators: values and gradients, of sizes that fill no vector and of sequences of any
 // length.
+#include "support/kernels.h"
 #include "backbone/backbone.h"
 #include "backbone/kernels/attend.h"
-#include "backbone/kernels/attend_rows.h"
 #include "backbone/kernels/frozen_matrix.h"
 #include "backbone/kernels/rowwise.h"
 #include "backbone/kernels/segments.h"
@@ -14,7 +14,6 @@
 
 #include <peftbench/error.h>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
@@ -28,7 +27,6 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -46,6 +44,7 @@
 namespace peftbench::kernels_test {
 
 using namespace layers;
+using namespace support;
 namespace kernels = backbone::kernels;
 
 namespace {
@@ -53,48 +52,10 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-using Tensors = std::vector<Tensor>;
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
-  Tensor operator()(at::IntArrayRef shape, double deviation = 1) {
-    return at::empty(shape).normal_(0, deviation, generator_);
-  }
-
- private:
-  at::Generator generator_;
-};
-
-// Relative to results of size 1.
-double apart(const Tensor& a, const Tensor& b) {
-  if (a.numel() == 0) return a.sizes() == b.sizes() ? 0 : 1;
-  return (a - b).abs().max().item<double>() / std::max(1.0, b.abs().max().item<double>());
-}
-
-// Values and all gradients of two functions of the same tensors, for the same gradient of what they give.
-void expect_same(const std::function<Tensor(const Tensors&)>& found,
-                 const std::function<Tensor(const Tensors&)>& expected, const Tensors& inputs, double close) {
-  const auto leaves = [&] {
-    Tensors copies;
-    for (const Tensor& input : inputs) copies.push_back(input.detach().clone().requires_grad_(true));
-    return copies;
-  };
-  const Tensors of_found = leaves(), of_expected = leaves();
-  const Tensor y = found(of_found), right = expected(of_expected);
-  ASSERT_EQ(y.sizes(), right.sizes());
-  EXPECT_LT(apart(y, right), close);
-  const Tensor d = Random(99)(y.sizes());
-  torch::autograd::backward({y}, {d});
-  torch::autograd::backward({right}, {d});
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    EXPECT_LT(apart(of_found[i].grad(), of_expected[i].grad()), close) << "gradient " << i;
-}
-
 constexpr double close = 3e-6;
 
 TEST(RowKernels, NormIsThatOfOperators) {
-  Random random(1);
+  RandomTensors random(1);
   for (const int64_t columns : {1, 7, 16, 20, 512, 513}) {
     const Tensor scale = random({columns});
     for (const bool scaled : {false, true}) {
@@ -109,7 +70,7 @@ TEST(RowKernels, NormIsThatOfOperators) {
 }
 
 TEST(RowKernels, ActivationsAreThoseOfOperators) {
-  Random random(2);
+  RandomTensors random(2);
   const auto act = [](const Tensor& x, Activation activation) {
     return activation == Activation::relu   ? at::relu(x)
            : activation == Activation::silu ? at::silu(x)
@@ -133,7 +94,7 @@ TEST(RowKernels, ActivationsAreThoseOfOperators) {
 }
 
 TEST(RowKernels, MasksAreThoseOfTheReference) {
-  Random random(3);
+  RandomTensors random(3);
   const TokenLayout layout = TokenLayout::of({3, 1, 5});
   for (const DropoutShape shape : {DropoutShape::per_sequence, DropoutShape::elementwise}) {
     const auto context = [&] { return RunContext::for_training(0.3, shape, 5); };
@@ -148,39 +109,12 @@ TEST(RowKernels, MasksAreThoseOfTheReference) {
   }
 }
 
-// Sequence by sequence, with operators.
-Tensor attention(const kernels::AttendInputs& in, const kernels::AttendOptions& options, const Tensor& mask) {
-  const int64_t heads = options.heads, size = in.q.size(1) / heads;
-  const bool prefixed = in.prefix_keys.defined();
-  const auto part = [&](const Tensor& packed, const std::vector<int64_t>& offsets, std::size_t b) {
-    const Tensor rows = packed.narrow(0, offsets[b], offsets[b + 1] - offsets[b]);
-    return rows.view({rows.size(0), heads, size}).transpose(0, 1);
-  };
-  Tensors out;
-  for (std::size_t b = 0; b + 1 < options.queries.size(); ++b) {
-    const Tensor q = part(in.q, options.queries, b);
-    Tensor k = part(in.k, options.keys, b), v = part(in.v, options.keys, b);
-    if (prefixed) k = at::cat({in.prefix_keys, k}, 1), v = at::cat({in.prefix_values, v}, 1);
-    Tensor scores = at::matmul(q, k.transpose(1, 2)) * options.scale;
-    if (in.added.defined()) scores = scores + in.added[0].narrow(1, 0, q.size(1)).narrow(2, 0, k.size(1));
-    Tensor weights = at::softmax(scores, -1);
-    if (mask.defined()) {
-      const Tensor own = mask[static_cast<int64_t>(b)];
-      weights = weights * own.narrow(1, 0, std::min(own.size(1), q.size(1))).narrow(2, 0, k.size(1));
-    }
-    out.push_back(at::matmul(weights, v).transpose(0, 1).reshape({q.size(1), heads * size}));
-  }
-  return at::cat(out);
-}
-
 struct Lengths {
   std::vector<int64_t> queries, keys;
 };
 
-std::vector<int64_t> offsets_of(const std::vector<int64_t>& lengths) { return TokenLayout::of(lengths).offsets; }
-
 TEST(AttendKernel, IsAttentionWithoutPadding) {
-  Random random(4);
+  RandomTensors random(4);
   const std::vector<Lengths> cases = {{{5, 1, 9}, {5, 1, 9}}, {{3, 4}, {17, 2}}, {{300}, {300}}, {{1, 1}, {33, 64}}};
   for (const Lengths& lengths : cases) {
     const int64_t heads = 3, size = 5;
@@ -222,7 +156,7 @@ TEST(AttendKernel, IsAttentionWithoutPadding) {
 }
 
 TEST(AttendKernel, GivesGradientsToWhatAsksForThemAlone) {
-  Random random(5);
+  RandomTensors random(5);
   for (const std::size_t asked : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
     Tensors inputs = {random({6, 8}), random({6, 8}), random({6, 8})};
     inputs[asked].requires_grad_(true);
@@ -255,7 +189,7 @@ TEST(Kernels, NotANumberStaysNotANumber) {
 }
 
 TEST(Kernels, DoNotDependOnTheNumberOfThreads) {
-  Random random(6);
+  RandomTensors random(6);
   const Tensor x = random({64, 48}), k = random({64, 48}), v = random({64, 48});
   const std::vector<int64_t> offsets = {0, 40, 41, 64};
   const auto run = [&] {
@@ -286,7 +220,7 @@ Tensor multiply(const Tensor& x, const kernels::FrozenMatrix& matrix) {
 }
 
 TEST(FrozenMatrix, MultipliesAsLinearAndGivesItsWeightBack) {
-  Random random(7);
+  RandomTensors random(7);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     if (!kernels::FrozenMatrix::available(type)) continue;
     for (const auto& [out, in] : {std::pair<int64_t, int64_t>{12, 20}, {20, 25}, {64, 1}, {384, 512}, {1001, 64}}) {
@@ -337,7 +271,7 @@ TEST(FastBackend, CountsATiedHeadThatIsPackedBesideItsTable) {
 }
 
 TEST(SmallProducts, OfMatricesAndTheirTransposes) {
-  Random random(11);
+  RandomTensors random(11);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     if (!kernels::FrozenMatrix::available(type)) continue;
     kernels::LeftMatrix left(type);
@@ -374,11 +308,9 @@ Tensor rounded_rows(const Tensor& x) {
   return (x / scale).round() * scale;
 }
 
-double share_of(const Tensor& error, const Tensor& of) { return (error.norm() / of.norm()).item<double>(); }
-
 TEST(Int8Product, IsTheProductOfWhatIsRounded) {
   if (!kernels::FrozenMatrix::available(at::kChar)) GTEST_SKIP() << "no small products of int8 here";
-  Random random(3);
+  RandomTensors random(3);
   for (const auto& [rows, in, out] : {std::tuple(1, 16, 8), {7, 37, 5}, {33, 70, 129}}) {
     const Tensor w = random({out, in}), x = random({rows, in});
     const kernels::FrozenMatrix matrix(w, at::kChar);
@@ -394,7 +326,7 @@ TEST(Int8Product, IsTheProductOfWhatIsRounded) {
 
 TEST(Int8Product, OfRowsWithoutValuesAndOfRowsThatAreNotFinite) {
   if (!kernels::FrozenMatrix::available(at::kChar)) GTEST_SKIP() << "no small products of int8 here";
-  Random random(4);
+  RandomTensors random(4);
   const kernels::FrozenMatrix matrix(random({9, 20}), at::kChar);
   const Tensor x = random({4, 20});
   x.select(0, 0).zero_();
@@ -425,176 +357,14 @@ TEST(Int8Product, OfABackbone) {
   EXPECT_TRUE(weight.equal(reference->frozen(map)));
   const auto quantized = std::make_shared<const backbone::Int8Linear>(weight, at::kFloat);
   const auto products = std::make_shared<const backbone::Int8Tiles>(quantized);
-  const Tensor x = Random(5)({50, weight.size(1)}).requires_grad_(true);
+  const Tensor x = RandomTensors(5)({50, weight.size(1)}).requires_grad_(true);
   const Tensor near = (*products)(x), exact = (*quantized)(x);
   EXPECT_LT(share_of(near - exact, exact), 0.02);
-  const Tensor direction = Random(6)({50, weight.size(0)});
+  const Tensor direction = RandomTensors(6)({50, weight.size(0)});
   const auto gradient = [&](const Tensor& y) { return torch::autograd::grad({y}, {x}, {direction}).front(); };
   const Tensor of_exact = gradient(exact);
   EXPECT_LT(share_of(gradient(near) - of_exact, of_exact), 0.02);
 }
-
-// Of what is computed and of its gradients.
-void expect_near(const Tensor& found, const Tensor& expected, const Tensors& of, double bound) {
-  EXPECT_LT(share_of(found - expected, expected), bound);
-  const Tensor direction = Random(99)(expected.sizes());
-  const auto gradients = [&](const Tensor& y) { return torch::autograd::grad({y}, of, {direction}, true); };
-  const Tensors a = gradients(found), b = gradients(expected);
-  for (std::size_t i = 0; i < of.size(); ++i) EXPECT_LT(share_of(a[i] - b[i], b[i]), bound) << "gradient " << i;
-}
-
-TEST(LowRank, IsTheUpdateOfOperators) {
-  Random random(12);
-  for (const auto& [rows, in, rank, out] :
-       {std::tuple(150, 37, 3, 21), {64, 16, 8, 64}, {5, 3, 1, 130}, {0, 4, 2, 4}}) {
-    expect_same([&](const Tensors& t) { return add_low_rank(t[0], t[1], t[2], t[3], 0.7); },
-                [&](const Tensors& t) { return t[0] + 0.7 * at::matmul(at::matmul(t[1], t[2].t()), t[3].t()); },
-                {random({rows, out}), random({rows, in}), random({rank, in}), random({out, rank})}, 1e-5);
-  }
-}
-
-TEST(LowRank, GradientsDoNotDependOnTheNumberOfThreads) {
-  Random random(13);
-  const Tensor base = random({200, 30}), x = random({200, 40});
-  const Tensor a = random({4, 40}).requires_grad_(true), b = random({30, 4}).requires_grad_(true);
-  const auto gradients = [&] {
-    const Tensors of = torch::autograd::grad({add_low_rank(base, x, a, b, 2).square().sum()}, {a, b});
-    return at::cat({of[0].flatten(), of[1].flatten()});
-  };
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const Tensor alone = gradients();
-  at::set_num_threads(3);
-  EXPECT_TRUE(gradients().equal(alone));
-  at::set_num_threads(threads);
-}
-
-class Segments : public testing::TestWithParam<at::ScalarType> {
- protected:
-  void SetUp() override {
-    if (!kernels::FrozenMatrix::available(GetParam())) GTEST_SKIP() << "no small products of this type here";
-  }
-  // Relative to the whole result.
-  double bound() const { return GetParam() == at::kFloat ? 2e-6 : GetParam() == at::kBFloat16 ? 1e-2 : 3e-2; }
-  std::shared_ptr<const kernels::FrozenMap> map(const Tensor& weight) const {
-    return std::make_shared<const kernels::FrozenMap>(kernels::FrozenMatrix(weight, GetParam()));
-  }
-  static Tensor normed(const Tensor& x, const Tensor& scale) {
-    return x * at::rsqrt(x.square().mean(-1, true) + 1e-6) * scale;
-  }
-  static std::shared_ptr<const RowMasks> masks(int64_t columns, uint64_t key) {
-    return std::make_shared<const RowMasks>(DropoutMask(0.3, key), columns);
-  }
-  static Tensor values(const std::shared_ptr<const RowMasks>& masks, int64_t rows) {
-    Tensor all = at::empty({rows, masks->columns()});
-    for (int64_t i = 0; i < rows; ++i) {
-      float* row = all.mutable_data_ptr<float>() + i * masks->columns();
-      const float* mask = masks->of(i, row);
-      if (mask != row) std::copy_n(mask, masks->columns(), row);
-    }
-    return all;
-  }
-  Random random_{21};
-  const int64_t rows_ = 149, width_ = 37, inner_ = 101;
-};
-
-TEST_P(Segments, ProductsOfNormedRows) {
-  const Tensor x = random_({rows_, width_}, 3).requires_grad_(true), scale = random_({width_});
-  const Tensor a = random_({inner_, width_}), b = random_({8, width_});
-  const auto both = kernels::products(x, {scale, 1e-6}, {map(a), map(b)});
-  const Tensor h = normed(x, scale);
-  expect_near(both[0], at::linear(h, a), {x}, bound());
-  expect_near(both[1], at::linear(h, b), {x}, bound());
-  expect_near(at::cat(both, 1), at::linear(h, at::cat({a, b})), {x}, bound());
-  expect_near(kernels::products(x, {}, {map(a)}).front(), at::linear(x, a), {x}, bound());
-}
-
-TEST_P(Segments, NormedRowsBesideTheirProducts) {
-  const Tensor x = random_({rows_, width_}, 3).requires_grad_(true), scale = random_({width_});
-  const Tensor weight = random_({inner_, width_}), h = normed(x, scale);
-  const auto both = kernels::products(x, {scale, 1e-6}, {map(weight)}, true);
-  expect_near(both[0], at::linear(h, weight), {x}, bound());
-  expect_near(both[1], h, {x}, 2e-6);
-  expect_near(at::cat(both, 1), at::cat({at::linear(h, weight), h}, 1), {x}, bound());
-}
-
-// Attention to the rows themselves is attention to their keys, and to their values or values of another kind.
-TEST_P(Segments, AttentionToRows) {
-  const int64_t heads = 3, size = 7;
-  const std::vector<int64_t> queries = offsets_of({3, 1, 0, 2}), keys = offsets_of({17, 40, 2, 5});
-  const Tensor q = random_({6, heads * size}).requires_grad_(true), x = random_({64, width_}).requires_grad_(true);
-  const Tensor wk = random_({heads * size, width_}, 0.1), wv = random_({heads * size, width_}, 0.1);
-  const auto k_map = map(wk), v_map = map(wv);
-  for (const int64_t prefix : {0, 5}) {
-    const Tensor prefix_keys = random_({heads, prefix, size}).requires_grad_(true),
-                 prefix_values = random_({heads, prefix, size}).requires_grad_(true);
-    for (const bool dropped : {false, true}) {
-      const auto context = [&] { return RunContext::for_training(0.2, DropoutShape::elementwise, 8); };
-      kernels::AttendOptions options{heads, 0.7, queries, keys};
-      Tensor mask;
-      if (dropped) {
-        options.dropout = context().weight_masks(heads, 3, prefix + 40);
-        mask = context().attention_dropout(at::full({4, heads, 3, prefix + 40}, 1.0));
-      }
-      for (const bool own_values : {false, true}) {
-        SCOPED_TRACE(c10::str("prefix ", prefix, ", dropout ", dropped, ", values ", own_values));
-        const Tensor k = at::linear(x, wk), v = at::linear(x, wv);
-        const bool any = prefix > 0;
-        const Tensor expected =
-            attention({q, k, v, any ? prefix_keys : Tensor(), any ? prefix_values : Tensor(), {}}, options, mask);
-        kernels::RowsInputs in{kernels::products_by_head(q, k_map->heads(heads), true), x, {}, {}};
-        if (own_values) in.v = v;
-        const auto by_head = [](const Tensor& of) { return of.transpose(0, 1); };
-        if (any) in.before = by_head(at::matmul(by_head(q.view({6, heads, size})), prefix_keys.transpose(1, 2)));
-        const auto attended = kernels::attend_rows(in, options);
-        Tensor found = own_values ? attended.out : kernels::products_by_head(attended.out, v_map->heads(heads), false);
-        if (any) found = found + by_head(at::matmul(by_head(attended.weights), prefix_values)).reshape(found.sizes());
-        Tensors of = {q, x};
-        if (any) of.insert(of.end(), {prefix_keys, prefix_values});
-        expect_near(found, expected, of, bound());
-      }
-    }
-  }
-}
-
-TEST_P(Segments, ProductsThatAreAdded) {
-  const Tensor x = random_({rows_, width_}).requires_grad_(true), y = random_({rows_, inner_}).requires_grad_(true);
-  const Tensor weight = random_({width_, inner_});
-  expect_near(kernels::add_product(x, y, map(weight), nullptr), x + at::linear(y, weight), {x, y}, bound());
-  const auto dropped = masks(width_, 5);
-  expect_near(kernels::add_product(x, y, map(weight), dropped), x + at::linear(y, weight) * values(dropped, rows_),
-              {x, y}, bound());
-}
-
-TEST_P(Segments, FeedForward) {
-  const Tensor x = random_({rows_, width_}, 2).requires_grad_(true), scale = random_({width_});
-  const Tensor wi = random_({inner_, width_}, 0.2), gate = random_({inner_, width_}, 0.2),
-               wo = random_({width_, inner_}, 0.2);
-  const auto inner = masks(inner_, 6), outer = masks(width_, 7);
-  for (const bool gated : {false, true}) {
-    for (const bool dropout : {false, true}) {
-      const Tensor h = normed(x, scale);
-      Tensor active = at::gelu(at::linear(h, wi), "tanh");
-      if (gated) active = active * at::linear(h, gate);
-      if (dropout) active = active * values(inner, rows_);
-      Tensor added = at::linear(active, wo);
-      if (dropout) added = added * values(outer, rows_);
-      kernels::FeedForwardParts parts;
-      parts.norm = {scale, 1e-6};
-      parts.wi = map(wi);
-      parts.wo = map(wo);
-      if (gated) parts.gate = map(gate);
-      parts.activation = Activation::gelu_tanh;
-      if (dropout) parts.inner = inner;
-      if (dropout) parts.outer = outer;
-      expect_near(kernels::add_feed_forward(x, parts), x + added, {x}, bound());
-      EXPECT_TRUE(kernels::add_feed_forward(x.detach(), parts).equal(kernels::add_feed_forward(x, parts)));
-    }
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Types, Segments, testing::Values(at::kFloat, at::kBFloat16, at::kChar),
-                         [](const auto& type) { return std::string(c10::toString(type.param)); });
 
 }  // namespace
 }  // namespace peftbench::kernels_test
