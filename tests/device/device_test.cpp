@@ -26,8 +26,8 @@ namespace {
 using testing_support::Scratch;
 
 // Of results of size 1. The operators are the CPU's, but some are put together otherwise, so sums may be in another
-// order.
-constexpr double close = 1e-6;
+// order; a kernel that only the CPU has sums the update of LoRA.
+constexpr double close = 2e-6;
 // After three steps. An LSTM has an operator that the CPU has not.
 double trained_close(const Variant& variant) {
   const bool lstm = variant.method == "p_tuning" && variant.name.find("mlp") == std::string::npos;
