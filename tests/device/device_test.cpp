@@ -26,8 +26,10 @@ namespace {
 using testing_support::Scratch;
 
 // Of results of size 1. The operators are the CPU's, but some are put together otherwise, so sums may be in another
-// order; a kernel that only the CPU has sums the update of LoRA.
-constexpr double close = 2e-6;
+// order.
+constexpr double close = 1e-6;
+// Of an adapter on the other device. A kernel that only the CPU has sums the update of LoRA.
+double loaded_close(const Variant& variant) { return variant.method == "lora" ? 2 * close : close; }
 // After three steps. An LSTM has an operator that the CPU has not.
 double trained_close(const Variant& variant) {
   const bool lstm = variant.method == "p_tuning" && variant.name.find("mlp") == std::string::npos;
@@ -66,7 +68,7 @@ TEST_P(OnDevice, TrainsScoresSavesAndLoadsAsOnTheCpu) {
     const Scratch scratch;
     there.save(same, scratch.path() / "adapter");
     EXPECT_EQ(relative(there.outcome(there.load(scratch.path() / "adapter")), outcome), 0) << kind;
-    EXPECT_LT(relative(cpu.outcome(cpu.load(scratch.path() / "adapter")), outcome), close) << kind;
+    EXPECT_LT(relative(cpu.outcome(cpu.load(scratch.path() / "adapter")), outcome), loaded_close(GetParam())) << kind;
   }
 }
 

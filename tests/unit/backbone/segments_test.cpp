@@ -6,6 +6,8 @@
 #include "support/kernels.h"
 #include "support/layers.h"
 
+#include <peftbench/error.h>
+
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
@@ -100,6 +102,7 @@ TEST_P(Segments, NormedRowsBesideTheirProducts) {
   const auto both = kernels::products(x, {scale, 1e-6}, {map(weight)}, true);
   expect_near(both[0], at::linear(h, weight), {x}, bound());
   expect_near(both[1], h, {x}, 2e-6);
+  EXPECT_THROW(kernels::products(x, {}, {map(weight)}, true), Error);
   expect_near(at::cat(both, 1), at::cat({at::linear(h, weight), h}, 1), {x}, bound());
 }
 

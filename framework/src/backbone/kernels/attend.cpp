@@ -2,15 +2,14 @@
 
 #include "backbone/kernels/function_parts.h"
 #include "backbone/kernels/row_math.h"
+#include "backbone/kernels/runs.h"
 #include "backbone/kernels/small_products.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -19,9 +18,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// Scores of this many queries fit in a core's cache with those of their gradient.
-constexpr std::int64_t most_scores = std::int64_t{1} << 16;
 
 // One sequence and head.
 struct Task {
@@ -150,22 +146,12 @@ struct Scratch {
   RightMatrix k, v, other, of_rows;
 };
 
-// Threads take the tasks in turn, since sequences differ in length; each task writes rows of its own.
+// Each task writes rows of its own.
 template <class Work>
 void for_tasks(const Operands& operands, bool gradient, const Work& work) {
-  std::atomic<std::int64_t> next{0};
-  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), operands.tasks());
-  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
-    Scratch scratch(operands, gradient);
-    for (std::int64_t n = next++; n < operands.tasks(); n = next++) work(operands.task(n), scratch);
-  });
-}
-
-// Calls visit(first, count) for the blocks of a task's queries.
-template <class Visit>
-void for_blocks(const Operands& operands, const Task& task, const Visit& visit) {
-  const std::int64_t step = operands.block(task);
-  for (std::int64_t first = 0; first < task.queries; first += step) visit(first, std::min(step, task.queries - first));
+  in_turn(
+      operands.tasks(), [&] { return Scratch(operands, gradient); },
+      [&](std::int64_t n, Scratch& scratch) { work(operands.task(n), scratch); });
 }
 
 void attend_task(const Operands& operands, const Task& task, Scratch& scratch, float* out, float* log_sums) {
@@ -173,7 +159,7 @@ void attend_task(const Operands& operands, const Task& task, Scratch& scratch, f
   const float* shared = operands.shares_mask() ? operands.mask(task, 0, scratch.mask) : nullptr;
   scratch.k.take_transposed(operands.k(task, scratch.joined));
   scratch.v.take(operands.v(task, scratch.joined));
-  for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+  for_blocks(task.queries, operands.block(task), [&](std::int64_t first, std::int64_t count) {
     scratch.q.take(operands.q(task, first, count));
     multiply(scratch.q, scratch.k, false, scratch.scores);
     float* to = out + operands.place(task.first_query + first, task);
@@ -212,7 +198,7 @@ void gradient_task(const Operands& operands, const Task& task, Scratch& scratch,
   scratch.k.take_transposed(keys);
   if (to.q != nullptr) scratch.other.take(keys);
   scratch.v.take_transposed(operands.v(task, scratch.joined));
-  for_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+  for_blocks(task.queries, operands.block(task), [&](std::int64_t first, std::int64_t count) {
     const MatrixView q = operands.q(task, first, count),
                      d = operands.rows(d_out, task.first_query + first, count, task);
     float *s = scratch.scores, *ds = scratch.gradients;
@@ -261,12 +247,14 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
                         const std::optional<Tensor>& prefix_keys, const std::optional<Tensor>& prefix_values,
                         const std::optional<Tensor>& added, AttendOptions options) {
-    const auto wants = [](const std::optional<Tensor>& tensor) { return tensor && tensor->requires_grad(); };
-    const Call call{std::move(options), q.requires_grad(),  k.requires_grad(),
-                    v.requires_grad(),  wants(prefix_keys), wants(prefix_values)};
-    const auto whole = [](const std::optional<Tensor>& tensor) { return tensor ? tensor->contiguous() : Tensor(); };
-    const AttendInputs inputs{q.contiguous(),     k.contiguous(),       v.contiguous(),
-                              whole(prefix_keys), whole(prefix_values), whole(added)};
+    const Call call{std::move(options), q.requires_grad(),           k.requires_grad(),
+                    v.requires_grad(),  wants_gradient(prefix_keys), wants_gradient(prefix_values)};
+    const AttendInputs inputs{q.contiguous(),
+                              k.contiguous(),
+                              v.contiguous(),
+                              contiguous_or_undefined(prefix_keys),
+                              contiguous_or_undefined(prefix_values),
+                              contiguous_or_undefined(added)};
     const Tensor out = at::empty_like(inputs.q), log_sums = at::empty({call.options.heads, q.size(0)}, q.options());
     const Operands operands(inputs, call.options);
     float *to = out.mutable_data_ptr<float>(), *sums = log_sums.mutable_data_ptr<float>();
@@ -294,8 +282,8 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
     };
     const Tensor d_keys = by_sequence(inputs.prefix_keys, call.prefix_keys);
     const Tensor d_values = by_sequence(inputs.prefix_values, call.prefix_values);
-    const auto data = [](const Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
-    const Wanted to{data(dq), data(dk), data(dv), data(d_keys), data(d_values)};
+    const Wanted to{mutable_data_or_null(dq), mutable_data_or_null(dk), mutable_data_or_null(dv),
+                    mutable_data_or_null(d_keys), mutable_data_or_null(d_values)};
     const float* d = d_out.const_data_ptr<float>();
     float* sums = saved[6].mutable_data_ptr<float>();
     for_tasks(operands, true, [&](const Task& task, Scratch& scratch) {

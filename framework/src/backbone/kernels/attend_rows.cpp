@@ -2,16 +2,15 @@
 
 #include "backbone/kernels/function_parts.h"
 #include "backbone/kernels/row_math.h"
+#include "backbone/kernels/runs.h"
 #include "backbone/kernels/small_products.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,10 +21,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Queries of all heads are worked on together, as rows: row i·H + h is query i of head h.
-constexpr std::int64_t most_row_scores = std::int64_t{1} << 16;
-
-// One sequence.
+// One sequence. Queries of all heads are worked on together, as rows: row i·H + h is query i of head h.
 struct RowsTask {
   std::int64_t sequence, first_query, queries, first_key, keys;
 };
@@ -37,7 +33,6 @@ class RowsOperands {
         depth_(in.x.size(1)),
         size_(in.v.defined() ? in.v.size(1) / options.heads : in.x.size(1)),
         prefix_(in.before.defined() ? in.before.size(2) : 0),
-        own_values_(in.v.defined()),
         q_(in.q.const_data_ptr<float>()),
         x_(in.x.const_data_ptr<float>()),
         v_(data_or_null(in.v)),
@@ -52,7 +47,7 @@ class RowsOperands {
   std::int64_t depth() const { return depth_; }  // D
   std::int64_t size() const { return size_; }    // of a value: K, or D
   std::int64_t prefix() const { return prefix_; }
-  bool own_values() const { return own_values_; }  // of each head, beside x
+  bool own_values() const { return v_ != nullptr; }  // of each head, beside x
   std::int64_t most_keys() const { return most_keys_; }
   std::int64_t most_rows() const { return most_rows_; }
   std::int64_t sequences() const { return std::ssize(options_.queries) - 1; }
@@ -65,7 +60,7 @@ class RowsOperands {
   }
   // The most queries that are worked on at a time.
   std::int64_t block(const RowsTask& task) const {
-    return std::max<std::int64_t>(1, most_row_scores / ((prefix_ + task.keys + 1) * heads()));
+    return std::max<std::int64_t>(1, most_scores / ((prefix_ + task.keys + 1) * heads()));
   }
   MatrixView q(std::int64_t query, std::int64_t count) const { return of_rows(q_, query, count, depth_); }
   MatrixView x(const RowsTask& task) const { return {x_ + task.first_key * depth_, depth_, task.keys, depth_}; }
@@ -92,7 +87,6 @@ class RowsOperands {
  private:
   const AttendOptions& options_;
   std::int64_t depth_, size_, prefix_;
-  bool own_values_;
   const float *q_, *x_, *v_, *before_;
   std::int64_t most_keys_ = 0, most_rows_ = 0;
 };
@@ -123,19 +117,9 @@ struct RowsScratch {
 
 template <class Work>
 void for_sequences(const RowsOperands& operands, const Work& work) {
-  std::atomic<std::int64_t> next{0};
-  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), operands.sequences());
-  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
-    RowsScratch scratch(operands);
-    for (std::int64_t n = next++; n < operands.sequences(); n = next++) work(operands.task(n), scratch);
-  });
-}
-
-// Calls visit(first query of the sequence, count).
-template <class Visit>
-void for_query_blocks(const RowsOperands& operands, const RowsTask& task, const Visit& visit) {
-  const std::int64_t most = operands.block(task);
-  for (std::int64_t first = 0; first < task.queries; first += most) visit(first, std::min(most, task.queries - first));
+  in_turn(
+      operands.sequences(), [&] { return RowsScratch(operands); },
+      [&](std::int64_t n, RowsScratch& scratch) { work(operands.task(n), scratch); });
 }
 
 // rows · xᵀ into the columns of x, of rows `stride` apart: through x · rowsᵀ, since x is far larger than the rows.
@@ -162,7 +146,7 @@ void attend_sequence(const RowsOperands& operands, const RowsTask& task, RowsScr
   if (task.queries == 0) return;
   scratch.x_left.take(operands.x(task));
   if (!operands.own_values()) scratch.x_right.take(operands.x(task));
-  for_query_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+  for_blocks(task.queries, operands.block(task), [&](std::int64_t first, std::int64_t count) {
     scores_of(operands, task, first, count, scratch);
     const std::int64_t rows = count * heads, row = (task.first_query + first) * heads;
     float* s = scratch.scores.get();
@@ -217,7 +201,7 @@ void rows_gradient(const RowsOperands& operands, const RowsTask& task, RowsScrat
   scratch.x_left.take(operands.x(task));
   if (to.q != nullptr) scratch.x_right.take(operands.x(task));
   float *s = scratch.scores.get(), *ds = scratch.gradients.get(), *product = scratch.product.get();
-  for_query_blocks(operands, task, [&](std::int64_t first, std::int64_t count) {
+  for_blocks(task.queries, operands.block(task), [&](std::int64_t first, std::int64_t count) {
     const std::int64_t query = task.first_query + first, rows = count * heads, row = query * heads;
     scores_of(operands, task, first, count, scratch);
     const MatrixView d = operands.of_rows(d_out, query, count, size);
@@ -271,10 +255,9 @@ struct AttendRowsFunction final : torch::autograd::Function<AttendRowsFunction> 
   static variable_list forward(AutogradContext* context, const Tensor& q, const Tensor& x,
                                const std::optional<Tensor>& v, const std::optional<Tensor>& before,
                                AttendOptions options) {
-    const auto wants = [](const std::optional<Tensor>& tensor) { return tensor && tensor->requires_grad(); };
-    const auto whole = [](const std::optional<Tensor>& tensor) { return tensor ? tensor->contiguous() : Tensor(); };
-    Call call{std::move(options), q.requires_grad(), x.requires_grad(), wants(v), wants(before)};
-    const RowsInputs inputs{q.contiguous(), x.contiguous(), whole(v), whole(before)};
+    Call call{std::move(options), q.requires_grad(), x.requires_grad(), wants_gradient(v), wants_gradient(before)};
+    const RowsInputs inputs{q.contiguous(), x.contiguous(), contiguous_or_undefined(v),
+                            contiguous_or_undefined(before)};
     const RowsOperands operands(inputs, call.options);
     const Tensor out = at::empty({q.size(0), operands.heads() * operands.size()}, q.options()),
                  log_sums = at::empty({q.size(0), operands.heads()}, q.options());
@@ -302,8 +285,8 @@ struct AttendRowsFunction final : torch::autograd::Function<AttendRowsFunction> 
     const auto like = [](const Tensor& of, bool wanted) { return wanted ? at::zeros_like(of) : Tensor(); };
     const Tensor dq = like(inputs.q, call.q), dx = like(inputs.x, call.x), dv = like(inputs.v, call.v),
                  d_before = like(inputs.before, call.before);
-    const auto data = [](const Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
-    const RowsWanted to{data(dq), data(dx), data(dv), data(d_before)};
+    const RowsWanted to{mutable_data_or_null(dq), mutable_data_or_null(dx), mutable_data_or_null(dv),
+                        mutable_data_or_null(d_before)};
     const float *of_out = d_out.const_data_ptr<float>(), *of_weights = data_or_null(d_weights),
                 *sums = saved[4].const_data_ptr<float>();
     for_sequences(operands, [&](const RowsTask& task, RowsScratch& scratch) {

@@ -34,8 +34,16 @@ inline std::optional<Tensor> if_defined(const Tensor& tensor) {
 }
 inline Tensor or_undefined(const std::optional<Tensor>& tensor) { return tensor ? *tensor : Tensor(); }
 
+inline Tensor contiguous_or_undefined(const std::optional<Tensor>& tensor) {
+  return tensor ? tensor->contiguous() : Tensor();
+}
+inline bool wants_gradient(const std::optional<Tensor>& tensor) { return tensor && tensor->requires_grad(); }
+
 inline const float* data_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+}
+inline float* mutable_data_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
 }
 
 }  // namespace peftbench::backbone::kernels

@@ -77,14 +77,13 @@ struct LowRankFunction final : torch::autograd::Function<LowRankFunction> {
       }
       if (runs == 0) return;
       float* own = of_run + first / most * (of_a + of_b);
-      LeftMatrix left(at::kFloat);
-      RightMatrix right(at::kFloat);
-      left.take_transposed({d_low, rank, count, rank});
-      right.take({from + first * in, in, count, in});
-      multiply(left, right, false, own);
-      left.take_transposed({between + first * rank, rank, count, rank});
-      right.take({d + first * width, width, count, width});
-      multiply(left, right, false, own + of_a);
+      const auto sum = [&](const float* weights, const float* of, std::int64_t columns, float* into) {
+        run.of_weights.take_transposed({weights, rank, count, rank});
+        run.of_rows.take({of + first * columns, columns, count, columns});
+        multiply(run.of_weights, run.of_rows, false, into);
+      };
+      sum(d_low, from, in, own);
+      sum(between + first * rank, d, width, own + of_a);
     });
     Tensor da, db;
     if (runs > 0) {

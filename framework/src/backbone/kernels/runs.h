@@ -1,11 +1,13 @@
 #pragma once
 
 #include "backbone/kernels/frozen_matrix.h"
+#include "backbone/kernels/small_products.h"
 #include "backbone/layer.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -22,7 +24,9 @@ class Run {
     return taken;
   }
   void start() { used_ = 0; }
-  ProductRows left;  // of a product
+  ProductRows left;                   // of a product
+  LeftMatrix of_weights{at::kFloat};  // of a sum over rows: weightsᵀ · rows
+  RightMatrix of_rows{at::kFloat};
 
  private:
   static std::size_t size(std::int64_t width) { return static_cast<std::size_t>(width * ProductRows::most); }
@@ -53,6 +57,27 @@ void for_runs_of(std::int64_t most, std::int64_t rows, std::int64_t widths, cons
 template <class Visit>
 void for_runs(std::int64_t rows, std::int64_t widths, const Visit& visit) {
   for_runs_of(run_length(rows), rows, widths, visit);
+}
+
+// This many scores of attention fit in a core's cache with their gradient.
+inline constexpr std::int64_t most_scores = std::int64_t{1} << 16;
+
+// Calls work(number, scratch) for each task, with what make() gives each thread. Threads take the tasks in turn, since
+// sequences differ in length.
+template <class Make, class Work>
+void in_turn(std::int64_t tasks, const Make& make, const Work& work) {
+  std::atomic<std::int64_t> next{0};
+  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), tasks);
+  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
+    auto scratch = make();
+    for (std::int64_t n = next++; n < tasks; n = next++) work(n, scratch);
+  });
+}
+
+// Calls visit(first, count) for blocks of at most `most`.
+template <class Visit>
+void for_blocks(std::int64_t all, std::int64_t most, const Visit& visit) {
+  for (std::int64_t first = 0; first < all; first += most) visit(first, std::min(most, all - first));
 }
 
 }  // namespace peftbench::backbone::kernels

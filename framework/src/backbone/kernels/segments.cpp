@@ -4,6 +4,8 @@
 #include "backbone/kernels/row_math.h"
 #include "backbone/kernels/runs.h"
 
+#include <peftbench/error.h>
+
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
@@ -290,6 +292,7 @@ struct FeedForwardFunction final : torch::autograd::Function<FeedForwardFunction
 }  // namespace
 
 std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed) {
+  if (normed && !norm.scale.defined()) throw Error("normed rows are asked for, and there is no norm");
   return ProductsFunction::apply(x, if_defined(norm.scale), ProductsFunction::Call{norm.epsilon, maps, normed});
 }
 

@@ -20,7 +20,7 @@ struct Norm {
   double epsilon = 0;
 };
 
-// norm(x) Wᵀ of each map [N, out], and norm(x) [N, D] behind them where it is asked for.
+// norm(x) Wᵀ of each map [N, out], and norm(x) [N, D] behind them where it is asked for: Error without a norm.
 std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed = false);
 
 // x [N, H·in] through a map of its own for each head [N, H·out]; `transposed`: through W instead of Wᵀ.

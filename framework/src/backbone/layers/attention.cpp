@@ -145,7 +145,8 @@ Tensor Attention::attend_packed(const Tensor& q, const KeyValues& packed, const 
 }
 
 bool Attention::reads_rows(const Tensor& q, const Rows& rows, const EncoderRows& encoder) const {
-  if (backend_ != Backend::fast || plans_differ(rows) || !maps_.k.frozen(encoder.rows)) return false;
+  if (backend_ != Backend::fast || bias_ != nullptr || plans_differ(rows) || !maps_.k.frozen(encoder.rows))
+    return false;
   // Multiplications of the scores of one head: x·(W_kᵀ q) against (W_k x)·q. Values cost the same again.
   const int64_t queries = q.size(0), keys = encoder.hidden.size(0), depth = encoder.hidden.size(1),
                 size = site_.head_size, each = keys / rows.layout().sequences();

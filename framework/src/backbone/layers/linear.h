@@ -23,9 +23,7 @@ class Linear {
   // Its tiles, where no plan has a weight of its own here; null elsewhere, and where it has none.
   std::shared_ptr<const kernels::FrozenMap> tiles(const Rows& rows) const;
   // The same, where no plan has a hook either.
-  std::shared_ptr<const kernels::FrozenMap> frozen(const Rows& rows) const {
-    return claimed(rows) ? nullptr : tiles(rows);
-  }
+  std::shared_ptr<const kernels::FrozenMap> frozen(const Rows& rows) const { return claimed(rows) ? nullptr : tiles_; }
 
  private:
   LinearSite site_;
