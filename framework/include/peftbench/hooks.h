@@ -89,7 +89,7 @@ class PEFTBENCH_API KvHook {
 // linear, lm_head, embedding: x [N, in] → y [N, out].
 struct LinearCall : Call {
   const Tensor& input;                              // [N, in]; token ids [N] at the embedding
-  const std::function<Tensor()>& base_output;       // computed when first asked for
+  const std::function<Tensor()>& base_output;       // computed at most once
   const std::function<Tensor(const Tensor&)>& map;  // the frozen map of another x
   const Tensor& x() const { return input; }
   Tensor base() const { return base_output(); }

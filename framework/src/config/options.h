@@ -34,7 +34,7 @@ struct BackboneOptions {
   std::string name;
   Precision precision = Precision::float32;
   Quantization quantization = Quantization::none;
-  BackendChoice backend = BackendChoice::reference;  // once resolved, not automatic
+  BackendChoice backend = BackendChoice::automatic;  // once resolved, another
 };
 // Beside those of TrainConfig::evaluation, which validation shares.
 struct ScoreOptions {

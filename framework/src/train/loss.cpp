@@ -244,19 +244,22 @@ ExampleBatch some_of(const ExampleBatch& batch, const std::vector<std::size_t>& 
 }
 
 std::vector<ExampleBatch> parts_of(const ExampleBatch& batch, std::int64_t most) {
-  std::vector<std::vector<std::size_t>> numbers;
-  std::int64_t tokens = 0;
+  const auto own = [&](const EncodedExample& example) { return batch.copies * std::ssize(example.input); };
+  std::int64_t total = 0;
+  for (const auto* example : batch.examples) total += own(*example);
+  const std::int64_t count = std::max<std::int64_t>(1, (total + most - 1) / most);
+  // An example is of the part in which its middle lies, of equal parts of the tokens.
+  std::vector<std::vector<std::size_t>> numbers(static_cast<std::size_t>(count));
+  std::int64_t before = 0;
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
-    const auto own = batch.copies * std::ssize(batch.examples[i]->input);
-    if (numbers.empty() || tokens + own > most) {
-      numbers.emplace_back();
-      tokens = 0;
-    }
-    tokens += own;
-    numbers.back().push_back(i);
+    const std::int64_t tokens = own(*batch.examples[i]);
+    const std::int64_t part = (2 * before + tokens) * count / std::max<std::int64_t>(1, 2 * total);
+    numbers[static_cast<std::size_t>(std::min(part, count - 1))].push_back(i);
+    before += tokens;
   }
   std::vector<ExampleBatch> parts;
-  for (const auto& chosen : numbers) parts.push_back(some_of(batch, chosen));
+  for (const auto& chosen : numbers)
+    if (!chosen.empty()) parts.push_back(some_of(batch, chosen));
   return parts;
 }
 
@@ -288,14 +291,15 @@ double add_gradients(const TrainConfig& config, const Backbone& backbone, const 
     losses[part] = run_part(config, backbone, plan, parts[part], totals, part_seed(seed, part, parts.size()), states,
                             logit_bytes, gradients, sums[part]);
   };
-  if (parts.size() == 1) {
-    work(0);
-  } else {
-    const auto workers = std::min<std::int64_t>(at::get_num_threads(), std::ssize(parts));
-    at::parallel_for(0, workers, 1, [&](std::int64_t, std::int64_t) {
-      for (std::size_t part = next++; part < parts.size(); part = next++) work(part);
+  // Parts that leave threads without one run one after another, each on all threads.
+  const auto threads = static_cast<std::size_t>(at::get_num_threads());
+  const std::size_t alone = parts.size() - parts.size() % threads;
+  if (alone > 0) {
+    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+      for (std::size_t part = next++; part < alone; part = next++) work(part);
     });
   }
+  for (std::size_t part = alone; part < parts.size(); ++part) work(part);
   gradients.finish(sums);
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
