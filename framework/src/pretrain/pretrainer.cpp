@@ -80,7 +80,9 @@ class Pretrainer final : public LoopJob {
 Pretrainer::Pretrainer(PretrainJob job)
     : job_(std::move(job)),
       config_(job_.config),
-      backbone_(Backbone::from_tensors(job_.spec, job_.start, {config_.compute, Quantization::none, config_.device})),
+      backbone_(Backbone::from_tensors(
+          job_.spec, job_.start,
+          {config_.compute, Quantization::none, config_.device, resolve(BackendChoice::automatic, config_.device)})),
       plan_(plan_of_everything(backbone_->spec())),
       cursors_(job_.pools.size(), 0) {
   plan_.place_on(config_.device);

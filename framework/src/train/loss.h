@@ -27,8 +27,8 @@ std::int64_t counted_tokens(const EncodedExample& example, const CompiledPlan& p
 void count(const EncodedExample& example, const CompiledPlan& plan, const Choices* choices, StepTotals& totals);
 
 // The fast backend cuts a micro-batch into equal parts of at most about this many input tokens, of whole examples. One
-// thread runs a part, so that threads wait for each other once a step, and few activations are in memory. What the parts
-// are does not depend on the number of threads, nor does the order in which their gradients are added.
+// thread runs a part, so that threads wait for each other once a step, and few activations are in memory. What the
+// parts are does not depend on the number of threads, nor does the order in which their gradients are added.
 inline constexpr std::int64_t part_tokens = 512;
 inline constexpr std::int64_t most_gradient_bytes = std::int64_t{64} << 20;  // of all parts; above, they are one
 // Some examples of a batch, by their numbers.

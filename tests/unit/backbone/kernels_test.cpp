@@ -136,14 +136,18 @@ TEST(AttendKernel, IsAttentionWithoutPadding) {
             masks = context().weight_masks(heads, longest, prefix + most);
             mask = context().attention_dropout(at::full({sizes[0], heads, longest, prefix + most}, 1.0));
           }
-          const Tensor added = biased ? random({1, heads, longest, prefix + most}) : Tensor();
           const kernels::AttendOptions options{heads, 0.7, queries, keys, masks};
           Tensors inputs = {random({queries.back(), heads * size}), random({keys.back(), heads * size}),
                             random({keys.back(), heads * size})};
           if (prefix > 0) inputs.insert(inputs.end(), {random({heads, prefix, size}), random({heads, prefix, size})});
+          if (biased) inputs.push_back(random({1, heads, longest, prefix + most}));
           const auto all = [&](const Tensors& in) {
-            return kernels::AttendInputs{
-                in[0], in[1], in[2], prefix > 0 ? in[3] : Tensor(), prefix > 0 ? in[4] : Tensor(), added};
+            return kernels::AttendInputs{in[0],
+                                         in[1],
+                                         in[2],
+                                         prefix > 0 ? in[3] : Tensor(),
+                                         prefix > 0 ? in[4] : Tensor(),
+                                         biased ? in.back() : Tensor()};
           };
           SCOPED_TRACE(
               c10::str("queries ", lengths.queries, ", prefix ", prefix, ", biased ", biased, ", mask ", shape));
@@ -191,10 +195,14 @@ TEST(Kernels, NotANumberStaysNotANumber) {
 TEST(Kernels, DoNotDependOnTheNumberOfThreads) {
   RandomTensors random(6);
   const Tensor x = random({64, 48}), k = random({64, 48}), v = random({64, 48});
+  const Tensor added = random({1, 4, 40, 40}).requires_grad_(true);
   const std::vector<int64_t> offsets = {0, 40, 41, 64};
   const auto run = [&] {
-    return at::cat({kernels::rms_norm(x, {}, 1e-6), kernels::activate(x, k, Activation::gelu_tanh, nullptr),
-                    kernels::attend({x, k, v, {}, {}, {}}, {4, 1, offsets, offsets})});
+    const Tensor attended = kernels::attend({x, k, v, {}, {}, added}, {4, 1, offsets, offsets});
+    const Tensor of_added = torch::autograd::grad({attended.square().sum()}, {added}).front();
+    return at::cat({kernels::rms_norm(x, {}, 1e-6).flatten(),
+                    kernels::activate(x, k, Activation::gelu_tanh, nullptr).flatten(), attended.flatten(),
+                    of_added.flatten()});
   };
   const int threads = at::get_num_threads();
   at::set_num_threads(1);

@@ -2,6 +2,7 @@
 #include "backbone/kernels/segments.h"
 #include "backbone/kernels/attend_rows.h"
 #include "backbone/kernels/frozen_matrix.h"
+#include "backbone/kernels/trained_product.h"
 #include "backbone/run_context.h"
 #include "support/kernels.h"
 #include "support/layers.h"
@@ -53,6 +54,49 @@ TEST(LowRank, GradientsDoNotDependOnTheNumberOfThreads) {
   const Tensor alone = gradients();
   at::set_num_threads(3);
   EXPECT_TRUE(gradients().equal(alone));
+  at::set_num_threads(threads);
+}
+
+TEST(TrainedProduct, IsTheProductOfOperators) {
+  RandomTensors random(14);
+  for (const auto& [rows, in, out] : {std::tuple(700, 272, 144), {64, 16, 64}, {5, 32, 16}, {0, 16, 16}}) {
+    const Tensors of = {random({rows, in}), random({out, in})};
+    ASSERT_TRUE(kernels::has_trained_product(of[0], of[1], at::kFloat));
+    expect_same([](const Tensors& t) { return kernels::trained_product(t[0], t[1], at::kFloat); },
+                [](const Tensors& t) { return at::linear(t[0], t[1]); }, of, 1e-5);
+    if (rows == 0 || !kernels::FrozenMatrix::available(at::kBFloat16)) continue;
+    const Tensor x = of[0].clone().requires_grad_(true), w = of[1].clone().requires_grad_(true);
+    const auto rounded = [](const Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); };
+    expect_near(kernels::trained_product(x, w, at::kBFloat16), at::linear(rounded(x), rounded(w)), {x, w}, 4e-3);
+  }
+  EXPECT_FALSE(kernels::has_trained_product(random({4, 24}), random({16, 24}), at::kFloat));
+  EXPECT_FALSE(kernels::has_trained_product(random({4, 16}), random({24, 16}), at::kFloat));
+}
+
+TEST(TrainedProduct, AGradientThatNobodyAsksForIsNotComputed) {
+  RandomTensors random(15);
+  const Tensor x = random({20, 16}), w = random({32, 16}), d = random({20, 32});
+  const Tensor trained_x = x.clone().requires_grad_(true), trained_w = w.clone().requires_grad_(true);
+  const Tensor of_x = torch::autograd::grad({kernels::trained_product(trained_x, w, at::kFloat)}, {trained_x}, {d})[0];
+  const Tensor of_w = torch::autograd::grad({kernels::trained_product(x, trained_w, at::kFloat)}, {trained_w}, {d})[0];
+  EXPECT_LT(apart(of_x, at::matmul(d, w)), 1e-5);
+  EXPECT_LT(apart(of_w, at::matmul(d.t(), x)), 1e-5);
+}
+
+TEST(TrainedProduct, DoesNotDependOnTheNumberOfThreads) {
+  RandomTensors random(16);
+  const Tensor x = random({700, 272}).requires_grad_(true), w = random({144, 272}).requires_grad_(true);
+  const auto gradients = [&] {
+    const Tensors of = torch::autograd::grad({kernels::trained_product(x, w, at::kFloat).square().sum()}, {x, w});
+    return at::cat({of[0].flatten(), of[1].flatten()});
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Tensor alone = gradients();
+  for (const int n : {3, 8}) {
+    at::set_num_threads(n);
+    EXPECT_TRUE(gradients().equal(alone)) << n;
+  }
   at::set_num_threads(threads);
 }
 

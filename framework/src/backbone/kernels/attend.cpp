@@ -5,6 +5,8 @@
 #include "backbone/kernels/runs.h"
 #include "backbone/kernels/small_products.h"
 
+#include <peftbench/error.h>
+
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
@@ -49,7 +51,8 @@ class Operands {
   std::int64_t prefix() const { return prefix_; }
   std::int64_t rows() const { return options_.queries.back(); }  // N
   std::int64_t sequences() const { return static_cast<std::int64_t>(options_.queries.size()) - 1; }
-  std::int64_t tasks() const { return sequences() * options_.heads; }
+  std::int64_t heads() const { return options_.heads; }
+  std::int64_t tasks() const { return sequences() * heads(); }
   float scale() const { return static_cast<float>(options_.scale); }
   bool drops() const { return options_.dropout.has_value(); }
 
@@ -82,7 +85,10 @@ class Operands {
     return {packed + place(row, task), width_, count, size_};
   }
   const float* added(const Task& task, std::int64_t query) const {
-    return added_ == nullptr ? nullptr : added_ + task.head * added_head_stride_ + query * added_stride_;
+    return added_ == nullptr ? nullptr : added_ + added_place(task, query);
+  }
+  std::int64_t added_place(const Task& task, std::int64_t query) const {
+    return task.head * added_head_stride_ + query * added_stride_;
   }
   const float* mask(const Task& task, std::int64_t query, float* buffer) const {
     if (!drops()) return nullptr;
@@ -146,12 +152,15 @@ struct Scratch {
   RightMatrix k, v, other, of_rows;
 };
 
-// Each task writes rows of its own.
+// Each task writes rows of its own. `by_head`: those of a head one after another on one thread.
 template <class Work>
-void for_tasks(const Operands& operands, bool gradient, const Work& work) {
+void for_tasks(const Operands& operands, bool gradient, bool by_head, const Work& work) {
+  const std::int64_t heads = operands.heads(), each = by_head ? operands.sequences() : 1;
   in_turn(
-      operands.tasks(), [&] { return Scratch(operands, gradient); },
-      [&](std::int64_t n, Scratch& scratch) { work(operands.task(n), scratch); });
+      operands.tasks() / std::max<std::int64_t>(1, each), [&] { return Scratch(operands, gradient); },
+      [&](std::int64_t n, Scratch& scratch) {
+        for (std::int64_t b = 0; b < each; ++b) work(operands.task(by_head ? b * heads + n : n), scratch);
+      });
 }
 
 void attend_task(const Operands& operands, const Task& task, Scratch& scratch, float* out, float* log_sums) {
@@ -185,6 +194,7 @@ void attend_task(const Operands& operands, const Task& task, Scratch& scratch, f
 struct Wanted {
   float *q = nullptr, *k = nullptr, *v = nullptr;
   float *prefix_keys = nullptr, *prefix_values = nullptr;  // [B, H, P, K]
+  float* added = nullptr;                                  // as `added`, a sum over sequences
 };
 
 void gradient_task(const Operands& operands, const Task& task, Scratch& scratch, const float* d_out,
@@ -210,6 +220,10 @@ void gradient_task(const Operands& operands, const Task& task, Scratch& scratch,
       const float* mask = shared != nullptr ? shared : operands.mask(task, first + i, scratch.mask);
       softmax_gradient_row(s + i * stride, ds + i * stride, operands.scale(), operands.added(task, first + i), mask,
                            log_sums[first + i], all);
+    }
+    for (std::int64_t i = 0; to.added != nullptr && i < count; ++i) {
+      float* sum = to.added + operands.added_place(task, first + i);
+      add_masked_row(sum, ds + i * stride, nullptr, sum, all);
     }
     // to [P + S, K] += weightsᵀ · rows
     const auto add_up = [&](const float* weights, const MatrixView& rows, float* into) {
@@ -241,14 +255,15 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
   // What the gradient is asked for, in the order of the arguments.
   struct Call {
     AttendOptions options;
-    bool q, k, v, prefix_keys, prefix_values;
+    bool q, k, v, prefix_keys, prefix_values, added;
   };
 
   static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
                         const std::optional<Tensor>& prefix_keys, const std::optional<Tensor>& prefix_values,
                         const std::optional<Tensor>& added, AttendOptions options) {
-    const Call call{std::move(options), q.requires_grad(),           k.requires_grad(),
-                    v.requires_grad(),  wants_gradient(prefix_keys), wants_gradient(prefix_values)};
+    const Call call{std::move(options),   q.requires_grad(),           k.requires_grad(),
+                    v.requires_grad(),    wants_gradient(prefix_keys), wants_gradient(prefix_values),
+                    wants_gradient(added)};
     const AttendInputs inputs{q.contiguous(),
                               k.contiguous(),
                               v.contiguous(),
@@ -258,7 +273,7 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
     const Tensor out = at::empty_like(inputs.q), log_sums = at::empty({call.options.heads, q.size(0)}, q.options());
     const Operands operands(inputs, call.options);
     float *to = out.mutable_data_ptr<float>(), *sums = log_sums.mutable_data_ptr<float>();
-    for_tasks(operands, false, [&](const Task& task, Scratch& scratch) {
+    for_tasks(operands, false, false, [&](const Task& task, Scratch& scratch) {
       attend_task(operands, task, scratch, to, sums_of(sums, operands, task));
     });
     context->save_for_backward(
@@ -282,15 +297,17 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
     };
     const Tensor d_keys = by_sequence(inputs.prefix_keys, call.prefix_keys);
     const Tensor d_values = by_sequence(inputs.prefix_values, call.prefix_values);
-    const Wanted to{mutable_data_or_null(dq), mutable_data_or_null(dk), mutable_data_or_null(dv),
-                    mutable_data_or_null(d_keys), mutable_data_or_null(d_values)};
+    const Tensor d_added = call.added ? at::zeros_like(inputs.added) : Tensor();
+    const Wanted to{mutable_data_or_null(dq),     mutable_data_or_null(dk),       mutable_data_or_null(dv),
+                    mutable_data_or_null(d_keys), mutable_data_or_null(d_values), mutable_data_or_null(d_added)};
     const float* d = d_out.const_data_ptr<float>();
     float* sums = saved[6].mutable_data_ptr<float>();
-    for_tasks(operands, true, [&](const Task& task, Scratch& scratch) {
+    for_tasks(operands, true, call.added, [&](const Task& task, Scratch& scratch) {
       gradient_task(operands, task, scratch, d, sums_of(sums, operands, task), to);
     });
     const auto summed = [](const Tensor& t) { return t.defined() ? t.sum(0) : t; };
-    return {dq, dk, dv, summed(d_keys), summed(d_values), Tensor(), Tensor()};
+    if (call.added && call.options.scale != 1) d_added.div_(call.options.scale);  // what is summed is that of q·k
+    return {dq, dk, dv, summed(d_keys), summed(d_values), d_added, Tensor()};
   }
 
  private:
@@ -304,6 +321,8 @@ struct AttendFunction final : torch::autograd::Function<AttendFunction> {
 }  // namespace
 
 Tensor attend(const AttendInputs& inputs, AttendOptions options) {
+  if (wants_gradient(inputs.added) && inputs.added.size(1) != options.heads)
+    throw Error("what is added to scores has a gradient, and is not of each head");
   return AttendFunction::apply(inputs.q, inputs.k, inputs.v, if_defined(inputs.prefix_keys),
                                if_defined(inputs.prefix_values), if_defined(inputs.added), std::move(options));
 }

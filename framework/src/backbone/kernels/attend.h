@@ -26,7 +26,7 @@ struct AttendInputs {
   Tensor q;                           // [N, H·K]
   Tensor k, v;                        // [M, H·K]
   Tensor prefix_keys, prefix_values;  // [H, P, K] before the keys of each sequence; undefined: none
-  Tensor added;                       // [1, 1 or H, ≥ T, ≥ P + S], without a gradient; undefined: nothing
+  Tensor added;  // [1, 1 or H, ≥ T, ≥ P + S]; undefined: nothing. Error if it has a gradient and is not of each head
 };
 Tensor attend(const AttendInputs& inputs, AttendOptions options);  // [N, H·K]
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backbone/kernels/small_products.h"
 #include "backbone/layer.h"
 
 #include <peftbench/tensor.h>
@@ -74,6 +75,7 @@ class ProductRows {
   const void* data_ = nullptr;
   std::vector<std::byte> memory_;
   float factors_[most] = {};  // of int8
+  ReleasesProcessor at_the_end_;
 };
 
 }  // namespace peftbench::backbone::kernels

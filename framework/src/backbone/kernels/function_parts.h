@@ -37,7 +37,9 @@ inline Tensor or_undefined(const std::optional<Tensor>& tensor) { return tensor 
 inline Tensor contiguous_or_undefined(const std::optional<Tensor>& tensor) {
   return tensor ? tensor->contiguous() : Tensor();
 }
-inline bool wants_gradient(const std::optional<Tensor>& tensor) { return tensor && tensor->requires_grad(); }
+inline bool wants_gradient(const std::optional<Tensor>& tensor) {
+  return tensor && tensor->defined() && tensor->requires_grad();
+}
 
 inline const float* data_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;

@@ -9,6 +9,8 @@
 
 namespace peftbench::backbone::kernels {
 
+ReleasesProcessor::~ReleasesProcessor() { at::native::cpublas::brgemm_release(); }
+
 void SmallMatrix::start(std::int64_t rows, std::int64_t columns) {
   rows_ = in_steps(rows);
   columns_ = in_steps(columns);
@@ -88,14 +90,25 @@ void RightMatrix::take_transposed(const MatrixView& x) {
   transpose_rows(buffer_.data(), words, x.rows, words, this->at<float>(0), stride_);
 }
 
-void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c) {
+void RightMatrix::borrow(const MatrixView& x) {
+  if (type_ != at::kFloat || x.rows % step != 0) {
+    take(x);
+    return;
+  }
+  rows_ = x.rows;
+  columns_ = x.columns;
+  stride_ = x.stride;
+  data_ = x.data;
+}
+
+void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c, std::int64_t stride) {
   using at::native::cpublas::brgemm;
   const std::int64_t m = a.rows_, n = b.columns_, k = a.columns_;
   if (a.type_ == at::kFloat) {
-    brgemm(m, n, k, a.stride_, b.stride_, n, add, static_cast<const float*>(a.data_),
+    brgemm(m, n, k, a.stride_, b.stride_, stride, add, static_cast<const float*>(a.data_),
            static_cast<const float*>(b.data_), c, false);
   } else {
-    brgemm(m, n, k, a.stride_, b.stride_, n, add, static_cast<const at::BFloat16*>(a.data_),
+    brgemm(m, n, k, a.stride_, b.stride_, stride, add, static_cast<const at::BFloat16*>(a.data_),
            static_cast<const at::BFloat16*>(b.data_), c, true);
   }
 }

@@ -15,6 +15,15 @@ namespace peftbench::backbone::kernels {
 inline constexpr std::int64_t step = 16;
 inline std::int64_t in_steps(std::int64_t n) { return (n + step - 1) / step * step; }
 
+// What products leave set in the processor (the tiles of AMX) is released where a thread's work ends: another product
+// of oneDNN's would find it otherwise.
+struct ReleasesProcessor {
+  ReleasesProcessor() = default;
+  ReleasesProcessor(const ReleasesProcessor&) = default;
+  ReleasesProcessor& operator=(const ReleasesProcessor&) = default;
+  ~ReleasesProcessor();
+};
+
 // A row-major fp32 matrix within another.
 struct MatrixView {
   const float* data;
@@ -41,6 +50,7 @@ class SmallMatrix {
   const void* data_ = nullptr;
   std::vector<std::byte> memory_;
   std::vector<float> buffer_;
+  ReleasesProcessor at_the_end_;
 };
 
 class LeftMatrix final : public SmallMatrix {
@@ -52,7 +62,7 @@ class LeftMatrix final : public SmallMatrix {
   void borrow(const MatrixView& x);
 
  private:
-  friend void multiply(const LeftMatrix&, const class RightMatrix&, bool, float*);
+  friend void multiply(const LeftMatrix&, const class RightMatrix&, bool, float*, std::int64_t);
 };
 
 class RightMatrix final : public SmallMatrix {
@@ -60,12 +70,17 @@ class RightMatrix final : public SmallMatrix {
   explicit RightMatrix(at::ScalarType type) : SmallMatrix(type) {}
   void take(const MatrixView& x);             // B = x
   void take_transposed(const MatrixView& x);  // B = xᵀ
+  // B = x of columns in steps, where it can be read as it is; it must stay.
+  void borrow(const MatrixView& x);
 
  private:
-  friend void multiply(const LeftMatrix&, const RightMatrix&, bool, float*);
+  friend void multiply(const LeftMatrix&, const RightMatrix&, bool, float*, std::int64_t);
 };
 
-// C [m, n] = A B + (add ? C : 0), m and n in steps.
-void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c);
+// C [m, n] = A B + (add ? C : 0), m and n in steps, of rows `stride` apart.
+void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c, std::int64_t stride);
+inline void multiply(const LeftMatrix& a, const RightMatrix& b, bool add, float* c) {
+  multiply(a, b, add, c, b.columns());
+}
 
 }  // namespace peftbench::backbone::kernels

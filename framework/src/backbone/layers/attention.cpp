@@ -47,7 +47,7 @@ Attention::Attention(Maps maps, KvSite site, std::shared_ptr<const PositionBias>
 
 Tensor Attention::over_itself(const NormedRows& x, const Rows& rows, AttentionScores& scores, KeyValues* kept) const {
   const std::vector<Tensor> qkv = x.through({&maps_.q, &maps_.k, &maps_.v});
-  if (kept == nullptr && can_attend_packed(rows)) return attend_packed(qkv[0], {qkv[1], qkv[2]}, rows, rows, scores);
+  if (kept == nullptr && backend_ == Backend::fast) return attend_packed(qkv[0], {qkv[1], qkv[2]}, rows, rows, scores);
   KeyValues memory{heads_of(qkv[1], rows), heads_of(qkv[2], rows)};
   if (kept != nullptr) {
     if (!kept->empty()) memory = {at::cat({kept->keys, memory.keys}, 2), at::cat({kept->values, memory.values}, 2)};
@@ -62,7 +62,7 @@ Tensor Attention::over_encoder(const NormedRows& x, const Rows& rows, const Enco
   if (kept != nullptr && !kept->empty()) return attend(q, *kept, rows, scores);
   if (kept == nullptr && reads_rows(q, rows, encoder)) return attend_rows(q, rows, encoder, scores);
   const std::vector<Tensor> kv = through(encoder.hidden, encoder.rows, {&maps_.k, &maps_.v});
-  if (kept == nullptr && can_attend_packed(rows)) return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
+  if (kept == nullptr && backend_ == Backend::fast) return attend_packed(q, {kv[0], kv[1]}, rows, encoder.rows, scores);
   const KeyValues memory{heads_of(kv[0], encoder.rows), heads_of(kv[1], encoder.rows)};
   if (kept != nullptr) *kept = {memory.keys.contiguous(), memory.values.contiguous()};
   return attend(q, memory, rows, scores);
@@ -104,14 +104,6 @@ Tensor Attention::attend(const Tensor& q, const KeyValues& memory, const Rows& r
                rows.map(r)));
   }
   return at::cat(parts);
-}
-
-// A bias that is trained needs a gradient of its own.
-bool Attention::can_attend_packed(const Rows& rows) const {
-  if (backend_ != Backend::fast) return false;
-  return bias_ == nullptr || std::none_of(rows.ranges().begin(), rows.ranges().end(), [&](const GroupRange& range) {
-           return bias_->of(range.group).table.requires_grad();
-         });
 }
 
 Tensor Attention::attend_packed(const Tensor& q, const KeyValues& packed, const Rows& rows, const Rows& sources,

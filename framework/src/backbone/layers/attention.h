@@ -53,7 +53,6 @@ class Attention {
                      const RunContext& context, AttentionScores& scores) const;
   bool plans_differ(const Rows& rows) const;
   // The same from packed rows: q [N, H·K] of `rows`, keys and values [M, H·K] of `sources`.
-  bool can_attend_packed(const Rows& rows) const;
   Tensor attend_packed(const Tensor& q, const KeyValues& packed, const Rows& rows, const Rows& sources,
                        AttentionScores& scores) const;
 

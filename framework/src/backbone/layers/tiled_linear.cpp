@@ -1,6 +1,7 @@
 #include "backbone/layers/tiled_linear.h"
 
 #include "backbone/kernels/segments.h"
+#include "backbone/kernels/trained_product.h"
 
 #include <c10/core/ScalarType.h>
 
@@ -14,7 +15,9 @@ DenseTiles::DenseTiles(const Tensor& weight, at::ScalarType arithmetic)
     : TiledLinear(kernels::FrozenMatrix(weight, arithmetic)), type_(weight.scalar_type()) {}
 
 Tensor DenseTiles::multiply(const Tensor& x, const Tensor& weight) const {
-  return product(x, weight, map()->weight().type());
+  const at::ScalarType type = map()->weight().type();
+  return kernels::has_trained_product(x, weight, type) ? kernels::trained_product(x, weight, type)
+                                                       : product(x, weight, type);
 }
 
 std::string DenseTiles::form() const { return c10::toString(type_); }
