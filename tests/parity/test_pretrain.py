@@ -11,6 +11,7 @@ from transformers import T5ForConditionalGeneration
 from support import Checks, arguments, forward, peer_batch, run, scratch
 
 STEPS, TOKENS, RATE = 12, 256, 3e-3
+EPSILON = 1e-5  # AdamW's; with the default, the sign of noise decides where a gradient is almost 0
 CONFIG = f"""
 model: {{vocab_size: 512, d_model: 64, d_kv: 24, num_heads: 4, d_ff: 96, encoder_layers: 2, decoder_layers: 3,
         activation: gelu_tanh, gated: true, tied: TIED, scale_logits: TIED}}
@@ -22,7 +23,7 @@ tokens: {TOKENS}
 held_out: {{documents: 0.1, examples: 8}}
 precision: {{compute: float32, stored: float32}}
 snapshots: {{first: 1}}
-train: {{steps: {STEPS}, optimizer: adamw, learning_rate: {RATE}, schedule: constant, adamw: {{weight_decay: 0.01}},
+train: {{steps: {STEPS}, optimizer: adamw, learning_rate: {RATE}, schedule: constant, adamw: {{weight_decay: 0.01, epsilon: {EPSILON}}},
         evaluate_every: 0, log_every: 1, seed: 5}}
 """
 
@@ -77,7 +78,7 @@ def compare(options, checks, folder, tied):
     run(options.program, "pretrain", file, "--out", out, "--threads", 1, *data)
 
     model = T5ForConditionalGeneration.from_pretrained(folder / f"{name}-start" / still.stem).eval()  # no dropout
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, eps=EPSILON)
     streams = {objective: batches(examples) for objective, examples in pools.items()}
     losses = []
     for _ in range(STEPS):

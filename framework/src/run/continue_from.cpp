@@ -20,7 +20,9 @@ constexpr const char* may_differ[] = {"device", option_key::threads, option_key:
 
 nlohmann::json comparable(nlohmann::json identity) {
   for (const char* key : may_differ) identity.erase(key);
-  return identity.flatten();
+  nlohmann::json flat = identity.flatten();
+  flat.erase("/backbone/backend");  // of the device too
+  return flat;
 }
 
 std::string name_of_pointer(std::string pointer) {
@@ -38,7 +40,7 @@ void require_same_settings(const RunRecord& other, const nlohmann::json& identit
   if (names.empty()) return;
   throw ConfigError({.what = "continue_from: the run " + other.id + " has other settings",
                      .found = "different: " + join(names),
-                     .expected = "the same settings but for those of the device, and threads",
+                     .expected = "the same settings but for those of the device, backbone.backend, and threads",
                      .remedy = "give the settings of its config.yaml: peft-bench --config FILE --continue-from RUN"});
 }
 

@@ -10,7 +10,7 @@
 namespace peftbench::run {
 
 // Training that goes on where another run stands (run option continue_from): its settings are the same but for the
-// device, its arithmetic and the threads.
+// device, its arithmetic, the backend and the threads.
 
 // What the identity of the new run has of the other: the hash of that one's identity. Throws DataError.
 std::string hash_of_continued(const fs::path& other);

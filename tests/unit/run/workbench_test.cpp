@@ -104,7 +104,8 @@ class RunIdentity : public testing::Test {
   Settings needs_of(const std::string& key) const {
     if (key == option_key::label_map) return {{option_key::eval_tasks, Names{other_.string()}}};
     if (key == "train.adafactor.step_offset") return {{"train.adafactor.initial_step", "100"}};
-    if (key == "data.cache") return {{"data.memory_bytes", "0"}};  // else there is nothing to keep
+    if (key == "data.cache") return {{"data.memory_bytes", "0"}};                 // else there is nothing to keep
+    if (key == option_key::backend) return {{option_key::backend, "reference"}};  // `auto` is another name of one
     return {};
   }
   fs::path recorded_run() const {

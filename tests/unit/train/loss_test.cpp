@@ -179,6 +179,34 @@ TEST_F(Loss, ReplicasAreAMixtureOfLikelihoods) {
   EXPECT_GT(gradient[1].abs().max().item<double>(), 0);
 }
 
+// Equal parts of a step, of whole examples in their order; an example longer than a part is one alone.
+TEST(PartsOfAStep, AreEqualAndHoldEveryExampleOnce) {
+  const auto parts_with = [](const std::vector<std::size_t>& lengths, std::int64_t most, std::int64_t copies) {
+    std::vector<EncodedExample> examples(lengths.size());
+    ExampleBatch batch;
+    batch.copies = copies;
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      examples[i].input.assign(lengths[i], 5);
+      batch.examples.push_back(&examples[i]);
+    }
+    std::vector<std::vector<std::int64_t>> found;
+    for (const ExampleBatch& part : parts_of(batch, most)) {
+      EXPECT_EQ(part.copies, copies);
+      found.emplace_back();
+      for (const EncodedExample* example : part.examples) found.back().push_back(example - examples.data());
+    }
+    return found;
+  };
+  using Parts = std::vector<std::vector<std::int64_t>>;
+  EXPECT_EQ(parts_with({8, 8, 8, 8}, 16, 1), (Parts{{0, 1}, {2, 3}}));
+  EXPECT_EQ(parts_with({8, 8, 8, 8}, 16, 2), (Parts{{0}, {1}, {2}, {3}}));
+  EXPECT_EQ(parts_with({8, 8, 8, 8, 1}, 16, 1), (Parts{{0}, {1, 2}, {3, 4}}));  // not a last part of one token
+  EXPECT_EQ(parts_with({3, 60, 3}, 16, 1), (Parts{{0}, {1}, {2}}));
+  EXPECT_EQ(parts_with({4, 4}, 16, 1), (Parts{{0, 1}}));
+  EXPECT_EQ(parts_with({4, 0}, 2, 1), (Parts{{0, 1}}));
+  EXPECT_EQ(parts_with({0}, 16, 1), (Parts{{0}}));
+}
+
 struct Classes final : HeadHook {
   explicit Classes(Parameter weight) : weight(std::move(weight)) {}
   Tensor apply(const HeadCall& call) const override {
