@@ -31,17 +31,23 @@ std::int64_t padded_rows(std::int64_t count) {
   return ProductRows::most;
 }
 
+// Calls visit(first output, their number) for each tile.
+template <class Visit>
+void for_tiles(std::int64_t out, const Visit& visit) {
+  at::parallel_for(0, (out + tile_columns - 1) / tile_columns, 1, [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t tile = from; tile < to; ++tile)
+      visit(tile * tile_columns, std::min(tile_columns, out - tile * tile_columns));
+  });
+}
+
 // Visits the values of W [out, in] with their places in the tiles: visit(row, column, place).
 template <class Visit>
 void for_places(std::int64_t out, std::int64_t in, std::int64_t group, const Visit& visit) {
   const std::int64_t depth = rounded_up(in, group);
-  at::parallel_for(0, (out + tile_columns - 1) / tile_columns, 1, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t tile = from; tile < to; ++tile) {
-      const std::int64_t first = tile * tile_columns, columns = std::min(tile_columns, out - first);
-      for (std::int64_t k = 0; k < in; ++k)
-        for (std::int64_t j = 0; j < columns; ++j)
-          visit(first + j, k, first * depth + (k / group * columns + j) * group + k % group);
-    }
+  for_tiles(out, [&](std::int64_t first, std::int64_t columns) {
+    for (std::int64_t k = 0; k < in; ++k)
+      for (std::int64_t j = 0; j < columns; ++j)
+        visit(first + j, k, first * depth + (k / group * columns + j) * group + k % group);
   });
 }
 
@@ -50,6 +56,13 @@ void into_tiles(const Tensor& matrix, const Tensor& tiles, std::int64_t group) {
   const auto* from = matrix.const_data_ptr<Value>();
   auto* to = tiles.mutable_data_ptr<Value>();
   const std::int64_t in = matrix.size(1);
+  if (in % group == 0) {  // a group is a word of 32 bits, and a tile the transpose of its rows in such words
+    for_tiles(matrix.size(0), [&](std::int64_t first, std::int64_t columns) {
+      transpose_rows(reinterpret_cast<const float*>(from + first * in), in / group, columns, in / group,
+                     reinterpret_cast<float*>(to + first * in), columns);
+    });
+    return;
+  }
   for_places(matrix.size(0), in, group,
              [&](std::int64_t row, std::int64_t column, std::int64_t place) { to[place] = from[row * in + column]; });
 }

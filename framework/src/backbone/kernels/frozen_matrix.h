@@ -75,7 +75,7 @@ class ProductRows {
   const void* data_ = nullptr;
   std::vector<std::byte> memory_;
   float factors_[most] = {};  // of int8
-  ReleasesProcessor at_the_end_;
+  ReleasesTiles at_the_end_;
 };
 
 }  // namespace peftbench::backbone::kernels

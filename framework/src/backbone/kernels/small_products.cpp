@@ -9,7 +9,7 @@
 
 namespace peftbench::backbone::kernels {
 
-ReleasesProcessor::~ReleasesProcessor() { at::native::cpublas::brgemm_release(); }
+ReleasesTiles::~ReleasesTiles() { at::native::cpublas::brgemm_release(); }
 
 void SmallMatrix::start(std::int64_t rows, std::int64_t columns) {
   rows_ = in_steps(rows);
@@ -91,7 +91,7 @@ void RightMatrix::take_transposed(const MatrixView& x) {
 }
 
 void RightMatrix::borrow(const MatrixView& x) {
-  if (type_ != at::kFloat || x.rows % step != 0) {
+  if (type_ != at::kFloat || x.rows % step != 0 || x.columns % step != 0) {
     take(x);
     return;
   }

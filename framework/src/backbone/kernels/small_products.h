@@ -15,13 +15,13 @@ namespace peftbench::backbone::kernels {
 inline constexpr std::int64_t step = 16;
 inline std::int64_t in_steps(std::int64_t n) { return (n + step - 1) / step * step; }
 
-// What products leave set in the processor (the tiles of AMX) is released where a thread's work ends: another product
-// of oneDNN's would find it otherwise.
-struct ReleasesProcessor {
-  ReleasesProcessor() = default;
-  ReleasesProcessor(const ReleasesProcessor&) = default;
-  ReleasesProcessor& operator=(const ReleasesProcessor&) = default;
-  ~ReleasesProcessor();
+// Releases the tile registers (AMX) that products have configured on this thread: oneDNN's other operators would find
+// them configured otherwise.
+struct ReleasesTiles {
+  ReleasesTiles() = default;
+  ReleasesTiles(const ReleasesTiles&) = default;
+  ReleasesTiles& operator=(const ReleasesTiles&) = default;
+  ~ReleasesTiles();
 };
 
 // A row-major fp32 matrix within another.
@@ -50,7 +50,7 @@ class SmallMatrix {
   const void* data_ = nullptr;
   std::vector<std::byte> memory_;
   std::vector<float> buffer_;
-  ReleasesProcessor at_the_end_;
+  ReleasesTiles at_the_end_;
 };
 
 class LeftMatrix final : public SmallMatrix {
@@ -70,7 +70,7 @@ class RightMatrix final : public SmallMatrix {
   explicit RightMatrix(at::ScalarType type) : SmallMatrix(type) {}
   void take(const MatrixView& x);             // B = x
   void take_transposed(const MatrixView& x);  // B = xᵀ
-  // B = x of columns in steps, where it can be read as it is; it must stay.
+  // B = x, without a copy where it can be read as it is (fp32, sizes in steps); it must stay.
   void borrow(const MatrixView& x);
 
  private:

@@ -6,8 +6,8 @@
 
 namespace peftbench::backbone::kernels {
 
-// There is a kernel for x Wᵀ of a trained W [out, in]: on the CPU, fp32, of sizes in steps of 16, where small products
-// of `type` are.
+// True if trained_product() takes them: x [N, in] and a trained W [out, in] in fp32 on the CPU, in and out multiples of
+// 16, and a processor that has small products of `type`.
 bool has_trained_product(const Tensor& x, const Tensor& weight, at::ScalarType type);
 
 // x Wᵀ [N, out], with gradients of both, in products of `type` (fp32 or bf16) with sums in fp32. The gradient of W is
