@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 import time
 
-root = pathlib.Path(__file__).resolve().parent.parent
-program = pathlib.Path(os.environ.get("PEFTBENCH_BUILD_DIR") or root / "build") / "bin/peft-bench"
+from speed_parts.programs import Programs, root
+
+program = Programs.build() / "bin/peft-bench"
 RUN = ["--method", "prompt_tuning", "--set", "train.steps=1", "--set", "train.evaluate_at_start=false", "--set",
        "eval.examples=1", "--set", "train.validation_limit=1"]
 

@@ -3,11 +3,11 @@
 
     benchmarks/suite_time.py [--steps 40] [--examples 100] [--seeds 3] [--jobs 2] [--rounds 1]
 
-Seven methods × two tasks × seeds, on the included backbone: each run trains --steps steps of eight examples, then decodes
-the answers to --examples test examples, greedily. `peft-bench suite` starts a process for each run, --jobs at a time; the loop
-is one process on all threads, which loads backbone and texts once, and trains on the texts that the suite was tested
-on. Prints seconds, and how many times as long the others take. Machines differ and drift, so only ratios from one such
-run mean anything.
+Seven methods × two tasks × seeds, on the included backbone: each run trains --steps steps of eight examples, then
+decodes the answers to --examples test examples, greedily. `peft-bench suite` starts a process for each run, --jobs at
+a time; the loop is one process on all threads, which loads the backbone for each run, and trains on the texts that the
+suite was tested on. Prints seconds, and how many times as long the others take. Machines differ and drift, so only
+ratios from one such run mean anything.
 """
 import argparse
 import json
@@ -18,19 +18,21 @@ import subprocess
 import tempfile
 import time
 
-root = pathlib.Path(__file__).resolve().parent.parent
-python = os.environ.get("PEFTBENCH_PEER_PYTHON", root / ".deps/peer/bin/python")
-program = pathlib.Path(os.environ.get("PEFTBENCH_BUILD_DIR") or root / "build") / "bin/peft-bench"
+from speed_parts.programs import Programs, root
+
+program = Programs.build() / "bin/peft-bench"
 METHODS = ["prompt_tuning", "p_tuning", "prefix_tuning", "lora", "ia3", "norm_tuning", "model_tuning"]
+BACKBONE = "t5-nano-mix"
 TASKS = ["movie_sentiment", "wordnet_supersense"]
-EVALUATION = {"evaluation_batch": 32, "tokens": 8}
+SIZES = {"batch": 8, "evaluation_batch": 32, "tokens": 8}
 SUITE = """
 summary: a grid to time
 tasks: [{tasks}]
-backbones: [t5-nano-mix]
+backbones: [{backbone}]
 seeds: [1-{seeds}]
 defaults:
-  train: {{steps: {steps}, batch_size: 8, warmup_steps: 0, dropout: 0, evaluate_every: 0, validation_limit: 8, checkpoint_every: 0}}
+  train: {{steps: {steps}, batch_size: {batch}, warmup_steps: 0, dropout: 0, evaluate_every: 0, validation_limit: 8,
+          checkpoint_every: 0}}
   eval: {{mode: greedy, max_tokens: {tokens}, batch_size: {evaluation_batch}, examples: {examples}}}
 rows: [{rows}]
 """
@@ -52,8 +54,8 @@ def grid_of(runs, arguments):
         rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
         tasks[record["task"]["name"]] = {"inputs": [row["input"] for row in rows],
                                          "targets": [row["target"] for row in rows]}
-    return {"model": str(root / "assets/backbones/t5-nano-mix"), "methods": METHODS, "tasks": tasks,
-            "seeds": arguments.seeds, "steps": arguments.steps, "batch": 8, **EVALUATION, "threads": len(os.sched_getaffinity(0))}
+    return {"model": str(root / "assets/backbones" / BACKBONE), "methods": METHODS, "tasks": tasks,
+            "seeds": arguments.seeds, "steps": arguments.steps, **SIZES, "threads": len(os.sched_getaffinity(0))}
 
 
 def main():
@@ -66,14 +68,14 @@ def main():
         folder = pathlib.Path(folder)
         suite, grid = folder / "timed.yaml", folder / "grid.json"
         suite.write_text(SUITE.format(tasks=", ".join(TASKS), rows=", ".join(f"{{method: {m}}}" for m in METHODS),
-                                      **EVALUATION, **vars(arguments)))
+                                      backbone=BACKBONE, **SIZES, **vars(arguments)))
         for number in range(arguments.rounds):
             for backend in ("fast", "reference"):
                 runs = folder / f"{backend}-{number}"
                 times[backend].append(seconds_of([program, "suite", suite, "--jobs", str(arguments.jobs), "--out", runs,
                                                   "--set", f"backbone.backend={backend}"]))
             grid.write_text(json.dumps(grid_of(runs, arguments)))
-            times["loop over peft"].append(seconds_of([python, root / "benchmarks/peer/suite_loop.py", grid]))
+            times["loop over peft"].append(seconds_of([Programs.peer_python(), root / "benchmarks/peer/suite_loop.py", grid]))
     ours = statistics.median(times["fast"])
     runs = len(METHODS) * len(TASKS) * arguments.seeds
     for name, of in times.items():

@@ -52,7 +52,7 @@ class Programs:
     def __init__(self, folder, threads, steps):
         self.folder, self.steps, self.threads = pathlib.Path(folder), steps, threads
         self.program = pathlib.Path(os.environ.get("PEFTBENCH_TRAINING_STEP") or self.build() / "bin/training_step")
-        self.python = pathlib.Path(os.environ.get("PEFTBENCH_PEER_PYTHON") or root / ".deps/peer/bin/python")
+        self.python = self.peer_python()
         self.ctranslate2 = pathlib.Path(os.environ.get("PEFTBENCH_CTRANSLATE2_PYTHON") or
                                         root / ".deps/ctranslate2/bin/python")
         self.context = {}  # what the programs say of the machine and of themselves
@@ -60,6 +60,10 @@ class Programs:
     @staticmethod
     def build():
         return pathlib.Path(os.environ.get("PEFTBENCH_BUILD_DIR") or root / "build")
+
+    @staticmethod
+    def peer_python():
+        return pathlib.Path(os.environ.get("PEFTBENCH_PEER_PYTHON") or root / ".deps/peer/bin/python")
 
     def set_up(self, peers):
         """Builds ours and installs the peers, as ./peft-bench does; not where the environment names our program."""

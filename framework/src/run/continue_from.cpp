@@ -12,31 +12,37 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 namespace peftbench::run {
 namespace {
 
-constexpr const char* may_differ[] = {"device", option_key::threads, option_key::continue_from};
+constexpr std::string_view may_differ[] = {"device", option_key::backend, option_key::threads,
+                                           option_key::continue_from};
 
-nlohmann::json comparable(nlohmann::json identity) {
-  for (const char* key : may_differ) identity.erase(key);
-  nlohmann::json flat = identity.flatten();
-  flat.erase("/backbone/backend");  // of the device too
-  return flat;
-}
-
-std::string name_of_pointer(std::string pointer) {
-  std::replace(pointer.begin(), pointer.end(), '/', '.');
-  return pointer.substr(1);
+// By the names of settings: those that must be the same.
+nlohmann::json comparable(const nlohmann::json& identity) {
+  const nlohmann::json flat = identity.flatten();
+  nlohmann::json settings = nlohmann::json::object();
+  for (const auto& [pointer, value] : flat.items()) {
+    std::string name = pointer.substr(1);
+    std::replace(name.begin(), name.end(), '/', '.');
+    const bool differs = std::any_of(std::begin(may_differ), std::end(may_differ), [&](std::string_view key) {
+      return name == key || name.starts_with(std::string(key) + ".");
+    });
+    if (!differs) settings[name] = value;
+  }
+  return settings;
 }
 
 void require_same_settings(const RunRecord& other, const nlohmann::json& identity) {
   const nlohmann::json now = comparable(identity), then = comparable(nlohmann::json(other.config));
   Names names;
   for (const auto& [key, value] : now.items())
-    if (!then.contains(key) || then.at(key) != value) names.push_back(name_of_pointer(key));
+    if (!then.contains(key) || then.at(key) != value) names.push_back(key);
   for (const auto& [key, value] : then.items())
-    if (!now.contains(key)) names.push_back(name_of_pointer(key));
+    if (!now.contains(key)) names.push_back(key);
   if (names.empty()) return;
   throw ConfigError({.what = "continue_from: the run " + other.id + " has other settings",
                      .found = "different: " + join(names),

@@ -247,13 +247,14 @@ std::vector<ExampleBatch> parts_of(const ExampleBatch& batch, std::int64_t most)
   const auto own = [&](const EncodedExample& example) { return batch.copies * std::ssize(example.input); };
   std::int64_t total = 0;
   for (const auto* example : batch.examples) total += own(*example);
-  const std::int64_t count = std::max<std::int64_t>(1, (total + most - 1) / most);
+  total = std::max<std::int64_t>(1, total);
+  const std::int64_t count = (total + most - 1) / most;
   // An example is of the part in which its middle lies, of equal parts of the tokens.
   std::vector<std::vector<std::size_t>> numbers(static_cast<std::size_t>(count));
   std::int64_t before = 0;
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const std::int64_t tokens = own(*batch.examples[i]);
-    const std::int64_t part = (2 * before + tokens) * count / std::max<std::int64_t>(1, 2 * total);
+    const std::int64_t part = (2 * before + tokens) * count / (2 * total);
     numbers[static_cast<std::size_t>(std::min(part, count - 1))].push_back(i);
     before += tokens;
   }

@@ -157,7 +157,7 @@ template <class Work>
 void for_tasks(const Operands& operands, bool gradient, bool by_head, const Work& work) {
   const std::int64_t heads = operands.heads(), each = by_head ? operands.sequences() : 1;
   in_turn(
-      operands.tasks() / std::max<std::int64_t>(1, each), [&] { return Scratch(operands, gradient); },
+      by_head ? heads : operands.tasks(), [&] { return Scratch(operands, gradient); },
       [&](std::int64_t n, Scratch& scratch) {
         for (std::int64_t b = 0; b < each; ++b) work(operands.task(by_head ? b * heads + n : n), scratch);
       });

@@ -145,22 +145,10 @@ struct ByHeadFunction final : torch::autograd::Function<ByHeadFunction> {
   }
 
  private:
-  static Tensor multiply(const Tensor& given, const FrozenMaps& heads, bool transposed) {
+  static Tensor multiply(const Tensor& x, const FrozenMaps& heads, bool transposed) {
     std::vector<const FrozenMatrix*> matrices;
     for (const auto& head : heads) matrices.push_back(transposed ? &head->transposed() : &head->weight());
-    const Tensor x = given.contiguous();
-    const std::int64_t in = matrices.front()->in(), out = matrices.front()->out(), number = std::ssize(heads);
-    const Tensor y = at::empty({x.size(0), number * out}, x.options());
-    const float* from = x.const_data_ptr<float>();
-    float* to = y.mutable_data_ptr<float>();
-    for_runs(x.size(0), 0, [&](Run& run, std::int64_t first, std::int64_t count) {
-      for (std::int64_t h = 0; h < number; ++h) {
-        const FrozenMatrix& matrix = *matrices[static_cast<std::size_t>(h)];
-        run.left.take(from + (first * number + h) * in, number * in, count, in, matrix.type());
-        run.left.multiply(matrix, to + (first * number + h) * out, number * out);
-      }
-    });
-    return y;
+    return multiply_rows(x, matrices);
   }
 };
 
@@ -294,6 +282,22 @@ struct FeedForwardFunction final : torch::autograd::Function<FeedForwardFunction
 std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed) {
   if (normed && !norm.scale.defined()) throw Error("normed rows are asked for, and there is no norm");
   return ProductsFunction::apply(x, if_defined(norm.scale), ProductsFunction::Call{norm.epsilon, maps, normed});
+}
+
+Tensor multiply_rows(const Tensor& given, const std::vector<const FrozenMatrix*>& matrices) {
+  const Tensor x = given.contiguous();
+  const std::int64_t in = matrices.front()->in(), out = matrices.front()->out(), number = std::ssize(matrices);
+  const Tensor y = at::empty({x.size(0), number * out}, x.options());
+  const float* from = x.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  for_runs(x.size(0), 0, [&](Run& run, std::int64_t first, std::int64_t count) {
+    for (std::int64_t n = 0; n < number; ++n) {
+      const FrozenMatrix& matrix = *matrices[static_cast<std::size_t>(n)];
+      run.left.take(from + (first * number + n) * in, number * in, count, in, matrix.type());
+      run.left.multiply(matrix, to + (first * number + n) * out, number * out);
+    }
+  });
+  return y;
 }
 
 Tensor products_by_head(const Tensor& x, const FrozenMaps& heads, bool transposed) {

@@ -23,6 +23,9 @@ struct Norm {
 // norm(x) Wᵀ of each map [N, out], and norm(x) [N, D] behind them where it is asked for: Error without a norm.
 std::vector<Tensor> products(const Tensor& x, const Norm& norm, const FrozenMaps& maps, bool normed = false);
 
+// x [N, H·in] through H matrices of the same sizes [N, H·out], without a gradient.
+Tensor multiply_rows(const Tensor& x, const std::vector<const FrozenMatrix*>& matrices);
+
 // x [N, H·in] through a map of its own for each head [N, H·out]; `transposed`: through W instead of Wᵀ.
 Tensor products_by_head(const Tensor& x, const FrozenMaps& heads, bool transposed);
 

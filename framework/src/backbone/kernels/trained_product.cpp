@@ -3,6 +3,7 @@
 #include "backbone/kernels/frozen_matrix.h"
 #include "backbone/kernels/function_parts.h"
 #include "backbone/kernels/runs.h"
+#include "backbone/kernels/segments.h"
 #include "backbone/kernels/small_products.h"
 
 #include <ATen/Parallel.h>
@@ -17,17 +18,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-Tensor product_of_rows(const Tensor& x, const FrozenMatrix& matrix) {
-  const std::int64_t in = matrix.in(), out = matrix.out();
-  const Tensor y = at::empty({x.size(0), out}, x.options());
-  const float* from = x.const_data_ptr<float>();
-  float* to = y.mutable_data_ptr<float>();
-  for_runs(x.size(0), 0, [&](Run& run, std::int64_t first, std::int64_t count) {
-    run.left.take(from + first * in, in, count, in, matrix.type());
-    run.left.multiply(matrix, to + first * out, out);
-  });
-  return y;
-}
+Tensor product_of_rows(const Tensor& x, const FrozenMatrix& matrix) { return multiply_rows(x, {&matrix}); }
 
 // gᵀ x [out, in] of g [N, out] and x [N, in].
 class WeightGradient {
