@@ -130,7 +130,7 @@ void visit_fields(auto& field, Is<RunRecord::Backbone> auto& b) {
   field({"precision", "precision of the frozen weights"}, b.precision);
   field({"quantization", "quantization of its linear maps", newer, "none|nf4|int8"}, b.quantization);
   field({"backend", "what computes it", newer, "reference|fast"}, b.backend);
-  field({"bytes", "memory of the weights in this precision and quantization", newer}, b.bytes);
+  field({"bytes", "memory of the weights as loaded, without the copies that `fast` makes to train", newer}, b.bytes);
   field({"parameters", "number of elements, independent of their number of bits"}, b.parameters);
   field({"checksum_before", "SHA-256 over names and bytes of all weights, after loading"}, b.checksum_before);
   field({"checksum_after", "the same at the end. They are equal in every finished run: a difference is a failure"},

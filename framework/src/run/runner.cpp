@@ -267,7 +267,6 @@ void Runner::work() {
   const std::string kept = write_card(folder_.adapter(), record_, history_);
   if (!kept.empty()) progress_.note("note: " + kept);
   record_.backbone.checksum_after = backbone.checksum();
-  record_.backbone.bytes = backbone.bytes();  // packed once more for gradients, on the fast backend
   costs_.end();
   if (record_.backbone.checksum_after != bench_.checksum) require_unchanged_files();
   if (record_.backbone.checksum_after != bench_.checksum)

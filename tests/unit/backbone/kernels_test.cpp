@@ -278,6 +278,15 @@ TEST(FastBackend, CountsATiedHeadThatIsPackedBesideItsTable) {
   }
 }
 
+TEST(FrozenMap, CountsItsMatrixAlone) {
+  RandomTensors random(3);
+  const kernels::FrozenMap map{kernels::FrozenMatrix(random({8, 16}), at::kFloat)};
+  EXPECT_EQ(map.bytes(), 4 * 8 * 16);
+  map.transposed();
+  map.heads(2);
+  EXPECT_EQ(map.bytes(), 4 * 8 * 16);
+}
+
 TEST(SmallProducts, OfMatricesAndTheirTransposes) {
   RandomTensors random(11);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {

@@ -148,12 +148,6 @@ const FrozenMaps& FrozenMap::heads(std::int64_t heads) const {
   return heads_;
 }
 
-std::int64_t FrozenMap::bytes() const {
-  std::int64_t total = weight_.bytes() + (transposed_ ? transposed_->bytes() : 0);
-  for (const auto& head : heads_) total += head->bytes();
-  return total;
-}
-
 void ProductRows::take(const float* x, std::int64_t stride, std::int64_t count, std::int64_t columns,
                        at::ScalarType type) {
   count_ = count;

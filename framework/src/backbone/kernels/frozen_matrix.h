@@ -51,7 +51,8 @@ class FrozenMap {
   const FrozenMatrix& transposed() const;  // for the gradient of x
   // Its outputs in H parts of as many, each a map of its own: always of the same H.
   const FrozenMaps& heads(std::int64_t heads) const;
-  std::int64_t bytes() const;
+  // Of the matrix alone: what is made of it later depends on what was asked for so far, and a record must not.
+  std::int64_t bytes() const { return weight_.bytes(); }
 
  private:
   FrozenMatrix weight_;
