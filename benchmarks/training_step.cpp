@@ -3,6 +3,7 @@
 // process does one task, warmed up by one step:
 //   training_step TASK.json --benchmark_repetitions=STEPS --benchmark_format=json
 // benchmarks/speed writes the task and runs this in turn with the peers, which read the same file.
+#include "allocations.h"
 #include "packed_matrix.h"
 #include "speed_task.h"
 
@@ -30,6 +31,8 @@
 #include <ATen/ops/randint.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <memory>
@@ -230,17 +233,27 @@ void wait_for(c10::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }
 
+// Of memory that the system had not given yet: what is freed and taken again is given anew where it is large.
+std::int64_t page_faults() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
 // Each repetition is `steps` steps of the same work; a process warms up with one.
 void register_work(const std::string& name, std::shared_ptr<Work> work, c10::Device device, int steps) {
-  auto run = [work, device, warm = false](benchmark::State& state) mutable {
+  auto run = [work, device, steps, warm = false](benchmark::State& state) mutable {
     if (!warm) work->step();
     warm = true;
     wait_for(device);
+    const std::int64_t allocated = allocations(), faults = page_faults();
     for (auto unused : state) {
       work->step();
       wait_for(device);
     }
     state.counters["GFLOP/s"] = {work->flops() / 1e9, benchmark::Counter::kIsIterationInvariantRate};
+    state.counters["allocations"] = static_cast<double>(allocations() - allocated) / steps;
+    state.counters["page_faults"] = static_cast<double>(page_faults() - faults) / steps;
     state.counters["peak_MiB"] = static_cast<double>(peak_memory_bytes()) / (1 << 20);
   };
   benchmark::RegisterBenchmark(name.c_str(), run)

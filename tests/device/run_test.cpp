@@ -3,6 +3,7 @@
 #include "commands/evaluate_run.h"
 #include "core/interrupt.h"
 #include "device/stand_in.h"
+#include "devices/choice.h"
 #include "results/result_store.h"
 #include "run/runner.h"
 #include "support/layers.h"
@@ -12,6 +13,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace peftbench::device_run_test {
 
@@ -107,6 +110,22 @@ TEST_F(DeviceRun, IsScoredOnAnotherDevice) {
   const double expected = ensemble_runs(votes, silent_progress()).metrics.front().vote.value;
   votes.asked = asked;
   EXPECT_EQ(ensemble_runs(votes, silent_progress()).metrics.front().vote.value, expected);
+}
+
+// A backend is of a device: the run's own stays, by whatever name its device is asked for.
+TEST_F(DeviceRun, IsScoredByItsBackendOnItsDevice) {
+  RunRecord record;
+  record.method.name = "prompt_tuning";
+  const auto changes = [&](const std::string& device) {
+    Asked asked;
+    asked.device = device;
+    const auto flags = commands::configuration_of(RunFolder{scratch_.path()}, record, asked).flags;
+    return std::ranges::any_of(flags, [](const auto& flag) { return flag.key == option_key::backend; });
+  };
+  EXPECT_FALSE(changes(""));
+  EXPECT_FALSE(changes("cpu"));
+  EXPECT_EQ(changes("auto"), devices::available_devices().size() > 1) << "the first GPU, where there is one";
+  EXPECT_TRUE(changes("stand_in"));
 }
 
 TEST_F(DeviceRun, GoesOnWhereARunOnTheCpuWasStopped) {

@@ -4,6 +4,7 @@
 #include "commands/scored_run.h"
 #include "config/machine.h"
 #include "core/clock.h"
+#include "devices/choice.h"
 #include "run/describe_run.h"
 #include "run/scoring.h"
 
@@ -40,7 +41,8 @@ ConfigRequest configuration_of(const RunFolder& run, const RunRecord& record, co
   if (asked.threads > 0) flag(option_key::threads, std::to_string(asked.threads), "--threads");
   flag(option_key::device, asked.device, "--device");
   const std::string trained_on = nlohmann::json(record.config).value("/device/name"_json_pointer, "cpu");
-  if (!asked.device.empty() && asked.device != trained_on) flag(option_key::backend, "auto", "--device");
+  if (!asked.device.empty() && devices::kind_of(devices::find_device(asked.device, "--device")) != trained_on)
+    flag(option_key::backend, "auto", "--device");
   if (asked.batch_size > 0) flag(option_key::eval_batch_size, std::to_string(asked.batch_size), "--batch-size");
   return config;
 }

@@ -59,7 +59,8 @@ TEST(LowRank, GradientsDoNotDependOnTheNumberOfThreads) {
 
 TEST(TrainedProduct, IsTheProductOfOperators) {
   RandomTensors random(14);
-  for (const auto& [rows, in, out] : {std::tuple(700, 272, 144), {64, 16, 64}, {5, 32, 16}, {0, 16, 16}}) {
+  for (const auto& [rows, in, out] :
+       {std::tuple(700, 272, 144), {64, 16, 64}, {70, 272, 1200}, {9, 48, 80}, {0, 16, 16}}) {
     const Tensors of = {random({rows, in}), random({out, in})};
     ASSERT_TRUE(kernels::has_trained_product(of[0], of[1], at::kFloat));
     expect_same([](const Tensors& t) { return kernels::trained_product(t[0], t[1], at::kFloat); },
@@ -85,17 +86,19 @@ TEST(TrainedProduct, AGradientThatNobodyAsksForIsNotComputed) {
 
 TEST(TrainedProduct, DoesNotDependOnTheNumberOfThreads) {
   RandomTensors random(16);
-  const Tensor x = random({700, 272}).requires_grad_(true), w = random({144, 272}).requires_grad_(true);
-  const auto gradients = [&] {
-    const Tensors of = torch::autograd::grad({kernels::trained_product(x, w, at::kFloat).square().sum()}, {x, w});
-    return at::cat({of[0].flatten(), of[1].flatten()});
-  };
   const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const Tensor alone = gradients();
-  for (const int n : {3, 8}) {
-    at::set_num_threads(n);
-    EXPECT_TRUE(gradients().equal(alone)) << n;
+  for (const std::int64_t rows : {700, 70}) {  // many, and few beside the weight
+    const Tensor x = random({rows, 272}).requires_grad_(true), w = random({720, 272}).requires_grad_(true);
+    const auto gradients = [&] {
+      const Tensors of = torch::autograd::grad({kernels::trained_product(x, w, at::kFloat).square().sum()}, {x, w});
+      return at::cat({of[0].flatten(), of[1].flatten()});
+    };
+    at::set_num_threads(1);
+    const Tensor alone = gradients();
+    for (const int n : {3, 8}) {
+      at::set_num_threads(n);
+      EXPECT_TRUE(gradients().equal(alone)) << rows << " rows, " << n << " threads";
+    }
   }
   at::set_num_threads(threads);
 }

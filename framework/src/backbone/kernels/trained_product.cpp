@@ -2,6 +2,7 @@
 
 #include "backbone/kernels/frozen_matrix.h"
 #include "backbone/kernels/function_parts.h"
+#include "backbone/kernels/row_math.h"
 #include "backbone/kernels/runs.h"
 #include "backbone/kernels/segments.h"
 #include "backbone/kernels/small_products.h"
@@ -11,6 +12,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace peftbench::backbone::kernels {
 namespace {
@@ -19,6 +21,64 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 Tensor product_of_rows(const Tensor& x, const FrozenMatrix& matrix) { return multiply_rows(x, {&matrix}); }
+
+// Of so few rows that to put W [out, in] into tiles takes longer than to transpose x and y: W is read as it is.
+bool has_few(std::int64_t rows, const Tensor& weight, at::ScalarType type) {
+  return type == at::kFloat && rows * (weight.size(0) + weight.size(1)) <= weight.numel();
+}
+
+constexpr std::int64_t few_rows = 64, few_outputs = 64, few_columns = 256, few_terms = 512;  // of one product
+
+// x Wᵀ [N, out] as (W xᵀ)ᵀ.
+Tensor product_of_few(const Tensor& x, const Tensor& weight) {
+  const std::int64_t rows = x.size(0), in = weight.size(1), out = weight.size(0);
+  const Tensor y = at::empty({rows, out}, x.options());
+  const float *from = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  at::parallel_for(0, (out + few_outputs - 1) / few_outputs, 1, [&](std::int64_t first_block, std::int64_t last_block) {
+    LeftMatrix left(at::kFloat);
+    RightMatrix right(at::kFloat);
+    std::vector<float> product(few_outputs * few_rows);
+    for_blocks(rows, few_rows, [&](std::int64_t row, std::int64_t count) {
+      right.take_transposed({from + row * in, in, count, in});
+      for (std::int64_t block = first_block; block < last_block; ++block) {
+        const std::int64_t first = block * few_outputs, outputs = std::min(few_outputs, out - first);
+        left.borrow({w + first * in, in, outputs, in});
+        multiply(left, right, false, product.data());
+        transpose_rows(product.data(), right.columns(), outputs, count, to + row * out + first, out);
+      }
+    });
+  });
+  return y;
+}
+
+// g W [N, in].
+Tensor gradient_of_few(const Tensor& g, const Tensor& weight) {
+  const std::int64_t rows = g.size(0), in = weight.size(1), out = weight.size(0);
+  const Tensor whole = at::empty({in_steps(rows), in}, g.options());  // products write rows in steps
+  const float *from = g.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
+  float* to = whole.mutable_data_ptr<float>();
+  at::parallel_for(0, in / step, 4, [&](std::int64_t first_step, std::int64_t last_step) {
+    LeftMatrix left(at::kFloat);
+    RightMatrix right(at::kFloat);
+    for_blocks(rows, few_rows, [&](std::int64_t row, std::int64_t count) {
+      for_blocks(out, few_terms, [&](std::int64_t term, std::int64_t terms) {
+        const MatrixView part{from + row * out + term, out, count, terms};
+        if (count % step == 0) {
+          left.borrow(part);
+        } else {
+          left.take(part);
+        }
+        for_blocks((last_step - first_step) * step, few_columns, [&](std::int64_t column, std::int64_t columns) {
+          column += first_step * step;
+          right.borrow({w + term * in + column, in, terms, columns});
+          multiply(left, right, term > 0, to + row * in + column, in);
+        });
+      });
+    });
+  });
+  return whole.narrow(0, 0, rows);
+}
 
 // gᵀ x [out, in] of g [N, out] and x [N, in].
 class WeightGradient {
@@ -75,6 +135,11 @@ class WeightGradient {
   float* to_ = nullptr;
 };
 
+Tensor gradient_of_rows(const Tensor& g, const Tensor& weight, at::ScalarType type) {
+  return has_few(g.size(0), weight, type) ? gradient_of_few(g, weight.contiguous())
+                                          : product_of_rows(g, {weight.t(), type});
+}
+
 struct TrainedProductFunction final : torch::autograd::Function<TrainedProductFunction> {
   struct Call {
     at::ScalarType type;
@@ -86,14 +151,15 @@ struct TrainedProductFunction final : torch::autograd::Function<TrainedProductFu
     const Call call{type, given.requires_grad(), weight.requires_grad()};
     context->save_for_backward({call.weight ? x : Tensor(), call.x ? weight : Tensor()});
     keep(context, call);
-    return product_of_rows(x, {weight, type});
+    return has_few(x.size(0), weight, type) ? product_of_few(x, weight.contiguous())
+                                            : product_of_rows(x, {weight, type});
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Call& call = kept<Call>(context);
     const Tensor g = gradients[0].contiguous();
-    return {call.x ? product_of_rows(g, {saved[1].detach().t(), call.type}) : Tensor(),
+    return {call.x ? gradient_of_rows(g, saved[1].detach(), call.type) : Tensor(),
             call.weight ? WeightGradient(g, saved[0], call.type).sum(g.options()) : Tensor(), Tensor()};
   }
 };
