@@ -17,11 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-root = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(root / "benchmarks"))
-from preprocessing import words_of  # noqa: E402
+from preprocessing import words_of
+from speed_parts.programs import Programs, root
 
-python = os.environ.get("PEFTBENCH_PEER_PYTHON", root / ".deps/peer/bin/python")
 model = root / "assets/backbones/t5-nano-lm"
 INPUTS, TARGETS, BATCH = 128, 29, 64  # span_lengths(128, 0.15, 3)
 CONFIG = """
@@ -72,10 +70,10 @@ def main():
                 config.write_text(CONFIG.format(sizes=json.dumps(SIZES), model=model, text=text, precision=precision,
                                                 steps=arguments.steps))
                 measure("peft-bench", precision,
-                        [root / "build/bin/peft-bench", "pretrain", config, "--out", f"{folder}/{precision}", "--again",
+                        [Programs.build() / "bin/peft-bench", "pretrain", config, "--out", f"{folder}/{precision}", "--again",
                          "--threads", threads, "--json"], environment)
                 measure("transformers", precision,
-                        [python, root / "benchmarks/peer/pretraining.py", model, str(INPUTS), str(TARGETS), str(BATCH),
+                        [Programs.peer_python(), root / "benchmarks/peer/pretraining.py", model, str(INPUTS), str(TARGETS), str(BATCH),
                          str(arguments.steps), precision, threads])
     print(f"{'tokens a second':16}{'peft-bench':>24}{'transformers':>24}{'ratio':>8}")
     for precision in ("float32", "bfloat16"):
