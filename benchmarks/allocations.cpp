@@ -9,20 +9,23 @@
 #define PEFTBENCH_COUNTS_ALLOCATIONS 1
 #endif
 
+#ifndef PEFTBENCH_COUNTS_ALLOCATIONS
+std::optional<std::int64_t> peftbench::speed::allocations() { return std::nullopt; }
+#else
+
 namespace peftbench::speed {
 namespace {
 
 std::atomic<std::int64_t> calls{0};
 
-[[maybe_unused]] void count() { calls.fetch_add(1, std::memory_order_relaxed); }
+void count() { calls.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
 
-std::int64_t allocations() { return calls.load(std::memory_order_relaxed); }
+std::optional<std::int64_t> allocations() { return calls.load(std::memory_order_relaxed); }
 
 }  // namespace peftbench::speed
 
-#ifdef PEFTBENCH_COUNTS_ALLOCATIONS
 extern "C" {
 
 void* __libc_malloc(std::size_t size);

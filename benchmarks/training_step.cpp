@@ -242,18 +242,22 @@ std::int64_t page_faults() {
 
 // Each repetition is `steps` steps of the same work; a process warms up with one.
 void register_work(const std::string& name, std::shared_ptr<Work> work, c10::Device device, int steps) {
-  auto run = [work, device, steps, warm = false](benchmark::State& state) mutable {
+  auto run = [work, device, warm = false](benchmark::State& state) mutable {
     if (!warm) work->step();
     warm = true;
     wait_for(device);
-    const std::int64_t allocated = allocations(), faults = page_faults();
+    const auto allocated = allocations();
+    const std::int64_t faults = page_faults();
     for (auto unused : state) {
       work->step();
       wait_for(device);
     }
     state.counters["GFLOP/s"] = {work->flops() / 1e9, benchmark::Counter::kIsIterationInvariantRate};
-    state.counters["allocations"] = static_cast<double>(allocations() - allocated) / steps;
-    state.counters["page_faults"] = static_cast<double>(page_faults() - faults) / steps;
+    const auto each = [](std::int64_t count) {
+      return benchmark::Counter(static_cast<double>(count), benchmark::Counter::kAvgIterations);
+    };
+    if (allocated) state.counters["allocations"] = each(*allocations() - *allocated);
+    state.counters["page_faults"] = each(page_faults() - faults);
     state.counters["peak_MiB"] = static_cast<double>(peak_memory_bytes()) / (1 << 20);
   };
   benchmark::RegisterBenchmark(name.c_str(), run)

@@ -135,7 +135,13 @@ class WeightGradient {
   float* to_ = nullptr;
 };
 
-Tensor gradient_of_rows(const Tensor& g, const Tensor& weight, at::ScalarType type) {
+// x Wᵀ.
+Tensor product(const Tensor& x, const Tensor& weight, at::ScalarType type) {
+  return has_few(x.size(0), weight, type) ? product_of_few(x, weight.contiguous()) : product_of_rows(x, {weight, type});
+}
+
+// g W.
+Tensor input_gradient(const Tensor& g, const Tensor& weight, at::ScalarType type) {
   return has_few(g.size(0), weight, type) ? gradient_of_few(g, weight.contiguous())
                                           : product_of_rows(g, {weight.t(), type});
 }
@@ -151,15 +157,14 @@ struct TrainedProductFunction final : torch::autograd::Function<TrainedProductFu
     const Call call{type, given.requires_grad(), weight.requires_grad()};
     context->save_for_backward({call.weight ? x : Tensor(), call.x ? weight : Tensor()});
     keep(context, call);
-    return has_few(x.size(0), weight, type) ? product_of_few(x, weight.contiguous())
-                                            : product_of_rows(x, {weight, type});
+    return product(x, weight, type);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Call& call = kept<Call>(context);
     const Tensor g = gradients[0].contiguous();
-    return {call.x ? gradient_of_rows(g, saved[1].detach(), call.type) : Tensor(),
+    return {call.x ? input_gradient(g, saved[1].detach(), call.type) : Tensor(),
             call.weight ? WeightGradient(g, saved[0], call.type).sum(g.options()) : Tensor(), Tensor()};
   }
 };
